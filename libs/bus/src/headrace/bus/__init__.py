@@ -1,0 +1,1 @@
+"""Delivery: connection, pull loop, outbox, inbox, verdicts, parking, topology."""

@@ -1,0 +1,1 @@
+"""What each service needs to start, be seen and stop."""

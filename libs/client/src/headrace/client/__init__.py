@@ -1,0 +1,1 @@
+"""The SDK and the headrace command line; the demo."""

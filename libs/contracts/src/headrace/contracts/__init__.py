@@ -1,0 +1,1 @@
+"""The wire: models generated from schemas/, the envelope, encode and decode."""

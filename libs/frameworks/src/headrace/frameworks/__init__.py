@@ -1,0 +1,1 @@
+"""One file per model framework: fit, save, load, predict, export to ONNX."""

@@ -1,0 +1,1 @@
+"""Decides whether the record is whole and untampered."""

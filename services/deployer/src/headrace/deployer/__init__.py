@@ -1,0 +1,1 @@
+"""Decides how traffic moves to an approved version, and back; serves predictions."""

@@ -1,0 +1,1 @@
+"""Decides whether a model is still good and whether it must be retrained."""

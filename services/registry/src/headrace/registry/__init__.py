@@ -1,0 +1,1 @@
+"""Decides which versions exist, which passed the gates, who approved and which alias points where."""

@@ -1,0 +1,1 @@
+"""Decides what runs where on Ray, when, with which data and parameters."""
