@@ -1,0 +1,63 @@
+# Every target sets up what it needs: `make demo` and `make test` work from a fresh clone.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export UV_PYTHON_DOWNLOADS := never
+
+# uv comes from PATH, or from pip into a folder of this checkout; nothing is installed system-wide.
+TOOLS := .tools
+UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+PY := .venv/bin/python
+MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+PYTEST_ARGS ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+setup: .venv/.synced ## make .venv from the lock (Python 3.11 or newer and pip are enough)
+
+$(TOOLS)/bin/uv:
+	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) uv
+
+.venv/.synced: uv.lock pyproject.toml $(MEMBERS) | $(filter $(TOOLS)/%,$(UV))
+	$(UV) sync --frozen --all-packages --all-groups
+	@touch $@
+
+check: setup ## style, types, import rules, generated files, the lock
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy libs/*/src services/*/src
+	$(PY) -m headrace.contracts.generate --check
+	$(UV) lock --check
+	$(PY) -m pytest tests/architecture tests/contracts $(PYTEST_ARGS)
+
+test: setup ## every test that must hold: real NATS, real S3, real databases
+	$(PY) -m pytest tests $(PYTEST_ARGS)
+
+demo: setup ## the main job: from a CSV to a served, watched and audited model
+	.venv/bin/headrace demo
+
+bench: setup ## our figures beside the peers' (BENCH=name for one, PEERS=0 for ours alone)
+	PEERS=$(or $(PEERS),1) $(PY) tests/benchmarks/run.py $(BENCH)
+
+schemas: setup ## write again all that is generated from schemas/
+	$(PY) -m headrace.contracts.generate
+
+minio: setup ## build the real MinIO server from its source, once (needs Go)
+	$(PY) -m headrace.local.minio
+
+browser: ## install the Chromium that the page tests use (Debian packages; asks for root)
+	@command -v chromedriver >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
+
+up: setup ## start the embedded stack in the background
+	.venv/bin/headrace up --detach
+
+down: setup ## stop it
+	.venv/bin/headrace down
+
+clean: ## remove the environment, caches and the embedded stack's data
+	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
+	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help setup check test demo bench schemas minio browser up down clean
