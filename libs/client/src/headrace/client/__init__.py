@@ -1,1 +1,18 @@
-"""The SDK and the headrace command line; the demo."""
+"""The SDK and the `headrace` command line: what people and programs outside use."""
+
+from headrace.client.addresses import Stack, find_stack
+from headrace.client.errors import HeadraceError, NoStack, Rejected, TimedOut, Unreachable
+from headrace.client.sdk import Client
+from headrace.client.uris import ModelUri
+
+__all__ = [
+    "Client",
+    "HeadraceError",
+    "ModelUri",
+    "NoStack",
+    "Rejected",
+    "Stack",
+    "TimedOut",
+    "Unreachable",
+    "find_stack",
+]

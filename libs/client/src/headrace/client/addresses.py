@@ -1,0 +1,97 @@
+"""Where a stack answers, and who is asking: from options, the environment, or the running stack's folder."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from headrace.client.errors import NoStack
+
+PORTS: Mapping[str, int] = {
+    "ingest": 8101,
+    "trainer": 8102,
+    "registry": 8103,
+    "deployer": 8104,
+    "monitor": 8105,
+    "audit": 8106,
+    "inference": 8110,
+}
+FOLDER = ".headrace"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The addresses of one stack's services, its broker, and the key to present."""
+
+    services: Mapping[str, str]
+    key: str | None = None
+    nats_url: str | None = None
+    nats_seed_file: Path | None = None
+
+    def url(self, service: str) -> str:
+        """The base URL of `service`, without a slash at its end."""
+        return self.services[service].rstrip("/")
+
+
+def find_stack(url: str | None = None, key: str | None = None, *, start: Path | None = None) -> Stack:
+    """The stack that the caller means.
+
+    `url` (or HEADRACE_URL) names a host on which every service has its usual port; HEADRACE_<SERVICE>_URL names
+    one service elsewhere. Without either, the `.headrace/stack.json` of the running stack is looked for in the
+    working folder and above it. Raises NoStack with what to do when there is none.
+    """
+    url = url or os.environ.get("HEADRACE_URL")
+    key = key or os.environ.get("HEADRACE_KEY")
+    found = _from_url(url, key) if url else _from_folder(start or Path.cwd(), key)
+    return _with_overrides(found)
+
+
+def _from_url(url: str, key: str | None) -> Stack:
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    services = {name: f"{parts.scheme}://{parts.hostname}:{port}" for name, port in PORTS.items()}
+    nats = os.environ.get("HEADRACE_NATS_URL")
+    return Stack(services, key, nats, _seed_from_environment())
+
+
+def _from_folder(start: Path, key: str | None) -> Stack:
+    for folder in (start, *start.parents):
+        file = folder / FOLDER / "stack.json"
+        if file.is_file():
+            return _read(file, key)
+    raise NoStack(
+        f"no running stack found: no {FOLDER}/stack.json in {start} or above. "
+        "Start one with `headrace up`, or name one with --url or HEADRACE_URL."
+    )
+
+
+def _read(file: Path, key: str | None) -> Stack:
+    document = json.loads(file.read_text())
+    nats = document.get("nats", {})
+    return Stack(
+        services=document["services"],
+        key=key or _read_key(file.parent.parent, document.get("key_file")),
+        nats_url=nats.get("url"),
+        nats_seed_file=_resolve(file.parent.parent, nats.get("seed_file")),
+    )
+
+
+def _resolve(root: Path, path: str | None) -> Path | None:
+    return root / path if path else None
+
+
+def _read_key(root: Path, path: str | None) -> str | None:
+    file = _resolve(root, path)
+    return file.read_text().strip() if file and file.is_file() else None
+
+
+def _seed_from_environment() -> Path | None:
+    path = os.environ.get("HEADRACE_NATS_NKEY_SEED_FILE")
+    return Path(path) if path else None
+
+
+def _with_overrides(stack: Stack) -> Stack:
+    named = {name: os.environ.get(f"HEADRACE_{name.upper()}_URL") for name in PORTS}
+    services = {**stack.services, **{name: url for name, url in named.items() if url}}
+    return Stack(services, stack.key, stack.nats_url, stack.nats_seed_file)

@@ -1,0 +1,61 @@
+"""The command line put together: global options, the commands, and what each ending means for CI."""
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from headrace.client.cli import data, demo, live, models, parked, proof, stack
+from headrace.client.cli.session import Session, fail
+from headrace.client.errors import HeadraceError, TimedOut
+
+DONE, REFUSED, USAGE, LATE = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="headrace",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="The whole life of a model, declared, automatic and provable.\n\n"
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 timed out.",
+)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="HEADRACE_URL", help="Host of the stack to talk to.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="HEADRACE_KEY", help="API key to present.")] = None,
+) -> None:
+    """Say which stack is meant; without options it is the one running from this folder."""
+    ctx.obj = Session(url, key)
+
+
+for module in (stack, models, data, live, proof, parked, demo):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code."""
+    as_json = "--json" in arguments
+    try:
+        code = app(arguments, standalone_mode=False)
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.Abort:
+        return REFUSED
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except TimedOut as error:
+        return fail(error, LATE, as_json)
+    except HeadraceError as error:
+        return fail(error, REFUSED, as_json)
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else DONE

@@ -1,0 +1,156 @@
+"""Commands about models: declare, train, list, show, decide."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.status import Status
+
+from headrace.client.cli.session import Json, Timeout, Wait, answer, progress_console, say, session, table
+from headrace.client.errors import HeadraceError
+from headrace.client.sdk import Client, Document
+from headrace.client.uris import ModelUri
+from headrace.contracts import ContractError, parse_declaration
+
+Uri = Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")]
+Model = Annotated[str, typer.Argument(help="Name of the model.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (apply, train, cancel, models, versions, show, approve, reject):
+        app.command()(command)
+
+
+def apply(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Declarations, YAML or JSON.")],
+    as_json: Json = False,
+) -> None:
+    """Declare models; says what changed. Every file is checked before the first is applied."""
+    declarations = [read_declaration(file) for file in files]
+    with session(ctx).client() as client:
+        applied = [client.apply(declaration) for declaration in declarations]
+    answer(applied, as_json, lambda: [say(_applied(each)) for each in applied])
+
+
+def train(
+    ctx: typer.Context,
+    model: Model,
+    wait: Wait = False,
+    timeout: Timeout = 1800,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the run.")] = "asked for",
+    as_json: Json = False,
+) -> None:
+    """Ask for a training run; with --wait, until its version is decided upon."""
+    with session(ctx).client() as client:
+        run = client.train(model, reason=reason)
+        if wait:
+            with progress_console.status(f"run {run['run']}") as status:
+                run = follow(client, model, run["run"], timeout, status)
+    answer(run, as_json, lambda: say(_ran(run)))
+    if run["state"] == "failed":
+        raise typer.Exit(1)
+
+
+def cancel(
+    ctx: typer.Context, run: Annotated[str, typer.Argument(help="Id of the run.")], as_json: Json = False
+) -> None:
+    """Cancel a training run that has not ended."""
+    with session(ctx).client() as client:
+        cancelled = client.cancel(run)
+    answer(cancelled, as_json, lambda: say(f"run {run}: {cancelled['state']}"))
+
+
+def models(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the declared models."""
+    with session(ctx).client() as client:
+        found = client.models()
+    columns = ["name", "revision", "aliases", "owner", "purpose"]
+    answer(found, as_json, lambda: table(found, columns, empty="no models; declare one with `headrace apply FILE`"))
+
+
+def versions(ctx: typer.Context, model: Model, as_json: Json = False) -> None:
+    """List the versions of a model, newest first."""
+    with session(ctx).client() as client:
+        found = client.versions(model)
+    columns = ["version", "state", "aliases", "metrics", "created", "digest"]
+    answer(found, as_json, lambda: table(found, columns, empty=f"{model} has no versions yet"))
+
+
+def show(ctx: typer.Context, uri: Uri, as_json: Json = False) -> None:
+    """Show one version with all that is known of it."""
+    with session(ctx).client() as client:
+        found = client.version(ModelUri.parse(uri))
+    answer(found, as_json, lambda: say(yaml.safe_dump(found, sort_keys=False, allow_unicode=True)))
+
+
+def approve(
+    ctx: typer.Context,
+    uri: Uri,
+    comment: Annotated[str, typer.Option(help="Why; kept for ever.")],
+    as_json: Json = False,
+) -> None:
+    """Approve a version that waits for people."""
+    _decide(ctx, uri, "approve", comment, as_json)
+
+
+def reject(
+    ctx: typer.Context,
+    uri: Uri,
+    comment: Annotated[str, typer.Option(help="Why; kept for ever.")],
+    as_json: Json = False,
+) -> None:
+    """Reject a version that waits for people."""
+    _decide(ctx, uri, "reject", comment, as_json)
+
+
+def read_declaration(file: Path) -> Document:
+    """A declaration from its file, as written; raises HeadraceError that names the file and the place."""
+    try:
+        document = yaml.safe_load(file.read_bytes())
+        parse_declaration(document)
+    except (OSError, yaml.YAMLError, ContractError) as error:
+        raise HeadraceError(f"{file}: {error}") from error
+    declared: Document = document
+    return declared
+
+
+def follow(client: Client, model: str, run: str, timeout: float, status: Status) -> Document:
+    """Wait for a run and for what the registry decides of its version; shows the steps on the way."""
+    ended = client.wait_for_run(run, timeout=timeout, seen=lambda at: status.update(_progress(at)))
+    if ended["state"] != "completed":
+        return ended
+    status.update(f"run {run}: evaluating")
+    version = client.wait_for_version(model, run, timeout=timeout)
+    return {
+        "run": run,
+        "model": model,
+        **{name: version.get(name) for name in ("version", "state", "metrics", "reason")},
+    }
+
+
+def _progress(run: Document) -> str:
+    done = run.get("progress") or {}
+    return f"run {run['run']}: {run['state']} {done.get('stage', '')} {done.get('step', '')}".rstrip()
+
+
+def _decide(ctx: typer.Context, uri: str, decision: str, comment: str, as_json: bool) -> None:
+    with session(ctx).client() as client:
+        decided = client.decide(ModelUri.parse(uri), decision, comment)
+    answer(decided, as_json, lambda: say(f"{uri}: {decided['state']}"))
+
+
+def _applied(document: Document) -> str:
+    changed: list[Any] = document.get("changed") or []
+    if not changed:
+        return f"{document['name']}: unchanged, revision {document['revision']}"
+    return f"{document['name']}: revision {document['revision']}; changed: {', '.join(map(str, changed))}"
+
+
+def _ran(run: Document) -> str:
+    parts = [f"run {run['run']}: {run['state']}"]
+    parts += [f"version {run['version']}"] if run.get("version") else []
+    parts += [str(run["reason"])] if run.get("state") in {"failed", "rejected"} and run.get("reason") else []
+    return "; ".join(parts)

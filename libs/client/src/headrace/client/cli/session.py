@@ -1,0 +1,102 @@
+"""What every command shares: the stack it talks to, and how it answers people and programs."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from headrace.client.addresses import Stack, find_stack
+from headrace.client.errors import HeadraceError, Rejected
+from headrace.client.sdk import Client
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for what follows by events.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait before giving up (exit code 3).")]
+
+console = Console()
+progress_console = Console(stderr=True)  # progress never mixes with the answer
+
+
+@dataclass(frozen=True)
+class Session:
+    """Which stack the person means, and who is asking."""
+
+    url: str | None
+    key: str | None
+
+    def stack(self) -> Stack:
+        """The stack; raises NoStack with what to do."""
+        return find_stack(self.url, self.key)
+
+    def client(self) -> Client:
+        """A client of the stack, to be used in a `with` block."""
+        return Client(self.stack())
+
+
+def session(ctx: typer.Context) -> Session:
+    """The session of a running command."""
+    found = ctx.find_object(Session)
+    assert found is not None
+    return found
+
+
+def answer(document: Any, as_json: bool, people: Callable[[], object]) -> None:
+    """Print `document` as JSON, or let `people` print it for people."""
+    if as_json:
+        print(json.dumps(document, indent=2, default=str, ensure_ascii=False))
+    else:
+        people()
+
+
+def say(text: str) -> None:
+    """One line for people; what a document holds is never read as markup."""
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+    """A table of `rows` for people, or the sentence `empty` when there are none."""
+    listed = list(rows)
+    if not listed:
+        say(empty)
+        return
+    drawn = Table(*[column.replace("_", " ") for column in columns], box=None, header_style="bold", pad_edge=False)
+    for row in listed:
+        drawn.add_row(*[escape(cell(row.get(column))) for column in columns])
+    console.print(drawn)
+
+
+def cell(value: Any) -> str:
+    """A value as a person reads it in a table."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {cell(each)}" for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(cell, value))
+    return "" if value is None else str(value)
+
+
+def fail(error: HeadraceError, code: int, as_json: bool) -> int:
+    """Say what went wrong, in the form that was asked for; returns `code`."""
+    if as_json:
+        print(json.dumps(problem(error), indent=2, default=str))
+    else:
+        progress_console.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        for violation in getattr(error, "violations", ()):
+            progress_console.print(f"  - {escape(str(violation.get('message', violation)))}", highlight=False)
+    sys.stdout.flush()
+    return code
+
+
+def problem(error: HeadraceError) -> dict[str, Any]:
+    """An error as the JSON document that programs read."""
+    document: dict[str, Any] = {"error": str(error), "kind": type(error).__name__}
+    if isinstance(error, Rejected):
+        document |= {"status": error.status, "violations": error.violations}
+    return document

@@ -1,0 +1,70 @@
+"""One way of asking a service over HTTP: the key, the trace, the timeouts and the errors."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from headrace.client.addresses import Stack
+from headrace.client.errors import Rejected, Unreachable
+
+TIMEOUT = httpx.Timeout(10.0, read=120.0, write=120.0)  # an upload of gigabytes is checked before it is answered
+
+
+class Http:
+    """HTTP to the services of one stack, under one trace."""
+
+    def __init__(self, stack: Stack, *, trace_id: str | None = None) -> None:
+        self.stack = stack
+        self.trace_id = trace_id or secrets.token_hex(16)
+        self._client = httpx.Client(timeout=TIMEOUT)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def request(self, method: str, service: str, path: str, **options: Any) -> httpx.Response:
+        """Ask `service` and return its answer; raises Rejected on a 4xx or 5xx, Unreachable without an answer."""
+        headers = {**self._headers(), **options.pop("headers", {})}
+        try:
+            answer = self._client.request(method, f"{self.stack.url(service)}{path}", headers=headers, **options)
+        except httpx.TransportError as error:
+            raise Unreachable(_unreachable(service, self.stack.url(service), error)) from error
+        if answer.is_error:
+            raise rejected(answer)
+        return answer
+
+    def json(self, method: str, service: str, path: str, **options: Any) -> Any:
+        """Ask and return the parsed JSON answer."""
+        answer = self.request(method, service, path, **options)
+        return answer.json() if answer.content else None
+
+    def pages(self, service: str, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """Every item of a paged collection, fetched page by page as it is consumed."""
+        query = {**(params or {})}
+        while True:
+            page = self.json("GET", service, path, params=query)
+            yield from page["items"]
+            if not page.get("next_cursor"):
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def _headers(self) -> dict[str, str]:
+        trace = f"00-{self.trace_id}-{secrets.token_hex(8)}-01"
+        key = {"authorization": f"Bearer {self.stack.key}"} if self.stack.key else {}
+        return {"traceparent": trace, **key}
+
+
+def rejected(answer: httpx.Response) -> Rejected:
+    """The error that an answer carries: problem details (RFC 9457), or the V2 protocol's `error`."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return Rejected(answer.status_code, f"{answer.status_code} {answer.reason_phrase}: {answer.text[:300]}")
+    detail = body.get("detail") or body.get("error") or body.get("title") or str(body)
+    return Rejected(answer.status_code, detail if isinstance(detail, str) else str(detail), body.get("violations", ()))
+
+
+def _unreachable(service: str, url: str, error: Exception) -> str:
+    return f"{service} does not answer at {url} ({type(error).__name__}); `headrace status` shows what runs"

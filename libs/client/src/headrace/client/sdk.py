@@ -1,0 +1,204 @@
+"""The typed SDK: what a person or a program may ask of a stack, one method a question."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar
+from urllib.parse import quote
+
+from headrace.client.addresses import Stack, find_stack
+from headrace.client.errors import TimedOut
+from headrace.client.http import Http
+from headrace.client.uris import ModelUri
+
+Document = dict[str, Any]
+T = TypeVar("T")
+Progress = Callable[[int], None]
+TERMINAL_RUN = frozenset({"completed", "failed", "cancelled"})
+TERMINAL_VERSION = frozenset({"approved", "rejected", "expired", "revoked"})
+POLL = 0.1  # seconds between two looks at something that follows by events
+BLOCK = 1 << 20
+
+
+class Client:
+    """A stack's services as plain methods; answers are the services' own JSON documents.
+
+    Every method raises Rejected when the service says no, Unreachable when it does not answer, and TimedOut when
+    something waited for takes longer than its `timeout` in seconds.
+    """
+
+    def __init__(self, stack: Stack | None = None, *, trace_id: str | None = None) -> None:
+        self.http = Http(stack or find_stack(), trace_id=trace_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.http.close()
+
+    # declare and feed
+
+    def apply(self, declaration: Document) -> Document:
+        """Declare a model; answers its revision and what changed."""
+        name = quote(str(declaration.get("name", "")), safe="")
+        answer: Document = self.http.json("PUT", "registry", f"/models/{name}", json=declaration)
+        return answer
+
+    def ingest(self, dataset: str, file: Path, *, mode: str = "append", progress: Progress | None = None) -> Document:
+        """Upload `file` (CSV or Parquet, streamed) as a part of `dataset`; answers the dataset version it made."""
+        kind = "application/vnd.apache.parquet" if file.suffix == ".parquet" else "text/csv"
+        headers = {"content-type": kind, "x-source-name": quote(file.name)}
+        with file.open("rb") as stream:
+            answer: Document = self.http.json(
+                "POST",
+                "ingest",
+                f"/datasets/{dataset}/files",
+                params={"mode": mode},
+                headers=headers,
+                content=_blocks(stream, progress),
+            )
+        return answer
+
+    # train
+
+    def train(self, model: str, *, reason: str = "asked for", **wishes: Any) -> Document:
+        """Ask for a training run; answers the run, which goes on by itself."""
+        body = {"reason": reason, **wishes}
+        answer: Document = self.http.json("POST", "trainer", f"/models/{model}/runs", json=body)
+        return answer
+
+    def run(self, run: str) -> Document:
+        """One training run as it stands."""
+        answer: Document = self.http.json("GET", "trainer", f"/runs/{run}")
+        return answer
+
+    def cancel(self, run: str, reason: str = "asked for") -> Document:
+        """Cancel a run that has not ended."""
+        answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/cancel", json={"reason": reason})
+        return answer
+
+    def wait_for_run(
+        self, run: str, *, timeout: float = 1800, seen: Callable[[Document], None] = lambda _: None
+    ) -> Document:
+        """The run once it has ended; `seen` is called with each state on the way."""
+        return _until(lambda: self.run(run), lambda r: r["state"] in TERMINAL_RUN, timeout, f"run {run}", seen)
+
+    def wait_for_version(self, model: str, run: str, *, timeout: float = 600) -> Document:
+        """The version that `run` made, once it is approved, rejected, or waits for people."""
+
+        def decided(version: Document | None) -> bool:
+            return version is not None and version["state"] in TERMINAL_VERSION | {"pending"}
+
+        found = _until(lambda: self._version_of(model, run), decided, timeout, f"the version of run {run}")
+        assert found is not None
+        return found
+
+    # know
+
+    def models(self) -> list[Document]:
+        """Every declared model."""
+        return list(self.http.pages("registry", "/models"))
+
+    def model(self, name: str) -> Document:
+        """One declared model: declaration, revision, aliases."""
+        answer: Document = self.http.json("GET", "registry", f"/models/{name}")
+        return answer
+
+    def versions(self, model: str) -> list[Document]:
+        """Every version of `model`, newest first."""
+        return list(self.http.pages("registry", f"/models/{model}/versions"))
+
+    def version(self, uri: ModelUri) -> Document:
+        """One version, by number or by alias."""
+        number = uri.version if uri.version is not None else self._alias(uri)["version"]
+        answer: Document = self.http.json("GET", "registry", f"/models/{uri.name}/versions/{number}")
+        return answer
+
+    def decide(self, uri: ModelUri, decision: str, comment: str) -> Document:
+        """Approve or reject (`decision`) the version that `uri` names."""
+        number = self.version(uri)["version"]
+        path = f"/models/{uri.name}/versions/{number}/{decision}"
+        answer: Document = self.http.json("POST", "registry", path, json={"comment": comment})
+        return answer
+
+    def rollouts(self, model: str) -> list[Document]:
+        """Every rollout of `model`, newest first."""
+        return list(self.http.pages("deployer", "/rollouts", {"model": model}))
+
+    # serve and watch
+
+    def predict(self, model: str, columns: Mapping[str, Sequence[Any]], **parameters: Any) -> Document:
+        """Predictions for the rows given column by column (V2 protocol); answers the V2 document."""
+        body: Document = {"inputs": [_tensor(name, values) for name, values in columns.items()]}
+        body |= {"parameters": parameters} if parameters else {}
+        answer: Document = self.http.json("POST", "inference", f"/v2/models/{model}/infer", json=body)
+        return answer
+
+    def truth(self, model: str, labels: Sequence[Document]) -> Document:
+        """Report what really happened: labels are {prediction_id, value, at?}."""
+        body = {"labels": list(labels)}
+        answer: Document = self.http.json("POST", "monitor", f"/models/{model}/truth", json=body)
+        return answer
+
+    def windows(self, model: str) -> list[Document]:
+        """Every evaluated window of `model`, newest first."""
+        return list(self.http.pages("monitor", f"/models/{model}/windows"))
+
+    # prove
+
+    def trace(self, prediction_id: str) -> Document:
+        """The chain behind one prediction: request, model, run, dataset, file, and every event on the way."""
+        answer: Document = self.http.json("GET", "audit", f"/trace/prediction/{quote(prediction_id, safe='')}")
+        return answer
+
+    def parked(self) -> Iterator[Document]:
+        """What could not be handled, of every service."""
+        for service in ("ingest", "trainer", "registry", "deployer", "monitor"):
+            yield from ({**item, "service": service} for item in self.http.pages(service, "/parked"))
+
+    def _alias(self, uri: ModelUri) -> Document:
+        answer: Document = self.http.json("GET", "registry", f"/models/{uri.name}/aliases/{uri.alias}")
+        return answer
+
+    def _version_of(self, model: str, run: str) -> Document | None:
+        return next((version for version in self.versions(model) if version.get("run") == run), None)
+
+
+def _blocks(stream: BinaryIO, progress: Progress | None) -> Iterator[bytes]:
+    while block := stream.read(BLOCK):
+        yield block
+        if progress:
+            progress(len(block))
+
+
+def _tensor(name: str, values: Sequence[Any]) -> Document:
+    return {"name": name, "shape": [len(values)], "datatype": datatype(values), "data": list(values)}
+
+
+def datatype(values: Sequence[Any]) -> str:
+    """The V2 datatype of a column: BOOL, INT64, BYTES, or FP64 for numbers with or without gaps."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return "BOOL"
+    if kinds == {str}:
+        return "BYTES"
+    return "INT64" if kinds == {int} and None not in values else "FP64"
+
+
+def _until(
+    look: Callable[[], T],
+    done: Callable[[T], bool],
+    timeout: float,
+    what: str,
+    seen: Callable[[T], None] = lambda _: None,
+) -> T:
+    deadline = time.monotonic() + timeout
+    while True:
+        value = look()
+        seen(value)
+        if done(value):
+            return value
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{what} has not ended after {timeout:.0f} s; it goes on, ask again later")
+        time.sleep(POLL)
