@@ -1,0 +1,67 @@
+"""What one log entry says about one message: where it stood, what it was, the hash of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+
+VERSION = 1
+
+
+def event_digest(data: bytes) -> str:
+    """SHA-256 of a message's payload exactly as it travelled, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The log's record of one message. It holds the payload's hash, never the payload."""
+
+    stream: str
+    seq: int
+    subject: str
+    id: str
+    type: str
+    source: str
+    time: str
+    sha256: str
+    v: int = VERSION
+
+    def encode(self) -> bytes:
+        """RFC 8785 canonical JSON.
+
+        The keys are ASCII and the values strings and integers below 2^53, and for these Python's own
+        encoder, sorted and without spaces, writes what RFC 8785 asks for (tests compare the two).
+        """
+        return json.dumps(
+            {
+                "id": self.id,
+                "seq": self.seq,
+                "sha256": self.sha256,
+                "source": self.source,
+                "stream": self.stream,
+                "subject": self.subject,
+                "time": self.time,
+                "type": self.type,
+                "v": self.v,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode("utf-8", "replace")
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Entry:
+        """Read an entry; raises ValueError where it is not one, or not in canonical form."""
+        data = json.loads(raw)
+        if not isinstance(data, dict) or set(data) != {f.name for f in fields(cls)}:
+            raise ValueError("an entry has exactly " + ", ".join(sorted(f.name for f in fields(cls))))
+        entry = cls(**data)
+        if entry.encode() != raw:
+            raise ValueError("the entry is not canonical JSON")
+        return entry
+
+    def differences(self, other: Entry) -> list[str]:
+        """Names of the fields in which two entries differ."""
+        mine, theirs = asdict(self), asdict(other)
+        return [name for name in mine if mine[name] != theirs[name]]
