@@ -25,7 +25,7 @@ def load() -> pd.DataFrame:
     """
     flights = pd.read_csv(_file("flights.csv.zip")).merge(_weather(), on=["origin", "time_hour"], how="left")
     flights[TIME] = pd.to_datetime(flights[["year", "month", "day", "hour", "minute"]])
-    flights["weekday"] = flights[TIME].dt.weekday
+    flights["weekday"] = flights[TIME].dt.day_of_week
     flights["scheduled_arrival"] = _minute_of_day(flights["sched_arr_time"])
     flights["landed_at"] = _landing(flights)
     flights[TARGET] = (flights["arr_delay"] >= LATE_MINUTES).astype("Int64").where(flights["arr_delay"].notna())

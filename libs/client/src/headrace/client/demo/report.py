@@ -74,14 +74,15 @@ def _drift(summary: Document) -> Markup:
 
 
 def _heat(axes: Axes, scores: np.ndarray, columns: Sequence[str], months: Sequence[Document]) -> None:
-    axes.imshow(scores, aspect="auto", cmap="Blues", vmin=0, vmax=max(0.3, float(np.nanmax(scores))))
+    top = max(0.3, float(np.nanmax(scores)))
+    axes.imshow(scores, aspect="auto", cmap="Blues", vmin=0, vmax=top)
     axes.set_yticks(range(len(columns)), columns)
     axes.set_xticks(range(len(months)), [month["month"] for month in months])
     for (row, place), score in np.ndenumerate(scores):
         over = columns[row] in months[place]["drifted"]
-        colour = BAD if over else INK
-        axes.text(place, row, f"{score:.2f}", ha="center", va="center", fontsize=8, color=colour,
-                  fontweight="bold" if over else "normal")  # fmt: skip
+        colour = "white" if score > 0.55 * top else BAD if over else INK
+        text = f"{score:.2f}{' drifted' if over else ''}"
+        axes.text(place, row, text, ha="center", va="center", fontsize=8, color=colour, weight="bold" if over else None)
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:

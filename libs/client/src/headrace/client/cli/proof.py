@@ -1,0 +1,61 @@
+"""Commands that prove: trace one prediction, verify the whole log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace.client.cli.session import Json, answer, progress_console, say, session, table
+from headrace.client.sdk import Document
+from headrace.client.verify import verify as verify_log
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (trace, verify):
+        app.command()(command)
+
+
+def trace(
+    ctx: typer.Context,
+    prediction_id: Annotated[str, typer.Argument(help="As the answer to the request gave it; ID:ROW for one row.")],
+    as_json: Json = False,
+) -> None:
+    """Show the chain behind one prediction; exit code 1 when a link is missing."""
+    with session(ctx).client() as client:
+        found = client.trace(prediction_id)
+    answer(found, as_json, lambda: _tell_trace(found))
+    if found.get("missing"):
+        raise typer.Exit(1)
+
+
+def verify(
+    ctx: typer.Context,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="The log's verifying key, kept from before; else the service is asked.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that the audit log is whole and untampered; exit code 1 when it is not.
+
+    Every entry is downloaded, and the tree is computed again on this machine.
+    """
+    key = key_file.read_text() if key_file else None
+    with session(ctx).client() as client, progress_console.status("reading the log"):
+        verdict = verify_log(client.http, key)
+    answer(verdict, as_json, lambda: _tell_verdict(verdict))
+    if not verdict["whole"]:
+        raise typer.Exit(1)
+
+
+def _tell_trace(found: Document) -> None:
+    table(found.get("events") or [], ["type", "time", "authid", "id", "index"], empty="no events")
+    for link in found.get("missing") or []:
+        say(f"missing: {link}")
+
+
+def _tell_verdict(verdict: Document) -> None:
+    if verdict["whole"]:
+        say(f"whole and untampered: {verdict['entries']:,} entries, root {verdict['root']}")
+        return
+    table(verdict["findings"], ["what", "where", "expected", "found"], empty="")
