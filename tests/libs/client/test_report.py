@@ -33,9 +33,7 @@ def test_a_browser_shows_every_part_of_the_story(
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
-def test_the_page_fits_its_window(
-    summary: Any_, declaration: Any_, tmp_path: Path, browser: webdriver.Chrome
-) -> None:
+def test_the_page_fits_its_window(summary: Any_, declaration: Any_, tmp_path: Path, browser: webdriver.Chrome) -> None:
     """Nothing makes the page itself scroll sideways."""
     browser.get(write_report(summary, declaration, tmp_path / "report.html").as_uri())
 

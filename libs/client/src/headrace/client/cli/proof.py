@@ -32,7 +32,8 @@ def trace(
 def verify(
     ctx: typer.Context,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="The log's verifying key, kept from before; else the service is asked.")
+        Path | None,
+        typer.Option("--key-file", help="The log's verifying key, kept from before; else the service is asked."),
     ] = None,
     as_json: Json = False,
 ) -> None:
