@@ -1,0 +1,106 @@
+"""What a framework is: it fits a recipe, saves the fitted model as a directory, and loads it again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from headrace.contracts import Column, Signature
+from headrace.frameworks.layout import Columns
+
+Progress = Callable[[int, int], None]
+"""Told (step, of) while an estimator fits; called from the fitting thread, often, and must return quickly."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to fit: an estimator by import path, its parameters, and which columns it may see."""
+
+    estimator: str
+    params: Mapping[str, Any]
+    seed: int
+    features: Sequence[Column]
+    target: str
+
+    @property
+    def names(self) -> list[str]:
+        """The feature columns, in the order of the signature."""
+        return [column.name for column in self.features]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted scikit-learn pipeline (preparation, then estimator) with what is needed to prove its export."""
+
+    recipe: Recipe
+    pipeline: Any
+    sample: pd.DataFrame
+    """Real training rows, prepared, on which the export is compared with the pipeline."""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the answer is a label with a probability; else it is a number."""
+        return hasattr(self.pipeline, "classes_")
+
+    @property
+    def estimator(self) -> Any:
+        """The fitted estimator without its preparation."""
+        return self.pipeline[-1]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model directory tells of where it comes from."""
+
+    run: str
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What saving found out: the interface, and how far the ONNX graph is from the framework's own answer."""
+
+    signature: Signature
+    largest_difference: float
+
+
+class Predictor(Protocol):
+    """A model that answers; the same for every framework and for ONNX."""
+
+    @property
+    def signature(self) -> Signature:
+        """The columns that go in and the outputs that come out."""
+        ...
+
+    def predict(self, columns: Columns) -> dict[str, np.ndarray]:
+        """`label` and `probability` (of the greater class) of a classifier, or `prediction`; one entry a row."""
+        ...
+
+
+class Framework(Protocol):
+    """One model library."""
+
+    @property
+    def name(self) -> str:
+        """The name in a declaration's `training.framework`."""
+        ...
+
+    def check(self, estimator: str, params: Mapping[str, Any]) -> None:
+        """Raise BadEstimator where the estimator or a parameter could never be fitted."""
+        ...
+
+    def fit(self, frame: pd.DataFrame, recipe: Recipe, progress: Progress) -> Fitted:
+        """Fit the recipe on the frame's rows."""
+        ...
+
+    def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
+        """Write the model directory; raise ExportRefused where ONNX and framework disagree."""
+        ...
+
+    def load(self, folder: Path) -> Predictor:
+        """Read the framework's own format back, in any process, without running code from the folder."""
+        ...

@@ -1,0 +1,25 @@
+"""What can be wrong with a model, each error in words that say what would be right."""
+
+
+class FrameworkError(Exception):
+    """A model cannot be made, saved or loaded, for a reason that its author can understand."""
+
+
+class BadEstimator(FrameworkError):
+    """The estimator or one of its parameters does not exist, or may not be used."""
+
+
+class BadTrainingData(FrameworkError):
+    """The rows cannot train this model: a target that is missing, constant or empty, or too few rows."""
+
+
+class ExportRefused(FrameworkError):
+    """The fitted model cannot be saved in an allowed format, or its ONNX graph answers differently."""
+
+
+class BadModel(FrameworkError):
+    """A folder is no model directory of ours, or is damaged."""
+
+
+class PickleFound(BadModel):
+    """Bytes that look like pickle: loading them would run whatever code they carry."""

@@ -1,0 +1,93 @@
+"""What every framework that fits scikit-learn pipelines shares: fit, save around its own file, predict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+
+from headrace.contracts import Signature
+from headrace.frameworks.base import About, Fitted, Recipe, Saved
+from headrace.frameworks.directory import GRAPH, read_signature, signature_of, write_directory
+from headrace.frameworks.errors import BadTrainingData
+from headrace.frameworks.export import answers, export, largest_difference
+from headrace.frameworks.layout import Columns, Layout
+from headrace.frameworks.onnx import from_bytes
+from headrace.frameworks.pickles import refuse_pickle
+from headrace.frameworks.preparation import layout_of, pipeline, prepare, target_of
+
+SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
+_EXAMPLE_ROWS = 3
+_COMMON_PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "skl2onnx")
+
+
+def fit_pipeline(
+    frame: pd.DataFrame, recipe: Recipe, estimator: Any, preparation: Callable[[Layout], Any], **extra: Any
+) -> Fitted:
+    """Fit preparation and estimator on the features and the target of a frame; `extra` goes to the steps' `fit`."""
+    if missing := [name for name in recipe.names if name not in frame.columns]:
+        raise BadTrainingData(f"features {', '.join(missing)} are no columns of the data: {', '.join(frame.columns)}")
+    layout = layout_of(recipe.features)
+    target = target_of(frame, recipe, bool(is_classifier(estimator)))
+    rows = prepare({name: frame[name] for name in recipe.names}, layout)
+    fitted = pipeline(preparation(layout), estimator).fit(rows, target, **extra)
+    return Fitted(recipe=recipe, pipeline=fitted, sample=spread(rows, SAMPLE_ROWS))
+
+
+def save_model(
+    framework: str,
+    fitted: Fitted,
+    folder: Path,
+    about: About,
+    flavors: Mapping[str, Any],
+    packages: Sequence[str],
+) -> Saved:
+    """Write graph, signature and descriptions beside the framework's own file, and check that nothing is pickle."""
+    graph = export(fitted)
+    outputs = answers(fitted.pipeline, fitted.sample.head(_EXAMPLE_ROWS))
+    signature = signature_of(fitted.recipe.features, outputs)
+    difference = largest_difference(fitted, from_bytes(graph, signature))
+    (folder / GRAPH).write_bytes(graph)
+    write_directory(
+        folder,
+        about={"run": about.run, "created": about.created.isoformat()},
+        framework=framework,
+        signature=signature,
+        flavors=flavors,
+        packages=sorted([*_COMMON_PACKAGES, *packages]),
+        example={name: _json(fitted.sample[name].head(_EXAMPLE_ROWS)) for name in fitted.recipe.names},
+    )
+    refuse_pickle(folder)
+    return Saved(signature=signature, largest_difference=difference)
+
+
+class PipelinePredictor:
+    """A pipeline that answers as an ONNX graph does."""
+
+    def __init__(self, pipeline: Any, layout: Layout, signature: Signature) -> None:
+        self._pipeline = pipeline
+        self._layout = layout
+        self.signature = signature
+
+    @classmethod
+    def at(cls, folder: Path, pipeline: Any) -> "PipelinePredictor":
+        """A predictor with the interface that a model directory promises."""
+        signature = read_signature(folder)
+        strings = tuple(t.name for t in signature.inputs if t.datatype == "BYTES")
+        numbers = tuple(t.name for t in signature.inputs if t.datatype != "BYTES")
+        return cls(pipeline, Layout(numbers=numbers, strings=strings), signature)
+
+    def predict(self, columns: Columns) -> dict[str, np.ndarray]:
+        """`label` and `probability`, or `prediction`; one entry a row."""
+        return answers(self._pipeline, prepare(columns, self._layout))
+
+
+def spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """At most so many rows, evenly from the whole frame."""
+    return frame if len(frame) <= rows else frame.iloc[np.linspace(0, len(frame) - 1, rows).astype(int)]
+
+
+def _json(values: pd.Series) -> list[Any]:
+    return [None if value != value else value for value in values.tolist()]

@@ -1,0 +1,73 @@
+"""scikit-learn: any of its estimators, saved with skops under a fixed allow-list."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import skops.io
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
+from headrace.frameworks.errors import BadModel, ExportRefused
+from headrace.frameworks.estimators import build_estimator
+from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
+from headrace.frameworks.preparation import for_distances, for_trees
+
+_ALLOWED = ("sklearn",)
+_TREES = ("sklearn.ensemble", "sklearn.tree")
+_NAN_TREES = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)  # whose ONNX graphs keep NaN's way
+_FILE = "model.skops"
+
+TRUSTED = (
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.tree._tree.Tree",
+)
+"""Types that skops rebuilds beside its own defaults: plain holders of arrays, none of which runs code on loading."""
+
+
+class Sklearn:
+    """Fits any scikit-learn classifier that gives probabilities, and any regressor."""
+
+    name = "sklearn"
+
+    def check(self, estimator: str, params: Mapping[str, Any]) -> None:
+        """Raise BadEstimator where the estimator or a parameter could never be fitted."""
+        build_estimator(estimator, params, 0, _ALLOWED)
+
+    def fit(self, frame: pd.DataFrame, recipe: Recipe, progress: Progress) -> Fitted:
+        """Fit in one step: scikit-learn tells nothing on the way."""
+        estimator = build_estimator(recipe.estimator, recipe.params, recipe.seed, _ALLOWED)
+        progress(0, 1)
+        fitted = fit_pipeline(frame, recipe, estimator, self._preparation(estimator))
+        progress(1, 1)
+        return fitted
+
+    def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
+        """Write `model.skops` and the rest of the directory."""
+        data = skops.io.dumps(fitted.pipeline)
+        if foreign := set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED):
+            raise ExportRefused(f"{fitted.recipe.estimator} holds types that are not allowed: {sorted(foreign)}")
+        (folder / _FILE).write_bytes(data)
+        flavor = {"sklearn": {"pickled_model": _FILE, "serialization_format": "skops"}}
+        return save_model(self.name, fitted, folder, about, flavor, ["scikit-learn", "skops"])
+
+    def load(self, folder: Path) -> PipelinePredictor:
+        """Rebuild the pipeline from `model.skops`; anything outside the allow-list is refused."""
+        try:
+            pipeline = skops.io.load(folder / _FILE, trusted=list(TRUSTED))
+        except Exception as error:  # skops raises several kinds for foreign types and for damaged archives
+            raise BadModel(f"{folder.name}/{_FILE} cannot be loaded: {error}") from error
+        return PipelinePredictor.at(folder, pipeline)
+
+    def _preparation(self, estimator: Any) -> Any:
+        if not type(estimator).__module__.startswith(_TREES):
+            return for_distances
+        return lambda layout: for_trees(layout, keeps_nan=isinstance(estimator, _NAN_TREES))
+
+
+SKLEARN = Sklearn()

@@ -1,0 +1,279 @@
+"""What every framework must do; a new line in FRAMEWORKS is tested before its author writes a test."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from headrace.contracts import Column
+from headrace.frameworks import (
+    FRAMEWORKS,
+    About,
+    BadEstimator,
+    BadModel,
+    BadTrainingData,
+    Fitted,
+    Recipe,
+    load_onnx,
+    refuse_pickle,
+)
+
+ABOUT = About(run="run-1", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+ESTIMATORS = {
+    "sklearn": [
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        "sklearn.ensemble.HistGradientBoostingRegressor",
+        "sklearn.ensemble.RandomForestClassifier",
+        "sklearn.ensemble.RandomForestRegressor",
+        "sklearn.ensemble.GradientBoostingClassifier",
+        "sklearn.ensemble.ExtraTreesClassifier",
+        "sklearn.tree.DecisionTreeClassifier",
+        "sklearn.linear_model.LogisticRegression",
+        "sklearn.linear_model.Ridge",
+        "sklearn.neighbors.KNeighborsClassifier",
+        "sklearn.neural_network.MLPClassifier",
+        "sklearn.naive_bayes.GaussianNB",
+    ],
+    "lightgbm": ["lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"],
+}
+CASES = [(framework, path) for framework in FRAMEWORKS for path in ESTIMATORS[framework]]
+CLASSIFIERS = {"sklearn": "sklearn.linear_model.LogisticRegression", "lightgbm": "lightgbm.LGBMClassifier"}
+REGRESSORS = {"sklearn": "sklearn.linear_model.Ridge", "lightgbm": "lightgbm.LGBMRegressor"}
+
+
+def recipe(path: str, features: list[Column], target: str | None = None, **params: object) -> Recipe:
+    """A recipe for an estimator; regressors learn minutes."""
+    default = "late" if path.endswith(("Classifier", "LogisticRegression", "GaussianNB")) else "minutes"
+    return Recipe(estimator=path, params=params, seed=3, features=features, target=target or default)
+
+
+def fit(framework: str, frame: pd.DataFrame, wanted: Recipe) -> Fitted:
+    """Fit without listening."""
+    return FRAMEWORKS[framework].fit(frame, wanted, lambda step, of: None)
+
+
+def unseen() -> dict[str, list[object]]:
+    """Rows as a server gets them: lists, missing values, and a carrier that training has not seen."""
+    return {
+        "distance": [500, 1200, 90],
+        "wind": [3.25, None, 61.5],
+        "weekend": [True, False, True],
+        "carrier": ["UA", None, "never seen"],
+    }
+
+
+def assert_same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
+    """Two predictors said the same."""
+    assert ours.keys() == theirs.keys()
+    for name, values in ours.items():
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(values, theirs[name], rtol=1e-4, atol=1e-5)
+        else:
+            assert values.tolist() == theirs[name].tolist()
+
+
+def test_every_framework_is_tried() -> None:
+    """A framework without estimators in this suite would go untested."""
+    assert ESTIMATORS.keys() == FRAMEWORKS.keys() == CLASSIFIERS.keys() == REGRESSORS.keys()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("framework", "path"), CASES)
+def test_the_graph_answers_as_the_framework_does(
+    framework: str, path: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """ONNX and the framework's own format agree on unseen rows, with missing values and unknown categories."""
+    fitted = fit(framework, frame, recipe(path, features))
+
+    saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
+
+    assert saved.largest_difference < 1e-4
+    own, graph = FRAMEWORKS[framework].load(tmp_path), load_onnx(tmp_path)
+    assert_same(own.predict(unseen()), graph.predict(unseen()))
+    everything = {name: frame[name].to_numpy() for name in ("distance", "wind", "weekend", "carrier")}
+    assert_same(own.predict(everything), graph.predict(everything))
+    assert own.signature == graph.signature == saved.signature
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_fresh_process_answers_the_same(
+    framework: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """Nothing but the folder is needed, and serving imports no library that fits."""
+    fitted = fit(framework, frame, recipe(CLASSIFIERS[framework], features))
+    FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
+    program = (
+        "import json, sys, pathlib, headrace.frameworks as f\n"
+        "folder, rows = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])\n"
+        "graph = f.load_onnx(folder).predict(rows)\n"
+        "assert not {'sklearn', 'pandas', 'lightgbm', 'skl2onnx'} & set(sys.modules)\n"
+        "own = f.FRAMEWORKS[sys.argv[3]].load(folder).predict(rows)\n"
+        "print(json.dumps([graph['probability'].tolist(), own['probability'].tolist()]))\n"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), json.dumps(unseen()), framework],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    here = FRAMEWORKS[framework].load(tmp_path).predict(unseen())["probability"]
+    for there in json.loads(answer.stdout):
+        np.testing.assert_allclose(there, here, atol=1e-6)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_directory_is_laid_out_as_mlflow_does(
+    framework: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """MLmodel names run, time, signature and flavors; the example can be fed back; nothing is pickle."""
+    FRAMEWORKS[framework].save(fit(framework, frame, recipe(CLASSIFIERS[framework], features)), tmp_path, ABOUT)
+
+    mlmodel = yaml.safe_load((tmp_path / "MLmodel").read_text())
+    assert mlmodel["run_id"] == "run-1"
+    assert mlmodel["utc_time_created"] == "2026-01-02T03:04:05+00:00"
+    assert {"onnx", "headrace", framework} <= mlmodel["flavors"].keys()
+    assert {c["name"]: c["type"] for c in json.loads(mlmodel["signature"]["inputs"])} == {
+        "distance": "long",
+        "wind": "double",
+        "weekend": "boolean",
+        "carrier": "string",
+    }
+    example = json.loads((tmp_path / "input_example.json").read_text())
+    columns = dict(zip(example["columns"], zip(*example["data"], strict=True), strict=True))
+    assert len(load_onnx(tmp_path).predict(columns)["label"]) == len(example["data"])
+    assert "onnxruntime==" in (tmp_path / "requirements.txt").read_text()
+    refuse_pickle(tmp_path)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_string_labels_come_back_as_strings(
+    framework: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """A target of words is predicted as words; the probability is of the greater one."""
+    frame["late"] = np.where(frame["late"] == 1, "late", "early")
+    fitted = fit(framework, frame, recipe(CLASSIFIERS[framework], features))
+
+    saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
+
+    answer = load_onnx(tmp_path).predict(unseen())
+    assert set(answer["label"]) <= {"late", "early"}
+    assert [(t.name, t.datatype) for t in saved.signature.outputs] == [("label", "BYTES"), ("probability", "FP64")]
+    assert_same(FRAMEWORKS[framework].load(tmp_path).predict(unseen()), answer)
+    assert ((answer["probability"] > 0.5) == (answer["label"] == "late")).all()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("kind", ["numbers", "strings", "empty"])
+def test_one_kind_of_column_is_enough(
+    framework: str, kind: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """Only numbers, only strings, or a column that is empty in every row: all train and export."""
+    frame["wind"] = np.nan if kind == "empty" else frame["wind"]
+    wanted = [f for f in features if kind == "empty" or (f.type == "string") == (kind == "strings")]
+
+    saved = FRAMEWORKS[framework].save(fit(framework, frame, recipe(CLASSIFIERS[framework], wanted)), tmp_path, ABOUT)
+
+    assert [t.name for t in saved.signature.inputs] == [f.name for f in wanted]
+    assert load_onnx(tmp_path).predict(unseen())["probability"].shape == (3,)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_same_seed_gives_the_same_model(framework: str, frame: pd.DataFrame, features: list[Column]) -> None:
+    """Rows, recipe and seed decide the model."""
+    first, second = (fit(framework, frame, recipe(REGRESSORS[framework], features)) for _ in range(2))
+
+    assert (first.pipeline.predict(first.sample) == second.pipeline.predict(second.sample)).all()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_progress_ends_where_it_said(framework: str, frame: pd.DataFrame, features: list[Column]) -> None:
+    """The last word says that all steps are done."""
+    said: list[tuple[int, int]] = []
+
+    FRAMEWORKS[framework].fit(frame, recipe(CLASSIFIERS[framework], features), lambda s, of: said.append((s, of)))
+
+    assert said[-1][0] == said[-1][1]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    "path", ["os.system", "subprocess.Popen", "sklearn", "sklearn._loss.HalfBinomialLoss", "pickle.loads"]
+)
+def test_only_the_librarys_own_classes_may_be_named(framework: str, path: str) -> None:
+    """An import path is a program: what is not on the list is never imported."""
+    with pytest.raises(BadEstimator, match="refused"):
+        FRAMEWORKS[framework].check(path, {})
+
+
+def test_a_wrong_name_offers_the_nearest() -> None:
+    """An error about an estimator or parameter says what was probably meant."""
+    with pytest.raises(BadEstimator, match="did you mean 'LogisticRegression'"):
+        FRAMEWORKS["sklearn"].check("sklearn.linear_model.LogisticRegresion", {})
+    with pytest.raises(BadEstimator, match="did you mean 'max_iter'"):
+        FRAMEWORKS["sklearn"].check("sklearn.linear_model.LogisticRegression", {"maxiter": 3})
+    with pytest.raises(BadEstimator, match="did you mean 'num_leaves'"):
+        FRAMEWORKS["lightgbm"].check("lightgbm.LGBMClassifier", {"num_leafs": 3})
+
+
+def test_what_gives_no_probability_is_refused() -> None:
+    """Gates, drift and serving need a probability."""
+    with pytest.raises(BadEstimator, match="no probabilities"):
+        FRAMEWORKS["sklearn"].check("sklearn.svm.LinearSVC", {})
+    with pytest.raises(BadEstimator, match="neither a classifier nor a regressor"):
+        FRAMEWORKS["sklearn"].check("sklearn.cluster.KMeans", {})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda f: f.drop(columns="late"), "target 'late' is no column"),
+        (lambda f: f.assign(late=1), "two classes"),
+        (lambda f: f.assign(late=[None, *f["late"][1:]]), "missing in 1 of 1500 rows"),
+        (lambda f: f.assign(late=np.arange(len(f)) % 3), "has 3 classes"),
+        (lambda f: f.assign(late=f["wind"].fillna(0.5) + 0.25), "fractions"),
+        (lambda f: f.head(5), "5 rows are too few"),
+        (lambda f: f.drop(columns="wind"), "features wind are no columns"),
+    ],
+)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_rows_that_cannot_train_are_refused_in_words(
+    framework: str, change: object, reason: str, frame: pd.DataFrame, features: list[Column]
+) -> None:
+    """The author reads what is wrong with the data, not a trace."""
+    with pytest.raises(BadTrainingData, match=reason):
+        fit(framework, change(frame), recipe(CLASSIFIERS[framework], features))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_regressor_refuses_what_is_no_number(framework: str, frame: pd.DataFrame, features: list[Column]) -> None:
+    """A target of strings or booleans cannot be a quantity."""
+    for target in ("carrier", "weekend"):
+        wanted = recipe(REGRESSORS[framework], features[:2], target=target)
+        with pytest.raises(BadTrainingData, match="a regressor learns numbers"):
+            fit(framework, frame.dropna(), wanted)
+
+
+def test_timestamps_are_no_features(frame: pd.DataFrame) -> None:
+    """The error says what to give instead."""
+    when = [Column(name="at", type="timestamp", nullable=False)]
+    frame["at"] = pd.Timestamp("2026-01-01")
+
+    with pytest.raises(BadTrainingData, match="hour, weekday"):
+        fit("sklearn", frame, recipe(CLASSIFIERS["sklearn"], when))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_folder_that_is_no_model_is_refused(framework: str, tmp_path: Path) -> None:
+    """A damaged or foreign folder never half loads."""
+    with pytest.raises(BadModel):
+        FRAMEWORKS[framework].load(tmp_path)
+    with pytest.raises(BadModel):
+        load_onnx(tmp_path)
