@@ -1,1 +1,21 @@
 """The wire: models generated from schemas/, the envelope, encode and decode."""
+
+from headrace.contracts.base import Event, Model
+from headrace.contracts.declaration import load_yaml, parse_declaration
+from headrace.contracts.envelope import (
+    CONTENT_TYPE,
+    Envelope,
+    dataschema,
+    decode,
+    derive_id,
+    encode,
+    read_event,
+    subject_of,
+    wrap,
+)
+from headrace.contracts.errors import ContractError
+from headrace.contracts.generated.models import *  # noqa: F403  every class of the wire, by its own name
+from headrace.contracts.generated.models import EVENTS
+from headrace.contracts.metrics import METRICS, MetricInfo
+from headrace.contracts.names import Alias, DatasetName, Digest, ModelName, RunId, is_name
+from headrace.contracts.outside import decode_message

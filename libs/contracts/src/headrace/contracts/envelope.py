@@ -1,0 +1,170 @@
+"""The envelope of every event: CloudEvents 1.0 in JSON structured mode, one byte string to hash, store and replay."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from headrace.contracts.base import Event
+from headrace.contracts.errors import ContractError, explain
+from headrace.contracts.generated.models import EVENTS
+
+CONTENT_TYPE = "application/cloudevents+json"
+SCHEMA_BASE = "https://schemas.headrace.example/events/"
+_REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "data")
+_NAMESPACE = uuid5(NAMESPACE_URL, "https://schemas.headrace.example/event-ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event with who said it, when, about what, because of what, and in whose name."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    data: Event
+    correlationid: str
+    causationid: str | None = None
+    traceparent: str | None = None
+    authid: str | None = None
+    specversion: str = field(default="1.0")
+    datacontenttype: str = field(default="application/json")
+
+    @property
+    def dataschema(self) -> str:
+        """Where the schema of the data is."""
+        return dataschema(self.type)
+
+    @property
+    def nats_subject(self) -> str:
+        """The subject that the event is published to."""
+        return subject_of(self.type, self.subject)
+
+
+def wrap(
+    event: Event,
+    *,
+    source: str,
+    id: str,
+    time: datetime,
+    correlationid: str | None = None,
+    causationid: str | None = None,
+    traceparent: str | None = None,
+    authid: str | None = None,
+) -> Envelope:
+    """Put an event into its envelope; without a correlation the event is the root of its own chain."""
+    return Envelope(
+        id, source, event.TYPE, event.key, time, event, correlationid or id, causationid, traceparent, authid
+    )
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The envelope as structured-mode JSON. Fields that are absent are left out, never null."""
+    head: dict[str, Any] = {
+        "specversion": envelope.specversion,
+        "id": envelope.id,
+        "source": envelope.source,
+        "type": envelope.type,
+        "subject": envelope.subject,
+        "time": envelope.time.astimezone(UTC),
+        "dataschema": dataschema(envelope.type),
+        "datacontenttype": envelope.datacontenttype,
+        "correlationid": envelope.correlationid,
+    }
+    for name in ("causationid", "traceparent", "authid"):
+        if (value := getattr(envelope, name)) is not None:
+            head[name] = value
+    data = envelope.data.__pydantic_serializer__.to_json(envelope.data, exclude_none=True)
+    return to_json(head)[:-1] + b',"data":' + data + b"}"
+
+
+def decode(raw: bytes) -> Envelope:
+    """Read a structured-mode message; raises ContractError that names the place and what would be right.
+
+    Fields that this version does not know are ignored, so that an older reader understands a newer writer.
+    """
+    document = parse_object(raw)
+    missing = [name for name in _REQUIRED if name not in document]
+    if missing:
+        raise ContractError(f"envelope: {', '.join(missing)} missing; it must be a CloudEvent 1.0 in structured mode")
+    return from_document(document)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """A JSON object from its bytes; raises ContractError that says what is wrong where."""
+    try:
+        document = from_json(raw)
+    except ValueError as error:
+        raise ContractError(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ContractError(f"a JSON object is needed, not {type(document).__name__}")
+    return document
+
+
+def from_document(document: dict[str, Any]) -> Envelope:
+    """An envelope from its parsed attributes."""
+    event = read_event(document["type"], document["data"])
+    if event.key != document["subject"]:
+        raise ContractError(f"subject: is {document['subject']!r}, but data.{event.KEY} is {event.key!r}")
+    return Envelope(
+        id=_text(document, "id"),
+        source=_text(document, "source"),
+        type=event.TYPE,
+        subject=event.key,
+        time=_time(document["time"]),
+        data=event,
+        correlationid=document.get("correlationid") or document["id"],
+        causationid=document.get("causationid"),
+        traceparent=document.get("traceparent"),
+        authid=document.get("authid"),
+    )
+
+
+def read_event(kind: object, data: object) -> Event:
+    """The typed data of an event; unknown fields are ignored, wrong ones raise ContractError."""
+    cls = EVENTS.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise ContractError(f"type: {kind!r} is not known; schemas/README.md lists all events")
+    try:
+        return cls.model_validate(data, extra="ignore")
+    except ValidationError as error:
+        raise ContractError(explain(error, "data")) from error
+
+
+def subject_of(kind: str | type[Event], key: str) -> str:
+    """The NATS subject of a type and a key: headrace.training.completed.flights."""
+    name = kind if isinstance(kind, str) else kind.TYPE
+    return f"{name.rpartition('.')[0]}.{key}"
+
+
+def dataschema(kind: str) -> str:
+    """The address of a type's schema: headrace.training.completed.v1 is events/training/completed.v1.json."""
+    _, aggregate, fact, version = kind.split(".")
+    return f"{SCHEMA_BASE}{aggregate}/{fact}.{version}.json"
+
+
+def derive_id(cause_id: str, kind: str, key: str, ordinal: int) -> str:
+    """The id of an event that follows from another: the same whenever it is computed again."""
+    return str(uuid5(_NAMESPACE, f"{cause_id}\n{kind}\n{key}\n{ordinal}"))
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    value = document[name]
+    if not isinstance(value, str) or not value:
+        raise ContractError(f"{name}: a non-empty string is needed, not {value!r}")
+    return value
+
+
+def _time(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise ContractError(f"time: an RFC 3339 time is needed, not {value!r}") from error
+    if moment.tzinfo is None:
+        raise ContractError(f"time: {value!r} has no offset; write 2026-01-31T09:00:00Z")
+    return moment

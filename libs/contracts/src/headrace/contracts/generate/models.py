@@ -1,0 +1,84 @@
+"""Python models from the schemas, by datamodel-code-generator; then each event learns its type and key."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from headrace.contracts.generate.sources import Sources, bundle
+
+HEADER = '"""Generated from schemas/ by `make schemas`; changes here are lost."""\n'
+REWRITES = [
+    (r"\A(#[^\n]*\n)+", ""),
+    (r"^class Wire\(.*?\n\n\n", ""),
+    (r"^from headrace.contracts.base import Model$", "from headrace.contracts.base import Event, Model, Timestamp"),
+    (r"^from pydantic import [^\n]*$", "from pydantic import Field"),
+    (r"^from typing import Annotated, Any, Literal$", "from typing import Annotated, Any, ClassVar, Literal"),
+    (r"\bAwareDatetime\b", "Timestamp"),
+    # strictness is the base class's
+    (r"\n    model_config = ConfigDict\(\n[^)]*\)\n", "\n"),
+    # a default object is its own class with its defaults
+    (r"Annotated\[(\w+), Field\(validate_default=True\)\] = \{\}", r"\1 = Field(default_factory=\1)"),
+    # a root model that only wraps another class is that class
+    (r"^class (\w+)\(RootModel\[(\w+)\]\):\n    root: [^\n]*\n", r"class \1(\2):\n"),
+]
+OPTIONS = [
+    "--input-file-type=jsonschema",
+    "--output-model-type=pydantic_v2.BaseModel",
+    "--base-class=headrace.contracts.base.Model",
+    "--target-python-version=3.11",
+    "--use-standard-collections",
+    "--use-union-operator",
+    "--use-annotated",
+    "--enum-field-as-literal=all",
+    "--use-schema-description",
+    "--use-field-description",
+    "--collapse-root-models",
+    "--disable-timestamp",
+    "--use-default-kwarg",
+    "--use-double-quotes",
+    "--field-constraints",
+    "--strict-nullable",
+    "--formatters",
+    "ruff-format",
+]
+
+
+def render_models(sources: Sources) -> str:
+    """The text of generated/models.py."""
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "wire.json", Path(folder) / "models.py"
+        source.write_text(json.dumps(bundle(sources)))
+        command = [
+            sys.executable,
+            "-m",
+            "datamodel_code_generator",
+            "--input",
+            str(source),
+            "--output",
+            str(target),
+            *OPTIONS,
+        ]
+        subprocess.run(command, check=True)
+        return _with_events(target.read_text(), sources)
+
+
+def _with_events(text: str, sources: Sources) -> str:
+    """Timestamps as our own alias; event classes with TYPE and KEY; the catalogue at the end."""
+    for pattern, replacement in REWRITES:
+        text = re.sub(pattern, replacement, text, flags=re.MULTILINE | re.DOTALL)
+    for kind, schema in sources.events().items():
+        text = _as_event(text, kind, schema["title"], schema["x-key"])
+    names = "".join(f'    "{kind}": {schema["title"]},\n' for kind, schema in sorted(sources.events().items()))
+    return f"{HEADER}\n{text.strip()}\n\n\nEVENTS: dict[str, type[Event]] = {{\n{names}}}\n"
+
+
+def _as_event(text: str, kind: str, title: str, key: str) -> str:
+    match = re.search(rf'class {title}\((\w+)\):\n(    """\n.*?\n    """\n)', text, re.DOTALL)
+    if match is None:
+        raise ValueError(f"no class {title} was generated for {kind}")
+    bases = "Event" if match[1] == "Model" else f"{match[1]}, Event"
+    constants = f'\n    TYPE: ClassVar[str] = "{kind}"\n    KEY: ClassVar[str] = "{key}"\n'
+    return text[: match.start()] + f"class {title}({bases}):\n{match[2]}{constants}" + text[match.end() :]

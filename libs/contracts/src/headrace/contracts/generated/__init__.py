@@ -1,0 +1,1 @@
+"""Generated from schemas/ by `make schemas`; changes here are lost."""

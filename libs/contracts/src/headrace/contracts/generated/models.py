@@ -1,0 +1,2709 @@
+"""Generated from schemas/ by `make schemas`; changes here are lost."""
+
+from __future__ import annotations
+from typing import Annotated, Any, ClassVar, Literal
+from pydantic import Field
+from headrace.contracts.base import Event, Model, Timestamp
+
+
+class Approval(Model):
+    """
+    One person's yes.
+    """
+
+    by: str
+    """
+    Who.
+    """
+    at: Timestamp
+    """
+    When.
+    """
+    comment: str | None = None
+    """
+    Why.
+    """
+
+
+class ColumnDrift(Model):
+    """
+    How far one column moved from the reference.
+    """
+
+    column: str
+    """
+    Column; `prediction` is the model's own output.
+    """
+    kind: Literal["numeric", "categorical", "prediction"]
+    """
+    What kind of values it holds.
+    """
+    method: str
+    """
+    Detector, such as jensen_shannon.
+    """
+    score: float
+    """
+    What the detector measured.
+    """
+    limit: float
+    """
+    Limit it is held against.
+    """
+    drifted: bool
+    """
+    Whether it is over the limit.
+    """
+
+
+class ColumnRule(Model):
+    """
+    What a contract promises of one column.
+    """
+
+    name: str
+    """
+    Name in the file's header.
+    """
+    type: Literal["boolean", "integer", "number", "string", "timestamp"]
+    """
+    Logical type.
+    """
+    nullable: bool
+    """
+    Whether a value may be missing.
+    """
+    minimum: float | None = None
+    """
+    Smallest allowed value.
+    """
+    maximum: float | None = None
+    """
+    Largest allowed value.
+    """
+    allowed: list[str] | None = None
+    """
+    The allowed values of a string column.
+    """
+    unique: bool | None = None
+    """
+    Whether every value occurs once.
+    """
+
+
+class Column(Model):
+    """
+    One column of a dataset.
+    """
+
+    name: str
+    """
+    Name in the file's header.
+    """
+    type: Literal["boolean", "integer", "number", "string", "timestamp"]
+    """
+    Logical type.
+    """
+    nullable: bool
+    """
+    Whether a value may be missing.
+    """
+
+
+class Comparison(Model):
+    """
+    Two versions on the same rows, one metric.
+    """
+
+    metric: str
+    """
+    Metric.
+    """
+    candidate: float
+    """
+    The candidate's value.
+    """
+    champion: float
+    """
+    The champion's value.
+    """
+    difference: float
+    """
+    Difference, oriented so that positive means that the candidate is better.
+    """
+    low: float
+    """
+    Lower end of the bootstrap interval of the difference.
+    """
+    high: float
+    """
+    Upper end.
+    """
+    confidence: float
+    """
+    Confidence of the interval, such as 0.95.
+    """
+    resamples: Annotated[int, Field(ge=0)]
+    """
+    Bootstrap resamples.
+    """
+
+
+class DatasetRef(Model):
+    """
+    One version of a dataset.
+    """
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Name of the dataset.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version, counted from 1.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 over the digests of its parts.
+    """
+
+
+class EvaluationMetrics(Model):
+    """
+    Metrics of the versions that were compared.
+    """
+
+    candidate: dict[str, float]
+    """
+    The candidate's metrics.
+    """
+    champion: dict[str, float] | None = None
+    """
+    The champion's metrics, where there is one.
+    """
+
+
+class Evidence(Model):
+    """
+    What replicas saw of a version while it was watched.
+    """
+
+    requests: Annotated[int, Field(ge=0)]
+    """
+    Requests answered.
+    """
+    errors: Annotated[int, Field(ge=0)]
+    """
+    Requests that failed.
+    """
+    p99_ms: float | None = None
+    """
+    99th percentile of the time to answer, milliseconds.
+    """
+
+
+class FairnessResult(Model):
+    """
+    One measure of how evenly a model treats the groups of a column.
+    """
+
+    column: str
+    """
+    Column that makes the groups.
+    """
+    measure: str
+    """
+    Such as parity_difference.
+    """
+    value: float
+    """
+    What was measured.
+    """
+    limit: float
+    """
+    Limit it is held against.
+    """
+    breached: bool
+    """
+    Whether it is over the limit.
+    """
+    group: str | None = None
+    """
+    The group that fares worst.
+    """
+
+
+class File(Model):
+    """
+    One file of a model directory.
+    """
+
+    path: str
+    """
+    Path inside the directory, with forward slashes.
+    """
+    size: Annotated[int, Field(ge=0)]
+    """
+    Bytes.
+    """
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 of the content.
+    """
+
+
+class GateResult(Model):
+    """
+    How a version met one gate of the declaration.
+    """
+
+    gate: str
+    """
+    The gate in words.
+    """
+    metric: str
+    """
+    Metric that was looked at.
+    """
+    passed: bool
+    """
+    Whether it was met.
+    """
+    value: float | None = None
+    """
+    What was measured.
+    """
+    limit: float | None = None
+    """
+    What was asked for.
+    """
+    detail: str
+    """
+    One sentence with the figures.
+    """
+
+
+class Holdout(Model):
+    """
+    Which rows of a dataset version were kept away from the fit.
+    """
+
+    by: Literal["time", "random"]
+    """
+    How rows were chosen.
+    """
+    fraction: float
+    """
+    Share of the rows that was asked for, 0 to 1.
+    """
+    column: str | None = None
+    """
+    The time column, where rows were chosen by time.
+    """
+    boundary: str | None = None
+    """
+    First time of the held-out rows, ISO 8601; rows at or after it are held out.
+    """
+    seed: Annotated[int | None, Field(ge=0)] = None
+    """
+    Seed of the random choice.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows held out.
+    """
+
+
+class Label(Model):
+    """
+    What really happened for one predicted row.
+    """
+
+    prediction_id: str
+    """
+    Id of the prediction; `id:row` names one row of a request, the bare id row 0.
+    """
+    value: float | str | bool
+    """
+    The truth: a number, a string or a boolean.
+    """
+    at: Timestamp | None = None
+    """
+    When it became known.
+    """
+
+
+class ObjectPlace(Model):
+    """
+    A place in the object store.
+    """
+
+    bucket: str
+    """
+    Bucket, with the prefix of the installation.
+    """
+    key: str
+    """
+    Key inside the bucket.
+    """
+    version_id: str | None = None
+    """
+    Version of the object.
+    """
+
+
+class ObjectRef(Model):
+    """
+    An object in the store, by place and by content.
+    """
+
+    bucket: str
+    """
+    Bucket, with the installation's prefix.
+    """
+    key: str
+    """
+    Key inside the bucket.
+    """
+    version_id: str | None = None
+    """
+    Version of the object, where the bucket keeps versions.
+    """
+    size: Annotated[int, Field(ge=0)]
+    """
+    Bytes.
+    """
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 of the content, 64 hexadecimal digits.
+    """
+
+
+class Offence(Model):
+    """
+    One offending place in a file.
+    """
+
+    line: Annotated[int, Field(ge=0)]
+    """
+    Line in the file, counted from 1.
+    """
+    value: str | None = None
+    """
+    What stood there, shortened.
+    """
+
+
+class Part(Model):
+    """
+    One ingested file of a dataset version, as Parquet.
+    """
+
+    object: ObjectRef
+    """
+    The Parquet file.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows in it.
+    """
+    source: ObjectRef
+    """
+    The file as it was delivered.
+    """
+    source_name: str | None = None
+    """
+    Name the deliverer gave it.
+    """
+    ingested_at: Timestamp
+    """
+    When it was accepted.
+    """
+
+
+class Tensor(Model):
+    """
+    One input or output of a model, in the words of the Open Inference Protocol V2.
+    """
+
+    name: str
+    """
+    Name of the tensor; for tabular models the column.
+    """
+    datatype: str
+    """
+    FP64, FP32, INT64, INT32, BOOL, BYTES, ...
+    """
+    shape: list[int]
+    """
+    Sizes; -1 where any number of rows is allowed.
+    """
+
+
+class VersionTraffic(Model):
+    """
+    What one replica saw of one version in a moment.
+    """
+
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    role: Literal["champion", "canary", "shadow"]
+    """
+    Its role at the time.
+    """
+    requests: Annotated[int, Field(ge=0)]
+    """
+    Requests answered or failed.
+    """
+    errors: Annotated[int, Field(ge=0)]
+    """
+    Requests that failed.
+    """
+    p50_ms: float
+    """
+    Median time to answer, milliseconds.
+    """
+    p99_ms: float
+    """
+    99th percentile of the time to answer, milliseconds.
+    """
+
+
+class Violation(Model):
+    """
+    One way in which data break their contract.
+    """
+
+    check: str
+    """
+    Name of the check, such as data_type_check or missing_column_check.
+    """
+    column: str | None = None
+    """
+    Column concerned.
+    """
+    message: str
+    """
+    What is wrong and what would be right.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows concerned; 0 where the file as a whole is.
+    """
+    first: list[Offence]
+    """
+    The first offending places.
+    """
+
+
+class Window(Model):
+    """
+    A span of event time over which a model is judged; start included, end not.
+    """
+
+    number: Annotated[int, Field(ge=0)]
+    """
+    Number, counted per model.
+    """
+    start: Timestamp
+    """
+    First moment.
+    """
+    end: Timestamp
+    """
+    First moment after it.
+    """
+
+
+class CloudEvent(Model):
+    """
+    CloudEvents 1.0 in JSON structured mode, with the extensions that Headrace requires.
+    """
+
+    specversion: Literal["1.0"]
+    """
+    Version of CloudEvents.
+    """
+    id: Annotated[str, Field(min_length=1)]
+    """
+    Id of the event; an event recomputed after a crash has the same one. Also the message's Nats-Msg-Id.
+    """
+    source: Annotated[str, Field(min_length=1)]
+    """
+    Who said it, such as headrace/trainer.
+    """
+    type: Annotated[str, Field(pattern="^headrace\\.[a-z_]+\\.[a-z_]+\\.v[0-9]+$")]
+    """
+    headrace.<aggregate>.<fact>.v<version>
+    """
+    subject: Annotated[str, Field(min_length=1)]
+    """
+    Key of the entity that it is about, such as the model's name.
+    """
+    time: Timestamp
+    """
+    When it happened.
+    """
+    dataschema: str
+    """
+    Where the schema of `data` is.
+    """
+    datacontenttype: Literal["application/json"]
+    """
+    Media type of `data`.
+    """
+    correlationid: str
+    """
+    Id of the request or event at the root of the chain.
+    """
+    causationid: str | None = None
+    """
+    Id of the event that led to this one directly.
+    """
+    traceparent: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+    ] = None
+    """
+    W3C trace context.
+    """
+    authid: str | None = None
+    """
+    Who asked, such as key:alice, nats:outsider or service:monitor.
+    """
+    data: dict[str, Any]
+    """
+    The fact, as the schema of its type says.
+    """
+
+
+class AlertRaised(Event):
+    """
+    Somebody should look.
+    """
+
+    TYPE: ClassVar[str] = "headrace.alert.raised.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    alert: str
+    """
+    Id of the alert.
+    """
+    kind: Literal["drift", "performance", "fairness", "freshness", "schema"]
+    """
+    What it is about.
+    """
+    severity: Literal["info", "warning", "critical"]
+    """
+    How urgent; a critical alert undoes a running rollout.
+    """
+    message: str
+    """
+    What was seen, with figures.
+    """
+    version: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version concerned.
+    """
+    window: Window | None = None
+    """
+    The span of event time.
+    """
+
+
+class ApprovalRequested(Event):
+    """
+    A version passed its gates and waits for people.
+    """
+
+    TYPE: ClassVar[str] = "headrace.approval.requested.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of the artifact to approve.
+    """
+    needed: Annotated[int, Field(ge=0)]
+    """
+    Approvals needed.
+    """
+    given: Annotated[int, Field(ge=0)]
+    """
+    Approvals given so far.
+    """
+    gates: list[GateResult]
+    """
+    How it met each gate.
+    """
+    expires_at: Timestamp
+    """
+    When the request lapses.
+    """
+
+
+class CheckpointSigned(Event):
+    """
+    The audit log vouches for everything up to here.
+    """
+
+    TYPE: ClassVar[str] = "headrace.checkpoint.signed.v1"
+    KEY: ClassVar[str] = "origin"
+
+    origin: str
+    """
+    Name of the log.
+    """
+    size: Annotated[int, Field(ge=0)]
+    """
+    Entries in the tree.
+    """
+    root: str
+    """
+    Root hash, base64.
+    """
+    checkpoint: str
+    """
+    The signed note, as text.
+    """
+
+
+class DatasetIngested(Event):
+    """
+    A file kept its contract and is part of a new dataset version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.dataset.ingested.v1"
+    KEY: ClassVar[str] = "dataset"
+
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Dataset.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    The new version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 over the digests of its parts.
+    """
+    mode: Literal["append", "replace"]
+    """
+    Whether the file was added to the previous version or took its place.
+    """
+    parts: list[Part]
+    """
+    Every part of the version, oldest first.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows in all parts.
+    """
+    added_rows: Annotated[int, Field(ge=0)]
+    """
+    Rows of the new part.
+    """
+    columns: list[Column]
+    """
+    Columns, in the order of the file.
+    """
+    contract: list[ColumnRule]
+    """
+    The contract it was checked against.
+    """
+    profile: ObjectRef
+    """
+    JSON profile of the new part: counts, ranges, quantiles, top values per column.
+    """
+    source: ObjectRef
+    """
+    The file as it was delivered.
+    """
+
+
+class DatasetRejected(Event):
+    """
+    A file broke its contract; nothing of it was taken.
+    """
+
+    TYPE: ClassVar[str] = "headrace.dataset.rejected.v1"
+    KEY: ClassVar[str] = "dataset"
+
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Dataset.
+    """
+    reason: str
+    """
+    One sentence.
+    """
+    source: ObjectRef | None = None
+    """
+    The file as it was delivered.
+    """
+    source_name: str | None = None
+    """
+    Name the deliverer gave it.
+    """
+    rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows that were read.
+    """
+    violations: list[Violation]
+    """
+    What is wrong, and where.
+    """
+
+
+class DriftDetected(Event):
+    """
+    The data moved away from what the model learned from.
+    """
+
+    TYPE: ClassVar[str] = "headrace.drift.detected.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version it was measured for.
+    """
+    window: Window
+    """
+    The span of event time.
+    """
+    columns: list[str]
+    """
+    Columns that drifted.
+    """
+    share: float
+    """
+    Share of the columns that drifted, 0 to 1.
+    """
+    limit: float
+    """
+    Share that the declaration allows.
+    """
+
+
+class EvaluationCompleted(Event):
+    """
+    Versions were judged on the same rows.
+    """
+
+    TYPE: ClassVar[str] = "headrace.evaluation.completed.v1"
+    KEY: ClassVar[str] = "model"
+
+    evaluation: str
+    """
+    Id of the evaluation.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    candidate: Annotated[int, Field(ge=1)]
+    """
+    The version that was judged.
+    """
+    champion: Annotated[int | None, Field(ge=1)] = None
+    """
+    The version it met.
+    """
+    dataset: DatasetRef
+    """
+    Whose rows.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows they were judged on.
+    """
+    metrics: EvaluationMetrics
+    """
+    Metrics of each.
+    """
+    comparisons: list[Comparison]
+    """
+    Paired comparison per metric; empty without a champion.
+    """
+
+
+class EvaluationFailed(Event):
+    """
+    A version could not be judged.
+    """
+
+    TYPE: ClassVar[str] = "headrace.evaluation.failed.v1"
+    KEY: ClassVar[str] = "model"
+
+    evaluation: str
+    """
+    Id of the evaluation.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    candidate: Annotated[int, Field(ge=1)]
+    """
+    The version that was to be judged.
+    """
+    reason: str
+    """
+    What went wrong and what to do.
+    """
+
+
+class EvaluationScheduled(Event):
+    """
+    The next window of a model is known.
+    """
+
+    TYPE: ClassVar[str] = "headrace.evaluation.scheduled.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    window: Window
+    """
+    The span of event time.
+    """
+    due: Timestamp
+    """
+    When it can be judged at the earliest, in event time.
+    """
+
+
+class FairnessBreached(Event):
+    """
+    A model treats groups more unevenly than allowed.
+    """
+
+    TYPE: ClassVar[str] = "headrace.fairness.breached.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    window: Window
+    """
+    The span of event time.
+    """
+    column: str
+    """
+    Column that makes the groups.
+    """
+    measure: str
+    """
+    Such as parity_difference.
+    """
+    value: float
+    """
+    What was measured.
+    """
+    limit: float
+    """
+    What the declaration allows.
+    """
+    group: str | None = None
+    """
+    The group that fares worst.
+    """
+
+
+class IntegrityViolated(Event):
+    """
+    Something in the record does not fit.
+    """
+
+    TYPE: ClassVar[str] = "headrace.integrity.violated.v1"
+    KEY: ClassVar[str] = "origin"
+
+    origin: str
+    """
+    Name of the log.
+    """
+    what: str
+    """
+    What kind of thing.
+    """
+    where: str
+    """
+    Where.
+    """
+    expected: str
+    """
+    What should be there.
+    """
+    found: str
+    """
+    What is there.
+    """
+
+
+class PerformanceDegraded(Event):
+    """
+    A model is worse than it promised.
+    """
+
+    TYPE: ClassVar[str] = "headrace.performance.degraded.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    window: Window
+    """
+    The span of event time.
+    """
+    metric: str
+    """
+    Metric.
+    """
+    value: float
+    """
+    What was measured.
+    """
+    reference: float
+    """
+    What was promised on the holdout.
+    """
+    drop: float
+    """
+    How much worse, oriented so that positive is worse.
+    """
+    limit: float
+    """
+    Drop that the declaration allows.
+    """
+    truths: Annotated[int, Field(ge=0)]
+    """
+    Rows it was measured on.
+    """
+
+
+class PredictionLogged(Event):
+    """
+    A request was answered.
+    """
+
+    TYPE: ClassVar[str] = "headrace.prediction.logged.v1"
+    KEY: ClassVar[str] = "model"
+
+    prediction_id: str
+    """
+    Id given to the caller; row i is `id:i`.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version that answered.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    route: Literal["champion", "canary", "shadow"]
+    """
+    Role of the version.
+    """
+    time: Timestamp
+    """
+    Event time: the request's own, else its arrival.
+    """
+    received_at: Timestamp
+    """
+    When it arrived.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows in the request.
+    """
+    inputs: dict[str, list[Any]]
+    """
+    Column by column, values as they came.
+    """
+    outputs: dict[str, list[Any]]
+    """
+    Output by output.
+    """
+    request_id: str | None = None
+    """
+    The caller's own id.
+    """
+    caller: str
+    """
+    Who asked.
+    """
+    latency_ms: float
+    """
+    Time to answer, milliseconds.
+    """
+    replica: str
+    """
+    Replica that answered.
+    """
+
+
+class ReplicaLoaded(Event):
+    """
+    A replica loaded a version, or could not.
+    """
+
+    TYPE: ClassVar[str] = "headrace.replica.loaded.v1"
+    KEY: ClassVar[str] = "model"
+
+    replica: str
+    """
+    Name of the replica.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of the artifact it loaded.
+    """
+    revision: Annotated[int, Field(ge=0)]
+    """
+    Revision of the route table that asked for it.
+    """
+    ok: bool
+    """
+    Whether it is ready to answer.
+    """
+    error: str | None = None
+    """
+    Why not.
+    """
+    seconds: float
+    """
+    Seconds it took.
+    """
+
+
+class ReplicaReported(Event):
+    """
+    What a replica saw of each version, said once a second while a canary meets traffic.
+    """
+
+    TYPE: ClassVar[str] = "headrace.replica.reported.v1"
+    KEY: ClassVar[str] = "model"
+
+    replica: str
+    """
+    Name of the replica.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    since: Timestamp
+    """
+    Start of the span.
+    """
+    until: Timestamp
+    """
+    End of the span.
+    """
+    versions: list[VersionTraffic]
+    """
+    One entry per version.
+    """
+
+
+class ApprovalGiven(Event):
+    """
+    Approve or reject a version that waits for people.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.approval.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    decision: Literal["approve", "reject"]
+    """
+    Yes or no.
+    """
+    comment: str | None = None
+    """
+    Why.
+    """
+    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
+    """
+    Digest that was looked at; refused where it is another.
+    """
+
+
+class CancelRequested(Event):
+    """
+    Cancel a run.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.cancel.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    run: str
+    """
+    Run to cancel.
+    """
+    reason: str | None = None
+    """
+    Why.
+    """
+
+
+class IngestRequested(Event):
+    """
+    Ingest a file that already lies in the object store.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.ingest.v1"
+    KEY: ClassVar[str] = "dataset"
+
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Dataset; taken from the subject where it is missing.
+    """
+    object: ObjectPlace
+    """
+    Where the file lies.
+    """
+    mode: Literal["append", "replace"] | None = None
+    """
+    Add to the dataset (default) or replace it.
+    """
+    format: Literal["csv", "parquet"] | None = None
+    """
+    Format; by the key's ending where it is missing.
+    """
+    source_name: str | None = None
+    """
+    Name for people.
+    """
+
+
+class RequestRefused(Event):
+    """
+    A request was malformed, or may not be made, and was parked.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.refused.v1"
+    KEY: ClassVar[str] = "about"
+
+    about: str
+    """
+    Key of the request's subject.
+    """
+    request_id: str
+    """
+    Id of the request.
+    """
+    request_type: str
+    """
+    Its type, as far as it could be told.
+    """
+    subject: str
+    """
+    Subject it was published to.
+    """
+    reason: str
+    """
+    Why, and what would be right.
+    """
+    by: str
+    """
+    Service that refused it.
+    """
+
+
+class RolloutRequested(Event):
+    """
+    Steer a rollout.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.rollout.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    action: Literal["rollback", "pause", "resume", "promote"]
+    """
+    What to do.
+    """
+    version: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version concerned.
+    """
+    reason: str | None = None
+    """
+    Why.
+    """
+
+
+class TrainingRequested(Event):
+    """
+    Train a model.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.training.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    reason: str | None = None
+    """
+    Why; kept with the run.
+    """
+    data: Literal["latest", "newer"] | None = None
+    """
+    `latest` trains on the newest version at once; `newer` waits for one that no run has seen.
+    """
+    dataset_version: Annotated[int | None, Field(ge=1)] = None
+    """
+    A particular dataset version.
+    """
+    params: dict[str, Any] | None = None
+    """
+    Parameters that replace the declared ones.
+    """
+    seed: Annotated[int | None, Field(ge=0)] = None
+    """
+    Seed that replaces the declared one.
+    """
+
+
+class TruthReported(Event):
+    """
+    Report what really happened.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.truth.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    labels: Annotated[list[Label], Field(max_length=10000, min_length=1)]
+    """
+    At most 10,000.
+    """
+
+
+class RolloutAdvanced(Event):
+    """
+    A rollout reached its next step.
+    """
+
+    TYPE: ClassVar[str] = "headrace.rollout.advanced.v1"
+    KEY: ClassVar[str] = "model"
+
+    rollout: str
+    """
+    Id of the rollout.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    percent: Annotated[int, Field(ge=0)]
+    """
+    Share of the traffic it gets now, 0 to 100.
+    """
+    step: Annotated[int, Field(ge=1)]
+    """
+    Step reached, counted from 1.
+    """
+    of: Annotated[int, Field(ge=0)]
+    """
+    Steps in all.
+    """
+    evidence: Evidence
+    """
+    What was seen of the version until now.
+    """
+
+
+class RolloutCompleted(Event):
+    """
+    A version serves all traffic.
+    """
+
+    TYPE: ClassVar[str] = "headrace.rollout.completed.v1"
+    KEY: ClassVar[str] = "model"
+
+    rollout: str
+    """
+    Id of the rollout.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    seconds: float
+    """
+    Seconds from start to end.
+    """
+
+
+class RolloutRolledBack(Event):
+    """
+    A rollout was undone; the previous version serves.
+    """
+
+    TYPE: ClassVar[str] = "headrace.rollout.rolled_back.v1"
+    KEY: ClassVar[str] = "model"
+
+    rollout: str
+    """
+    Id of the rollout.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version that was taken back.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    restored: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version that serves again.
+    """
+    reason: str
+    """
+    Why.
+    """
+    evidence: Evidence
+    """
+    What was seen of the version.
+    """
+
+
+class RolloutStarted(Event):
+    """
+    Traffic begins to move to a version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.rollout.started.v1"
+    KEY: ClassVar[str] = "model"
+
+    rollout: str
+    """
+    Id of the rollout.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version to roll out.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    previous: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version that serves now.
+    """
+    strategy: Literal["canary", "direct", "shadow"]
+    """
+    How.
+    """
+    steps: list[int]
+    """
+    Percent of the traffic at each step.
+    """
+
+
+class TrainingCancelled(Event):
+    """
+    A run was stopped because somebody asked.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.cancelled.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    by: str
+    """
+    Who asked.
+    """
+    reason: str
+    """
+    Why.
+    """
+
+
+class TrainingFailed(Event):
+    """
+    A run ended without a model.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.failed.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    kind: Literal["code", "memory", "data", "lost", "timeout", "export"]
+    """
+    What kind of failure.
+    """
+    reason: str
+    """
+    What went wrong and what to do, readable.
+    """
+    dataset: DatasetRef | None = None
+    """
+    What it was learning from.
+    """
+
+
+class TrainingProgressed(Event):
+    """
+    A run got further.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.progressed.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    stage: Literal["loading", "fitting", "exporting", "scoring", "uploading"]
+    """
+    What it does.
+    """
+    step: Annotated[int, Field(ge=0)]
+    """
+    Step within the run, counted from 1.
+    """
+    of: Annotated[int, Field(ge=0)]
+    """
+    Steps in all.
+    """
+    message: str | None = None
+    """
+    For people.
+    """
+    metrics: dict[str, float] | None = None
+    """
+    Metrics so far.
+    """
+
+
+class TrainingQueued(Event):
+    """
+    A run was accepted and waits.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.queued.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Dataset it will learn from.
+    """
+    reason: str
+    """
+    Why it was asked for.
+    """
+    waits_for: Literal["capacity", "data"]
+    """
+    What it waits for.
+    """
+    requested_by: str
+    """
+    Who asked.
+    """
+
+
+class TrainingStarted(Event):
+    """
+    A run began to work.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.started.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    dataset: DatasetRef
+    """
+    What it learns from.
+    """
+    framework: str
+    """
+    Framework, such as sklearn.
+    """
+    estimator: str
+    """
+    Import path of the estimator.
+    """
+    params: dict[str, Any]
+    """
+    Its parameters.
+    """
+    seed: Annotated[int, Field(ge=0)]
+    """
+    Seed of everything random.
+    """
+
+
+class VersionApproved(Event):
+    """
+    A version passed its gates and has every approval it needs.
+    """
+
+    TYPE: ClassVar[str] = "headrace.version.approved.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of the artifact that was approved.
+    """
+    gates: list[GateResult]
+    """
+    How it met each gate.
+    """
+    approvals: list[Approval]
+    """
+    Who said yes.
+    """
+
+
+class VersionRejected(Event):
+    """
+    A version will not be used.
+    """
+
+    TYPE: ClassVar[str] = "headrace.version.rejected.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    reason: str
+    """
+    Why.
+    """
+    gates: list[GateResult]
+    """
+    How it met each gate.
+    """
+    by: str | None = None
+    """
+    Who rejected it, where a person did.
+    """
+
+
+class WindowEvaluated(Event):
+    """
+    A window of predictions was judged.
+    """
+
+    TYPE: ClassVar[str] = "headrace.window.evaluated.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    window: Window
+    """
+    The span of event time.
+    """
+    versions: list[int]
+    """
+    Versions that answered in it.
+    """
+    version: Annotated[int | None, Field(ge=1)] = None
+    """
+    The version that the figures are of: the one that answered last.
+    """
+    predictions: Annotated[int, Field(ge=0)]
+    """
+    Rows predicted.
+    """
+    truths: Annotated[int, Field(ge=0)]
+    """
+    Rows of which the truth is known.
+    """
+    drift: list[ColumnDrift]
+    """
+    Drift per column.
+    """
+    drift_share: float | None = None
+    """
+    Share of the columns that drifted, 0 to 1; absent without enough rows.
+    """
+    metrics: dict[str, float]
+    """
+    Quality on the rows whose truth is known; empty without enough of them.
+    """
+    reference: dict[str, float]
+    """
+    What the version promised on its holdout.
+    """
+    fairness: list[FairnessResult]
+    """
+    Fairness per group column.
+    """
+    freshness_s: float | None = None
+    """
+    Seconds between the newest prediction and the end of the window.
+    """
+
+
+class Owner(Model):
+    """
+    Who answers for the model.
+    """
+
+    team: str = ""
+    """
+    Team.
+    """
+    contact: str = ""
+    """
+    Address to write to.
+    """
+
+
+class Risk(Model):
+    """
+    Risk is probability times impact; the probability is fed by what monitor sees.
+    """
+
+    impact: Literal["low", "medium", "high"] = "low"
+    """
+    Harm that a wrong answer can do.
+    """
+    review_every: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "P180D"
+    """
+    How often people look at the risk again, ISO 8601 duration.
+    """
+
+
+class Contract(Model):
+    """
+    What the data promise.
+    """
+
+    columns: Annotated[list[ColumnRule], Field(min_length=1)]
+    """
+    One rule a column.
+    """
+
+
+class Resources(Model):
+    """
+    What a run takes.
+    """
+
+    cpus: Annotated[float, Field(gt=0.0)] = 1
+    """
+    Processors.
+    """
+    gpus: Annotated[float, Field(ge=0.0)] = 0
+    """
+    Graphics processors.
+    """
+    memory_mb: Annotated[int | None, Field(ge=64)] = None
+    """
+    Memory limit in MiB; default: the cluster's own.
+    """
+
+
+class Training(Model):
+    """
+    How the model is trained.
+    """
+
+    framework: str = "sklearn"
+    """
+    One of the frameworks that headrace.frameworks knows.
+    """
+    estimator: str | None = None
+    """
+    Import path of the estimator; default: a gradient-boosted tree for the task.
+    """
+    params: dict[str, Any] = {}
+    """
+    Parameters of the estimator.
+    """
+    seed: Annotated[int, Field(ge=0)] = 0
+    """
+    Seed of everything random.
+    """
+    timeout: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "PT30M"
+    """
+    Longest time a run may work, ISO 8601 duration.
+    """
+    resources: Resources = Field(default_factory=Resources)
+    """
+    What a run takes.
+    """
+    on: list[Literal["new-data"]] = ["new-data"]
+    """
+    What starts a run by itself.
+    """
+
+
+class HoldoutPolicy(Model):
+    """
+    Which rows are kept away from the fit.
+    """
+
+    by: Literal["time", "random"] | None = None
+    """
+    The newest rows, or rows at random; default: time where data.time is given.
+    """
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """
+    Share of the rows.
+    """
+
+
+class Gate(Model):
+    """
+    One condition: a limit on the metric, or a comparison with the champion on the same rows.
+    """
+
+    metric: Literal[
+        "roc_auc",
+        "average_precision",
+        "brier",
+        "log_loss",
+        "accuracy",
+        "f1",
+        "precision",
+        "recall",
+        "rmse",
+        "mae",
+        "r2",
+    ]
+    """
+    Metric.
+    """
+    at_least: float | None = None
+    """
+    Smallest allowed value.
+    """
+    at_most: float | None = None
+    """
+    Largest allowed value.
+    """
+    beats: Literal["champion"] | None = None
+    """
+    Whom to beat.
+    """
+    by: float = 0
+    """
+    By how much at least, in the metric's better direction.
+    """
+
+
+class Evaluation(Model):
+    """
+    How a version is judged.
+    """
+
+    holdout: HoldoutPolicy = Field(default_factory=HoldoutPolicy)
+    """
+    Rows it is judged on.
+    """
+    metrics: list[
+        Literal[
+            "roc_auc",
+            "average_precision",
+            "brier",
+            "log_loss",
+            "accuracy",
+            "f1",
+            "precision",
+            "recall",
+            "rmse",
+            "mae",
+            "r2",
+        ]
+    ] = []
+    """
+    Metrics to compute; default: those usual for the task.
+    """
+    gates: Annotated[list[Gate], Field(validate_default=True)] = []
+    """
+    Every gate must be met.
+    """
+    confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+    """
+    Confidence of the bootstrap interval.
+    """
+    resamples: Annotated[int, Field(ge=20, le=10000)] = 200
+    """
+    Bootstrap resamples.
+    """
+
+
+class ApprovalPolicy(Model):
+    """
+    Which people must say yes; the author never counts.
+    """
+
+    needed: Annotated[int, Field(ge=0)] = 0
+    """
+    Approvals needed.
+    """
+    expires: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "P7D"
+    """
+    How long people have, ISO 8601 duration.
+    """
+
+
+class Serving(Model):
+    """
+    How traffic moves to a new version.
+    """
+
+    strategy: Literal["canary", "direct", "shadow"] = "canary"
+    """
+    In steps, at once, or beside the champion without answering.
+    """
+    steps: Annotated[list[int], Field(min_length=1)] = [10, 50, 100]
+    """
+    Percent of the traffic at each step; the last is 100.
+    """
+    bake: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "PT30S"
+    """
+    How long each step is watched, ISO 8601 duration.
+    """
+    max_error_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
+    """
+    Share of failed requests that undoes the rollout.
+    """
+    max_p99_ms: Annotated[float, Field(gt=0.0)] = 250
+    """
+    99th percentile of the time to answer, milliseconds, that undoes it.
+    """
+
+
+class DriftPolicy(Model):
+    """
+    When data count as drifted.
+    """
+
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """
+    Share of the columns, 0 to 1.
+    """
+    method: str | None = None
+    """
+    Detector for every column; default: by the kind and number of values.
+    """
+    threshold: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    Limit of the detector; default: its usual one.
+    """
+
+
+class PerformancePolicy(Model):
+    """
+    When quality counts as degraded.
+    """
+
+    metric: Literal[
+        "roc_auc",
+        "average_precision",
+        "brier",
+        "log_loss",
+        "accuracy",
+        "f1",
+        "precision",
+        "recall",
+        "rmse",
+        "mae",
+        "r2",
+    ]
+    """
+    Metric.
+    """
+    drop: Annotated[float, Field(gt=0.0)]
+    """
+    How much worse than promised is too much.
+    """
+
+
+class FairnessPolicy(Model):
+    """
+    When groups are treated too unevenly.
+    """
+
+    measure: Literal["parity_difference", "parity_ratio"] = "parity_difference"
+    """
+    Difference or ratio of the groups' positive rates.
+    """
+    limit: Annotated[float, Field(ge=0.0)] = 0.1
+    """
+    Limit.
+    """
+
+
+class TruthPolicy(Model):
+    """
+    How truth arrives.
+    """
+
+    matures_after: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "PT0S"
+    """
+    How long after a window's end its truth is awaited, ISO 8601 duration.
+    """
+
+
+class Monitoring(Model):
+    """
+    How the model is watched.
+    """
+
+    every: str = "@daily"
+    """
+    Length of a window: ISO 8601 duration, cron expression, @hourly, @daily, @weekly or @monthly.
+    """
+    minimum: Annotated[int, Field(ge=1)] = 200
+    """
+    Fewest rows for a figure.
+    """
+    drift: DriftPolicy = Field(default_factory=DriftPolicy)
+    """
+    When data count as drifted.
+    """
+    performance: PerformancePolicy | None = None
+    """
+    When quality counts as degraded.
+    """
+    fairness: FairnessPolicy | None = None
+    """
+    When groups are treated too unevenly.
+    """
+    freshness: Annotated[
+        str | None,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = None
+    """
+    Longest silence before somebody is told, ISO 8601 duration.
+    """
+    truth: TruthPolicy = Field(default_factory=TruthPolicy)
+    """
+    How truth arrives.
+    """
+
+
+class Retraining(Model):
+    """
+    When the model is trained again by itself.
+    """
+
+    on: list[Literal["drift", "performance", "fairness", "schedule"]] = []
+    """
+    What asks for it.
+    """
+    cooldown: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "PT30M"
+    """
+    Shortest time between two requests, ISO 8601 duration.
+    """
+
+
+class Artifact(Model):
+    """
+    A model directory in the object store; its digest binds every file.
+    """
+
+    bucket: str
+    """
+    Bucket, with the installation's prefix.
+    """
+    prefix: str
+    """
+    Common beginning of the keys of its files.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 of the canonical JSON of the sorted list of [path, size, sha256].
+    """
+    size: Annotated[int, Field(ge=0)]
+    """
+    Bytes in all.
+    """
+    files: list[File]
+    """
+    Every file of the directory.
+    """
+
+
+class ModelVersion(Model):
+    """
+    One version of a model and where it lies.
+    """
+
+    version: Annotated[int, Field(ge=1)]
+    """
+    Number, counted from 1 per model.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of the artifact.
+    """
+    artifact: Artifact
+    """
+    The model directory.
+    """
+
+
+class Signature(Model):
+    """
+    What a model takes and gives.
+    """
+
+    inputs: list[Tensor]
+    """
+    One input per feature column.
+    """
+    outputs: list[Tensor]
+    """
+    For a classifier `label` and `probability`, for a regression `prediction`.
+    """
+
+
+class AliasMoved(Event):
+    """
+    An alias points to another version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.alias.moved.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    alias: str
+    """
+    Alias, such as champion.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version it points to now.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    artifact: Artifact
+    """
+    Where it lies.
+    """
+    signature: Signature
+    """
+    What it takes and gives.
+    """
+    previous: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version it pointed to before.
+    """
+    reason: str
+    """
+    Why.
+    """
+    by: str
+    """
+    Who moved it.
+    """
+    serving: Serving
+    """
+    How the declaration wants it rolled out.
+    """
+    run: str
+    """
+    Run that made the version.
+    """
+
+
+class EvaluationRequested(Event):
+    """
+    A version must be judged, beside the champion where there is one.
+    """
+
+    TYPE: ClassVar[str] = "headrace.evaluation.requested.v1"
+    KEY: ClassVar[str] = "model"
+
+    evaluation: str
+    """
+    Id of the evaluation.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    candidate: ModelVersion
+    """
+    The version to judge.
+    """
+    champion: ModelVersion | None = None
+    """
+    The version it must meet.
+    """
+    dataset: DatasetRef
+    """
+    Whose rows they are judged on.
+    """
+    holdout: Holdout
+    """
+    Which of its rows.
+    """
+    target: str
+    """
+    Target column.
+    """
+    metrics: list[str]
+    """
+    Metrics to compute.
+    """
+    confidence: float
+    """
+    Confidence of the interval, such as 0.95.
+    """
+    resamples: Annotated[int, Field(ge=0)]
+    """
+    Bootstrap resamples.
+    """
+    seed: Annotated[int, Field(ge=0)]
+    """
+    Seed of the bootstrap.
+    """
+
+
+class TrainingCompleted(Event):
+    """
+    A run ended with a usable model; nothing is deployed yet.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.completed.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    dataset: DatasetRef
+    """
+    What it learned from.
+    """
+    artifact: Artifact
+    """
+    The model directory.
+    """
+    signature: Signature
+    """
+    What the model takes and gives.
+    """
+    framework: str
+    """
+    Framework.
+    """
+    estimator: str
+    """
+    Import path of the estimator.
+    """
+    params: dict[str, Any]
+    """
+    Parameters it was made with.
+    """
+    seed: Annotated[int, Field(ge=0)]
+    """
+    Seed of everything random.
+    """
+    holdout: Holdout
+    """
+    Rows kept away from the fit.
+    """
+    metrics: dict[str, float]
+    """
+    Metrics on the holdout.
+    """
+    train_rows: Annotated[int, Field(ge=0)]
+    """
+    Rows it was fitted on.
+    """
+    code_version: str
+    """
+    Version of the code that trained it.
+    """
+    packages: dict[str, str]
+    """
+    Versions of the packages that matter.
+    """
+    python: str
+    """
+    Version of Python.
+    """
+    reference: ObjectRef
+    """
+    Parquet sample of the training features, the target and `prediction`: what drift is measured against.
+    """
+    features: list[Column]
+    """
+    Feature columns, in order.
+    """
+    target: str
+    """
+    Target column.
+    """
+    declared_revision: Annotated[int, Field(ge=0)]
+    """
+    Revision of the declaration it followed.
+    """
+    started_at: Timestamp
+    """
+    When the run began to work.
+    """
+    seconds: float
+    """
+    Seconds it worked.
+    """
+    reason: str
+    """
+    Why it was asked for.
+    """
+    requested_by: str
+    """
+    Who asked.
+    """
+
+
+class VersionRegistered(Event):
+    """
+    A trained model became a version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.version.registered.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Its number.
+    """
+    run: str
+    """
+    Run that made it.
+    """
+    artifact: Artifact
+    """
+    The model directory.
+    """
+    dataset: DatasetRef
+    """
+    What it learned from.
+    """
+    metrics: dict[str, float]
+    """
+    Metrics on its own holdout.
+    """
+    declared_revision: Annotated[int, Field(ge=0)]
+    """
+    Revision of the declaration it followed.
+    """
+
+
+class Data(Model):
+    """
+    What the model learns from.
+    """
+
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Name of the dataset.
+    """
+    target: str
+    """
+    Column to predict.
+    """
+    time: str | None = None
+    """
+    Column that orders the rows in time.
+    """
+    features: list[str] | None = None
+    """
+    Feature columns; default: all but target, time and ignore.
+    """
+    ignore: list[str] = []
+    """
+    Columns that are no features.
+    """
+    groups: list[str] = []
+    """
+    Columns whose groups are watched for fairness.
+    """
+    contract: Annotated[Literal["infer"] | Contract, Field(validate_default=True)] = (
+        "infer"
+    )
+    """
+    What the data must keep: `infer` takes it from the first file.
+    """
+
+
+class Route(Model):
+    """
+    One version's part in a model's traffic.
+    """
+
+    role: Literal["champion", "canary", "shadow"]
+    """
+    What it is in the route table.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    artifact: Artifact
+    """
+    Where it lies.
+    """
+    signature: Signature
+    """
+    What it takes and gives.
+    """
+    percent: Annotated[int, Field(ge=0)]
+    """
+    Share of the requests it answers, 0 to 100; a shadow's is the share it is shown.
+    """
+
+
+class RouteChanged(Event):
+    """
+    The whole route table of a model, as it is from now on.
+    """
+
+    TYPE: ClassVar[str] = "headrace.route.changed.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    revision: Annotated[int, Field(ge=1)]
+    """
+    Revision, counted from 1; a higher one replaces a lower one.
+    """
+    routes: list[Route]
+    """
+    Every version with a part in the traffic.
+    """
+
+
+class Declaration(Model):
+    """
+    Everything that Headrace needs to know about one model. Only name, data.dataset and data.target must be said.
+    """
+
+    kind: Literal["Model"] = "Model"
+    """
+    What is declared.
+    """
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Name of the model; part of subjects and URLs.
+    """
+    task: Literal["classification", "regression"] = "classification"
+    """
+    What the model predicts: a class or a number.
+    """
+    owner: Owner = Field(default_factory=Owner)
+    """
+    Who answers for the model.
+    """
+    purpose: str = ""
+    """
+    What the model is for, in the words of its users.
+    """
+    risk: Risk = Field(default_factory=Risk)
+    """
+    What a wrong answer can do.
+    """
+    data: Data
+    """
+    What the model learns from.
+    """
+    training: Training = Field(default_factory=Training)
+    """
+    How it is trained, and when by itself.
+    """
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    """
+    How it is judged before it may serve.
+    """
+    approval: ApprovalPolicy = Field(default_factory=ApprovalPolicy)
+    """
+    Which people must say yes.
+    """
+    serving: Serving = Field(default_factory=Serving)
+    """
+    How traffic moves to a new version.
+    """
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    """
+    How it is watched.
+    """
+    retraining: Retraining = Field(default_factory=Retraining)
+    """
+    When it is trained again by itself.
+    """
+
+
+class ModelDeclared(Event):
+    """
+    A model's declaration is new or has changed.
+    """
+
+    TYPE: ClassVar[str] = "headrace.model.declared.v1"
+    KEY: ClassVar[str] = "name"
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    revision: Annotated[int, Field(ge=1)]
+    """
+    Revision, counted from 1.
+    """
+    declaration: Declaration
+    """
+    The whole declaration, defaults filled in.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 of its canonical JSON.
+    """
+    changed: list[str]
+    """
+    Paths that changed since the previous revision.
+    """
+    by: str
+    """
+    Who declared it.
+    """
+
+
+class ModelRequested(Declaration, Event):
+    """
+    Declare a model; the data are the declaration itself.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.model.v1"
+    KEY: ClassVar[str] = "name"
+
+
+EVENTS: dict[str, type[Event]] = {
+    "headrace.alert.raised.v1": AlertRaised,
+    "headrace.alias.moved.v1": AliasMoved,
+    "headrace.approval.requested.v1": ApprovalRequested,
+    "headrace.checkpoint.signed.v1": CheckpointSigned,
+    "headrace.dataset.ingested.v1": DatasetIngested,
+    "headrace.dataset.rejected.v1": DatasetRejected,
+    "headrace.drift.detected.v1": DriftDetected,
+    "headrace.evaluation.completed.v1": EvaluationCompleted,
+    "headrace.evaluation.failed.v1": EvaluationFailed,
+    "headrace.evaluation.requested.v1": EvaluationRequested,
+    "headrace.evaluation.scheduled.v1": EvaluationScheduled,
+    "headrace.fairness.breached.v1": FairnessBreached,
+    "headrace.integrity.violated.v1": IntegrityViolated,
+    "headrace.model.declared.v1": ModelDeclared,
+    "headrace.performance.degraded.v1": PerformanceDegraded,
+    "headrace.prediction.logged.v1": PredictionLogged,
+    "headrace.replica.loaded.v1": ReplicaLoaded,
+    "headrace.replica.reported.v1": ReplicaReported,
+    "headrace.request.approval.v1": ApprovalGiven,
+    "headrace.request.cancel.v1": CancelRequested,
+    "headrace.request.ingest.v1": IngestRequested,
+    "headrace.request.model.v1": ModelRequested,
+    "headrace.request.refused.v1": RequestRefused,
+    "headrace.request.rollout.v1": RolloutRequested,
+    "headrace.request.training.v1": TrainingRequested,
+    "headrace.request.truth.v1": TruthReported,
+    "headrace.rollout.advanced.v1": RolloutAdvanced,
+    "headrace.rollout.completed.v1": RolloutCompleted,
+    "headrace.rollout.rolled_back.v1": RolloutRolledBack,
+    "headrace.rollout.started.v1": RolloutStarted,
+    "headrace.route.changed.v1": RouteChanged,
+    "headrace.training.cancelled.v1": TrainingCancelled,
+    "headrace.training.completed.v1": TrainingCompleted,
+    "headrace.training.failed.v1": TrainingFailed,
+    "headrace.training.progressed.v1": TrainingProgressed,
+    "headrace.training.queued.v1": TrainingQueued,
+    "headrace.training.started.v1": TrainingStarted,
+    "headrace.version.approved.v1": VersionApproved,
+    "headrace.version.registered.v1": VersionRegistered,
+    "headrace.version.rejected.v1": VersionRejected,
+    "headrace.window.evaluated.v1": WindowEvaluated,
+}
