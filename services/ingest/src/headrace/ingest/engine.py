@@ -1,0 +1,263 @@
+"""A file to validated Parquet and its profile, in one pass over blocks and in flat memory.
+
+Blocks are parsed, checked and measured by a few threads (Arrow releases the interpreter's lock), and
+written in order by the caller's. Nothing but the spool folder is touched: what to do with the result
+is the caller's decision.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.contracts import ColumnRule
+from headrace.ingest.checks import check_batch, check_header
+from headrace.ingest.profile import Column, RowSample, measure
+from headrace.ingest.sources.batch import Batch, Kinds, Source
+from headrace.ingest.sources.blocks import Limits
+from headrace.ingest.sources.csv import CsvSource
+from headrace.ingest.sources.kinds import INTEGER, NUMBER, STRING, TIMESTAMP, widest
+from headrace.ingest.sources.parquet import ParquetSource
+from headrace.ingest.unique import Keys, UniqueCheck, keys, rows_again
+from headrace.ingest.violations import COMPLETENESS, UNIQUE, Unacceptable, Violations
+
+SOURCES: dict[str, Callable[[Path, Limits, int], Source]] = {
+    "csv": CsvSource,
+    "parquet": lambda path, _limits, keep: ParquetSource(path, keep),
+}
+LOOKAHEAD = 2  # blocks parsed while a row group is being written
+MEASURED = (INTEGER, NUMBER, TIMESTAMP)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What bounds the work on one file."""
+
+    limits: Limits = field(default_factory=Limits)
+    threads: int = 2
+    keep: int = 10  # offending rows named a violation
+    give_up: int = 10_000  # offending rows after which the rest of the file is not read
+    row_group: int = 125_000  # rows; 21 numbers wide that is 21 MB
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The file keeps the contract: it lies in Parquet at `path`."""
+
+    path: Path
+    rows: int
+    rules: list[ColumnRule]
+    profile: dict[str, Column]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The file breaks the contract; nothing is left of it."""
+
+    rows: int  # read until then
+    violations: Violations
+
+
+class Stopped(Exception):
+    """The caller asked to stop."""
+
+
+@dataclass
+class _Checked:
+    batch: Batch
+    profile: dict[str, Column]
+    keys: dict[str, Keys]
+
+
+def convert(
+    path: Path,
+    file_format: str,
+    rules: Sequence[ColumnRule] | None,
+    out: Path,
+    options: Options,
+    stop: threading.Event | None = None,
+) -> Accepted | Rejected:
+    """Check the file at `path` against `rules` (None: infer them from it) and write Parquet to `out`."""
+    try:
+        source = SOURCES[file_format](path, options.limits, options.keep)
+        return _Conversion(source, rules, out, options, stop or threading.Event()).run()
+    except Unacceptable as unacceptable:
+        return Rejected(0, unacceptable.violations)
+
+
+class _Conversion:
+    def __init__(
+        self, source: Source, rules: Sequence[ColumnRule] | None, out: Path, options: Options, stop: threading.Event
+    ) -> None:
+        self.source, self.out, self.options, self.stop = source, out, options, stop
+        self.given = rules
+        self.kinds: Kinds = {rule.name: str(rule.type) for rule in rules} if rules else {}
+        self.rules = list(rules or [])
+
+    def run(self) -> Accepted | Rejected:
+        """One pass, or as many as inferred types turn out too narrow."""
+        if self.given is not None:
+            violations = check_header(self.source.columns, self.given, self.options.keep)
+            return Rejected(0, violations) if len(violations) else _Pass(self).run()
+        self._infer(self.source.infer())
+        while True:
+            try:
+                return _Pass(self).run()
+            except _TooNarrow as narrow:
+                self._infer({**self.kinds, **narrow.kinds})
+
+    def _infer(self, kinds: Kinds) -> None:
+        self.kinds = dict(kinds)
+        self.rules = [ColumnRule(name=n, type=k or STRING, nullable=True) for n, k in kinds.items()]
+
+    def inferred(self, profile: dict[str, Column]) -> list[ColumnRule]:
+        """The rules that the file itself keeps: its types, and where it misses no value, that none may be missing."""
+        return [rule.model_copy(update={"nullable": profile[rule.name].nulls > 0}) for rule in self.rules]
+
+
+class _TooNarrow(Exception):
+    def __init__(self, kinds: dict[str, str]) -> None:
+        super().__init__(", ".join(kinds))
+        self.kinds = kinds
+
+
+class _Pass:
+    """One reading of the file from start to end."""
+
+    def __init__(self, work: _Conversion) -> None:
+        self.work, self.options = work, work.options
+        self.violations = Violations(self.options.keep)
+        self.rows = 0
+        self.profile = {name: Column(kind or STRING) for name, kind in work.kinds.items()}
+        self.sampled = [name for name, kind in work.kinds.items() if kind in MEASURED]
+        self.sample = RowSample()
+        self.writer = _Writer(work.out, work.kinds, self.options.row_group)
+        self.unique = {
+            rule.name: UniqueCheck(work.out.with_name(f"{work.out.name}.keys{number}"))
+            for number, rule in enumerate(work.rules)
+            if rule.unique
+        }
+
+    def run(self) -> Accepted | Rejected:
+        """Accept the whole file, or nothing."""
+        try:
+            for checked in self._in_order():
+                self._take(checked)
+                if self.violations.rows > self.options.give_up:
+                    break
+            else:
+                self._check_unique()
+        except Unacceptable as unacceptable:
+            self.violations.update(unacceptable.violations)
+        finally:
+            self.writer.close()
+        if not self.rows and not len(self.violations):
+            self.violations.add(COMPLETENESS, "the file has a header and no rows", line=1)
+        if len(self.violations):
+            self.work.out.unlink(missing_ok=True)
+            return Rejected(self.rows, self.violations)
+        return self._accepted()
+
+    def _accepted(self) -> Accepted:
+        for name in self.sampled:
+            self.profile[name].grid = self.sample.grid(name)
+        rules = list(self.work.given) if self.work.given is not None else self.work.inferred(self.profile)
+        return Accepted(self.work.out, self.rows, rules, self.profile)
+
+    def _in_order(self) -> Iterator[_Checked]:
+        """Checked batches in the file's order; only a few blocks are in memory at any time."""
+        waiting: deque[Future[_Checked]] = deque()
+        with ThreadPoolExecutor(self.options.threads, thread_name_prefix="ingest") as pool:
+            try:
+                for piece in self.work.source.pieces():
+                    waiting.append(pool.submit(self._check, piece))
+                    if len(waiting) > self.options.threads + LOOKAHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _check(self, piece: Any) -> _Checked:
+        if self.work.stop.is_set():
+            raise Stopped
+        batch = self.work.source.read(piece, self.work.kinds)
+        profile = {name: measure(kind or STRING, batch.table[name]) for name, kind in self.work.kinds.items()}
+        check_batch(batch, self.work.rules, profile)
+        return _Checked(batch, profile, {name: keys(batch.table[name]) for name in self.unique})
+
+    def _take(self, checked: _Checked) -> None:
+        batch = checked.batch
+        if batch.misfits and self.work.given is None:
+            known = self.work.kinds
+            raise _TooNarrow({name: widest(known[name], kind) or STRING for name, kind in batch.misfits.items()})
+        self.rows += batch.table.num_rows
+        self.violations.update(batch.violations)
+        self.profile = {name: column.merge(checked.profile[name]) for name, column in self.profile.items()}
+        for name, check in self.unique.items():
+            check.add(checked.keys[name])
+        if not len(self.violations):
+            self.sample.add(batch.table, self.sampled)
+            self.writer.write(batch.table)
+
+    def _check_unique(self) -> None:
+        for name, check in self.unique.items():
+            again, suspects = check.repeated()
+            if again:
+                self._name_repeated(name, again, suspects)
+
+    def _name_repeated(self, name: str, again: int, suspects: Keys) -> None:
+        """Look at the file once more for the first rows that repeat a value."""
+        first: list[tuple[int, Any]] = []
+        seen: set[Any] = set()
+        for piece in self.work.source.pieces():
+            batch = self.work.source.read(piece, {name: self.work.kinds[name]})
+            first += rows_again(batch, name, suspects, seen)
+            if len(first) >= self.options.keep:
+                break
+        if first:
+            self.violations.extend(UNIQUE, "a value that stands in an earlier row", name, again, first)
+
+
+class _Writer:
+    """Parquet with zstd; gathers blocks to row groups worth reading."""
+
+    def __init__(self, path: Path, kinds: Kinds, row_group: int) -> None:
+        self._path, self._row_group = path, row_group
+        self._texts = [name for name, kind in kinds.items() if kind in (None, STRING)]
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows behind those before."""
+        self._waiting.append(table)
+        self._rows += table.num_rows
+        if self._rows >= self._row_group:
+            self._flush()
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            # Dictionaries pay for text alone: on measured numbers they cost four times the writing and gain nothing.
+            self._writer = pq.ParquetWriter(
+                self._path, table.schema, compression="zstd", use_dictionary=self._texts, version="2.6"
+            )
+        self._writer.write_table(table, row_group_size=self._row_group)
+        self._waiting, self._rows = [], 0
+
+    def close(self) -> None:
+        """Write what waits, and the footer."""
+        if self._waiting:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
