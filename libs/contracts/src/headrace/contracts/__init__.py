@@ -19,3 +19,4 @@ from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.metrics import METRICS, MetricInfo
 from headrace.contracts.names import Alias, DatasetName, Digest, ModelName, RunId, is_name
 from headrace.contracts.outside import decode_message
+from headrace.contracts.topology import Topology, load_topology, stream_of

@@ -149,6 +149,6 @@ def _filled(declared: Declaration) -> Declaration:
 def _all_metrics(declared: Declaration, evaluation: Evaluation) -> list[Any]:
     """The metrics to compute, and those that gates and monitoring need."""
     watched = declared.monitoring.performance
-    wanted: list[str] = list(evaluation.metrics) or list(USUAL[declared.task])
+    wanted: list[str] = [*evaluation.metrics] or [*USUAL[declared.task]]
     needed: list[str] = [gate.metric for gate in evaluation.gates] + ([watched.metric] if watched else [])
     return list(dict.fromkeys([*wanted, *needed]))

@@ -1,0 +1,58 @@
+"""AsyncAPI 3.0 of the whole bus, for tools."""
+
+from typing import Any
+
+import yaml
+
+from headrace.contracts.generate.sources import Schema, Sources
+from headrace.contracts.topology import pattern, stream_of
+
+NOTE = "# Generated from schemas/ by `make schemas`; changes here are lost.\n"
+
+
+def render_asyncapi(sources: Sources) -> str:
+    """The text of schemas/asyncapi.yaml."""
+    events, spec = sources.events(), sources.topology()["events"]
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Headrace", "version": "1.0.0", "description": "Every event of the suite."},
+        "channels": {schema["title"]: _channel(kind, schema) for kind, schema in events.items()},
+        "operations": dict(_operations(events, spec)),
+        "components": {"messages": {schema["title"]: _message(kind, schema) for kind, schema in events.items()}},
+    }
+    return NOTE + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _channel(kind: str, schema: Schema) -> dict[str, Any]:
+    return {
+        "address": pattern(kind).replace("*", "{key}"),
+        "description": f"{schema['description']} Stream {stream_of(kind)}.",
+        "parameters": {"key": {"description": f"The event's {schema['x-key']}."}},
+        "messages": {schema["title"]: {"$ref": f"#/components/messages/{schema['title']}"}},
+    }
+
+
+def _message(kind: str, schema: Schema) -> dict[str, Any]:
+    _, aggregate, fact, version = kind.split(".")
+    payload = {
+        "allOf": [
+            {"$ref": "envelope/cloudevent.v1.json"},
+            {"properties": {"type": {"const": kind}, "data": {"$ref": f"events/{aggregate}/{fact}.{version}.json"}}},
+        ]
+    }
+    return {
+        "name": kind,
+        "summary": schema["description"],
+        "contentType": "application/cloudevents+json",
+        "payload": payload,
+    }
+
+
+def _operations(events: dict[str, Schema], spec: Schema) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for kind, schema in events.items():
+        flow = spec[kind.removeprefix("headrace.")]
+        for action, who in [*(("send", each) for each in flow["says"]), *(("receive", each) for each in flow["hears"])]:
+            channel = {"$ref": f"#/channels/{schema['title']}"}
+            found.append((f"{who}_{action}_{schema['title']}", {"action": action, "channel": channel}))
+    return found
