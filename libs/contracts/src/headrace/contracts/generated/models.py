@@ -438,6 +438,10 @@ class Tensor(Model):
     """
     Sizes; -1 where any number of rows is allowed.
     """
+    nullable: bool | None = None
+    """
+    Whether values may be missing (null or NaN); they may where it is not said.
+    """
 
 
 class VersionTraffic(Model):
@@ -1073,6 +1077,10 @@ class PredictionLogged(Event):
     replica: str
     """
     Replica that answered.
+    """
+    first_row: Annotated[int | None, Field(ge=0)] = None
+    """
+    Where a request was too big for one message and split: the row that these rows begin with, counted from 0; row i is then `id:first_row+i`.
     """
 
 
