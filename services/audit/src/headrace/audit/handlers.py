@@ -1,0 +1,56 @@
+"""What audit does with what it hears: it adds every message to the log, and looks for what did not come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import insert, select, update
+
+from headrace.audit.domain import gaps_between
+from headrace.audit.log import Log, table
+from headrace.audit.records import Record, describe, microseconds
+from headrace.audit.tables import GapRow, StreamRow
+from headrace.bus import RawMessage, Work
+from headrace.contracts import IntegrityViolated
+from headrace.tlog import Entry, SigningKey
+
+STREAM, GAP = table(StreamRow), table(GapRow)
+
+
+async def on_messages(messages: Sequence[RawMessage], work: Work, *, key: SigningKey) -> None:
+    """Record a batch of one stream: what is new becomes entries; what came before must be the same."""
+    log = Log(work.session, key)
+    await log.lock()
+    stream = messages[0].stream
+    records = {message.seq: describe(message) for message in messages}
+    known = await log.known(stream, min(records), max(records))
+    _compare(known, records, work, key.name)
+    new = [record for seq, record in sorted(records.items()) if seq not in known]
+    if new:
+        await log.append(new)
+        await _note_gaps(stream, new, work)
+
+
+def _compare(known: Mapping[int, bytes], records: Mapping[int, Record], work: Work, origin: str) -> None:
+    """A message that comes again under its number must be the one that is recorded."""
+    for seq, encoded in known.items():
+        entry = Entry.decode(encoded)
+        if entry.sha256 != records[seq].entry.sha256:
+            where = f"{entry.stream} {seq}"
+            work.emit(
+                IntegrityViolated(
+                    origin=origin, what="stream", where=where, expected=entry.sha256, found=records[seq].entry.sha256
+                )
+            )
+
+
+async def _note_gaps(stream: str, records: Sequence[Record], work: Work) -> None:
+    last = await work.session.scalar(select(STREAM.c.last).where(STREAM.c.name == stream))
+    seqs = [record.entry.seq for record in records]
+    for gap in gaps_between(stream, last or 0, seqs):
+        row = {"stream": stream, "first": gap.first, "last": gap.last, "noticed": microseconds(work.now)}
+        await work.session.execute(insert(GAP).values(state="open", **row))
+    if last is None:
+        await work.session.execute(insert(STREAM).values(name=stream, last=max(seqs)))
+    elif max(seqs) > last:
+        await work.session.execute(update(STREAM).where(STREAM.c.name == stream).values(last=max(seqs)))

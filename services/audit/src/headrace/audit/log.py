@@ -1,0 +1,185 @@
+"""The log in its tables: appending under one lock, and everything a proof or a check reads.
+
+The tree itself (hashing, tiles, proofs, notes) is the library `headrace.tlog`; here is only where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Table, delete, func, insert, select, tuple_, update
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.audit.records import CHECKPOINT_SIGNED, Record
+from headrace.audit.tables import CheckpointRow, HeadRow, RecordRow, ReferenceRow, TileRow
+from headrace.tlog import (
+    TILE_WIDTH,
+    Checkpoint,
+    Edge,
+    SigningKey,
+    TileId,
+    Tiles,
+    encode_bundle,
+    leaf_hash,
+    tiles_needed,
+)
+from headrace.tlog.tiles import HASH_SIZE, last_tiles
+
+T = TypeVar("T")
+
+
+def table(row: type[SQLModel]) -> Table:
+    """The SQL table of a row class, for statements that move many rows at once."""
+    found: Table = row.__table__  # type: ignore[attr-defined]
+    return found
+
+
+RECORD, REFERENCE, TILE, HEAD = table(RecordRow), table(ReferenceRow), table(TileRow), table(HeadRow)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest tree head: its size, signed note, and how much of it no published checkpoint covers."""
+
+    size: int
+    note: str
+    unpublished: int
+
+
+class Log:
+    """The log of one database. Each method runs in the caller's transaction."""
+
+    def __init__(self, session: AsyncSession, key: SigningKey) -> None:
+        self._session, self._key = session, key
+
+    async def lock(self) -> Head:
+        """The newest head, held until the transaction ends: appenders, of any process, wait for each other.
+
+        A write as first statement takes the lock on SQLite and PostgreSQL alike.
+        """
+        locked = await self._session.execute(update(HEAD).where(HEAD.c.id == 1).values(id=1))
+        if not locked.rowcount:  # type: ignore[attr-defined]
+            await self._session.execute(insert(HEAD).values(id=1, size=0, unpublished=0, note=self._sign(Edge())))
+        return await self.head()
+
+    async def head(self) -> Head:
+        """The newest head; an empty log has one too."""
+        row = (await self._session.execute(select(HEAD.c.size, HEAD.c.note, HEAD.c.unpublished))).first()
+        return Head(*row) if row else Head(0, self._sign(Edge()), 0)
+
+    def _sign(self, edge: Edge) -> str:
+        return Checkpoint(self._key.name, edge.size, edge.root()).signed(self._key)
+
+    async def append(self, records: Sequence[Record]) -> Head:
+        """Add entries and sign the new head. The caller has locked, and knows that none is here yet."""
+        head = await self.lock()
+        edge = Edge.of(head.size, await self.tiles([t for t, width in last_tiles(head.size) if width]))
+        entries = [record.entry.encode() for record in records]
+        await self._insert(head.size, records, entries)
+        await self._put_tiles(head.size, edge.append(map(leaf_hash, entries)))
+        new = Head(edge.size, self._sign(edge), head.unpublished + sum(map(_counts, records)))
+        await self._session.execute(update(HEAD).values(size=new.size, note=new.note, unpublished=new.unpublished))
+        return new
+
+    async def _insert(self, start: int, records: Sequence[Record], entries: Sequence[bytes]) -> None:
+        rows = [_row(start + i, record, entries[i]) for i, record in enumerate(records)]
+        references = [
+            {"kind": kind, "value": value, "position": start + i}
+            for i, record in enumerate(records)
+            for kind, value in record.references
+        ]
+        await self._session.execute(insert(RECORD), rows)
+        if references:
+            await self._session.execute(insert(REFERENCE), references)
+
+    async def _put_tiles(self, size: int, changed: Mapping[TileId, Sequence[bytes]]) -> None:
+        grown = [tile for tile, width in last_tiles(size) if width]
+        if grown:
+            await self._session.execute(delete(TILE).where(tuple_(TILE.c.level, TILE.c.number).in_(grown)))
+        keep = dict(changed.items())
+        rows = [{"level": t.level, "number": t.number, "hashes": b"".join(h)} for t, h in keep.items()]
+        await self._session.execute(insert(TILE), rows)
+
+    async def tiles(self, wanted: Iterable[TileId]) -> dict[TileId, bytes]:
+        """Stored tiles; those missing are left out."""
+        ids = list(wanted)
+        if not ids:
+            return {}
+        query = select(TILE.c.level, TILE.c.number, TILE.c.hashes).where(tuple_(TILE.c.level, TILE.c.number).in_(ids))
+        return {TileId(level, number): hashes for level, number, hashes in await self._session.execute(query)}
+
+    async def prove(self, compute: Callable[[Tiles], T]) -> T:
+        """Run a computation over the tree, having read in one query the tiles that it needs."""
+        return compute(Tiles(await self.tiles(tiles_needed(compute))))
+
+    async def published(self) -> list[Checkpoint]:
+        """The checkpoints that went out as events, oldest first."""
+        rows = await self._session.execute(select(table(CheckpointRow).c.note).order_by(table(CheckpointRow).c.size))
+        return [Checkpoint.parse(note) for (note,) in rows]
+
+    # What a check of the log reads (headrace.tlog.LogSource).
+
+    async def checkpoint(self) -> str:
+        """The newest signed checkpoint."""
+        return (await self.head()).note
+
+    async def tile(self, tile: TileId, width: int) -> bytes:
+        """The first `width` hashes of a tile; fewer where there are no more."""
+        found = await self.tiles([tile])
+        return found.get(tile, b"")[: width * HASH_SIZE]
+
+    async def entries(self, number: int, width: int) -> bytes:
+        """A bundle of entries; raises ValueError naming the first that is missing."""
+        start = number * TILE_WIDTH
+        query = (
+            select(RECORD.c.position, RECORD.c.entry)
+            .where(RECORD.c.position >= start, RECORD.c.position < start + width)
+            .order_by(RECORD.c.position)
+        )
+        rows = [tuple(row) for row in await self._session.execute(query)]
+        for expected, (position, _) in enumerate(rows, start):
+            if position != expected:
+                raise ValueError(f"entry {expected} is missing")
+        return encode_bundle(entry for _, entry in rows)
+
+    async def known(self, stream: str, first: int, last: int) -> dict[int, bytes]:
+        """Entries of a stream's sequence range that are recorded already."""
+        query = select(RECORD.c.seq, RECORD.c.entry).where(
+            RECORD.c.stream == stream, RECORD.c.seq >= first, RECORD.c.seq <= last
+        )
+        return dict(await self._session.execute(query))
+
+    async def count(self, stream: str, first: int, last: int) -> int:
+        """How many of a stream's sequence range are recorded."""
+        query = select(func.count()).where(RECORD.c.stream == stream, RECORD.c.seq >= first, RECORD.c.seq <= last)
+        return int((await self._session.execute(query)).scalar_one())
+
+
+def _counts(record: Record) -> bool:
+    """A checkpoint's own event asks for no further checkpoint: an idle system must come to rest."""
+    return record.entry.type != CHECKPOINT_SIGNED
+
+
+def _row(position: int, record: Record, encoded: bytes) -> dict[str, object]:
+    entry = record.entry
+    return {
+        "position": position,
+        "stream": entry.stream,
+        "seq": entry.seq,
+        "subject": entry.subject,
+        "id": entry.id,
+        "type": entry.type,
+        "source": entry.source,
+        "time": entry.time,
+        "key": record.key,
+        "at": record.at,
+        "correlation": record.correlation,
+        "causation": record.causation,
+        "actor": record.actor,
+        "trace": record.trace,
+        "entry": encoded,
+        "body": record.body,
+    }
