@@ -1,11 +1,10 @@
 """Model frameworks: fit a model, save it without pickle, prove that its ONNX export says the same, serve it.
 
-Serving needs only `load_onnx` (numpy and ONNX Runtime); `FRAMEWORKS` brings the libraries that fit, and is
-therefore imported on first use.
+Serving needs numpy and ONNX Runtime alone; `FRAMEWORKS` imports the libraries that fit when one is asked for.
 """
 
-from typing import TYPE_CHECKING
-
+from headrace.frameworks.base import About, Fitted, Framework, Predictor, Recipe, Saved
+from headrace.frameworks.catalog import CATALOG, FRAMEWORKS
 from headrace.frameworks.errors import (
     BadEstimator,
     BadModel,
@@ -17,11 +16,8 @@ from headrace.frameworks.errors import (
 from headrace.frameworks.onnx import OnnxPredictor, load_onnx
 from headrace.frameworks.pickles import refuse_pickle
 
-if TYPE_CHECKING:
-    from headrace.frameworks.base import About, Fitted, Framework, Predictor, Recipe, Saved
-    from headrace.frameworks.catalog import FRAMEWORKS
-
 __all__ = [
+    "CATALOG",
     "FRAMEWORKS",
     "About",
     "BadEstimator",
@@ -39,16 +35,3 @@ __all__ = [
     "load_onnx",
     "refuse_pickle",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Import what fits models when it is first asked for, so that a server never loads it."""
-    if name == "FRAMEWORKS":
-        from headrace.frameworks.catalog import FRAMEWORKS
-
-        return FRAMEWORKS
-    if name in __all__:
-        from headrace.frameworks import base
-
-        return getattr(base, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

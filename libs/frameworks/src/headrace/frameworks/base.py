@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from headrace.contracts import Column, Signature
 from headrace.frameworks.layout import Columns
+
+if TYPE_CHECKING:  # pandas is for those who fit
+    import pandas as pd
 
 Progress = Callable[[int, int], None]
 """Told (step, of) while an estimator fits; called from the fitting thread, often, and must return quickly."""
@@ -38,7 +40,7 @@ class Fitted:
 
     recipe: Recipe
     pipeline: Any
-    sample: pd.DataFrame
+    sample: "pd.DataFrame"
     """Real training rows, prepared, on which the export is compared with the pipeline."""
 
     @property
@@ -93,7 +95,7 @@ class Framework(Protocol):
         """Raise BadEstimator where the estimator or a parameter could never be fitted."""
         ...
 
-    def fit(self, frame: pd.DataFrame, recipe: Recipe, progress: Progress) -> Fitted:
+    def fit(self, frame: "pd.DataFrame", recipe: Recipe, progress: Progress) -> Fitted:
         """Fit the recipe on the frame's rows."""
         ...
 

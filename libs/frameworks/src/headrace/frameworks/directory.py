@@ -26,8 +26,8 @@ _TENSOR_TYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "strin
 def signature_of(features: Sequence[Column], outputs: Mapping[str, np.ndarray]) -> Signature:
     """One input a feature, any number of rows; a nullable boolean or integer is FP64, which has NaN."""
     return Signature(
-        inputs=[_tensor(f.name, _datatype(f)) for f in features],
-        outputs=[_tensor(name, _output_type(values)) for name, values in outputs.items()],
+        inputs=[Tensor(name=f.name, datatype=_datatype(f), shape=[-1], nullable=f.nullable) for f in features],
+        outputs=[Tensor(name=n, datatype=_output_type(values), shape=[-1]) for n, values in outputs.items()],
     )
 
 
@@ -42,7 +42,7 @@ def write_directory(
     example: Mapping[str, Sequence[Any]],
 ) -> None:
     """Write everything but the graph and the framework's own file."""
-    own = {"framework": framework, "signature": signature.model_dump(mode="json")}
+    own = {"framework": framework, "signature": signature.model_dump(mode="json", exclude_none=True)}
     mlmodel = {
         "run_id": about["run"],
         "utc_time_created": about["created"],
@@ -81,10 +81,6 @@ def _onnx_flavor() -> dict[str, str]:
     return {"data": GRAPH, "onnx_version": version_of("onnx")}
 
 
-def _tensor(name: str, datatype: str) -> Tensor:
-    return Tensor(name=name, datatype=datatype, shape=[-1])
-
-
 def _datatype(feature: Column) -> str:
     if feature.nullable and feature.type != "string":
         return "FP64"
@@ -100,4 +96,8 @@ def _mlflow_signature(signature: Signature) -> dict[str, str]:
 
 
 def _mlflow_columns(tensors: Sequence[Tensor]) -> str:
-    return json.dumps([{"name": t.name, "type": _MLFLOW_TYPES[t.datatype], "required": True} for t in tensors])
+    return json.dumps([_mlflow_column(tensor) for tensor in tensors])
+
+
+def _mlflow_column(tensor: Tensor) -> dict[str, Any]:
+    return {"name": tensor.name, "type": _MLFLOW_TYPES[tensor.datatype], "required": not tensor.nullable}

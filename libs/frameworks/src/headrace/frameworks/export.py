@@ -1,5 +1,6 @@
 """ONNX export, and the proof that the graph answers as the pipeline does."""
 
+import json
 import warnings
 from typing import Any
 
@@ -13,7 +14,7 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from headrace.frameworks.base import Fitted
 from headrace.frameworks.errors import BadModel, ExportRefused
 from headrace.frameworks.layout import Layout
-from headrace.frameworks.onnx import LAYOUT_PROPERTY, OnnxPredictor
+from headrace.frameworks.onnx import LABELS_PROPERTY, LAYOUT_PROPERTY, OnnxPredictor
 from headrace.frameworks.preparation import layout_of
 
 TOLERANCE = 1e-4  # of a probability, or relative to the size of a prediction; real exports differ by about 1e-7
@@ -32,7 +33,8 @@ def export(fitted: Fitted) -> bytes:
     except Exception as error:  # converters raise whatever they meet first
         raise ExportRefused(f"{fitted.recipe.estimator} cannot be exported to ONNX: {error}") from error
     _finish(model, fitted.classifies)
-    helper.set_model_props(model, {LAYOUT_PROPERTY: layout.dumps()})
+    labels = fitted.pipeline.classes_.tolist() if fitted.classifies else None
+    helper.set_model_props(model, {LAYOUT_PROPERTY: layout.dumps(), LABELS_PROPERTY: json.dumps(labels)})
     return bytes(model.SerializeToString())
 
 

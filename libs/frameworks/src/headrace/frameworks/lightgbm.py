@@ -116,4 +116,4 @@ def _restored(booster: Any, categories: Sequence[Mapping[str, int]], labels: Seq
     return _Classifying(booster, categories, np.array(labels, dtype=object if isinstance(labels[0], str) else int))
 
 
-LIGHTGBM = Lightgbm()
+FRAMEWORK = Lightgbm()

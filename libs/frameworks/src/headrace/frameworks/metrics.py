@@ -137,7 +137,7 @@ def _average_precision(truth: Vector, score: Vector) -> Weighted:
 
 def _log_loss(truth: Vector, score: Vector) -> Vector:
     sure = np.clip(score, _SMALLEST, 1 - _SMALLEST)
-    return -np.where(truth == 1, np.log(sure), np.log1p(-sure))
+    return np.asarray(-np.where(truth == 1, np.log(sure), np.log1p(-sure)))
 
 
 def _mean(loss: Callable[[Vector, Vector], Vector], *, root: bool = False) -> Callable[[Vector, Vector], Weighted]:
@@ -147,7 +147,7 @@ def _mean(loss: Callable[[Vector, Vector], Vector], *, root: bool = False) -> Ca
         losses = np.asarray(loss(truth, score), dtype=np.float64)
 
         def weighted(weights: Weights) -> Vector:
-            mean = weights @ losses / weights.sum(axis=1)
+            mean = np.asarray(weights @ losses / weights.sum(axis=1))
             return np.sqrt(mean) if root else mean
 
         return weighted
@@ -180,7 +180,8 @@ def _r2(truth: Vector, score: Vector) -> Weighted:
 
 
 def _ratio(above: Vector, below: Vector, otherwise: float = np.nan) -> Vector:
-    return np.divide(above, below, out=np.full(np.shape(above), otherwise), where=np.asarray(below) > 0)
+    empty = np.full(np.shape(above), otherwise)
+    return np.asarray(np.divide(above, below, out=empty, where=np.asarray(below) > 0))
 
 
 METRICS: Mapping[str, Metric] = {

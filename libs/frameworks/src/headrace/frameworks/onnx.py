@@ -1,5 +1,7 @@
 """The fast path: any model of ours, answered by ONNX Runtime alone."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from headrace.frameworks.errors import BadModel
 from headrace.frameworks.layout import Columns, Layout
 
 LAYOUT_PROPERTY = "headrace.layout"
+LABELS_PROPERTY = "headrace.labels"
 
 
 class OnnxPredictor:
@@ -18,17 +21,28 @@ class OnnxPredictor:
 
     def __init__(self, session: onnxruntime.InferenceSession, signature: Signature) -> None:
         self._session = session
-        self._layout = Layout.loads(session.get_modelmeta().custom_metadata_map[LAYOUT_PROPERTY])
+        properties = session.get_modelmeta().custom_metadata_map
+        self._layout = Layout.loads(properties[LAYOUT_PROPERTY])
         self._outputs = [output.name for output in session.get_outputs()]
         self.signature = signature
+        self.labels: Sequence[int | str] | None = json.loads(properties[LABELS_PROPERTY])
+        """The two labels of a classifier, the greater last; None for a regressor."""
+
+    @property
+    def layout(self) -> Layout:
+        """How columns lie in the graph's inputs; what `run` takes."""
+        return self._layout
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Answer rows that the caller has laid out already: the way of a server that counts microseconds."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
 
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
         """Answer one array or list a column; columns that the model does not know are ignored.
 
         A classifier gives `label` and `probability` (float64, of the greater class), a regressor `prediction`.
         """
-        answers = self._session.run(self._outputs, self._layout.feeds(columns))
-        return dict(zip(self._outputs, answers, strict=True))
+        return self.run(self._layout.feeds(columns))
 
 
 def load_onnx(folder: Path) -> OnnxPredictor:

@@ -70,4 +70,4 @@ class Sklearn:
         return lambda layout: for_trees(layout, keeps_nan=isinstance(estimator, _NAN_TREES))
 
 
-SKLEARN = Sklearn()
+FRAMEWORK = Sklearn()

@@ -1,0 +1,169 @@
+"""Ray, seen from the trainer: jobs that are begun, asked after and let go, whatever happens to Ray meanwhile."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+
+from headrace.trainer.settings import RaySettings
+from headrace.trainer.work.jobs import EvaluateJob, Outcome, Report, Step, TrainJob
+
+log = structlog.get_logger(__name__)
+
+_START_WITHIN = 120.0  # seconds for Ray to start or answer; 5 s on an idle machine
+_ANSWER_WITHIN = 30.0  # seconds for one call; they take milliseconds while Ray is well
+_AGAIN_AFTER = 1.0  # seconds between two tries to reach Ray
+_LINE = 64 << 20  # bytes of one answer; a report of the longest run is far below
+
+
+class ComputeAway(Exception):
+    """Ray cannot be reached now; runs go on, and are asked after again."""
+
+
+class Lost(BaseModel):
+    """A job whose worker is gone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    reason: str
+    memory: bool
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What it told before is not known any more."""
+        return ()
+
+
+class RayCompute:
+    """A child process with Ray's driver, restarted whenever it ends; see `gateway`."""
+
+    def __init__(self, settings: RaySettings, objects: str) -> None:
+        self._settings = settings
+        self._config = settings.gateway_config(objects)
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._numbers = itertools.count(1)
+        self._one_call = asyncio.Lock()
+        self._keeper: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["RayCompute"]:
+        """Keep the gateway alive while the trainer lives. Workers outlive both."""
+        self._keeper = asyncio.create_task(self._keep())
+        try:
+            yield self
+        finally:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            await self._end()
+
+    async def jobs(self) -> Mapping[str, Report | Lost]:
+        """What every worker with a job says."""
+        found = await self._call("jobs")
+        return {job: Lost(**said) if "lost" in said else _report(said) for job, said in _named(found).items()}
+
+    async def begin(self, name: str, job: TrainJob | EvaluateJob, cpus: float = 1, gpus: float = 0) -> None:
+        """Start a job. To begin it again changes nothing while a worker has it."""
+        await self._call("begin", job=name, spec=job.model_dump_json(), cpus=cpus, gpus=gpus)
+
+    async def release(self, name: str) -> None:
+        """Forget a finished job, or kill one that runs."""
+        await self._call("release", job=name)
+
+    async def stop_workers(self) -> None:
+        """Kill all workers, also those that would outlive the trainer."""
+        await self._call("stop")
+
+    async def _call(self, call: str, **arguments: Any) -> Any:
+        if not self.ready.is_set():
+            raise ComputeAway("Ray is not connected")
+        async with self._one_call:
+            try:
+                return await asyncio.wait_for(self._ask(call, arguments), _ANSWER_WITHIN)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
+                self._kill()
+                raise ComputeAway(f"Ray did not answer {call!r}: {error or type(error).__name__}") from error
+
+    async def _ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
+        if self._writer is None:
+            raise ConnectionError("the gateway is gone")
+        number = next(self._numbers)
+        self._writer.write(json.dumps({"id": number, "call": call, "with": arguments}).encode() + b"\n")
+        await self._writer.drain()
+        return await self._answer()
+
+    async def _answer(self) -> Any:
+        if self._reader is None:
+            raise ConnectionError("the gateway is gone")
+        return json.loads(await self._reader.readuntil(b"\n"))["result"]
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._start(), _START_WITHIN)
+                self.ready.set()
+                log.info("compute_ready", address=self._settings.address or "local")
+            except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
+                log.warning("compute_away", error=str(error) or type(error).__name__)
+                self._kill()
+            await self._ended()
+            self.ready.clear()
+            await asyncio.sleep(_AGAIN_AFTER)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "headrace.trainer.gateway", str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **self._settings.environment()},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C at the terminal is the trainer's, which then hangs up
+            )
+        self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE)
+        self._writer.write(self._config.encode() + b"\n")
+        await self._answer()
+
+    async def _ended(self) -> None:
+        if self._process is not None:
+            await self._process.wait()
+
+    def _kill(self) -> None:
+        self.ready.clear()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def _end(self) -> None:
+        """Hang up and give the gateway a moment: a local Ray ends with it."""
+        if self._writer is not None:
+            self._writer.close()
+        try:
+            await asyncio.wait_for(self._ended(), 10)
+        except TimeoutError:
+            self._kill()
+            await self._ended()
+
+
+def _named(found: Any) -> dict[str, dict[str, Any]]:
+    return dict(found)
+
+
+def _report(said: dict[str, Any]) -> Report:
+    return Report.model_validate(said)
+
+
+__all__ = ["ComputeAway", "Lost", "Outcome", "RayCompute"]

@@ -1,0 +1,97 @@
+"""How runs and evaluations end: exactly one last event each."""
+
+from typing import Any
+
+from headrace.bus import Work
+from headrace.contracts import (
+    Comparison,
+    DatasetRef,
+    EvaluationCompleted,
+    EvaluationFailed,
+    EvaluationMetrics,
+    EvaluationRequested,
+    TrainingCompleted,
+    TrainingFailed,
+)
+from headrace.trainer.domain import State
+from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change
+from headrace.trainer.work.jobs import Evaluated, Failure, Kind, Trained, TrainJob
+
+
+async def complete(run: Run, trained: Trained, work: Work) -> None:
+    """The run has a model."""
+    dataset, job = await dataset_ref(run, work), TrainJob.model_validate(run.job)
+    started = run.started_at or work.now
+    run.outcome, run.ended_at = trained.model_dump(mode="json"), work.now
+    change(work.session, run, State.COMPLETED, work.now, f"{trained.train_rows} rows learned")
+    work.emit(
+        TrainingCompleted(
+            run=run.run,
+            model=run.model,
+            dataset=dataset,
+            artifact=trained.artifact,
+            signature=trained.signature,
+            framework=job.framework,
+            estimator=job.estimator,
+            params=job.params,
+            seed=job.seed,
+            holdout=trained.holdout,
+            metrics=trained.metrics,
+            train_rows=trained.train_rows,
+            code_version=trained.code_version,
+            packages=trained.packages,
+            python=trained.python,
+            reference=trained.reference,
+            features=list(job.features),
+            target=job.target,
+            declared_revision=run.declared_revision or 0,
+            started_at=started,
+            seconds=(work.now - started).total_seconds(),
+            reason=run.reason,
+            requested_by=run.requested_by,
+        )
+    )
+
+
+async def fail(run: Run, kind: Kind, reason: str, work: Work) -> None:
+    """The run has none, for a reason that its author can read."""
+    dataset = await dataset_ref(run, work) if run.dataset_version else None
+    run.outcome, run.ended_at = Failure(because=kind, reason=reason).model_dump(mode="json"), work.now
+    change(work.session, run, State.FAILED, work.now, f"{kind}: {reason}")
+    work.emit(TrainingFailed(run=run.run, model=run.model, kind=kind, reason=reason, dataset=dataset))
+
+
+async def dataset_ref(run: Run, work: Work) -> DatasetRef:
+    """The dataset version that a run takes."""
+    version = await work.session.get_one(DatasetVersion, (run.dataset, run.dataset_version))
+    return DatasetRef(name=version.dataset, version=version.version, digest=version.digest)
+
+
+def finish_evaluation(row: Evaluation, found: Evaluated, work: Work) -> None:
+    """The evaluation has its numbers."""
+    asked = EvaluationRequested.model_validate(row.request)
+    _end(row, State.COMPLETED, found.model_dump(mode="json"), work)
+    work.emit(
+        EvaluationCompleted(
+            evaluation=row.evaluation,
+            model=row.model,
+            candidate=asked.candidate.version,
+            champion=asked.champion.version if asked.champion else None,
+            dataset=asked.dataset,
+            rows=found.rows,
+            metrics=EvaluationMetrics(candidate=found.candidate, champion=found.champion),
+            comparisons=[Comparison(**comparison.model_dump()) for comparison in found.comparisons],
+        )
+    )
+
+
+def fail_evaluation(row: Evaluation, reason: str, work: Work) -> None:
+    """The evaluation cannot be done."""
+    candidate = EvaluationRequested.model_validate(row.request).candidate.version
+    _end(row, State.FAILED, {"reason": reason}, work)
+    work.emit(EvaluationFailed(evaluation=row.evaluation, model=row.model, candidate=candidate, reason=reason))
+
+
+def _end(row: Evaluation, state: State, outcome: dict[str, Any], work: Work) -> None:
+    row.state, row.outcome = state, outcome
+    work.session.add(row)

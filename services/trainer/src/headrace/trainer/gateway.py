@@ -1,0 +1,211 @@
+"""The only process that speaks with Ray: `python -m headrace.trainer.gateway <fd>`, a child of the trainer.
+
+Ray's driver may end its process when the head goes away, and blocks while it looks for it. So it lives here: when
+Ray or this process dies the trainer starts another, which finds the workers again by their names. Calls come as JSON
+lines over a socket, one at a time: {"id", "call", "with"} answered by
+{"id", "result"}; an error ends the process.
+"""
+
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray.exceptions import RayActorError, RayError
+
+from headrace.trainer.work.actor import Actor
+
+_REPORT_WITHIN = 0.25  # seconds given to all workers together to report; who is late is asked for again next time
+_ADOPT_WITHIN = 30  # seconds: a worker that still starts answers after 5, and giving one up would lose its run
+_LOW_MEMORY = "running low on memory"  # the words of Ray's memory monitor about an actor that it has killed
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the trainer tells its gateway once, at the start."""
+
+    namespace: str
+    address: str | None
+    local_cpus: int
+    objects: str
+    job_bytes: int
+    recycle_bytes: int
+    warm: int
+    warm_cpus: float
+    fingerprint: str
+
+
+@dataclass
+class Slot:
+    """A worker as the gateway knows it."""
+
+    name: str
+    actor: Any
+    job: str | None = None
+    dedicated: bool = False
+    asked: Any = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class Gateway:
+    """Workers on Ray: warm ones for small jobs, one of its own for a job that asks for more than one CPU or a GPU."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._slots: dict[str, Slot] = {}
+        _connect(config)
+        self._find_again()
+        self.warm()
+
+    def ping(self) -> int:
+        """How many workers there are; fails where Ray is away."""
+        ray.nodes()
+        return len(self._slots)
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """A report for every job that a worker has: {"job", "steps", "outcome"} or {"job", "lost", "memory"}."""
+        busy = [slot for slot in self._slots.values() if slot.job is not None and "lost" not in slot.report]
+        for slot in busy:
+            slot.asked = slot.asked or slot.actor.report.remote()
+        if busy:
+            ready, _ = ray.wait([slot.asked for slot in busy], num_returns=len(busy), timeout=_REPORT_WITHIN)
+            for slot in (slot for slot in busy if slot.asked in ready):
+                self._hear(slot)
+        return {slot.job: {"job": slot.job, **slot.report} for slot in self._slots.values() if slot.job}
+
+    def begin(self, job: str, spec: str, cpus: float, gpus: float) -> None:
+        """Give a job to a worker. A job that some worker has already is left alone."""
+        if any(slot.job == job for slot in self._slots.values()):
+            return
+        slot = self._own(job, cpus, gpus) if cpus > 1 or gpus > 0 else self._idle() or self._new_warm()
+        slot.job, slot.report, slot.asked = job, {}, None
+        slot.actor.begin.remote(job, spec)
+
+    def release(self, job: str) -> None:
+        """Let a job go: a finished one is forgotten, one that still runs is killed with its worker."""
+        slot = next((s for s in self._slots.values() if s.job == job), None)
+        if slot is None:
+            return
+        if slot.dedicated or not slot.report.get("outcome") or self._fat(slot):
+            self._drop(slot)
+        slot.job, slot.report, slot.asked = None, {}, None
+        self.warm()
+
+    def warm(self) -> None:
+        """Have enough idle workers for the next small jobs to start at once."""
+        idle = sum(1 for slot in self._slots.values() if slot.job is None)
+        for _ in range(self._config.warm - idle):
+            self._new_warm()
+
+    def stop(self) -> None:
+        """Kill every worker: for tests and for taking a stack down."""
+        for slot in list(self._slots.values()):
+            self._drop(slot)
+
+    def _hear(self, slot: Slot) -> None:
+        asked, slot.asked = slot.asked, None
+        try:
+            said = ray.get(asked)
+        except RayActorError as error:
+            words = str(error)
+            slot.report = {"lost": _first_line(words), "memory": _LOW_MEMORY in words}
+            return
+        found = json.loads(said) if said else {}
+        slot.report = found if found.get("job") == slot.job else {"lost": "the worker has no such job", "memory": False}
+
+    def _idle(self) -> Slot | None:
+        return next((slot for slot in self._slots.values() if slot.job is None), None)
+
+    def _new_warm(self) -> Slot:
+        name = f"worker-{self._config.fingerprint}-{uuid4().hex[:8]}"
+        return self._create(name, threads=1, num_cpus=self._config.warm_cpus)
+
+    def _own(self, job: str, cpus: float, gpus: float) -> Slot:
+        slot = self._create(f"run-{job}", threads=max(1, int(cpus)), num_cpus=cpus, num_gpus=gpus)
+        slot.dedicated = True
+        return slot
+
+    def _create(self, name: str, threads: int, **resources: float) -> Slot:
+        options = {"name": name, "lifetime": "detached", "max_restarts": 0, "get_if_exists": True}
+        actor = (
+            ray.remote(Actor)
+            .options(**options, **resources)
+            .remote(self._config.objects, self._config.job_bytes, threads)
+        )
+        self._slots[name] = Slot(name, actor)
+        return self._slots[name]
+
+    def _drop(self, slot: Slot) -> None:
+        self._slots.pop(slot.name, None)
+        try:
+            ray.kill(slot.actor, no_restart=True)
+        except RayError:
+            return  # it is dead already, which is what was wanted
+
+    def _fat(self, slot: Slot) -> bool:
+        try:
+            return bool(ray.get(slot.actor.forget.remote(), timeout=2) > self._config.recycle_bytes)
+        except RayError:
+            return True
+
+    def _find_again(self) -> None:
+        for name in ray.util.list_named_actors():
+            if name.startswith(("worker-", "run-")):
+                self._adopt(name)
+
+    def _adopt(self, name: str) -> None:
+        """Take over a worker of an earlier gateway; one of other code or settings only until its job is done."""
+        try:
+            slot = Slot(name, ray.get_actor(name), dedicated=name.startswith("run-"))
+            said = ray.get(slot.actor.report.remote(), timeout=_ADOPT_WITHIN)
+        except (RayError, ValueError):
+            return
+        slot.job = json.loads(said)["job"] if said else None
+        foreign = not slot.dedicated and not name.startswith(f"worker-{self._config.fingerprint}-")
+        slot.dedicated = slot.dedicated or foreign
+        self._slots[name] = slot
+        if slot.dedicated and slot.job is None:
+            self._drop(slot)
+
+
+def serve(gateway: Gateway, connection: socket.socket, lines: Iterable[bytes]) -> None:
+    """Answer calls until the trainer hangs up. An error of Ray itself ends the process: the next one connects anew."""
+    calls: Mapping[str, Callable[..., Any]] = {
+        name: getattr(gateway, name) for name in ("ping", "jobs", "begin", "release", "warm", "stop")
+    }
+    for line in lines:
+        asked = json.loads(line)
+        _answer(connection, asked["id"], calls[asked["call"]](**asked["with"]))
+
+
+def _answer(connection: socket.socket, number: int, result: Any) -> None:
+    connection.sendall(json.dumps({"id": number, "result": result}).encode() + b"\n")
+
+
+def _connect(config: Config) -> None:
+    common = {"namespace": config.namespace, "log_to_driver": False, "logging_level": "ERROR"}
+    if config.address:
+        ray.init(address=config.address, **common)
+    else:
+        ray.init(num_cpus=config.local_cpus, include_dashboard=False, object_store_memory=100 << 20, **common)
+
+
+def _first_line(words: str) -> str:
+    return next((line.strip() for line in words.splitlines() if line.strip()), "the worker is gone")
+
+
+def main() -> None:
+    """Serve the socket whose file descriptor is the first argument; its first line is the configuration."""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    lines = connection.makefile("rb")
+    gateway = Gateway(Config(**json.loads(lines.readline())))
+    _answer(connection, 0, "ready")
+    serve(gateway, connection, lines)
+
+
+if __name__ == "__main__":
+    main()

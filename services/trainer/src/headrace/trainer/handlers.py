@@ -1,0 +1,180 @@
+"""One function per fact heard: load, decide, save, emit."""
+
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus import Refused, Work
+from headrace.contracts import (
+    CancelRequested,
+    DatasetIngested,
+    Declaration,
+    EvaluationRequested,
+    Event,
+    ModelDeclared,
+    TrainingCancelled,
+    TrainingQueued,
+    TrainingRequested,
+    derive_id,
+)
+from headrace.frameworks.catalog import CATALOG
+from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
+from headrace.trainer.tables import (
+    DatasetVersion,
+    Declared,
+    Evaluation,
+    Run,
+    change,
+    last_trained,
+    models_of,
+    newest_version,
+    runs_in,
+)
+
+DECLARATION = TypeAdapter(Declaration)
+
+
+async def on_model_declared(event: ModelDeclared, work: Work) -> None:
+    """Remember the newest revision of the declaration."""
+    known = await work.session.get(Declared, event.name)
+    if known is not None and known.revision >= event.revision:
+        return
+    await work.session.merge(
+        Declared(
+            model=event.name,
+            revision=event.revision,
+            dataset=event.declaration.data.dataset,
+            declaration=event.declaration.model_dump(mode="json"),
+        )
+    )
+
+
+async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
+    """Remember the version, let the runs go that waited for it, and start those that new data start."""
+    known = event.model_dump(mode="json", include={"digest", "rows", "parts", "columns"})
+    await work.session.merge(DatasetVersion(dataset=event.dataset, version=event.version, **known))
+    await work.session.flush()
+    for declared in await models_of(work.session, event.dataset):
+        pending = await runs_in(work.session, State.WAITING, State.QUEUED, model=declared.model)
+        taken = any(_takes(run, event.version) for run in pending)
+        if trains_on_new_data(DECLARATION.validate_python(declared.declaration), taken):
+            reason = f"new data: {event.dataset} version {event.version}"
+            await _queue(TrainingRequested(model=declared.model, reason=reason), declared, work)
+        for run in pending:
+            _release(run, event.version, work)
+
+
+async def on_training_requested(event: TrainingRequested, work: Work) -> None:
+    """Queue a run of a model that is declared."""
+    await request_run(event, work)
+
+
+async def request_run(event: TrainingRequested, work: Work) -> Run:
+    """Queue a run; answers with it, for who asks over HTTP."""
+    declared = await work.session.get(Declared, event.model)
+    if declared is None:
+        raise Refused(f"no model named {event.model!r} is declared; declare it first with `headrace apply`")
+    framework = DECLARATION.validate_python(declared.declaration).training.framework
+    if framework not in CATALOG:
+        raise Refused(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
+    return await _queue(event, declared, work)
+
+
+async def on_cancel_requested(event: CancelRequested, work: Work) -> None:
+    """End a run that has not ended."""
+    await cancel_run(event, work)
+
+
+async def cancel_run(event: CancelRequested, work: Work) -> Run:
+    """End a run now; whatever works for it is stopped as soon as this is known to be so."""
+    run = await work.session.get(Run, event.run)
+    if run is None or run.model != event.model:
+        raise Refused(f"model {event.model!r} has no run {event.run!r}; GET /runs?model={event.model} lists them")
+    if State(run.state).ended:
+        raise Refused(f"run {run.run} cannot be cancelled: it is {run.state} already")
+    reason = event.reason or "cancelled on request"
+    run.ended_at = work.now
+    change(work.session, run, State.CANCELLED, work.now, f"{reason} ({work.actor})")
+    work.emit(TrainingCancelled(run=run.run, model=run.model, by=work.actor, reason=reason))
+    return run
+
+
+async def on_evaluation_requested(event: EvaluationRequested, work: Work) -> None:
+    """Queue an evaluation; asked for again it is not done again."""
+    if await work.session.get(Evaluation, event.evaluation) is not None:
+        return
+    work.session.add(
+        Evaluation(
+            evaluation=event.evaluation,
+            model=event.model,
+            state=State.QUEUED,
+            asked_at=work.now,
+            request=event.model_dump(mode="json"),
+            requested_by=work.actor,
+            **_chain(work),
+        )
+    )
+
+
+async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Run:
+    newest = await newest_version(work.session, declared.dataset)
+    trained = await last_trained(work.session, event.model)
+    waiting = waits_for(
+        wants=event.data or "latest",
+        newest=newest.version if newest else None,
+        pinned=event.dataset_version,
+        trained=trained,
+    )
+    run = Run(
+        run=_run_id(event, work),
+        model=event.model,
+        dataset=declared.dataset,
+        state=State.QUEUED,
+        reason=event.reason or "requested",
+        requested_by=work.actor,
+        asked_at=work.now,
+        pinned=event.dataset_version,
+        newer_than=trained if event.data == "newer" else None,
+        params=event.params or {},
+        seed=event.seed,
+        **_chain(work),
+    )
+    change(work.session, run, State.WAITING if waiting == "data" else State.QUEUED, work.now, run.reason)
+    work.emit(queued(run, waiting))
+    return run
+
+
+def _takes(run: Run, arrived: int) -> bool:
+    return will_train_on(arrived, state=State(run.state), pinned=run.pinned, newer_than=run.newer_than)
+
+
+def _release(run: Run, arrived: int, work: Work) -> None:
+    if run.state == State.WAITING and released_by(arrived, pinned=run.pinned, newer_than=run.newer_than):
+        change(work.session, run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
+        work.emit(queued(run, "capacity"))
+
+
+def queued(run: Run, waits: str) -> Event:
+    """The fact that a run waits."""
+    told = {"run": run.run, "model": run.model, "dataset": run.dataset, "reason": run.reason}
+    return TrainingQueued.model_validate({**told, "waits_for": waits, "requested_by": run.requested_by})
+
+
+def _run_id(event: TrainingRequested, work: Work) -> str:
+    """The same for the same cause, so that a request handled twice is one run."""
+    cause = work.cause.id if work.cause else str(uuid4())
+    return f"run-{derive_id(cause, TrainingRequested.TYPE, event.model, 0).replace('-', '')[:16]}"
+
+
+def _chain(work: Work) -> dict[str, str | None]:
+    """What ties the run's later events to the request that caused it."""
+    if work.cause is None:
+        return {"correlation": None, "trace": None}
+    return {"correlation": work.cause.correlationid, "trace": work.cause.traceparent}
+
+
+async def declaration_of(session: AsyncSession, model: str) -> tuple[Declaration, int]:
+    """A model's declaration and its revision."""
+    declared = await session.get_one(Declared, model)
+    return DECLARATION.validate_python(declared.declaration), declared.revision

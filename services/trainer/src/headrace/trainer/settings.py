@@ -1,0 +1,85 @@
+"""What the trainer can be told from outside."""
+
+import hashlib
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headrace.chassis import ServiceSettings
+from headrace.objects import ObjectSettings
+
+_MIB = 1 << 20
+
+
+class RaySettings(BaseModel):
+    """Where Ray is, and how many workers are kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: str | None
+    token_file: Path | None
+    namespace: str
+    local_cpus: int
+    warm_workers: int
+    warm_worker_cpus: float
+    job_memory_mb: int
+    recycle_mb: int
+
+    def environment(self) -> dict[str, str]:
+        """How Ray's own processes are told of the token."""
+        if self.token_file is None:
+            return {}
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file.absolute())}
+
+    def gateway_config(self, objects: str) -> str:
+        """One line of JSON for the gateway; the fingerprint tells workers with other settings apart."""
+        told = {
+            "namespace": self.namespace,
+            "address": self.address,
+            "local_cpus": self.local_cpus,
+            "objects": objects,
+            "job_bytes": self.job_memory_mb * _MIB,
+            "recycle_bytes": self.recycle_mb * _MIB,
+            "warm": self.warm_workers,
+            "warm_cpus": self.warm_worker_cpus,
+        }
+        return json.dumps({**told, "fingerprint": hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]})
+
+
+class TrainerSettings(ServiceSettings):
+    """The trainer's own settings beside every service's."""
+
+    ray_address: str | None = None  # unset: a Ray of its own, which ends with the trainer
+    ray_token_file: Path | None = None
+    ray_namespace: str = "headrace"
+    ray_local_cpus: int = 2  # of a Ray of its own: the smallest machine we promise to run on
+
+    capacity: int = Field(default=2, ge=1)  # runs at a time; more only share the same CPUs
+    evaluations: int = Field(default=1, ge=1)  # evaluations at a time, beside the runs
+    warm_workers: int = 1  # idle workers with everything imported (250 MB each): a small run starts in 5 ms, not 3 s
+    warm_worker_cpus: float = (
+        0  # Ray CPUs a warm worker holds for ever; more than 0 puts it on a worker node of a cluster
+    )
+    run_memory_mb: int = 4096  # beyond what the worker has; a declaration's training.resources.memory_mb lowers it
+    recycle_mb: int = 1024  # a worker that stays this big after a job is replaced by a fresh one
+
+    poll_every: timedelta = timedelta(milliseconds=50)  # while something runs: a twentieth of the quickest run
+    look_every: timedelta = timedelta(seconds=1)  # while nothing does: a backstop, changes wake the loop at once
+
+    objects: ObjectSettings = Field(default_factory=ObjectSettings)
+
+    @property
+    def ray(self) -> RaySettings:
+        """What compute needs of these."""
+        return RaySettings(
+            address=self.ray_address,
+            token_file=self.ray_token_file,
+            namespace=self.ray_namespace,
+            local_cpus=self.ray_local_cpus,
+            warm_workers=self.warm_workers,
+            warm_worker_cpus=self.warm_worker_cpus,
+            job_memory_mb=self.run_memory_mb,
+            recycle_mb=self.recycle_mb,
+        )

@@ -1,0 +1,97 @@
+"""From the queue to a job: which runs get a worker, and what exactly each is to do."""
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus import Work
+from headrace.contracts import Column, Declaration, EvaluationRequested, TrainingStarted
+from headrace.frameworks.catalog import CATALOG
+from headrace.trainer import ends
+from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
+from headrace.trainer.handlers import declaration_of
+from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change, newest_version, queue, recent
+from headrace.trainer.work.jobs import EvaluateJob, TrainJob
+
+_DURATION = TypeAdapter(timedelta)
+_COLUMNS = TypeAdapter(list[Column])
+
+
+async def chosen(session: AsyncSession, free: int) -> list[str]:
+    """The runs that get the free workers."""
+    return next_runs(await queue(session), await recent(session), free) if free > 0 else []
+
+
+async def start(run: Run, work: Work, bucket: str) -> None:
+    """Resolve a run into a job; a run that cannot be resolved has failed."""
+    declaration, revision = await declaration_of(work.session, run.model)
+    version = await _version(run, work.session)
+    run.dataset_version, run.declared_revision = version.version, revision
+    run.started_at = work.now
+    run.due_at = work.now + _DURATION.validate_python(declaration.training.timeout)
+    try:
+        planned = _plan(run, declaration, version)
+    except Unplannable as error:
+        await ends.fail(run, "data", str(error), work)
+        return
+    run.cpus, run.gpus = declaration.training.resources.cpus, declaration.training.resources.gpus
+    job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
+    again(run, job)
+    change(work.session, run, State.RUNNING, work.now, f"{run.dataset} version {version.version}")
+    work.emit(
+        TrainingStarted(
+            run=run.run,
+            model=run.model,
+            dataset=await ends.dataset_ref(run, work),
+            framework=planned.framework,
+            estimator=planned.estimator,
+            params=dict(planned.params),
+            seed=planned.seed,
+        )
+    )
+
+
+def again(run: Run, job: TrainJob) -> None:
+    """Set the next attempt up: under a new name, with objects of its own."""
+    run.attempt, run.begun, run.said = run.attempt + 1, False, 0
+    run.job = job.model_copy(update={"attempt": run.attempt}).model_dump(mode="json")
+
+
+async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob | None:
+    """What an evaluation is to do; None where the trainer has never heard of the dataset version."""
+    asked = EvaluationRequested.model_validate(row.request)
+    version = await session.get(DatasetVersion, (asked.dataset.name, asked.dataset.version))
+    if version is None:
+        return None
+    told: dict[str, Any] = {
+        "evaluation": row.evaluation,
+        "candidate": asked.candidate.artifact,
+        "champion": asked.champion.artifact if asked.champion else None,
+        "parts": version.parts,
+    }
+    same = ("holdout", "target", "metrics", "confidence", "resamples", "seed")
+    return EvaluateJob.model_validate({**told, **{name: getattr(asked, name) for name in same}})
+
+
+async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
+    if run.pinned is not None:
+        return await session.get_one(DatasetVersion, (run.dataset, run.pinned))
+    newest = await newest_version(session, run.dataset)
+    return newest or (await session.exec(select(DatasetVersion).where(DatasetVersion.dataset == run.dataset))).one()
+
+
+def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
+    columns = _COLUMNS.validate_python(version.columns)
+    default = CATALOG[declaration.training.framework].default(declaration.task)
+    return plan(declaration, columns, run.params, run.seed, default)
+
+
+def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_mb: int | None) -> TrainJob:
+    same = ("features", "target", "time", "framework", "estimator", "seed", "by", "fraction", "metrics")
+    told = {"run": run.run, "attempt": 0, "model": run.model, "parts": version.parts, "bucket": bucket}
+    resolved = {name: getattr(planned, name) for name in same}
+    extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}
+    return TrainJob.model_validate({**told, **resolved, **extra})

@@ -1,0 +1,182 @@
+"""What the trainer remembers: dataset versions, declarations, runs with their history, evaluations."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.trainer.domain import Queued, Recent, State
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC time on every database: SQLite forgets the zone, and is told it again."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Read."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class DatasetVersion(SQLModel, table=True):
+    """A dataset version that ingest has told of, with the parts that make it."""
+
+    __tablename__ = "trainer_dataset_version"
+
+    dataset: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    digest: str
+    rows: int
+    parts: list[Any] = Field(sa_type=sa.JSON)
+    columns: list[Any] = Field(sa_type=sa.JSON)
+
+
+class Declared(SQLModel, table=True):
+    """The newest declaration of a model."""
+
+    __tablename__ = "trainer_declaration"
+
+    model: str = Field(primary_key=True)
+    revision: int
+    dataset: str = Field(index=True)
+    declaration: dict[str, Any] = Field(sa_type=sa.JSON)
+
+
+_run_lock = sa.Column("lock", sa.Integer, nullable=False)
+_evaluation_lock = sa.Column("lock", sa.Integer, nullable=False)
+
+
+class Run(SQLModel, table=True):
+    """One run from the wish to its end. `lock` lets only one of two writers change it at a time."""
+
+    __tablename__ = "trainer_run"
+    __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": _run_lock}
+
+    run: str = Field(primary_key=True)
+    model: str = Field(index=True)
+    dataset: str = Field(index=True)
+    state: str = Field(index=True)
+    reason: str
+    requested_by: str
+    asked_at: datetime = Field(sa_type=Instant, index=True)
+    pinned: int | None = None
+    newer_than: int | None = None
+    params: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
+    seed: int | None = None
+    dataset_version: int | None = None
+    declared_revision: int | None = None
+    job: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    cpus: float = 1
+    gpus: float = 0
+    attempt: int = 0
+    begun: bool = False
+    said: int = 0
+    started_at: datetime | None = Field(default=None, sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    progress: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    correlation: str | None = None
+    trace: str | None = None
+    lock: int | None = Field(default=None, sa_column=_run_lock)
+
+    @property
+    def job_name(self) -> str:
+        """The name under which workers know the present attempt."""
+        return f"{self.run}-{self.attempt}"
+
+
+class RunChange(SQLModel, table=True):
+    """One change of a run's state, in order."""
+
+    __tablename__ = "trainer_run_change"
+
+    number: int | None = Field(default=None, primary_key=True)
+    run: str = Field(index=True)
+    at: datetime = Field(sa_type=Instant)
+    state: str
+    detail: str
+
+
+class Evaluation(SQLModel, table=True):
+    """A comparison that the registry has asked for."""
+
+    __tablename__ = "trainer_evaluation"
+    __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": _evaluation_lock}
+
+    evaluation: str = Field(primary_key=True)
+    model: str
+    state: str = Field(index=True)
+    asked_at: datetime = Field(sa_type=Instant)
+    request: dict[str, Any] = Field(sa_type=sa.JSON)
+    requested_by: str
+    attempt: int = 0
+    begun: bool = False
+    outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    correlation: str | None = None
+    trace: str | None = None
+    lock: int | None = Field(default=None, sa_column=_evaluation_lock)
+
+    @property
+    def job_name(self) -> str:
+        """The name under which workers know the present attempt."""
+        return f"{self.evaluation}-{self.attempt}"
+
+
+def change(session: AsyncSession, run: Run, state: State, at: datetime, detail: str = "") -> None:
+    """Put a run into a state, and write it into its history."""
+    run.state = state
+    session.add(run)
+    session.add(RunChange(run=run.run, at=at, state=state, detail=detail))
+
+
+async def newest_version(session: AsyncSession, dataset: str) -> DatasetVersion | None:
+    """The newest version of a dataset."""
+    versions = select(DatasetVersion).where(DatasetVersion.dataset == dataset)
+    return (await session.exec(versions.order_by(col(DatasetVersion.version).desc()).limit(1))).first()
+
+
+async def last_trained(session: AsyncSession, model: str) -> int | None:
+    """The dataset version of the last completed run of a model."""
+    runs = select(Run.dataset_version).where(Run.model == model, Run.state == State.COMPLETED)
+    return (await session.exec(runs.order_by(col(Run.ended_at).desc()).limit(1))).first()
+
+
+async def models_of(session: AsyncSession, dataset: str) -> Sequence[Declared]:
+    """The models that learn from a dataset."""
+    return (await session.exec(select(Declared).where(Declared.dataset == dataset).order_by(Declared.model))).all()
+
+
+async def runs_in(session: AsyncSession, *states: State, model: str | None = None) -> Sequence[Run]:
+    """Runs in one of some states, those asked for first coming first."""
+    runs = select(Run).where(col(Run.state).in_(states)).order_by(col(Run.asked_at), col(Run.run))
+    return (await session.exec(runs if model is None else runs.where(Run.model == model))).all()
+
+
+async def evaluations_in(session: AsyncSession, *states: State) -> Sequence[Evaluation]:
+    """Evaluations in one of some states, those asked for first coming first."""
+    found = select(Evaluation).where(col(Evaluation.state).in_(states))
+    return (await session.exec(found.order_by(col(Evaluation.asked_at), col(Evaluation.evaluation)))).all()
+
+
+async def history(session: AsyncSession, run: str) -> Sequence[RunChange]:
+    """What became of a run, in order."""
+    return (await session.exec(select(RunChange).where(RunChange.run == run).order_by(col(RunChange.number)))).all()
+
+
+async def queue(session: AsyncSession) -> list[Queued]:
+    """The runs that wait for a worker."""
+    return [Queued(r.run, r.model, r.asked_at) for r in await runs_in(session, State.QUEUED)]
+
+
+async def recent(session: AsyncSession) -> dict[str, Recent]:
+    """How many workers each model has now, and when it last got one."""
+    running = sa.func.sum(sa.case((col(Run.state) == State.RUNNING, 1), else_=0))
+    started = sa.func.max(col(Run.started_at), type_=Instant())
+    rows = await session.exec(select(Run.model, running, started).group_by(col(Run.model)))
+    return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}

@@ -1,0 +1,137 @@
+"""What a worker is given: everything it needs, resolved, as JSON; and what it tells on the way and at the end."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from headrace.contracts import Artifact, Column, Holdout, ObjectRef, Part, Signature
+
+Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
+Kind = Literal["code", "memory", "data", "lost", "timeout", "export"]
+
+
+class Spec(BaseModel):
+    """A value that crosses processes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainJob(Spec):
+    """Fit one plan on one dataset version."""
+
+    kind: Literal["train"] = "train"
+    run: str
+    attempt: int
+    model: str
+    parts: Sequence[Part]
+    features: Sequence[Column]
+    target: str
+    time: str | None
+    framework: str
+    estimator: str
+    params: dict[str, Any]
+    seed: int
+    by: Literal["time", "random"]
+    fraction: float
+    metrics: Sequence[str]
+    created: datetime
+    bucket: str
+    memory_mb: int | None = None
+
+    @property
+    def prefix(self) -> str:
+        """Where the run's objects lie: every attempt apart, so that a resumed run meets no half-written artifact."""
+        return f"{self.model}/{self.run}/{self.attempt}"
+
+
+class EvaluateJob(Spec):
+    """Measure a candidate, and a champion where there is one, on the same held-out rows."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    evaluation: str
+    candidate: Artifact
+    champion: Artifact | None
+    parts: Sequence[Part]
+    holdout: Holdout
+    target: str
+    metrics: Sequence[str]
+    confidence: float
+    resamples: int
+    seed: int
+
+
+Job = Annotated[TrainJob | EvaluateJob, Field(discriminator="kind")]
+JOB: TypeAdapter[TrainJob | EvaluateJob] = TypeAdapter(Job)
+
+
+class Step(Spec):
+    """One word about progress."""
+
+    stage: Stage
+    step: int
+    of: int
+    message: str | None = None
+    metrics: dict[str, float] = {}
+
+
+class Trained(Spec):
+    """What came of a training."""
+
+    kind: Literal["trained"] = "trained"
+    artifact: Artifact
+    signature: Signature
+    holdout: Holdout
+    metrics: dict[str, float]
+    train_rows: int
+    reference: ObjectRef
+    code_version: str
+    packages: dict[str, str]
+    python: str
+    largest_difference: float
+
+
+class Compared(Spec):
+    """One metric of candidate and champion on the same rows, with its interval."""
+
+    metric: str
+    candidate: float
+    champion: float
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    resamples: int
+
+
+class Evaluated(Spec):
+    """What came of an evaluation."""
+
+    kind: Literal["evaluated"] = "evaluated"
+    rows: int
+    candidate: dict[str, float]
+    champion: dict[str, float] | None
+    comparisons: Sequence[Compared]
+
+
+class Failure(Spec):
+    """Why nothing came of it, for the author of the model."""
+
+    kind: Literal["failure"] = "failure"
+    because: Kind
+    reason: str
+
+
+Outcome = Annotated[Trained | Evaluated | Failure, Field(discriminator="kind")]
+
+
+class Report(Spec):
+    """What a worker says when asked: the steps so far, and the outcome once there is one."""
+
+    job: str
+    steps: Sequence[Step] = ()
+    outcome: Outcome | None = None
+
+
+Tell = Callable[[Step], None]

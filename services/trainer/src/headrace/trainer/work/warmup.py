@@ -1,0 +1,24 @@
+"""Pay once, before there is a job, for what the first fit and export in a process cost: 2 s of imports and caches."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from headrace.contracts import Column
+from headrace.frameworks import CATALOG, FRAMEWORKS, About, Recipe, load_onnx
+
+
+def warm_up() -> None:
+    """Fit, save and load a toy with every framework."""
+    number = Column(name="number", type="number", nullable=True)
+    word = Column(name="word", type="string", nullable=False)
+    rows = pd.DataFrame({"number": np.arange(40.0), "word": ["a", "b"] * 20, "target": [0, 1, 1, 0] * 10})
+    for name, entry in CATALOG.items():
+        toy = Recipe(entry.classifier, {}, 0, [number, word], "target")
+        fitted = FRAMEWORKS[name].fit(rows, toy, lambda step, of: None)
+        with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
+            FRAMEWORKS[name].save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))
+            load_onnx(Path(folder))
