@@ -29,6 +29,8 @@ class StreamSpec:
     deny_delete: bool
     deny_purge: bool
     max_msg_size: int = -1
+    allow_atomic: bool = False
+    """Whether batches are stored as one: one sync of the disk for hundreds of messages."""
 
 
 @dataclass(frozen=True)
