@@ -1,7 +1,7 @@
 """Reading declarations: YAML or JSON from people, with errors that name the place and the nearest right name."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -149,6 +149,6 @@ def _filled(declared: Declaration) -> Declaration:
 def _all_metrics(declared: Declaration, evaluation: Evaluation) -> list[Any]:
     """The metrics to compute, and those that gates and monitoring need."""
     watched = declared.monitoring.performance
-    wanted: list[str] = [*evaluation.metrics] or [*USUAL[declared.task]]
+    wanted: Sequence[str] = evaluation.metrics or USUAL[declared.task]
     needed: list[str] = [gate.metric for gate in evaluation.gates] + ([watched.metric] if watched else [])
     return list(dict.fromkeys([*wanted, *needed]))

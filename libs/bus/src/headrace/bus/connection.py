@@ -1,0 +1,215 @@
+"""One connection to the broker that never gives up, and says truly how it is.
+
+nats-py's defaults give up after 60 attempts, without jitter, and a denied publish looks like a timeout
+(see How it fails in the README); this is where each of these is put right.
+"""
+
+import asyncio
+import json
+import random
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from headrace.bus.errors import BrokerAway, PublishRefused
+from headrace.bus.settings import BusSettings
+
+log = structlog.get_logger()
+
+RECONNECT_WAIT_S = 0.25
+RECONNECT_JITTER_S = 0.25
+PING_S = 10
+ACK_TIMEOUT_S = 5.0
+DENIED = re.compile(r"permissions violation for publish(?:ish)? to \"?([^\"\s]+)", re.IGNORECASE)
+
+Callback = Callable[[], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PubAck:
+    """The broker's word that it has stored a message."""
+
+    stream: str
+    seq: int
+    duplicate: bool = False
+
+
+class Connection:
+    """A connection with an identity: publishing with acknowledgements, API requests, reconnect callbacks."""
+
+    def __init__(self, client: Client, identity: str) -> None:
+        self.client = client
+        self.identity = identity
+        self.denied: dict[str, int] = {}
+        self.reconnected: list[Callback] = []
+        self._waiting: dict[str, asyncio.Future[PubAck]] = {}
+        self._subjects: dict[str, str] = {}
+        self._next = 0
+        self._prefix = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there right now."""
+        return self.client.is_connected
+
+    async def start(self) -> None:
+        """Open the one inbox that all publish acknowledgements come back to."""
+        inbox = self.client.new_inbox()
+        self._prefix = f"{inbox}."
+        await self.client.subscribe(f"{inbox}.*", cb=self._on_ack)
+
+    async def publish(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None
+    ) -> asyncio.Future[PubAck]:
+        """Send one message; the future is done when the broker has stored it.
+
+        It raises PublishRefused where the broker said no, and BrokerAway when the connection was lost meanwhile:
+        then nobody knows whether it was stored, and it must be sent again under the same Nats-Msg-Id.
+        """
+        if not self.client.is_connected:
+            raise BrokerAway("not connected")
+        self._next += 1
+        token = str(self._next)
+        future: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = future
+        self._subjects[token] = subject
+        # nats-py changes the headers it is given
+        await self.client.publish(subject, payload, self._prefix + token, dict(headers) if headers else None)
+        return future
+
+    async def publish_and_wait(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None, wait: float = ACK_TIMEOUT_S
+    ) -> PubAck:
+        """Send one message and wait until the broker has stored it."""
+        future = await self.publish(subject, payload, headers)
+        try:
+            return await asyncio.wait_for(future, wait)
+        except TimeoutError as error:
+            raise BrokerAway(f"no acknowledgement for {subject} within {wait} s") from error
+
+    async def send(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
+        """Send without waiting for anything, such as an acknowledgement; lost when the broker is away."""
+        if self.client.is_connected:
+            await self.client.publish(subject, payload, reply)
+
+    async def request(
+        self, subject: str, document: Mapping[str, Any] | None = None, wait: float = 5.0
+    ) -> dict[str, Any]:
+        """Ask the JetStream API; raises PublishRefused on an error answer, BrokerAway without one."""
+        try:
+            body = json.dumps(document).encode() if document is not None else b""
+            answer = await self.client.request(f"$JS.API.{subject}", body, timeout=wait)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise BrokerAway(f"no answer to {subject}: {error or type(error).__name__}") from error
+        found: dict[str, Any] = json.loads(answer.data)
+        if "error" in found:
+            raise PublishRefused(found["error"].get("err_code", 0), found["error"].get("description", ""))
+        return found
+
+    async def close(self) -> None:
+        """Flush what was sent and close; handlers must have ended before."""
+        self.fail_waiting("the connection is closed")
+        if self.client.is_connected:
+            await self.client.flush(2)
+        await self.client.close()
+
+    def fail_waiting(self, why: str) -> None:
+        """Nobody will answer what was sent before."""
+        waiting, self._waiting = self._waiting, {}
+        self._subjects.clear()
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(BrokerAway(why))
+                future.exception()  # a future that nobody awaits any more is no error
+
+    def note_denied(self, subject: str) -> None:
+        """The broker refused a publish: count it, and tell who waits for it at once instead of letting it time out."""
+        self.denied[subject] = self.denied.get(subject, 0) + 1
+        for token in [token for token, sent in self._subjects.items() if sent == subject]:
+            self._settle(token, error=PublishRefused(403, f"{self.identity} may not publish to {subject}"))
+
+    async def _on_ack(self, message: Msg) -> None:
+        token = message.subject[len(self._prefix) :]
+        if not message.data:  # status frame: no stream listens there
+            self._settle(token, error=BrokerAway("no stream takes this subject"))
+            return
+        answer = json.loads(message.data)
+        if "error" in answer:
+            error = answer["error"]
+            self._settle(token, error=PublishRefused(error.get("err_code", 0), error.get("description", "")))
+        else:
+            self._settle(token, PubAck(answer["stream"], answer["seq"], answer.get("duplicate", False)))
+
+    def _settle(self, token: str, ack: PubAck | None = None, error: Exception | None = None) -> None:
+        self._subjects.pop(token, None)
+        future = self._waiting.pop(token, None)
+        if future is None or future.done():
+            return
+        if ack is not None:
+            future.set_result(ack)
+        elif error is not None:
+            future.set_exception(error)
+
+
+async def connect(
+    settings: BusSettings, *, name: str, on_fatal: Callable[[str], None] = lambda _why: None
+) -> Connection:
+    """Connect and stay connected; waits for the broker for as long as it takes.
+
+    `on_fatal` is called when the connection is closed for good, for instance because the identity was revoked:
+    the process should end, so that whoever watches it starts it anew.
+    """
+    holder: list[Connection] = []
+    client = Client()
+    connection = Connection(client, settings.identity)
+    holder.append(connection)
+
+    async def on_error(error: Exception) -> None:
+        denied = DENIED.search(str(error))
+        if denied:
+            connection.note_denied(denied[1].rstrip('"'))
+        log.warning("broker_error", error=str(error) or type(error).__name__)
+
+    async def on_disconnected() -> None:
+        connection.fail_waiting("the connection was lost")
+
+    async def on_reconnected() -> None:
+        log.info("broker_reconnected", url=settings.url)
+        for callback in connection.reconnected:
+            done = callback()
+            if done is not None:
+                await done
+
+    async def on_closed() -> None:
+        on_fatal("the connection to the broker is closed for good")
+
+    options: dict[str, Any] = {
+        "servers": settings.url.split(","),
+        "name": name,
+        "inbox_prefix": f"_INBOX_{settings.identity}".encode(),
+        "allow_reconnect": True,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RECONNECT_WAIT_S + random.random() * RECONNECT_JITTER_S,
+        "ping_interval": PING_S,
+        "max_outstanding_pings": 2,
+        "connect_timeout": 3,
+        "pending_size": 64 * 2**20,
+        "error_cb": on_error,
+        "disconnected_cb": on_disconnected,
+        "reconnected_cb": on_reconnected,
+        "closed_cb": on_closed,
+    }
+    if settings.nkey_seed_file:
+        options["nkeys_seed_str"] = settings.nkey_seed_file.read_text().strip()
+    if settings.tls_ca:
+        options["tls"] = ssl.create_default_context(cafile=str(settings.tls_ca))
+    await client.connect(**options)
+    await connection.start()
+    return connection

@@ -1,0 +1,50 @@
+"""A message as it lies in a stream, and what its acknowledgement subject says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from nats.aio.msg import Msg
+
+from headrace.contracts import Envelope, decode_message
+
+REPLAY = "headrace.replay."
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One message: where it lies, what it carries, when the stream took it."""
+
+    stream: str
+    seq: int
+    subject: str
+    headers: Mapping[str, str]
+    data: bytes
+    time: datetime
+    delivered: int = 1
+    reply: str = field(default="", compare=False)
+
+    @property
+    def original_subject(self) -> str:
+        """The subject that the event belongs to, where this is a replay."""
+        if not self.subject.startswith(REPLAY):
+            return self.subject
+        return "headrace." + self.subject.removeprefix(REPLAY).partition(".")[2]
+
+    def envelope(self) -> Envelope:
+        """Its envelope; raises ContractError."""
+        return decode_message(
+            self.original_subject, self.headers, self.data, stream=self.stream, seq=self.seq, timestamp=self.time
+        )
+
+
+def raw(message: Msg) -> RawMessage:
+    """A delivered message, read once."""
+    parts = message.reply.split(".")
+    # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<timestamp ns>.<pending>, or with
+    # domain and account hash before the stream
+    offset = 2 if len(parts) == 9 else 4
+    stream, _, delivered, seq, _, stamp = parts[offset : offset + 6]
+    moment = datetime.fromtimestamp(int(stamp) / 1e9, UTC)
+    headers = {str(k): str(v) for k, v in (message.headers or {}).items()}
+    return RawMessage(stream, int(seq), message.subject, headers, message.data, moment, int(delivered), message.reply)

@@ -1,0 +1,47 @@
+"""What delivery needs of a service's database: sessions, and one writer at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """Sessions of one database. Writers take turns within the process, so that rows commit in the order of their
+    numbers, and SQLite never finds its file locked by ourselves.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are committed at the end, whole or not at all."""
+        async with self._turn, AsyncSession(self.engine, expire_on_commit=False, autoflush=True) as session:
+            yield session
+            await session.commit()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database itself failed (gone, locked, full), rather than what was asked of it."""
+    if isinstance(error, (OperationalError, InterfaceError, OSError)):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated

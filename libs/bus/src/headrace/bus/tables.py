@@ -1,0 +1,80 @@
+"""The tables of delivery, in every service's own database: what came in, what must go out, what is parked."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, Integer, LargeBinary, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up by itself only with INTEGER
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment with its offset; databases that keep none are given, and give back, UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database: UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: with its offset."""
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Inbox(SQLModel, table=True):
+    """One row a message: the only place where it is decided whether a message was handled, and how often tried."""
+
+    __tablename__ = "inbox"
+
+    message_id: str = Field(primary_key=True)
+    stream: str
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    attempts: int = 0
+    first_seen: datetime = Field(sa_type=UtcTime)
+    done_at: datetime | None = Field(default=None, sa_type=UtcTime, index=True)
+    outcome: str | None = None
+    error: str | None = None
+
+
+class Outbox(SQLModel, table=True):
+    """One row an event to be said; the relay takes them in the order of `seq`."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_unsent", "sent_at", "seq"),)
+
+    seq: int | None = Field(default=None, sa_column=Column(Number, primary_key=True, autoincrement=True))
+    event_id: str = Field(unique=True)
+    subject: str
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    headers: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    created_at: datetime = Field(sa_type=UtcTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class Parked(SQLModel, table=True):
+    """One message that could not be handled: its bytes as they came, why, how often tried, what became of it."""
+
+    __tablename__ = "parked"
+
+    id: str = Field(primary_key=True)
+    message_id: str = Field(index=True)
+    stream: str
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    subject: str
+    type: str
+    key: str
+    headers: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    reason: str
+    attempts: int
+    parked_at: datetime = Field(sa_type=UtcTime)
+    replayed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    dropped_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+    def as_document(self) -> dict[str, Any]:
+        """What a person needs to see in a list."""
+        names = ("id", "type", "key", "subject", "stream", "seq", "reason", "attempts", "parked_at", "replayed_at")
+        return {name: getattr(self, name) for name in names}

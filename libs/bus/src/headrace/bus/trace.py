@@ -1,0 +1,47 @@
+"""One trace through every service: W3C trace context in the envelope, spans where OpenTelemetry is set up."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import context, trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_TRACER = trace.get_tracer("headrace")
+
+
+@contextmanager
+def span(name: str, traceparent: str | None, kind: SpanKind, attributes: Mapping[str, str]) -> Iterator[str]:
+    """A span that continues `traceparent`; yields the traceparent for what follows from it.
+
+    Without OpenTelemetry's SDK nothing is recorded, but the trace id travels on all the same.
+    """
+    parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else context.Context()
+    with _TRACER.start_as_current_span(name, parent, kind, attributes) as current:
+        carried = current.get_span_context()
+        recorded = carried.is_valid and carried.span_id != _parent_span(traceparent)
+        if recorded:
+            yield f"00-{carried.trace_id:032x}-{carried.span_id:016x}-{carried.trace_flags:02x}"
+        else:
+            yield follow(traceparent)
+
+
+def follow(traceparent: str | None) -> str:
+    """A traceparent of the same trace with a span of its own; a new trace where there is none."""
+    parts = (traceparent or "").split("-")
+    trace_id = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else secrets.token_hex(16)
+    flags = parts[3] if len(parts) == 4 else "01"
+    return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace that a traceparent belongs to."""
+    parts = (traceparent or "").split("-")
+    return parts[1] if len(parts) == 4 else None
+
+
+def _parent_span(traceparent: str | None) -> int:
+    parts = (traceparent or "").split("-")
+    return int(parts[2], 16) if len(parts) == 4 else 0
