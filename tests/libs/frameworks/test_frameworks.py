@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from headrace.contracts import Column
+from headrace.contracts import Column, parse_declaration
 from headrace.frameworks import (
+    CATALOG,
     FRAMEWORKS,
     About,
     BadEstimator,
@@ -81,6 +82,17 @@ def assert_same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> N
 def test_every_framework_is_tried() -> None:
     """A framework without estimators in this suite would go untested."""
     assert ESTIMATORS.keys() == FRAMEWORKS.keys() == CLASSIFIERS.keys() == REGRESSORS.keys()
+
+
+@pytest.mark.parametrize("framework", CATALOG)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_declarations_get_the_catalogs_estimator(framework: str, task: str) -> None:
+    """A declaration without an estimator means the one that the catalog names, and it can be fitted."""
+    data = {"dataset": "d", "target": "t"}
+    declared = parse_declaration({"name": "m", "task": task, "data": data, "training": {"framework": framework}})
+
+    assert declared.training.estimator == CATALOG[framework].default(task)
+    FRAMEWORKS[framework].check(CATALOG[framework].default(task), {})
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

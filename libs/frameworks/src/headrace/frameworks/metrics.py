@@ -6,9 +6,10 @@ is a vector of how often each row was drawn, so that sorting, the dear part, is 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+
+from headrace.contracts import METRICS as INFO
 
 Vector = np.ndarray
 """One number a row."""
@@ -23,21 +24,8 @@ _CHUNK = 2_000_000  # weights in memory at a time: 16 MB
 _SMALLEST = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One measure of (truth, score): for classifiers truth is 0 or 1 and score the probability of 1."""
-
-    task: Literal["classification", "regression"]
-    greater_is_better: bool
-    prepare: Callable[[Vector, Vector], Weighted]
-
-    def value(self, truth: Vector, score: Vector) -> float:
-        """The metric on all rows."""
-        return float(self.prepare(truth, score)(np.ones((1, len(truth))))[0])
-
-    def better_by(self, candidate: Vector | float, champion: Vector | float) -> Vector | float:
-        """The difference, oriented: positive where the candidate is better."""
-        return candidate - champion if self.greater_is_better else champion - candidate
+Prepare = Callable[[Vector, Vector], Weighted]
+"""A metric of (truth, score): for classifiers truth is 0 or 1 and score the probability of 1."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +53,24 @@ def compare(
     seed: int,
 ) -> Compared:
     """The paired percentile bootstrap (Efron and Tibshirani 1993, ch. 13): both models see the same resamples."""
-    measure = METRICS[metric]
-    ours, theirs = measure.prepare(truth, candidate), measure.prepare(truth, champion)
-    drawn = [measure.better_by(ours(w), theirs(w)) for w in _resamples(len(truth), resamples, seed)]
+    sign = 1 if INFO[metric].greater_is_better else -1
+    ours, theirs = METRICS[metric](truth, candidate), METRICS[metric](truth, champion)
+    drawn = [sign * (ours(weights) - theirs(weights)) for weights in _resamples(len(truth), resamples, seed)]
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(np.concatenate(drawn), [tail, 1 - tail])
-    a, b = measure.value(truth, candidate), measure.value(truth, champion)
-    return Compared(metric, a, b, float(measure.better_by(a, b)), float(low), float(high), confidence, resamples)
+    a, b = value(metric, truth, candidate), value(metric, truth, champion)
+    return Compared(metric, a, b, sign * (a - b), float(low), float(high), confidence, resamples)
+
+
+def value(metric: str, truth: Vector, score: Vector) -> float:
+    """A metric on all rows; NaN where it has none."""
+    return float(METRICS[metric](truth, score)(np.ones((1, len(truth))))[0])
 
 
 def measured(names: Sequence[str], truth: Vector, score: Vector) -> dict[str, float]:
     """Several metrics on all rows; those that have no value on these rows are left out."""
-    values = {name: METRICS[name].value(truth, score) for name in names}
-    return {name: value for name, value in values.items() if np.isfinite(value)}
+    values = {name: value(name, truth, score) for name in names}
+    return {name: found for name, found in values.items() if np.isfinite(found)}
 
 
 def _resamples(rows: int, resamples: int, seed: int) -> Iterator[Weights]:
@@ -140,7 +133,7 @@ def _log_loss(truth: Vector, score: Vector) -> Vector:
     return np.asarray(-np.where(truth == 1, np.log(sure), np.log1p(-sure)))
 
 
-def _mean(loss: Callable[[Vector, Vector], Vector], *, root: bool = False) -> Callable[[Vector, Vector], Weighted]:
+def _mean(loss: Callable[[Vector, Vector], Vector], *, root: bool = False) -> Prepare:
     """A metric that is a mean over rows (or its root)."""
 
     def prepare(truth: Vector, score: Vector) -> Weighted:
@@ -155,7 +148,7 @@ def _mean(loss: Callable[[Vector, Vector], Vector], *, root: bool = False) -> Ca
     return prepare
 
 
-def _decided(formula: Callable[[Vector, Vector, Vector], Vector]) -> Callable[[Vector, Vector], Weighted]:
+def _decided(formula: Callable[[Vector, Vector, Vector], Vector]) -> Prepare:
     """A metric of the counts of hits, false alarms and misses at a probability of one half; 0 where undefined."""
 
     def prepare(truth: Vector, score: Vector) -> Weighted:
@@ -184,17 +177,17 @@ def _ratio(above: Vector, below: Vector, otherwise: float = np.nan) -> Vector:
     return np.asarray(np.divide(above, below, out=empty, where=np.asarray(below) > 0))
 
 
-METRICS: Mapping[str, Metric] = {
-    "roc_auc": Metric("classification", True, _roc_auc),
-    "average_precision": Metric("classification", True, _average_precision),
-    "brier": Metric("classification", False, _mean(lambda truth, score: (score - truth) ** 2)),
-    "log_loss": Metric("classification", False, _mean(_log_loss)),
-    "accuracy": Metric("classification", True, _mean(lambda truth, score: (score > 0.5) == (truth == 1))),
-    "f1": Metric("classification", True, _decided(lambda tp, fp, fn: _ratio(2 * tp, 2 * tp + fp + fn, 0.0))),
-    "precision": Metric("classification", True, _decided(lambda tp, fp, fn: _ratio(tp, tp + fp, 0.0))),
-    "recall": Metric("classification", True, _decided(lambda tp, fp, fn: _ratio(tp, tp + fn, 0.0))),
-    "rmse": Metric("regression", False, _mean(lambda truth, score: (score - truth) ** 2, root=True)),
-    "mae": Metric("regression", False, _mean(lambda truth, score: np.abs(score - truth))),
-    "r2": Metric("regression", True, _r2),
+METRICS: Mapping[str, Prepare] = {
+    "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+    "brier": _mean(lambda truth, score: (score - truth) ** 2),
+    "log_loss": _mean(_log_loss),
+    "accuracy": _mean(lambda truth, score: (score > 0.5) == (truth == 1)),
+    "f1": _decided(lambda tp, fp, fn: _ratio(2 * tp, 2 * tp + fp + fn, 0.0)),
+    "precision": _decided(lambda tp, fp, fn: _ratio(tp, tp + fp, 0.0)),
+    "recall": _decided(lambda tp, fp, fn: _ratio(tp, tp + fn, 0.0)),
+    "rmse": _mean(lambda truth, score: (score - truth) ** 2, root=True),
+    "mae": _mean(lambda truth, score: np.abs(score - truth)),
+    "r2": _r2,
 }
-"""The metrics a declaration may name."""
+"""The metrics a declaration may name; contracts tell what each is for, and which way is better."""

@@ -11,11 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from headrace.contracts import Column, Declaration
-
-USUAL_METRICS: Mapping[str, Sequence[str]] = {
-    "classification": ("roc_auc", "average_precision", "brier"),
-    "regression": ("rmse", "mae", "r2"),
-}
+from headrace.contracts.metrics import USUAL
 
 MOST_ATTEMPTS = 3  # a run that lost its worker this often takes workers down by itself
 
@@ -165,7 +161,7 @@ def plan(
 
 def metrics_of(declaration: Declaration) -> list[str]:
     """The metrics of a run: those declared (else the usual of the task), and those that a gate asks about."""
-    asked = declaration.evaluation.metrics or USUAL_METRICS[declaration.task]
+    asked = declaration.evaluation.metrics or USUAL[declaration.task]
     return list(dict.fromkeys([*asked, *(gate.metric for gate in declaration.evaluation.gates)]))
 
 

@@ -1,7 +1,5 @@
 """One function per fact heard: load, decide, save, emit."""
 
-from uuid import uuid4
-
 from pydantic import TypeAdapter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -141,7 +139,8 @@ async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Ru
         **_chain(work),
     )
     change(work.session, run, State.WAITING if waiting == "data" else State.QUEUED, work.now, run.reason)
-    work.emit(queued(run, waiting))
+    run.causation = work.emit(queued(run, waiting))
+    run.correlation = work.correlationid
     return run
 
 
@@ -152,7 +151,7 @@ def _takes(run: Run, arrived: int) -> bool:
 def _release(run: Run, arrived: int, work: Work) -> None:
     if run.state == State.WAITING and released_by(arrived, pinned=run.pinned, newer_than=run.newer_than):
         change(work.session, run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
-        work.emit(queued(run, "capacity"))
+        run.causation = work.emit(queued(run, "capacity"))
 
 
 def queued(run: Run, waits: str) -> Event:
@@ -162,16 +161,14 @@ def queued(run: Run, waits: str) -> Event:
 
 
 def _run_id(event: TrainingRequested, work: Work) -> str:
-    """The same for the same cause, so that a request handled twice is one run."""
-    cause = work.cause.id if work.cause else str(uuid4())
-    return f"run-{derive_id(cause, TrainingRequested.TYPE, event.model, 0).replace('-', '')[:16]}"
+    """The same for the same cause and model, so that a request handled twice is one run."""
+    return f"run-{derive_id(work.root, TrainingRequested.TYPE, event.model, 0).replace('-', '')[:16]}"
 
 
 def _chain(work: Work) -> dict[str, str | None]:
-    """What ties the run's later events to the request that caused it."""
-    if work.cause is None:
-        return {"correlation": None, "trace": None}
-    return {"correlation": work.cause.correlationid, "trace": work.cause.traceparent}
+    """What ties later events to the request that caused them."""
+    cause = work.cause.id if work.cause else None
+    return {"correlation": work.correlationid, "causation": cause, "trace": work.traceparent}
 
 
 async def declaration_of(session: AsyncSession, model: str) -> tuple[Declaration, int]:

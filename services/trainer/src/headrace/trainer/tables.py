@@ -1,26 +1,15 @@
 """What the trainer remembers: dataset versions, declarations, runs with their history, evaluations."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from headrace.bus.tables import UtcTime
 from headrace.trainer.domain import Queued, Recent, State
-
-
-class Instant(TypeDecorator[datetime]):
-    """A UTC time on every database: SQLite forgets the zone, and is told it again."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Read."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class DatasetVersion(SQLModel, table=True):
@@ -63,7 +52,7 @@ class Run(SQLModel, table=True):
     state: str = Field(index=True)
     reason: str
     requested_by: str
-    asked_at: datetime = Field(sa_type=Instant, index=True)
+    asked_at: datetime = Field(sa_type=UtcTime, index=True)
     pinned: int | None = None
     newer_than: int | None = None
     params: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
@@ -76,12 +65,13 @@ class Run(SQLModel, table=True):
     attempt: int = 0
     begun: bool = False
     said: int = 0
-    started_at: datetime | None = Field(default=None, sa_type=Instant)
-    due_at: datetime | None = Field(default=None, sa_type=Instant)
-    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    started_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
     progress: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     correlation: str | None = None
+    causation: str | None = None
     trace: str | None = None
     lock: int | None = Field(default=None, sa_column=_run_lock)
 
@@ -98,7 +88,7 @@ class RunChange(SQLModel, table=True):
 
     number: int | None = Field(default=None, primary_key=True)
     run: str = Field(index=True)
-    at: datetime = Field(sa_type=Instant)
+    at: datetime = Field(sa_type=UtcTime)
     state: str
     detail: str
 
@@ -112,13 +102,14 @@ class Evaluation(SQLModel, table=True):
     evaluation: str = Field(primary_key=True)
     model: str
     state: str = Field(index=True)
-    asked_at: datetime = Field(sa_type=Instant)
+    asked_at: datetime = Field(sa_type=UtcTime)
     request: dict[str, Any] = Field(sa_type=sa.JSON)
     requested_by: str
     attempt: int = 0
     begun: bool = False
     outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     correlation: str | None = None
+    causation: str | None = None
     trace: str | None = None
     lock: int | None = Field(default=None, sa_column=_evaluation_lock)
 
@@ -177,6 +168,6 @@ async def queue(session: AsyncSession) -> list[Queued]:
 async def recent(session: AsyncSession) -> dict[str, Recent]:
     """How many workers each model has now, and when it last got one."""
     running = sa.func.sum(sa.case((col(Run.state) == State.RUNNING, 1), else_=0))
-    started = sa.func.max(col(Run.started_at), type_=Instant())
+    started = sa.func.max(col(Run.started_at), type_=UtcTime())
     rows = await session.exec(select(Run.model, running, started).group_by(col(Run.model)))
     return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}

@@ -20,7 +20,7 @@ _AWAY = (ConnectionError, TimeoutError, HTTPError, S3Error)  # the object store,
 
 def failure_of(error: BaseException) -> Failure:
     """Tell the kinds apart, and say what happened where."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "bad_alloc" in str(error):  # libraries in C++ say it with an error of theirs
         return Failure(because="memory", reason=f"the run needs more memory than it may have: {_words(error)}")
     if isinstance(error, _DATA):
         return Failure(because="data", reason=str(error))

@@ -1,0 +1,175 @@
+"""HTTP for people and programs outside: what runs, what waits, and the two things one can ask for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from sqlmodel import col, select
+
+from headrace.chassis import NotFound
+from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.contracts import CancelRequested, Column, TrainingRequested
+from headrace.trainer.dispatch import Dispatcher
+from headrace.trainer.domain import State, next_runs
+from headrace.trainer.handlers import cancel_run, request_run
+from headrace.trainer.tables import Declared, Run, RunChange, history, queue, recent, runs_in
+
+_MANY = 10_000  # runs in a queue that are shown in the order in which they will start
+
+
+class RunView(BaseModel):
+    """A run as people see it."""
+
+    run: str
+    model: str
+    dataset: str
+    dataset_version: int | None
+    state: State
+    reason: str
+    requested_by: str
+    asked_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    attempt: int
+    progress: dict[str, Any] | None
+    outcome: dict[str, Any] | None
+
+
+class ChangeView(BaseModel):
+    """One step of a run's history."""
+
+    at: datetime
+    state: State
+    detail: str
+
+
+class RunDetail(RunView):
+    """A run with all that it was made of, and what became of it."""
+
+    estimator: str | None
+    params: dict[str, Any]
+    seed: int | None
+    features: list[Column]
+    history: list[ChangeView]
+
+
+class QueueView(BaseModel):
+    """What runs, and what waits, in the order in which it will start."""
+
+    running: list[RunView]
+    queued: list[RunView]
+    waiting_for_data: list[RunView]
+
+
+class TrainingWish(BaseModel):
+    """A request for training, as in `request.training`."""
+
+    model_config = {"extra": "forbid"}
+
+    reason: str | None = None
+    data: Annotated[str | None, Field(pattern="^(latest|newer)$")] = None
+    dataset_version: Annotated[int | None, Field(ge=1)] = None
+    params: dict[str, Any] | None = None
+    seed: Annotated[int | None, Field(ge=0)] = None
+
+
+class CancelWish(BaseModel):
+    """Why a run is cancelled."""
+
+    model_config = {"extra": "forbid"}
+
+    reason: str | None = None
+
+
+def routes(dispatcher: Dispatcher) -> APIRouter:
+    """The trainer's routes; what they change, the dispatcher sees at once."""
+    router = APIRouter(tags=["trainer"])
+    _reading(router)
+    _asking(router, dispatcher)
+    return router
+
+
+def _reading(router: APIRouter) -> None:
+    @router.get("/runs", dependencies=[requires("trainer:read")])
+    async def runs(
+        session: SessionDep,
+        model: str | None = None,
+        state: State | None = None,
+        cursor: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> Page[RunView]:
+        """Runs, the newest first."""
+        found = select(Run).order_by(col(Run.asked_at).desc(), col(Run.run).desc()).limit(limit + 1)
+        found = found if model is None else found.where(Run.model == model)
+        found = found if state is None else found.where(Run.state == state)
+        if cursor is not None:
+            last = await _run(session, cursor)
+            older, same = col(Run.asked_at) < last.asked_at, col(Run.asked_at) == last.asked_at
+            found = found.where(older | (same & (col(Run.run) < last.run)))
+        rows = (await session.exec(found)).all()
+        return Page[RunView](
+            items=[view(run) for run in rows[:limit]],
+            next_cursor=rows[limit - 1].run if len(rows) > limit else None,
+        )
+
+    @router.get("/runs/{run}", dependencies=[requires("trainer:read")])
+    async def one_run(run: str, session: SessionDep) -> RunDetail:
+        """One run, with its history."""
+        return detail(await _run(session, run), await history(session, run))
+
+    @router.get("/queue", dependencies=[requires("trainer:read")])
+    async def the_queue(session: SessionDep) -> QueueView:
+        """What runs, and what waits for a worker or for data."""
+        queued = {run.run: run for run in await runs_in(session, State.QUEUED)}
+        order = next_runs(await queue(session), await recent(session), _MANY)
+        return QueueView(
+            running=[view(run) for run in await runs_in(session, State.RUNNING)],
+            queued=[view(queued[run]) for run in order if run in queued],
+            waiting_for_data=[view(run) for run in await runs_in(session, State.WAITING)],
+        )
+
+
+def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
+    @router.post("/models/{model}/runs", status_code=202, dependencies=[requires("trainer:write")])
+    async def train(model: str, wish: TrainingWish, work: WorkDep) -> RunView:
+        """Ask for a run, as the event `request.training` does."""
+        if await work.session.get(Declared, model) is None:
+            raise NotFound(f"no model named {model!r} is declared; declare it first with `headrace apply`")
+        asked = TrainingRequested.model_validate({"model": model, **wish.model_dump()})
+        dispatcher.wake_after(work)
+        return view(await request_run(asked, work))
+
+    @router.post("/runs/{run}/cancel", dependencies=[requires("trainer:write")])
+    async def cancel(run: str, work: WorkDep, wish: CancelWish | None = None) -> RunView:
+        """End a run, as the event `request.cancel` does."""
+        found = await _run(work.session, run)
+        dispatcher.wake_after(work)
+        reason = wish.reason if wish else None
+        return view(await cancel_run(CancelRequested(model=found.model, run=run, reason=reason), work))
+
+
+def view(run: Run) -> RunView:
+    """A row as people see it."""
+    return RunView.model_validate(run, from_attributes=True)
+
+
+def detail(run: Run, changes: Sequence[RunChange]) -> RunDetail:
+    """A row with its history."""
+    job = run.job or {}
+    return RunDetail(
+        **view(run).model_dump(),
+        estimator=job.get("estimator"),
+        params=job.get("params", run.params),
+        seed=job.get("seed", run.seed),
+        features=[Column.model_validate(column) for column in job.get("features", [])],
+        history=[ChangeView.model_validate(change, from_attributes=True) for change in changes],
+    )
+
+
+async def _run(session: SessionDep, run: str) -> Run:
+    found = await session.get(Run, run)
+    if found is None:
+        raise NotFound(f"no run {run!r}; GET /runs lists them")
+    return found

@@ -1,0 +1,91 @@
+"""The rows that judge a model are never those it has learned from."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.trainer.work.holdout import NoHoldout, at_random, by_time, since
+
+DAYS = pd.Series(pd.date_range("2026-01-01", periods=100, freq="D", tz="UTC"), name="at")
+
+
+def part(name: str, rows: int) -> tuple[str, int]:
+    """An ingested file."""
+    return hashlib.sha256(name.encode()).hexdigest(), rows
+
+
+def test_the_newest_rows_are_held_out() -> None:
+    """A fifth of a hundred days, whatever their order."""
+    shuffled = DAYS.sample(frac=1, random_state=1)
+
+    held, boundary = by_time(shuffled, 0.2)
+
+    assert held.sum() == 20
+    assert shuffled[held].min() > shuffled[~held].max()
+    assert boundary == "2026-03-22T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "times", [DAYS, pd.Series(range(50)), pd.Series(np.linspace(0, 1, 37)), pd.Series(list("abcdef"))]
+)
+def test_the_boundary_finds_the_same_rows_again(times: pd.Series) -> None:
+    """Written as text and read back, for every type that orders rows."""
+    held, boundary = by_time(times, 0.3)
+
+    assert (since(times, boundary) == held).all()
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0.05, 0.95))
+def test_rows_of_one_instant_stay_together(times: list[int], fraction: float) -> None:
+    """No instant is on both sides of the boundary, and both sides have rows, or the division is refused."""
+    series = pd.Series(times, name="t")
+    try:
+        held, _ = by_time(series, fraction)
+    except NoHoldout:
+        assert series[: int(len(times) * (1 - fraction)) + 1].size
+        return
+    assert not set(series[held]) & set(series[~held])
+    assert held.any()
+    assert not held.all()
+
+
+def test_rows_without_a_time_are_learned_from() -> None:
+    """Nobody knows whether they are new."""
+    held, _ = by_time(DAYS.where(DAYS.index % 10 != 9), 0.2)
+
+    assert not held[9::10].any()
+
+
+@pytest.mark.parametrize("times", [pd.Series([None, None], dtype="datetime64[ns, UTC]"), pd.Series([3, 3, 3])])
+def test_times_that_do_not_divide_are_refused(times: pd.Series) -> None:
+    """An empty column, or one instant for all."""
+    with pytest.raises(NoHoldout, match="time column"):
+        by_time(times.rename("at"), 0.2)
+
+
+def test_a_row_held_out_once_is_held_out_in_every_later_version() -> None:
+    """So that a champion of an older version has not seen what it is judged on."""
+    before = at_random([part("a", 400), part("b", 300)], 0.25, 7)
+
+    after = at_random([part("a", 400), part("b", 300), part("c", 900)], 0.25, 7)
+
+    assert (after[:700] == before).all()
+    assert 0.2 < after.mean() < 0.3
+
+
+def test_the_seed_decides_which_rows_are_held_out() -> None:
+    """The same seed, the same rows."""
+    first, second, other = (at_random([part("a", 200)], 0.3, seed) for seed in (1, 1, 2))
+
+    assert (first == second).all()
+    assert (first != other).any()
+
+
+def test_too_few_rows_cannot_be_divided() -> None:
+    """One row cannot both teach and judge."""
+    with pytest.raises(NoHoldout, match="1 rows are too few"):
+        at_random([part("a", 1)], 0.2, 0)
