@@ -12,6 +12,7 @@ TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 HASH_SIZE = 32
 MAX_ENTRY = 0xFFFF
+_sha256 = hashlib.sha256
 _PATH = re.compile(r"(entries|\d{1,2})/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
 
 
@@ -32,12 +33,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def fold(hashes: Sequence[bytes]) -> bytes:
-    """Root of a complete subtree, given its 2^k hashes at one level."""
-    row = list(hashes)
-    while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-    return row[0]
+def fold(hashes: bytes) -> bytes:
+    """Root of a complete subtree, given its 2^k hashes at one level, one behind the other."""
+    while len(hashes) > HASH_SIZE:
+        pairs = range(0, len(hashes), 2 * HASH_SIZE)
+        hashes = b"".join([_sha256(b"\x01" + hashes[i : i + 2 * HASH_SIZE]).digest() for i in pairs])
+    return hashes
 
 
 def split_hashes(tile: bytes) -> list[bytes]:
@@ -89,7 +90,7 @@ class Edge:
             number = self.size >> (TILE_HEIGHT * (level + 1))
             full[TileId(level, number)] = row
             self.rows[level] = []
-            self._push(level + 1, fold(row), full)
+            self._push(level + 1, fold(b"".join(row)), full)
 
     def root(self) -> bytes:
         """Root of the tree as it is now."""
@@ -116,7 +117,7 @@ def _peaks(row: Sequence[bytes]) -> Iterator[bytes]:
     start = 0
     for power in range(TILE_HEIGHT - 1, -1, -1):
         if len(row) & (1 << power):
-            yield fold(row[start : start + (1 << power)])
+            yield fold(b"".join(row[start : start + (1 << power)]))
             start += 1 << power
 
 

@@ -39,10 +39,10 @@ class Tiles:
 
     def _fold(self, tile: TileId, offset: int, count: int) -> bytes:
         data = self._tiles[tile]
-        hashes = [data[i * HASH_SIZE : (i + 1) * HASH_SIZE] for i in range(offset, offset + count)]
-        if len(hashes[-1]) != HASH_SIZE:
+        end = (offset + count) * HASH_SIZE
+        if len(data) < end:
             raise ValueError(f"tile {tile.level}/{tile.number} ends before hash {offset + count - 1}")
-        return fold(hashes)
+        return fold(data[offset * HASH_SIZE : end])
 
 
 class _Noting(Tiles):

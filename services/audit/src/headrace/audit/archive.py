@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.audit.domain import Chain, Event, dataset_sources, registered, require_steps
-from headrace.audit.log import RECORD, REFERENCE
+from headrace.audit.log import RECORD, REFERENCE, run
 from headrace.audit.records import bare, microseconds
 from headrace.chassis import NotFound
 from headrace.tlog import event_digest
@@ -73,14 +73,14 @@ class Archive:
     async def at(self, index: int) -> tuple[Event, bytes, bytes]:
         """The event at a log index, its entry, and its bytes as they travelled."""
         query = select(*_COLUMNS, RECORD.c.entry).where(RECORD.c.position == index)
-        row = (await self._session.execute(query)).mappings().first()
+        row = (await run(self._session, query)).mappings().first()
         if row is None:
             raise NotFound(f"the log has no entry {index}")
         return _event(row), row["entry"], row["body"]
 
     async def size(self) -> int:
         """How many events are recorded."""
-        return int((await self._session.execute(select(func.count()).select_from(RECORD))).scalar_one())
+        return int((await run(self._session, select(func.count()).select_from(RECORD))).scalar_one())
 
     async def referring(self, kind: str, value: str) -> list[Event]:
         """Events that refer to something, oldest first."""
@@ -96,7 +96,7 @@ class Archive:
         return await self._events(query)
 
     async def _events(self, query: Select[Any]) -> list[Event]:
-        return [_event(row) for row in (await self._session.execute(query)).mappings()]
+        return [_event(row) for row in (await run(self._session, query)).mappings()]
 
     async def trace_prediction(self, prediction_id: str) -> tuple[Event, list[Event], Chain]:
         """The logged prediction, the truths told about it, and the chain behind it."""

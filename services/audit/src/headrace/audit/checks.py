@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from sqlalchemy import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.log import RECORD, Log
+from headrace.audit.log import RECORD, Log, run
 from headrace.tlog import Entry, Finding, SigningKey, TileId, Verdict, check_log, event_digest
 
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
@@ -45,7 +45,7 @@ class StoredLog:
             RECORD.c.position >= start, RECORD.c.position < start + len(entries)
         )
         async with self._sessions() as session:
-            rows = (await session.execute(query.order_by(RECORD.c.position))).all()
+            rows = (await run(session, query.order_by(RECORD.c.position))).all()
         for index, (encoded, (body, *columns)) in enumerate(zip(entries, rows, strict=False), start):
             stored = Entry(**dict(zip(names, columns, strict=True)), sha256=event_digest(body))
             if stored.encode() != encoded:

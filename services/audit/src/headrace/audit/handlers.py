@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import insert, select, update
 
 from headrace.audit.domain import gaps_between
-from headrace.audit.log import Log, table
+from headrace.audit.log import Log, run, table
 from headrace.audit.records import Record, describe, microseconds
 from headrace.audit.tables import GapRow, StreamRow
 from headrace.bus import RawMessage, Work
@@ -49,8 +49,8 @@ async def _note_gaps(stream: str, records: Sequence[Record], work: Work) -> None
     seqs = [record.entry.seq for record in records]
     for gap in gaps_between(stream, last or 0, seqs):
         row = {"stream": stream, "first": gap.first, "last": gap.last, "noticed": microseconds(work.now)}
-        await work.session.execute(insert(GAP).values(state="open", **row))
+        await run(work.session, insert(GAP).values(state="open", **row))
     if last is None:
-        await work.session.execute(insert(STREAM).values(name=stream, last=max(seqs)))
+        await run(work.session, insert(STREAM).values(name=stream, last=max(seqs)))
     elif max(seqs) > last:
-        await work.session.execute(update(STREAM).where(STREAM.c.name == stream).values(last=max(seqs)))
+        await run(work.session, update(STREAM).where(STREAM.c.name == stream).values(last=max(seqs)))

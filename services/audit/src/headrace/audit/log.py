@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Table, delete, func, insert, select, tuple_, update
+from sqlalchemy import CursorResult, Executable, Table, delete, func, insert, select, tuple_, update
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -37,6 +37,13 @@ def table(row: type[SQLModel]) -> Table:
     return found
 
 
+async def run(
+    session: AsyncSession, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
+) -> CursorResult[Any]:
+    """Run one statement in a session's transaction, without the machinery for mapped objects."""
+    return await (await session.connection()).execute(statement, rows)
+
+
 RECORD, REFERENCE, TILE, HEAD = table(RecordRow), table(ReferenceRow), table(TileRow), table(HeadRow)
 
 
@@ -60,14 +67,14 @@ class Log:
 
         A write as first statement takes the lock on SQLite and PostgreSQL alike.
         """
-        locked = await self._session.execute(update(HEAD).where(HEAD.c.id == 1).values(id=1))
-        if not locked.rowcount:  # type: ignore[attr-defined]
-            await self._session.execute(insert(HEAD).values(id=1, size=0, unpublished=0, note=self._sign(Edge())))
+        locked = await run(self._session, update(HEAD).where(HEAD.c.id == 1).values(id=1))
+        if not locked.rowcount:
+            await run(self._session, insert(HEAD).values(id=1, size=0, unpublished=0, note=self._sign(Edge())))
         return await self.head()
 
     async def head(self) -> Head:
         """The newest head; an empty log has one too."""
-        row = (await self._session.execute(select(HEAD.c.size, HEAD.c.note, HEAD.c.unpublished))).first()
+        row = (await run(self._session, select(HEAD.c.size, HEAD.c.note, HEAD.c.unpublished))).first()
         return Head(*row) if row else Head(0, self._sign(Edge()), 0)
 
     def _sign(self, edge: Edge) -> str:
@@ -81,7 +88,7 @@ class Log:
         await self._insert(head.size, records, entries)
         await self._put_tiles(head.size, edge.append(map(leaf_hash, entries)))
         new = Head(edge.size, self._sign(edge), head.unpublished + sum(map(_counts, records)))
-        await self._session.execute(update(HEAD).values(size=new.size, note=new.note, unpublished=new.unpublished))
+        await run(self._session, update(HEAD).values(size=new.size, note=new.note, unpublished=new.unpublished))
         return new
 
     async def _insert(self, start: int, records: Sequence[Record], entries: Sequence[bytes]) -> None:
@@ -91,17 +98,17 @@ class Log:
             for i, record in enumerate(records)
             for kind, value in record.references
         ]
-        await self._session.execute(insert(RECORD), rows)
+        await run(self._session, insert(RECORD), rows)
         if references:
-            await self._session.execute(insert(REFERENCE), references)
+            await run(self._session, insert(REFERENCE), references)
 
     async def _put_tiles(self, size: int, changed: Mapping[TileId, Sequence[bytes]]) -> None:
         grown = [tile for tile, width in last_tiles(size) if width]
         if grown:
-            await self._session.execute(delete(TILE).where(tuple_(TILE.c.level, TILE.c.number).in_(grown)))
+            await run(self._session, delete(TILE).where(tuple_(TILE.c.level, TILE.c.number).in_(grown)))
         keep = dict(changed.items())
         rows = [{"level": t.level, "number": t.number, "hashes": b"".join(h)} for t, h in keep.items()]
-        await self._session.execute(insert(TILE), rows)
+        await run(self._session, insert(TILE), rows)
 
     async def tiles(self, wanted: Iterable[TileId]) -> dict[TileId, bytes]:
         """Stored tiles; those missing are left out."""
@@ -109,7 +116,7 @@ class Log:
         if not ids:
             return {}
         query = select(TILE.c.level, TILE.c.number, TILE.c.hashes).where(tuple_(TILE.c.level, TILE.c.number).in_(ids))
-        return {TileId(level, number): hashes for level, number, hashes in await self._session.execute(query)}
+        return {TileId(level, number): hashes for level, number, hashes in await run(self._session, query)}
 
     async def prove(self, compute: Callable[[Tiles], T]) -> T:
         """Run a computation over the tree, having read in one query the tiles that it needs."""
@@ -117,7 +124,7 @@ class Log:
 
     async def published(self) -> list[Checkpoint]:
         """The checkpoints that went out as events, oldest first."""
-        rows = await self._session.execute(select(table(CheckpointRow).c.note).order_by(table(CheckpointRow).c.size))
+        rows = await run(self._session, select(table(CheckpointRow).c.note).order_by(table(CheckpointRow).c.size))
         return [Checkpoint.parse(note) for (note,) in rows]
 
     # What a check of the log reads (headrace.tlog.LogSource).
@@ -139,7 +146,7 @@ class Log:
             .where(RECORD.c.position >= start, RECORD.c.position < start + width)
             .order_by(RECORD.c.position)
         )
-        rows = [tuple(row) for row in await self._session.execute(query)]
+        rows = [tuple(row) for row in await run(self._session, query)]
         for expected, (position, _) in enumerate(rows, start):
             if position != expected:
                 raise ValueError(f"entry {expected} is missing")
@@ -150,12 +157,12 @@ class Log:
         query = select(RECORD.c.seq, RECORD.c.entry).where(
             RECORD.c.stream == stream, RECORD.c.seq >= first, RECORD.c.seq <= last
         )
-        return dict(await self._session.execute(query))
+        return {row.seq: row.entry for row in await run(self._session, query)}
 
     async def count(self, stream: str, first: int, last: int) -> int:
         """How many of a stream's sequence range are recorded."""
         query = select(func.count()).where(RECORD.c.stream == stream, RECORD.c.seq >= first, RECORD.c.seq <= last)
-        return int((await self._session.execute(query)).scalar_one())
+        return int((await run(self._session, query)).scalar_one())
 
 
 def _counts(record: Record) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import insert, select, update
 
-from headrace.audit.log import Log, table
+from headrace.audit.log import Log, run, table
 from headrace.audit.tables import MirrorRow
 from headrace.audit.watch import ACTOR, CHECKPOINT, LOOK_EVERY
 from headrace.chassis import Runtime
@@ -48,7 +48,7 @@ class Mirror:
         """Copy what the published checkpoints need and the bucket has not."""
         async with self._runtime.session() as session:
             query = select(CHECKPOINT.c.note).where(CHECKPOINT.c.mirrored.is_(False)).order_by(CHECKPOINT.c.size)
-            notes = list((await session.execute(query)).scalars())
+            notes = list((await run(session, query)).scalars())
         for note in notes:
             await self._copy_for(note)
 
@@ -59,7 +59,7 @@ class Mirror:
         await self._partial(size)
         await self._store.put(BUCKET, note.encode(), key=checkpoint_key(size), content_type="text/plain")
         async with self._runtime.work(ACTOR) as work:
-            await work.session.execute(update(CHECKPOINT).where(CHECKPOINT.c.size == size).values(mirrored=True))
+            await run(work.session, update(CHECKPOINT).where(CHECKPOINT.c.size == size).values(mirrored=True))
 
     async def _full(self, size: int, level: int) -> None:
         done = await self._done(level)
@@ -94,6 +94,6 @@ class Mirror:
 
     async def _mark(self, level: int, done: int) -> None:
         async with self._runtime.work(ACTOR) as work:
-            changed = await work.session.execute(update(MIRROR).where(MIRROR.c.level == level).values(tiles=done))
+            changed = await run(work.session, update(MIRROR).where(MIRROR.c.level == level).values(tiles=done))
             if not changed.rowcount:  # type: ignore[attr-defined]
-                await work.session.execute(insert(MIRROR).values(level=level, tiles=done))
+                await run(work.session, insert(MIRROR).values(level=level, tiles=done))

@@ -5,18 +5,20 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from headrace.bus.tables import Number
+
 
 class RecordRow(SQLModel, table=True):
     """One message and its log entry. Long columns stand last, so that reading the short ones stays cheap."""
 
-    __tablename__ = "record"
+    __tablename__ = "log_record"
     __table_args__ = (
         UniqueConstraint("stream", "seq"),
-        Index("ix_record_type", "type", "position"),
-        Index("ix_record_key", "key", "position"),
+        Index("ix_log_record_type", "type", "position"),
+        Index("ix_log_record_key", "key", "position"),
     )
 
-    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    position: int = Field(sa_column=Column(Number, primary_key=True, autoincrement=False))  # the row id on SQLite
     stream: str
     seq: int = Field(sa_type=BigInteger)
     subject: str
@@ -37,7 +39,7 @@ class RecordRow(SQLModel, table=True):
 class ReferenceRow(SQLModel, table=True):
     """What an event refers to: the way from a prediction to its model, and on to its data."""
 
-    __tablename__ = "reference"
+    __tablename__ = "log_reference"
 
     kind: str = Field(primary_key=True)
     value: str = Field(primary_key=True)
@@ -47,7 +49,7 @@ class ReferenceRow(SQLModel, table=True):
 class TileRow(SQLModel, table=True):
     """Up to 256 hashes of the tree, 32 bytes each."""
 
-    __tablename__ = "tile"
+    __tablename__ = "log_tile"
 
     level: int = Field(primary_key=True)
     number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -57,7 +59,7 @@ class TileRow(SQLModel, table=True):
 class HeadRow(SQLModel, table=True):
     """The newest signed checkpoint; one row, whose lock makes appenders wait for each other."""
 
-    __tablename__ = "head"
+    __tablename__ = "log_head"
 
     id: int = Field(default=1, primary_key=True)
     size: int = Field(default=0, sa_type=BigInteger)
@@ -68,7 +70,7 @@ class HeadRow(SQLModel, table=True):
 class CheckpointRow(SQLModel, table=True):
     """A checkpoint that was published as an event: history that cannot be signed anew."""
 
-    __tablename__ = "checkpoint"
+    __tablename__ = "log_checkpoint"
 
     size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     note: str = Field(sa_column=Column(Text, nullable=False))
@@ -79,7 +81,7 @@ class CheckpointRow(SQLModel, table=True):
 class StreamRow(SQLModel, table=True):
     """How far each stream has been recorded."""
 
-    __tablename__ = "stream"
+    __tablename__ = "log_stream"
 
     name: str = Field(primary_key=True)
     last: int = Field(sa_type=BigInteger)
@@ -88,7 +90,7 @@ class StreamRow(SQLModel, table=True):
 class GapRow(SQLModel, table=True):
     """Sequence numbers of a stream that did not come."""
 
-    __tablename__ = "gap"
+    __tablename__ = "log_gap"
 
     stream: str = Field(primary_key=True)
     first: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -100,7 +102,7 @@ class GapRow(SQLModel, table=True):
 class MirrorRow(SQLModel, table=True):
     """How many full tiles of a level the bucket holds; level -1 stands for bundles of entries."""
 
-    __tablename__ = "mirror"
+    __tablename__ = "log_mirror"
 
     level: int = Field(primary_key=True)
     tiles: int = Field(default=0, sa_type=BigInteger)

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from headrace.audit.checks import verify
 from headrace.audit.domain import Gap, checkpoint_due, judge_gap
 from headrace.audit.handlers import GAP
-from headrace.audit.log import HEAD, Log, table
+from headrace.audit.log import HEAD, Log, run, table
 from headrace.audit.records import microseconds
 from headrace.audit.settings import AuditSettings
 from headrace.audit.tables import CheckpointRow
@@ -43,8 +43,8 @@ async def publish_if_due(work: Work, settings: AuditSettings, key: SigningKey) -
         return None
     head = await Log(work.session, key).lock()
     checkpoint = Checkpoint.open(head.note, key.verifying_key)
-    await work.session.execute(insert(CHECKPOINT).values(**_row(head.note, checkpoint, work), mirrored=False))
-    await work.session.execute(update(HEAD).values(unpublished=0))
+    await run(work.session, insert(CHECKPOINT).values(**_row(head.note, checkpoint, work), mirrored=False))
+    await run(work.session, update(HEAD).values(unpublished=0))
     work.emit(
         CheckpointSigned(
             origin=checkpoint.origin, size=checkpoint.size, root=checkpoint.root.hex(), checkpoint=head.note
@@ -75,7 +75,7 @@ async def watch_gaps(runtime: Runtime, settings: AuditSettings, key: SigningKey,
 
 async def settle_gaps(work: Work, settings: AuditSettings, key: SigningKey, first: FirstSequence) -> None:
     """One look at every open gap."""
-    rows = (await work.session.execute(select(GAP).where(GAP.c.state == "open"))).mappings().all()
+    rows = (await run(work.session, select(GAP).where(GAP.c.state == "open"))).mappings().all()
     for row in rows:
         gap = Gap(row["stream"], row["first"], row["last"])
         recorded = await Log(work.session, key).count(gap.stream, gap.first, gap.last)
@@ -88,7 +88,7 @@ async def settle_gaps(work: Work, settings: AuditSettings, key: SigningKey, firs
             patience=settings.audit_gap_patience,
         )
         here = (GAP.c.stream == gap.stream) & (GAP.c.first == gap.first)
-        await work.session.execute(update(GAP).where(here).values(state=state))
+        await run(work.session, update(GAP).where(here).values(state=state))
         if state == "reported":
             _report_gap(gap, recorded, work, key)
 

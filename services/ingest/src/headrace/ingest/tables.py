@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Index
+from sqlalchemy import JSON, BigInteger, Column, Index
 from sqlmodel import Field, SQLModel
+
+from headrace.bus.tables import UtcTime
 
 
 def _moment() -> Any:
-    return Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    return Field(sa_column=Column(UtcTime, nullable=False))
 
 
 class ContractRow(SQLModel, table=True):
     """A dataset's contract as it stood from `at` on; the highest revision holds."""
 
-    __tablename__ = "contract"
+    __tablename__ = "dataset_contract"
 
     dataset: str = Field(primary_key=True)
     revision: int = Field(primary_key=True)
@@ -29,7 +31,7 @@ class ContractRow(SQLModel, table=True):
 class VersionRow(SQLModel, table=True):
     """One dataset version, with all of its parts."""
 
-    __tablename__ = "version"
+    __tablename__ = "dataset_version"
 
     dataset: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
@@ -48,8 +50,8 @@ class VersionRow(SQLModel, table=True):
 class JobRow(SQLModel, table=True):
     """A file to be ingested: written before the work begins, so that a restart takes it up again."""
 
-    __tablename__ = "job"
-    __table_args__ = (Index("ix_job_state", "state", "created"),)
+    __tablename__ = "ingest_job"
+    __table_args__ = (Index("ix_ingest_job_state", "state", "created"),)
 
     id: str = Field(primary_key=True)  # of the request event, or of the upload
     dataset: str
@@ -64,7 +66,7 @@ class JobRow(SQLModel, table=True):
     state: str = "queued"  # queued | running | done | rejected
     attempts: int = 0
     not_before: datetime = _moment()
-    lease: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    lease: datetime | None = Field(default=None, sa_column=Column(UtcTime))
     answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created: datetime = _moment()
 
@@ -72,7 +74,7 @@ class JobRow(SQLModel, table=True):
 class RejectionRow(SQLModel, table=True):
     """A file that broke the contract: why, and where first."""
 
-    __tablename__ = "rejection"
+    __tablename__ = "dataset_rejection"
 
     id: int | None = Field(default=None, primary_key=True)
     dataset: str = Field(index=True)

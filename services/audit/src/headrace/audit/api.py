@@ -1,0 +1,313 @@
+"""HTTP: the log as C2SP tlog-tiles serves it, proofs, searches and traces."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from headrace.audit.archive import Archive, Search
+from headrace.audit.checks import verify
+from headrace.audit.domain import Chain, Event
+from headrace.audit.log import Log
+from headrace.audit.tables import GapRow
+from headrace.chassis import NotFound
+from headrace.chassis.http import Page, SessionDep, requires
+from headrace.tlog import (
+    TILE_WIDTH,
+    SigningKey,
+    TileId,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    parse_tile_path,
+    tree_root,
+)
+from headrace.tlog.tiles import tile_width
+
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}  # a full tile never changes
+NEVER = {"cache-control": "no-store"}
+
+router = APIRouter(tags=["audit"], dependencies=[requires("audit:read")])
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def signing_key(request: Request) -> SigningKey:
+    """The log's key."""
+    key: SigningKey = request.app.state.signing_key
+    return key
+
+
+Key = Annotated[SigningKey, Depends(signing_key)]
+
+
+class EventView(BaseModel):
+    """A recorded event: where it stands in the log, who said it, and why."""
+
+    index: int
+    id: str
+    type: str
+    subject: str
+    key: str
+    time: str
+    authid: str | None
+    source: str
+    correlationid: str | None
+    causationid: str | None
+    trace_id: str | None
+    stream: str
+    seq: int
+    sha256: str
+
+
+class EventDetail(EventView):
+    """A recorded event with its data."""
+
+    data: dict[str, Any]
+
+
+class InclusionProof(BaseModel):
+    """That an entry is in the log: hashes in base64, as RFC 6962 orders them."""
+
+    index: int
+    size: int
+    entry: str
+    leaf: str
+    proof: list[str]
+    root: str
+    checkpoint: str
+
+
+class ConsistencyProof(BaseModel):
+    """That an older log is the beginning of a newer one."""
+
+    from_size: int
+    to_size: int
+    from_root: str
+    to_root: str
+    proof: list[str]
+
+
+class FindingView(BaseModel):
+    """One place that does not fit."""
+
+    what: str
+    where: str
+    expected: str
+    found: str
+
+
+class GapView(BaseModel):
+    """Messages of a stream that did not come."""
+
+    stream: str
+    first: int
+    last: int
+    state: str
+
+
+class Verification(BaseModel):
+    """What the service found when it recomputed its own log; `first` names the first bad place."""
+
+    whole: bool
+    size: int
+    root: str
+    entries: int
+    tiles: int
+    checkpoints: int
+    first: FindingView | None
+    findings: list[FindingView]
+    gaps: list[GapView]
+
+
+class Trace(BaseModel):
+    """The chain behind a prediction or a version; `missing` says what the record does not hold of it."""
+
+    model: str
+    version: int
+    digest: str | None
+    run: str | None
+    dataset: dict[str, Any] | None
+    sources: list[dict[str, Any]]
+    prediction: EventDetail | None = None
+    truths: list[EventView] = []
+    events: list[EventView]
+    missing: list[str]
+    size: int
+
+
+@router.get("/key")
+async def key(key: Key) -> Response:
+    """The log's verifying key, in the one-line form of Go's sumdb."""
+    return Response(f"{key.verifying_key}\n", media_type="text/plain")
+
+
+@router.get("/checkpoint")
+async def checkpoint(session: SessionDep, key: Key) -> Response:
+    """The newest signed checkpoint."""
+    return Response(await Log(session, key).checkpoint(), media_type="text/plain", headers=NEVER)
+
+
+@router.get("/tile/{path:path}")
+async def tile(path: str, session: SessionDep, key: Key) -> Response:
+    """A tile of hashes, or a bundle of entries, by its C2SP path."""
+    try:
+        level, number, width = parse_tile_path(path)
+    except ValueError as error:
+        raise NotFound(str(error)) from error
+    log = Log(session, key)
+    if tile_width(TileId(level or 0, number), (await log.head()).size) < width:
+        raise NotFound(f"the log has no tile/{path} yet")
+    data = await (log.entries(number, width) if level is None else log.tile(TileId(level, number), width))
+    headers = FOREVER if width == TILE_WIDTH else NEVER
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/log/{index}")
+async def entry(index: int, session: SessionDep) -> dict[str, Any]:
+    """One log entry, with the event it stands for, byte for byte."""
+    event, encoded, body = await Archive(session).at(index)
+    return {
+        "index": index,
+        "entry": encoded.decode(),
+        "leaf": leaf_hash(encoded).hex(),
+        "event": asdict(event),
+        "body": base64.b64encode(body).decode(),
+    }
+
+
+@router.get("/proof/inclusion")
+async def inclusion(
+    session: SessionDep, key: Key, index: int | None = None, id: str | None = None, size: int | None = None
+) -> InclusionProof:
+    """Proof that an event, by its id or its index, is in the log that the newest checkpoint signs."""
+    archive, log = Archive(session), Log(session, key)
+    if index is None and id is None:
+        raise HTTPException(422, "say which entry: ?index= or ?id=")
+    at = index if index is not None else (await archive.event(id or "")).index
+    head = await log.head()
+    within = head.size if size is None else size
+    if not 0 <= at < within <= head.size:
+        raise NotFound(f"the log of {within} entries has no entry {at}; it has {head.size} entries now")
+    proof, root = await log.prove(lambda t: (inclusion_proof(t, at, within), tree_root(t, within)))
+    _, encoded, _ = await archive.at(at)
+    return InclusionProof(
+        index=at,
+        size=within,
+        entry=encoded.decode(),
+        leaf=_text(leaf_hash(encoded)),
+        proof=[_text(step) for step in proof],
+        root=_text(root),
+        checkpoint=head.note,
+    )
+
+
+@router.get("/proof/consistency")
+async def consistency(
+    session: SessionDep, key: Key, start: Annotated[int, Query(alias="from")], to: int | None = None
+) -> ConsistencyProof:
+    """Proof that the log of `from` entries is the beginning of that of `to` (default: now)."""
+    log = Log(session, key)
+    size = (await log.head()).size
+    end = size if to is None else to
+    if not 0 < start <= end <= size:
+        raise NotFound(f"there is no proof from {start} to {end}; the log has {size} entries")
+    proof, old, new = await log.prove(
+        lambda t: (consistency_proof(t, start, end), tree_root(t, start), tree_root(t, end))
+    )
+    return ConsistencyProof(
+        from_size=start,
+        to_size=end,
+        from_root=_text(old),
+        to_root=_text(new),
+        proof=[_text(step) for step in proof],
+    )
+
+
+@router.get("/verify")
+async def verify_log(request: Request, session: SessionDep, key: Key) -> Verification:
+    """Recompute everything from the stored events on; names the first place that does not fit."""
+    verdict = await verify(request.app.state.runtime.session, key)
+    gaps = (await session.exec(select(GapRow).where(col(GapRow.state).in_(["open", "reported"])))).all()
+    return Verification(
+        whole=verdict.ok and not gaps,
+        size=verdict.size,
+        root=verdict.root,
+        entries=verdict.entries,
+        tiles=verdict.tiles,
+        checkpoints=verdict.checkpoints,
+        first=FindingView(**asdict(verdict.first)) if verdict.first else None,
+        findings=[FindingView(**asdict(finding)) for finding in verdict.findings[:100]],
+        gaps=[GapView(**gap.model_dump()) for gap in gaps],
+    )
+
+
+@router.get("/events")
+async def events(
+    session: SessionDep,
+    type: str | None = None,
+    key: str | None = None,
+    correlation: str | None = None,
+    actor: str | None = None,
+    stream: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: int | None = None,
+    limit: Limit = 100,
+) -> Page[EventDetail]:
+    """Search the record, newest first. `type` may end in `*`."""
+    wanted = Search(type, key, correlation, actor, stream, since, until)
+    found = await Archive(session).search(wanted, cursor, limit)
+    cut = str(found[-1].index) if len(found) == limit else None
+    return Page(items=[EventDetail(**asdict(event)) for event in found], next_cursor=cut)
+
+
+@router.get("/events/{event_id}")
+async def event(event_id: str, session: SessionDep) -> EventDetail:
+    """One event by its id."""
+    return EventDetail(**asdict(await Archive(session).event(event_id)))
+
+
+@router.get("/trace/prediction/{prediction_id}")
+async def trace_prediction(prediction_id: str, session: SessionDep, key: Key) -> Trace:
+    """Request, model, run, data set version, source files, and every event on the way: who, when, and where logged."""
+    logged, truths, chain = await Archive(session).trace_prediction(prediction_id)
+    size = (await Log(session, key).head()).size
+    trace = _trace(chain, size, [logged])
+    return trace.model_copy(
+        update={"prediction": EventDetail(**asdict(logged)), "truths": [_view(truth) for truth in truths]}
+    )
+
+
+@router.get("/trace/model/{model}/{version}")
+async def trace_version(model: str, version: int, session: SessionDep, key: Key) -> Trace:
+    """Everything behind a model version."""
+    chain = await Archive(session).trace_version(model, version)
+    return _trace(chain, (await Log(session, key).head()).size, [])
+
+
+def _trace(chain: Chain, size: int, last: list[Event]) -> Trace:
+    return Trace(
+        model=chain.model,
+        version=chain.version,
+        digest=chain.digest,
+        run=chain.run,
+        dataset=dict(chain.dataset) if chain.dataset else None,
+        sources=[dict(source) for source in chain.sources],
+        events=[_view(event) for event in [*chain.ordered(), *last]],
+        missing=chain.missing,
+        size=size,
+    )
+
+
+def _view(event: Event) -> EventView:
+    return EventView(**{name: getattr(event, name) for name in EventView.model_fields})
+
+
+def _text(hash_: bytes) -> str:
+    return base64.b64encode(hash_).decode()

@@ -1,0 +1,72 @@
+"""The composition root of audit."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from tempfile import mkstemp
+
+from headrace.audit import api
+from headrace.audit.handlers import on_messages
+from headrace.audit.mirror import Mirror
+from headrace.audit.settings import AuditSettings
+from headrace.audit.streams import first_sequence
+from headrace.audit.watch import check_itself, publish_checkpoints, watch_gaps
+from headrace.chassis import Runtime, Service
+from headrace.objects import object_store
+from headrace.tlog import SigningKey
+
+STREAMS = ("EVENTS", "REQUESTS", "PREDICTIONS", "PARKED", "ADVISORIES")
+
+
+def build(settings: AuditSettings) -> Service:
+    """Wire audit: what it records, what it watches, what it shows."""
+    key = signing_key(settings.audit_origin, settings.audit_key_file)
+    store = object_store(settings.objects)
+
+    async def mirror(runtime: Runtime) -> None:
+        await Mirror(runtime, key, store).follow()
+
+    async def gaps(runtime: Runtime) -> None:
+        await watch_gaps(runtime, settings, key, partial(first_sequence, runtime.connection))
+
+    return Service(
+        name="audit",
+        settings=settings,
+        subscriptions={},
+        taps={stream: partial(on_messages, key=key) for stream in STREAMS},
+        routes=[api.router],
+        state={"signing_key": key},
+        background=[
+            partial(publish_checkpoints, settings=settings, key=key),
+            partial(check_itself, settings=settings, key=key),
+            gaps,
+            mirror,
+        ],
+        migrations=Path(__file__).parent / "migrations",
+    )
+
+
+def signing_key(origin: str, path: Path) -> SigningKey:
+    """The log's key out of its file; made at the first start, readable by its owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_key(path)
+    seed = bytes.fromhex(path.read_text().strip())
+    if len(seed) != 32:
+        raise ValueError(f"{path} holds {len(seed)} bytes; an Ed25519 seed has 32, in hex")
+    return SigningKey(origin, seed)
+
+
+def _make_key(path: Path) -> None:
+    """Write a new seed; of several processes that start at once, one wins, and none reads half a file."""
+    descriptor, draft = mkstemp(dir=path.parent)  # readable by its owner alone
+    with os.fdopen(descriptor, "w") as file:
+        file.write(os.urandom(32).hex())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(draft).unlink()

@@ -1,0 +1,258 @@
+"""HTTP: a file in, and what is known of datasets out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from headrace.chassis import NotFound
+from headrace.chassis.http import Caller, Page, SessionDep, WorkDep, requires
+from headrace.contracts import ColumnRule
+from headrace.ingest.domain import contract_faults
+from headrace.ingest.repository import Repository
+from headrace.ingest.tables import ContractRow, JobRow, VersionRow
+from headrace.ingest.work import Answer, Ingestion, Task, spool
+
+router = APIRouter(tags=["datasets"])
+read = [requires("ingest:read")]
+write = [requires("ingest:write")]
+
+DatasetPath = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class Ingested(BaseModel):
+    """A file became, or already was, part of a dataset version."""
+
+    dataset: str
+    version: int
+    digest: str
+    rows: int
+    added_rows: int
+    rejected: int
+    sha256: str
+    created: bool
+
+
+class DatasetVersion(BaseModel):
+    """One dataset version with all of its parts."""
+
+    dataset: str
+    version: int
+    digest: str
+    mode: str
+    rows: int
+    added_rows: int
+    parts: list[dict[str, Any]]
+    columns: list[dict[str, Any]]
+    contract: list[dict[str, Any]]
+    profile: dict[str, Any]
+    by: str
+    at: datetime
+
+
+class DatasetSummary(BaseModel):
+    """A dataset by its newest version."""
+
+    dataset: str
+    version: int
+    digest: str
+    rows: int
+    parts: int
+    at: datetime
+
+
+class Rejection(BaseModel):
+    """A file that broke the contract."""
+
+    id: int
+    dataset: str
+    reason: str
+    source: dict[str, Any] | None
+    source_name: str | None
+    rows: int
+    violations: list[dict[str, Any]]
+    by: str
+    at: datetime
+
+
+class ContractView(BaseModel):
+    """The contract in force, and where it came from."""
+
+    dataset: str
+    revision: int
+    columns: list[ColumnRule]
+    origin: str
+    by: str
+    at: datetime
+
+
+class ContractWish(BaseModel):
+    """A contract to hold from now on."""
+
+    columns: list[ColumnRule]
+
+
+class JobView(BaseModel):
+    """How a request.ingest fares; its id is that of the request's event."""
+
+    id: str
+    dataset: str
+    state: str
+    attempts: int
+    answer: dict[str, Any] | None
+
+
+@router.post(
+    "/datasets/{dataset}/files",
+    dependencies=write,
+    status_code=201,
+    response_model=Ingested,
+    responses={200: {"model": Ingested, "description": "The newest version has this file already"}},
+)
+async def upload(
+    dataset: DatasetPath,
+    request: Request,
+    response: Response,
+    caller: Caller,
+    mode: Literal["append", "replace"] = "append",
+    file_format: Annotated[Literal["csv", "parquet"] | None, Query(alias="format")] = None,
+    x_source_name: Annotated[str | None, Header(max_length=1000)] = None,
+) -> Any:
+    """Take a file as the request's body, CSV or Parquet, streamed; accept it whole or refuse it with the reasons."""
+    ingestion: Ingestion = request.app.state.ingestion
+    task = Task(
+        dataset=dataset,
+        mode=mode,
+        actor=caller,
+        format=file_format,
+        content_type=request.headers.get("content-type"),
+        source_name=unquote(x_source_name) if x_source_name else None,
+        traceparent=request.headers.get("traceparent"),
+    )
+    with ingestion.workspace() as folder:
+        file = await spool(request.stream(), FilePath(folder, "source"))
+        answer = await ingestion.ingest(request.app.state.runtime, task, file)
+    if answer.reason is not None:
+        return _refusal(answer)
+    response.status_code = 201 if answer.created else 200
+    return Ingested(**{name: value for name, value in asdict(answer).items() if name in Ingested.model_fields})
+
+
+def _refusal(answer: Answer) -> JSONResponse:
+    problem = {
+        "type": "about:blank",
+        "title": "The file does not keep the contract",
+        "status": 422,
+        "detail": answer.reason,
+        "dataset": answer.dataset,
+        "rows": answer.rows,
+        "rejected": answer.rejected,
+        "sha256": answer.sha256,
+        "violations": answer.violations,
+    }
+    return JSONResponse(problem, status_code=422, media_type="application/problem+json")
+
+
+@router.get("/datasets", dependencies=read)
+async def datasets(session: SessionDep, cursor: str = "", limit: Limit = 100) -> Page[DatasetSummary]:
+    """All datasets by name, with the newest version of each."""
+    rows = await Repository(session).datasets(cursor, limit)
+    items = [
+        DatasetSummary(dataset=r.dataset, version=r.version, digest=r.digest, rows=r.rows, parts=len(r.parts), at=r.at)
+        for r in rows
+    ]
+    return Page(items=items, next_cursor=_next(rows, limit, lambda row: row.dataset))
+
+
+@router.get("/datasets/{dataset}", dependencies=read)
+async def dataset_newest(dataset: DatasetPath, session: SessionDep) -> DatasetVersion:
+    """The newest version of a dataset."""
+    return _version(dataset, await Repository(session).newest(dataset))
+
+
+@router.get("/datasets/{dataset}/versions", dependencies=read)
+async def versions(
+    dataset: DatasetPath, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+) -> Page[DatasetVersion]:
+    """Versions of a dataset, newest first."""
+    rows = await Repository(session).versions(dataset, cursor, limit)
+    items = [_version(dataset, row) for row in rows]
+    return Page(items=items, next_cursor=_next(rows, limit, lambda row: str(row.version)))
+
+
+@router.get("/datasets/{dataset}/versions/{version}", dependencies=read)
+async def version(dataset: DatasetPath, version: int, session: SessionDep) -> DatasetVersion:
+    """One version of a dataset."""
+    return _version(f"{dataset}/{version}", await Repository(session).version(dataset, version))
+
+
+@router.get("/datasets/{dataset}/versions/{version}/profile", dependencies=read)
+async def profile(dataset: DatasetPath, version: int, request: Request, session: SessionDep) -> Response:
+    """What the columns of a version hold: counts, extremes, moments, quantiles, frequent values."""
+    found = _version(f"{dataset}/{version}", await Repository(session).version(dataset, version))
+    ingestion: Ingestion = request.app.state.ingestion
+    return Response(await ingestion.profile(found.profile), media_type="application/json")
+
+
+@router.get("/datasets/{dataset}/rejections", dependencies=read)
+async def rejections(
+    dataset: DatasetPath, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+) -> Page[Rejection]:
+    """Rejected files of a dataset, newest first, each with its violations."""
+    rows = await Repository(session).rejections(dataset, cursor, limit)
+    items = [Rejection(**row.model_dump()) for row in rows]
+    return Page(items=items, next_cursor=_next(rows, limit, lambda row: str(row.id)))
+
+
+@router.get("/datasets/{dataset}/contract", dependencies=read)
+async def contract(dataset: DatasetPath, session: SessionDep) -> ContractView:
+    """The contract in force."""
+    row = await Repository(session).contract(dataset)
+    if row is None:
+        raise NotFound(f"dataset {dataset!r} has no contract yet; the first file makes one, or PUT one here")
+    return _contract(row)
+
+
+@router.put("/datasets/{dataset}/contract", dependencies=write, response_model=ContractView)
+async def put_contract(dataset: DatasetPath, wish: ContractWish, work: WorkDep) -> Any:
+    """Set the contract for files that come from now on."""
+    faults = contract_faults(wish.columns)
+    if faults:
+        problem = {"title": "The contract is not usable", "status": 422, "detail": "; ".join(faults)}
+        return JSONResponse(problem, status_code=422, media_type="application/problem+json")
+    return _contract(
+        await Repository(work.session).put_contract(dataset, wish.columns, origin="put", by=work.actor, at=work.now)
+    )
+
+
+@router.get("/jobs/{job}", dependencies=read)
+async def job(job: str, session: SessionDep) -> JobView:
+    """What became of a request.ingest."""
+    row = await session.get(JobRow, job)
+    if row is None:
+        raise NotFound(f"there is no job {job!r}; a job has the id of its request's event")
+    return JobView(id=row.id, dataset=row.dataset, state=row.state, attempts=row.attempts, answer=row.answer)
+
+
+def _version(called: str, row: VersionRow | None) -> DatasetVersion:
+    if row is None:
+        raise NotFound(f"there is no dataset {called!r}")
+    return DatasetVersion(**row.model_dump())
+
+
+def _contract(row: ContractRow) -> ContractView:
+    fields = row.model_dump()
+    return ContractView(columns=[ColumnRule(**rule) for rule in fields.pop("rules")], **fields)
+
+
+def _next(rows: Sequence[Any], limit: int, cursor: Any) -> str | None:
+    return str(cursor(rows[-1])) if len(rows) == limit else None

@@ -1,0 +1,52 @@
+"""One function for each fact that ingest hears."""
+
+from __future__ import annotations
+
+from headrace.bus import Refused, Work
+from headrace.contracts import IngestRequested, ModelDeclared, encode
+from headrace.ingest.domain import contract_faults
+from headrace.ingest.jobs import Jobs
+from headrace.ingest.repository import Repository
+from headrace.ingest.tables import JobRow
+from headrace.objects import ObjectStore
+
+
+async def on_ingest_requested(event: IngestRequested, work: Work, *, store: ObjectStore, jobs: Jobs) -> None:
+    """Queue the work under the request's id: heard twice, it is one job."""
+    place = event.object
+    if await store.stat(place.bucket, place.key) is None:
+        raise Refused(f"there is no object {place.key!r} in bucket {place.bucket!r}, or ingest may not read it")
+    assert work.cause is not None
+    if await work.session.get(JobRow, work.cause.id) is None:
+        work.session.add(
+            JobRow(
+                id=work.cause.id,
+                dataset=event.dataset,
+                mode=event.mode or "append",
+                source=place.model_dump(mode="json", exclude_none=True),
+                format=event.format,
+                source_name=event.source_name or place.key.rpartition("/")[2],
+                cause=encode(work.cause).decode(),
+                actor=work.actor,
+                not_before=work.now,
+                created=work.now,
+            )
+        )
+        jobs.wake()
+
+
+async def on_model_declared(event: ModelDeclared, work: Work) -> None:
+    """A contract that a model declares holds for its dataset from now on; `infer` leaves what is there.
+
+    Where two models declare contracts for one dataset, the one declared last holds.
+    """
+    data = event.declaration.data
+    if data.contract == "infer":
+        return
+    faults = contract_faults(data.contract.columns)
+    if faults:
+        raise Refused(f"the contract of dataset {data.dataset!r} is not usable: {'; '.join(faults)}")
+    repository = Repository(work.session)
+    origin = f"declared:{event.name}/{event.revision}"
+    if origin not in await repository.contract_origins(data.dataset):
+        await repository.put_contract(data.dataset, data.contract.columns, origin=origin, by=event.by, at=work.now)

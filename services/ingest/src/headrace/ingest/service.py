@@ -1,0 +1,46 @@
+"""The composition root of ingest."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from headrace.chassis import Runtime, Service
+from headrace.contracts import IngestRequested, ModelDeclared
+from headrace.ingest import api
+from headrace.ingest.engine import Options
+from headrace.ingest.handlers import on_ingest_requested, on_model_declared
+from headrace.ingest.jobs import Jobs
+from headrace.ingest.settings import IngestSettings
+from headrace.ingest.sources.blocks import Limits
+from headrace.ingest.work import Ingestion
+from headrace.objects import object_store
+
+
+def build(settings: IngestSettings) -> Service:
+    """Wire ingest: what it hears, what it needs, what it shows."""
+    store = object_store(settings.objects)
+    ingestion = Ingestion(store, options(settings), settings.ingest_spool)
+    jobs = Jobs(settings, store)
+
+    async def work_off(runtime: Runtime) -> None:
+        await jobs.run(runtime, ingestion)
+
+    return Service(
+        name="ingest",
+        settings=settings,
+        subscriptions={
+            IngestRequested: partial(on_ingest_requested, store=store, jobs=jobs),
+            ModelDeclared: on_model_declared,
+        },
+        routes=[api.router],
+        state={"ingestion": ingestion},
+        background=[work_off],
+        migrations=Path(__file__).parent / "migrations",
+    )
+
+
+def options(settings: IngestSettings) -> Options:
+    """The engine's bounds, out of the settings."""
+    limits = Limits(block=settings.ingest_block, line=settings.ingest_line)
+    return Options(limits=limits, threads=settings.ingest_threads, keep=settings.ingest_keep)

@@ -1,0 +1,22 @@
+"""What can be set of ingest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from headrace.chassis import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    """Settings of ingest, read from HEADRACE_INGEST_... and the common HEADRACE_..."""
+
+    ingest_spool: Path = Path(".headrace/spool")  # holds each file while it is worked on, twice its size
+    ingest_threads: int = 2  # that parse and check one file; the writing thread is one more
+    ingest_at_once: int = 2  # files worked on; each takes up to 150 MB
+    ingest_block: int = 8 << 20  # bytes of CSV parsed at once
+    ingest_line: int = 4 << 20  # bytes a line may have
+    ingest_keep: int = 10  # offending rows named for each violation
+    ingest_lease: timedelta = timedelta(seconds=10)  # after which another process takes up a job whose holder is silent
+    ingest_retry: timedelta = timedelta(seconds=1)  # first wait after the store or the database failed; it doubles
+    ingest_retry_most: timedelta = timedelta(minutes=1)
