@@ -55,6 +55,11 @@ class Connection:
         self._prefix = ""
 
     @property
+    def nc(self) -> Client:
+        """The client underneath, for what this class does not offer."""
+        return self.client
+
+    @property
     def connected(self) -> bool:
         """Whether the broker is there right now."""
         return self.client.is_connected

@@ -132,9 +132,12 @@ class Inlet:
         if handler is None:
             raise Refused(f"{self._service} hears no {item.envelope.type}")
         envelope = item.envelope
-        with span(
-            f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, {"messaging.message.id": item.id}
-        ) as at, structlog.contextvars.bound_contextvars(**context(envelope)):
+        with (
+            span(
+                f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, {"messaging.message.id": item.id}
+            ) as at,
+            structlog.contextvars.bound_contextvars(**context(envelope)),
+        ):
             await handler(envelope.data, self._work(item, session, at))
 
     def _work(self, item: Item, session: AsyncSession, traceparent: str) -> Work:

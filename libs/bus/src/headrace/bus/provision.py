@@ -49,6 +49,7 @@ def stream_config(spec: StreamSpec, replicas: int) -> dict[str, Any]:
         "deny_purge": spec.deny_purge,
         "num_replicas": replicas,
         "allow_direct": True,
+        "allow_atomic": spec.allow_atomic,
     }
 
 

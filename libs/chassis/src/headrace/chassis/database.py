@@ -1,0 +1,65 @@
+"""A service's own database: SQLite or PostgreSQL by its URL, brought to the newest schema at the start."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+MIGRATION_LOCK = 0x4845_4144_4D49  # "HEADMI": copies of a service that start at once migrate one after the other
+BUSY_MS = 10_000
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine whose commits are on the disk when they return."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=8)
+        event.listen(engine.sync_engine, "connect", _on_sqlite_connect)
+        return engine
+    return create_async_engine(parsed, pool_size=8, max_overflow=8, pool_pre_ping=True)
+
+
+def _on_sqlite_connect(connection: Any, _record: object) -> None:
+    """Acknowledgements follow commits, so commits must reach the disk: synchronous=FULL."""
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+async def migrate(engine: AsyncEngine, folder: Path) -> None:
+    """Bring the schema to the newest revision; safe when several processes start at once."""
+    async with engine.connect() as connection:
+        with _file_lock(engine):
+            await connection.run_sync(_upgrade, folder)
+            await connection.commit()
+
+
+def _upgrade(connection: Connection, folder: Path) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _file_lock(engine: AsyncEngine) -> Any:
+    database = engine.url.database
+    if engine.dialect.name != "sqlite" or not database or database == ":memory:":
+        return nullcontext()
+    return _locked(Path(f"{database}.migrate"))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

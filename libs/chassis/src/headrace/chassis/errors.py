@@ -1,0 +1,17 @@
+"""What a route may raise beside the bus's verdicts; headrace.chassis.http turns each into problem details."""
+
+
+class NotFound(Exception):
+    """There is no such thing; the text says what there is, or how to make it."""
+
+
+class Conflict(Exception):
+    """The thing is in a state that does not allow this; the text says which."""
+
+
+class Forbidden(Exception):
+    """The caller is known, and may not do this."""
+
+
+class Unauthorised(Exception):
+    """The caller is not known."""

@@ -1,0 +1,28 @@
+"""Whether a service is alive, and whether it is ready: the truth, with reasons."""
+
+from sqlalchemy import text
+
+from headrace.chassis.service import Runtime
+
+
+async def problems(runtime: Runtime) -> dict[str, str]:
+    """Everything that keeps the service from its work; empty when it is ready."""
+    found = dict(runtime.problems)
+    if not runtime.connection.connected:
+        found["broker"] = "not connected; reconnecting"
+    for subject, times in runtime.connection.denied.items():
+        found[f"permission:{subject}"] = f"the broker refused to publish there, {times} times"
+    if runtime.relay.problem:
+        found["outbox"] = runtime.relay.problem
+    if broken := await _database(runtime):
+        found["database"] = broken
+    return found
+
+
+async def _database(runtime: Runtime) -> str | None:
+    try:
+        async with runtime.store.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None

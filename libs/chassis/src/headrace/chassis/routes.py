@@ -1,0 +1,104 @@
+"""Routes that every service has: health, metrics, and what is parked."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from headrace.bus.parking import drop, listed, replay, shown
+from headrace.bus.tables import Parked
+from headrace.chassis import metrics
+from headrace.chassis.errors import NotFound
+from headrace.chassis.health import problems
+from headrace.chassis.http import Page, RuntimeDep, SessionDep, WorkDep, requires
+
+health = APIRouter(tags=["health"])
+parked = APIRouter(prefix="/parked", tags=["parked"])
+
+
+class ParkedView(BaseModel):
+    """One message that could not be handled."""
+
+    id: str
+    type: str
+    key: str
+    subject: str
+    stream: str
+    seq: int
+    reason: str
+    attempts: int
+    parked_at: datetime
+    replayed_at: datetime | None = None
+
+
+class ParkedDetail(ParkedView):
+    """The same with what it carried, and what to do."""
+
+    headers: dict[str, str]
+    body: str
+    advice: str
+
+
+class Replayed(BaseModel):
+    """The id under which a parked message was said again."""
+
+    id: str
+    replayed_as: str
+
+
+@health.get("/live")
+async def live() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "alive"}
+
+
+@health.get("/ready")
+async def ready(runtime: RuntimeDep, response: Response) -> dict[str, Any]:
+    """The service can do its work; 503 with the reasons where it cannot."""
+    found = await problems(runtime)
+    response.status_code = 503 if found else 200
+    return {"status": "not ready" if found else "ready", "problems": found}
+
+
+@health.get("/metrics")
+async def prometheus(runtime: RuntimeDep) -> Response:
+    """Figures for Prometheus."""
+    metrics.UNSENT.set(await runtime.relay.unsent())
+    page, kind = metrics.exposition()
+    return Response(page, media_type=kind)
+
+
+@parked.get("", dependencies=[requires("parked:read")])
+async def list_parked(
+    session: SessionDep, cursor: str = "", limit: int = Query(100, ge=1, le=1000)
+) -> Page[ParkedView]:
+    """What waits for a person."""
+    rows = await listed(session, after=cursor, limit=limit)
+    items = [ParkedView(**row.as_document()) for row in rows]
+    return Page(items=items, next_cursor=rows[-1].id if len(rows) == limit else None)
+
+
+@parked.get("/{id_}", dependencies=[requires("parked:read")])
+async def show_parked(id_: str, session: SessionDep) -> ParkedDetail:
+    """One of them, whole."""
+    return ParkedDetail(**shown(_known(await session.get(Parked, id_), id_)))
+
+
+@parked.post("/{id_}/replay", dependencies=[requires("parked:write")])
+async def replay_parked(id_: str, work: WorkDep) -> Replayed:
+    """Say it again to this service, under a new id whose cause is the old one."""
+    row = _known(await work.session.get(Parked, id_), id_)
+    return Replayed(id=id_, replayed_as=replay(work, row))
+
+
+@parked.delete("/{id_}", status_code=204, dependencies=[requires("parked:write")])
+async def drop_parked(id_: str, work: WorkDep) -> None:
+    """Give it up."""
+    drop(work, _known(await work.session.get(Parked, id_), id_))
+
+
+def _known(row: Parked | None, id_: str) -> Parked:
+    if row is None or row.dropped_at is not None or row.replayed_at is not None:
+        raise NotFound(f"nothing parked has the id {id_!r}; GET /parked lists what is there")
+    return row

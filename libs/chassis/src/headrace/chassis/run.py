@@ -1,0 +1,153 @@
+"""Starting, running and stopping a service: one way for all of them."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from headrace.bus import Inlet, Intake, Patience, Relay, Store, TapInlet, connect
+from headrace.bus.policy import jitter
+from headrace.bus.prune import EVERY_S, prune
+from headrace.bus.tasks import cancel
+from headrace.chassis import metrics, routes
+from headrace.chassis.database import create_engine, migrate
+from headrace.chassis.http import make_app
+from headrace.chassis.logs import configure_logs
+from headrace.chassis.service import Loop, Runtime, Service
+from headrace.chassis.telemetry import configure_traces
+from headrace.contracts.topology import ConsumerSpec, load_topology
+
+log = structlog.get_logger()
+
+FATAL = 70  # the connection was closed for good: whoever watches the process starts it anew
+
+
+def run(service: Service) -> None:
+    """Run until SIGTERM or SIGINT; what is in hand is finished, the rest waits in streams and outbox."""
+    configure_logs(service.name, service.settings)
+    configure_traces(service.name, service.settings.otlp_endpoint)
+    uvloop.run(_serve(service))
+
+
+async def _serve(service: Service) -> None:
+    async with running(service, on_fatal=_die) as app:
+        settings = service.settings
+        config = uvicorn.Config(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+        )
+        server = _Server(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.leave)
+        log.info("started", http=f"http://{settings.http_host}:{settings.http_port}")
+        await server.serve()
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers."""
+
+    def leave(self) -> None:
+        """Take no more requests and finish those in hand."""
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Signals are ours."""
+        yield
+
+
+def _die(why: str) -> None:
+    log.error("fatal", why=why)
+    os._exit(FATAL)
+
+
+@asynccontextmanager
+async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncIterator[FastAPI]:  # type: ignore[no-untyped-def]
+    """A started service without its HTTP port; yields the application. Everything is stopped in order at the end."""
+    async with AsyncExitStack() as stack:
+        engine = create_engine(service.settings.database_url)
+        stack.push_async_callback(engine.dispose)
+        if service.migrations is not None:
+            await migrate(engine, service.migrations)
+        store = Store(engine)
+        connection = await connect(
+            service.settings.bus(service.name), name=f"headrace-{service.name}", on_fatal=on_fatal
+        )
+        stack.push_async_callback(connection.close)
+        relay = Relay(store, connection, clock=service.clock)
+        await relay.start()
+        stack.push_async_callback(relay.stop)
+        runtime = Runtime(service, store, connection, relay)
+        for resource in service.resources:
+            await stack.enter_async_context(resource)
+        for intake in intakes(runtime):
+            await intake.start()
+            stack.push_async_callback(intake.stop)
+        for loop in (*service.background, _prune):
+            stack.push_async_callback(cancel, asyncio.create_task(_again(loop, runtime)))
+        app = make_app(service, [routes.health, routes.parked])
+        app.state.runtime = runtime
+        yield app
+
+
+def intakes(runtime: Runtime) -> list[Intake]:
+    """One intake per durable of the service: to its tap where it has one for the stream, else to its handlers."""
+    service = runtime.service
+    inlet = Inlet(
+        service.name,
+        runtime.store,
+        runtime.connection,
+        service.subscriptions,
+        wake=runtime.relay.wake,
+        clock=service.clock,
+        patience=Patience(attempts=service.settings.parked_after_attempts),
+        observe=metrics.observe,
+    )
+    specs = load_topology().consumers(service.name)
+    return [Intake(runtime.connection, spec, _tap(runtime, spec) or inlet) for spec in specs]
+
+
+def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:
+    tap = runtime.service.taps.get(spec.stream)
+    if tap is None:
+        return None
+    wake, clock = runtime.relay.wake, runtime.clock
+    return TapInlet(runtime.service.name, runtime.store, runtime.connection, tap, wake=wake, clock=clock)
+
+
+async def _again(loop: Loop, runtime: Runtime) -> None:
+    """Run a background loop; one that fails is started again, later each time."""
+    name = str(getattr(getattr(loop, "func", loop), "__name__", "loop"))
+    delay = 0.5
+    while True:
+        try:
+            await loop(runtime)
+            return
+        except Exception as error:
+            runtime.problems[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            log.exception("background_failed", loop=name)
+        await asyncio.sleep(jitter(delay))
+        delay = min(30.0, delay * 2)
+        runtime.problems.pop(name, None)
+
+
+async def _prune(runtime: Runtime) -> None:
+    """Keep inbox and outbox small."""
+    while True:
+        await asyncio.sleep(jitter(EVERY_S))
+        inbox, outbox = await prune(runtime.store, runtime.clock)
+        log.info("pruned", inbox=inbox, outbox=outbox)

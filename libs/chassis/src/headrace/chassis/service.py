@@ -1,0 +1,88 @@
+"""A service as its composition root declares it, and what it is given at run time."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus import Clock, Connection, Handler, Relay, Store, Tap, Work, utc_now
+from headrace.bus.trace import follow
+from headrace.chassis.settings import ServiceSettings
+from headrace.contracts import Envelope, Event
+
+Loop = Callable[["Runtime"], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service hears, needs and shows."""
+
+    name: str
+    settings: ServiceSettings
+    subscriptions: Mapping[type[Event], Handler]
+    routes: Sequence[APIRouter] = ()
+    taps: Mapping[str, Tap] = field(default_factory=dict)
+    background: Sequence[Loop] = ()
+    resources: Sequence[AbstractAsyncContextManager[Any]] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
+    migrations: Path | None = None
+    clock: Clock = utc_now
+
+
+@dataclass
+class Runtime:
+    """A running service: its database, its broker, its clock."""
+
+    service: Service
+    store: Store
+    connection: Connection
+    relay: Relay
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> ServiceSettings:
+        """The service's settings."""
+        return self.service.settings
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        return self.service.clock
+
+    def session(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A session for queries."""
+        return self.store.read()
+
+    @asynccontextmanager
+    async def work(
+        self,
+        actor: str,
+        *,
+        traceparent: str | None = None,
+        correlationid: str | None = None,
+        cause: Envelope | None = None,
+    ) -> AsyncIterator[Work]:
+        """A transaction of an HTTP request or a timer; what it says goes out when it has committed.
+
+        With a `cause` the work continues that event: its ids, correlation and trace derive from it, so that doing it
+        again says the same events.
+        """
+        async with self.store.write() as session:
+            yield Work(
+                session,
+                self.service.name,
+                actor,
+                self.clock(),
+                root=f"{cause.id}/work" if cause else secrets.token_hex(16),
+                cause=cause,
+                correlationid=correlationid or (cause.correlationid if cause else None),
+                traceparent=follow(traceparent or (cause.traceparent if cause else None)),
+            )
+        self.relay.wake()
