@@ -27,6 +27,7 @@ class Work:
     root: str
     cause: Envelope | None = None
     correlationid: str | None = None
+    causationid: str | None = None  # of work that has no cause in hand, but knows which event led to it
     traceparent: str | None = None
     emitted: list[str] = field(default_factory=list)
 
@@ -39,7 +40,7 @@ class Work:
             id=event_id,
             time=self.now,
             correlationid=self.correlationid or event_id,
-            causationid=self.cause.id if self.cause else None,
+            causationid=self.cause.id if self.cause else self.causationid,
             traceparent=follow(self.traceparent) if self.traceparent else None,
             authid=self.actor,
         )
