@@ -1,0 +1,18 @@
+"""Where the object store is, and as whom it is used."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ObjectSettings(BaseSettings):
+    """Any S3 endpoint, as HEADRACE_S3_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADRACE_S3_", frozen=True, extra="ignore")
+
+    endpoint: str = "http://127.0.0.1:9000"
+    access_key: str = ""
+    secret_key: str = ""
+    region: str = "us-east-1"  # always sent: asking for it needs a right that services do not have
+    bucket_prefix: str = "headrace-"
+    connect_timeout_s: float = 3.0
+    read_timeout_s: float = 60.0  # minio-py's own is five minutes, five times
+    retries: int = 4

@@ -1,0 +1,92 @@
+"""The same store in coroutines: each call runs in a thread, streams hand over block by block."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from headrace.contracts import Artifact, ObjectRef
+from headrace.objects.settings import ObjectSettings
+from headrace.objects.spool import spooled
+from headrace.objects.sync import Found, SyncObjectStore
+
+T = TypeVar("T")
+
+
+class ObjectStore:
+    """Content-addressed, write-once, verified on read; see SyncObjectStore for what each call promises."""
+
+    def __init__(self, settings: ObjectSettings) -> None:
+        self.sync = SyncObjectStore(settings)
+
+    def bucket(self, name: str) -> str:
+        """The full name of a bucket."""
+        return self.sync.bucket(name)
+
+    async def put(
+        self,
+        bucket: str,
+        data: bytes | Path | AsyncIterator[bytes],
+        *,
+        key: str | None = None,
+        content_type: str = "application/octet-stream",
+    ) -> ObjectRef:
+        """Write once and return the reference."""
+        if isinstance(data, (bytes, Path)):
+            return await self._call(lambda: self.sync.put(bucket, data, key=key, content_type=content_type))
+        async with spooled(data) as path:
+            return await self._call(lambda: self.sync.put(bucket, path, key=key, content_type=content_type))
+
+    async def get(self, ref: ObjectRef) -> bytes:
+        """The whole content, verified."""
+        return await self._call(lambda: self.sync.get(ref))
+
+    def stream(self, ref: ObjectRef) -> AsyncIterator[bytes]:
+        """The content in blocks, verified at the end."""
+        return _blocks(self.sync.stream(ref))
+
+    def read(self, bucket: str, key: str, version_id: str | None = None) -> AsyncIterator[bytes]:
+        """The content in blocks of an object whose digest nobody knows yet."""
+        return _blocks(self.sync.read(bucket, key, version_id))
+
+    async def download(self, ref: ObjectRef, to: Path) -> Path:
+        """Write the content to a file, which appears only when it is whole and right."""
+        return await self._call(lambda: self.sync.download(ref, to))
+
+    async def stat(self, bucket: str, key: str) -> Found | None:
+        """Whether an object is there, and how big."""
+        return await self._call(lambda: self.sync.stat(bucket, key))
+
+    async def list(self, bucket: str, prefix: str = "") -> list[Found]:
+        """Every object whose key begins with `prefix`."""
+        return await self._call(lambda: [*self.sync.list(bucket, prefix)])
+
+    async def remove(self, bucket: str, key: str) -> None:
+        """Remove an object."""
+        await self._call(lambda: self.sync.remove(bucket, key))
+
+    def presign(self, ref: ObjectRef, expires: timedelta = timedelta(minutes=15)) -> str:
+        """A URL that reads the object without a key, until it expires."""
+        return self.sync.presign(ref, expires)
+
+    async def put_directory(self, bucket: str, folder: Path, *, prefix: str) -> Artifact:
+        """Write every file of a folder."""
+        return await self._call(lambda: self.sync.put_directory(bucket, folder, prefix=prefix))
+
+    async def get_directory(self, artifact: Artifact, to: Path) -> Path:
+        """Fetch a model directory, every file verified."""
+        return await self._call(lambda: self.sync.get_directory(artifact, to))
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        return await asyncio.to_thread(call)
+
+
+def object_store(settings: ObjectSettings) -> ObjectStore:
+    """The store that the settings name."""
+    return ObjectStore(settings)
+
+
+async def _blocks(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        yield block
