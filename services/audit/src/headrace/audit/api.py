@@ -17,7 +17,7 @@ from headrace.audit.domain import Chain, Event
 from headrace.audit.log import Log
 from headrace.audit.tables import GapRow
 from headrace.chassis import NotFound
-from headrace.chassis.http import Page, SessionDep, requires
+from headrace.chassis.http import Page, RuntimeDep, SessionDep, requires
 from headrace.tlog import (
     TILE_WIDTH,
     SigningKey,
@@ -230,9 +230,9 @@ async def consistency(
 
 
 @router.get("/verify")
-async def verify_log(request: Request, session: SessionDep, key: Key) -> Verification:
+async def verify_log(runtime: RuntimeDep, session: SessionDep, key: Key) -> Verification:
     """Recompute everything from the stored events on; names the first place that does not fit."""
-    verdict = await verify(request.app.state.runtime.session, key)
+    verdict = await verify(runtime.session, key)
     gaps = (await session.exec(select(GapRow).where(col(GapRow.state).in_(["open", "reported"])))).all()
     return Verification(
         whole=verdict.ok and not gaps,

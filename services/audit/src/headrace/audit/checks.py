@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from headrace.audit.log import RECORD, Log, run
 from headrace.tlog import Entry, Finding, SigningKey, TileId, Verdict, check_log, event_digest
 
+NAMES = ("stream", "seq", "subject", "id", "type", "source", "time")
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
@@ -40,14 +41,13 @@ class StoredLog:
         return [finding async for finding in self._differing(start, entries)]
 
     async def _differing(self, start: int, entries: Sequence[bytes]) -> AsyncIterator[Finding]:
-        names = ("stream", "seq", "subject", "id", "type", "source", "time")
-        query = select(RECORD.c.body, *(RECORD.c[name] for name in names)).where(
-            RECORD.c.position >= start, RECORD.c.position < start + len(entries)
-        )
+        columns = [RECORD.c[name] for name in (*NAMES, "body")]
+        query = select(*columns).where(RECORD.c.position >= start, RECORD.c.position < start + len(entries))
         async with self._sessions() as session:
             rows = (await run(session, query.order_by(RECORD.c.position))).all()
-        for index, (encoded, (body, *columns)) in enumerate(zip(entries, rows, strict=False), start):
-            stored = Entry(**dict(zip(names, columns, strict=True)), sha256=event_digest(body))
+        for index, (encoded, row) in enumerate(zip(entries, rows, strict=False), start):
+            found = row._mapping
+            stored = Entry(sha256=event_digest(found["body"]), **{name: found[name] for name in NAMES})
             if stored.encode() != encoded:
                 yield _finding(index, encoded, stored)
 

@@ -75,7 +75,7 @@ class Log:
     async def head(self) -> Head:
         """The newest head; an empty log has one too."""
         row = (await run(self._session, select(HEAD.c.size, HEAD.c.note, HEAD.c.unpublished))).first()
-        return Head(*row) if row else Head(0, self._sign(Edge()), 0)
+        return Head(row.size, row.note, row.unpublished) if row else Head(0, self._sign(Edge()), 0)
 
     def _sign(self, edge: Edge) -> str:
         return Checkpoint(self._key.name, edge.size, edge.root()).signed(self._key)
@@ -106,8 +106,7 @@ class Log:
         grown = [tile for tile, width in last_tiles(size) if width]
         if grown:
             await run(self._session, delete(TILE).where(tuple_(TILE.c.level, TILE.c.number).in_(grown)))
-        keep = dict(changed.items())
-        rows = [{"level": t.level, "number": t.number, "hashes": b"".join(h)} for t, h in keep.items()]
+        rows = [{"level": t.level, "number": t.number, "hashes": b"".join(h)} for t, h in changed.items()]
         await run(self._session, insert(TILE), rows)
 
     async def tiles(self, wanted: Iterable[TileId]) -> dict[TileId, bytes]:
@@ -116,7 +115,7 @@ class Log:
         if not ids:
             return {}
         query = select(TILE.c.level, TILE.c.number, TILE.c.hashes).where(tuple_(TILE.c.level, TILE.c.number).in_(ids))
-        return {TileId(level, number): hashes for level, number, hashes in await run(self._session, query)}
+        return {TileId(row.level, row.number): row.hashes for row in await run(self._session, query)}
 
     async def prove(self, compute: Callable[[Tiles], T]) -> T:
         """Run a computation over the tree, having read in one query the tiles that it needs."""

@@ -95,5 +95,5 @@ class Mirror:
     async def _mark(self, level: int, done: int) -> None:
         async with self._runtime.work(ACTOR) as work:
             changed = await run(work.session, update(MIRROR).where(MIRROR.c.level == level).values(tiles=done))
-            if not changed.rowcount:  # type: ignore[attr-defined]
+            if not changed.rowcount:
                 await run(work.session, insert(MIRROR).values(level=level, tiles=done))

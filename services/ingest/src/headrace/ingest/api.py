@@ -13,8 +13,9 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from headrace.bus import Refused
 from headrace.chassis import NotFound
-from headrace.chassis.http import Caller, Page, SessionDep, WorkDep, requires
+from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkDep, problem, requires
 from headrace.contracts import ColumnRule
 from headrace.ingest.domain import contract_faults
 from headrace.ingest.repository import Repository
@@ -122,7 +123,8 @@ async def upload(
     dataset: DatasetPath,
     request: Request,
     response: Response,
-    caller: Caller,
+    caller: CallerDep,
+    runtime: RuntimeDep,
     mode: Literal["append", "replace"] = "append",
     file_format: Annotated[Literal["csv", "parquet"] | None, Query(alias="format")] = None,
     x_source_name: Annotated[str | None, Header(max_length=1000)] = None,
@@ -132,15 +134,15 @@ async def upload(
     task = Task(
         dataset=dataset,
         mode=mode,
-        actor=caller,
+        actor=caller.authid,
         format=file_format,
         content_type=request.headers.get("content-type"),
         source_name=unquote(x_source_name) if x_source_name else None,
-        traceparent=request.headers.get("traceparent"),
+        traceparent=request.state.traceparent,
     )
     with ingestion.workspace() as folder:
         file = await spool(request.stream(), FilePath(folder, "source"))
-        answer = await ingestion.ingest(request.app.state.runtime, task, file)
+        answer = await ingestion.ingest(runtime, task, file)
     if answer.reason is not None:
         return _refusal(answer)
     response.status_code = 201 if answer.created else 200
@@ -148,18 +150,16 @@ async def upload(
 
 
 def _refusal(answer: Answer) -> JSONResponse:
-    problem = {
-        "type": "about:blank",
-        "title": "The file does not keep the contract",
-        "status": 422,
-        "detail": answer.reason,
-        "dataset": answer.dataset,
-        "rows": answer.rows,
-        "rejected": answer.rejected,
-        "sha256": answer.sha256,
-        "violations": answer.violations,
-    }
-    return JSONResponse(problem, status_code=422, media_type="application/problem+json")
+    """Problem details with every violation: the uploader sees what dataset.rejected says."""
+    return problem(
+        422,
+        str(answer.reason),
+        dataset=answer.dataset,
+        rows=answer.rows,
+        rejected=answer.rejected,
+        sha256=answer.sha256,
+        violations=answer.violations,
+    )
 
 
 @router.get("/datasets", dependencies=read)
@@ -222,13 +222,12 @@ async def contract(dataset: DatasetPath, session: SessionDep) -> ContractView:
     return _contract(row)
 
 
-@router.put("/datasets/{dataset}/contract", dependencies=write, response_model=ContractView)
-async def put_contract(dataset: DatasetPath, wish: ContractWish, work: WorkDep) -> Any:
+@router.put("/datasets/{dataset}/contract", dependencies=write)
+async def put_contract(dataset: DatasetPath, wish: ContractWish, work: WorkDep) -> ContractView:
     """Set the contract for files that come from now on."""
     faults = contract_faults(wish.columns)
     if faults:
-        problem = {"title": "The contract is not usable", "status": 422, "detail": "; ".join(faults)}
-        return JSONResponse(problem, status_code=422, media_type="application/problem+json")
+        raise Refused(f"the contract is not usable: {'; '.join(faults)}")
     return _contract(
         await Repository(work.session).put_contract(dataset, wish.columns, origin="put", by=work.actor, at=work.now)
     )

@@ -116,7 +116,9 @@ class _Conversion:
 
     def _infer(self, kinds: Kinds) -> None:
         self.kinds = dict(kinds)
-        self.rules = [ColumnRule(name=n, type=k or STRING, nullable=True) for n, k in kinds.items()]
+        self.rules = [
+            ColumnRule.model_validate({"name": n, "type": k or STRING, "nullable": True}) for n, k in kinds.items()
+        ]
 
     def inferred(self, profile: dict[str, Column]) -> list[ColumnRule]:
         """The rules that the file itself keeps: its types, and where it misses no value, that none may be missing."""

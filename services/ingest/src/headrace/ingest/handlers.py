@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from headrace.bus import Refused, Work
-from headrace.contracts import IngestRequested, ModelDeclared, encode
+from headrace.contracts import IngestRequested, ModelDeclared, ObjectPlace, encode
 from headrace.ingest.domain import contract_faults
 from headrace.ingest.jobs import Jobs
 from headrace.ingest.repository import Repository
 from headrace.ingest.tables import JobRow
-from headrace.objects import ObjectStore
+from headrace.objects import Denied, ObjectStore
 
 
 async def on_ingest_requested(event: IngestRequested, work: Work, *, store: ObjectStore, jobs: Jobs) -> None:
     """Queue the work under the request's id: heard twice, it is one job."""
     place = event.object
-    if await store.stat(place.bucket, place.key) is None:
-        raise Refused(f"there is no object {place.key!r} in bucket {place.bucket!r}, or ingest may not read it")
+    if not await _is_there(store, place):
+        raise Refused(f"there is no object {place.key!r} in bucket {place.bucket!r} that ingest may read")
     assert work.cause is not None
     if await work.session.get(JobRow, work.cause.id) is None:
         work.session.add(
@@ -33,6 +33,13 @@ async def on_ingest_requested(event: IngestRequested, work: Work, *, store: Obje
             )
         )
         jobs.wake()
+
+
+async def _is_there(store: ObjectStore, place: ObjectPlace) -> bool:
+    try:
+        return await store.stat(place.bucket, place.key) is not None
+    except Denied:
+        return False
 
 
 async def on_model_declared(event: ModelDeclared, work: Work) -> None:

@@ -13,14 +13,16 @@ import structlog
 from sqlmodel import col, or_, select, update
 
 from headrace.bus import Work
+from headrace.bus.store import is_outage
 from headrace.chassis import Runtime
 from headrace.contracts import ObjectPlace, decode
 from headrace.ingest.settings import IngestSettings
 from headrace.ingest.tables import JobRow
 from headrace.ingest.work import Answer, Ingestion, JobEnd, Task, spool
-from headrace.objects import ObjectStore
+from headrace.objects import Missing, ObjectStore, StoreAway
 
 POLL = 1.0  # seconds between looks at the table, for jobs that another process queued or let go
+ATTEMPTS = 5
 log = structlog.get_logger()
 
 
@@ -100,14 +102,17 @@ class Jobs:
             bound.info("job_ended", outcome=answer.state, version=answer.version, rows=answer.rows)
         except Exception as error:
             bound.warning("job_failed", error=repr(error))
-            await self._later(job, runtime)
+            if _is_hopeless(error, job):
+                await ingestion.give_up(runtime, task_of(job), f"the file could not be read: {error}", _Ends(job.id))
+            else:
+                await self._later(job, runtime)
         finally:
             self.wake()
 
     async def _ingest(self, job: JobRow, runtime: Runtime, ingestion: Ingestion) -> Answer:
         place = ObjectPlace(**job.source)
         with ingestion.workspace() as folder:
-            file = await spool(self._store.read(place.bucket, place.key), Path(folder, "source"))
+            file = await spool(self._store.read(place.bucket, place.key, place.version_id), Path(folder, "source"))
             return await ingestion.ingest(runtime, task_of(job), file, _Ends(job.id))
 
     @asynccontextmanager
@@ -134,6 +139,13 @@ class Jobs:
             again: datetime = work.now + wait
             mine = update(JobRow).where(col(JobRow.id) == job.id, col(JobRow.state) == "running")
             await work.session.exec(mine.values(state="queued", lease=None, not_before=again))
+
+
+def _is_hopeless(error: Exception, job: JobRow) -> bool:
+    """Whether trying again is of no use: the object is gone, or we fail over it each time; an outage ends."""
+    if isinstance(error, StoreAway) or is_outage(error):
+        return False
+    return isinstance(error, Missing) or job.attempts >= ATTEMPTS
 
 
 def task_of(job: JobRow) -> Task:

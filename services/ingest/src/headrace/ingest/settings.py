@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from pydantic import Field
+
 from headrace.chassis import ServiceSettings
+from headrace.objects import ObjectSettings
 
 
 class IngestSettings(ServiceSettings):
     """Settings of ingest, read from HEADRACE_INGEST_... and the common HEADRACE_..."""
 
+    objects: ObjectSettings = Field(default_factory=ObjectSettings)
     ingest_spool: Path = Path(".headrace/spool")  # holds each file while it is worked on, twice its size
     ingest_threads: int = 2  # that parse and check one file; the writing thread is one more
     ingest_at_once: int = 2  # files worked on; each takes up to 150 MB

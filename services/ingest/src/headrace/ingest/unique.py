@@ -59,7 +59,8 @@ class UniqueCheck:
     def _twice(self, piece: int, pieces: int) -> Keys:
         found = np.concatenate(list(self._of_piece(piece, pieces)) or [np.empty(0, dtype=np.int64)])
         found.sort()
-        return found[1:][found[1:] == found[:-1]]
+        twice: Keys = found[1:][found[1:] == found[:-1]]
+        return twice
 
     def _of_piece(self, piece: int, pieces: int) -> Iterator[Keys]:
         self._file.seek(0)

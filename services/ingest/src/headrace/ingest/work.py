@@ -11,6 +11,7 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -125,6 +126,15 @@ class Ingestion:
         """Take a spooled file through; `finish` joins the transaction that makes it true."""
         async with self._turns[task.dataset]:
             return await _Delivery(self, runtime, task, file, finish).run()
+
+    async def give_up(self, runtime: Runtime, task: Task, why: str, finish: JobEnd) -> Answer:
+        """Say that a file could not be read at all; there is nothing of it to refer to."""
+        answer = Answer(task.dataset, "", 0, reason=why, violations=[])
+        async with _work(runtime, task) as work:
+            work.session.add(_rejection(task, answer, None, work))
+            work.emit(_rejected(task, answer, None))
+            await finish.write(work, answer)
+        return answer
 
     async def profile(self, row: Mapping[str, Any]) -> bytes:
         """The profile of a version, out of the store."""
@@ -265,11 +275,13 @@ class _Delivery:
             await self.finish.write(work, answer)
         return answer
 
-    def _work(self) -> Any:
-        task = self.task
-        return self.runtime.work(
-            task.actor, traceparent=task.traceparent, correlationid=task.correlation, cause=task.cause
-        )
+    def _work(self) -> AbstractAsyncContextManager[Work]:
+        return _work(self.runtime, self.task)
+
+
+def _work(runtime: Runtime, task: Task) -> AbstractAsyncContextManager[Work]:
+    """A transaction in the name of who asked, as a consequence of what was asked."""
+    return runtime.work(task.actor, traceparent=task.traceparent, correlationid=task.correlation, cause=task.cause)
 
 
 def _profile_json(rows: int, columns: Mapping[str, Column]) -> bytes:
@@ -277,11 +289,11 @@ def _profile_json(rows: int, columns: Mapping[str, Column]) -> bytes:
     return json.dumps(document, allow_nan=False).encode()
 
 
-def _rejection(task: Task, answer: Answer, source: ObjectRef, work: Work) -> RejectionRow:
+def _rejection(task: Task, answer: Answer, source: ObjectRef | None, work: Work) -> RejectionRow:
     return RejectionRow(
         dataset=task.dataset,
         reason=str(answer.reason),
-        source=source.model_dump(mode="json", exclude_none=True),
+        source=source.model_dump(mode="json", exclude_none=True) if source else None,
         source_name=task.source_name,
         rows=answer.rows,
         violations=answer.violations,
@@ -290,7 +302,7 @@ def _rejection(task: Task, answer: Answer, source: ObjectRef, work: Work) -> Rej
     )
 
 
-def _rejected(task: Task, answer: Answer, source: ObjectRef) -> DatasetRejected:
+def _rejected(task: Task, answer: Answer, source: ObjectRef | None) -> DatasetRejected:
     return DatasetRejected(
         dataset=task.dataset,
         reason=str(answer.reason),
