@@ -1,0 +1,465 @@
+"""How traffic moves to an approved version, and back.
+
+Pure: the standard library and contracts only. Every decision takes the traffic of one model and answers the new
+traffic with the facts to say; nothing here knows a clock, a database or a broker.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from headrace.contracts import (
+    AlertRaised,
+    AliasMoved,
+    Artifact,
+    Event,
+    Evidence,
+    ReplicaLoaded,
+    ReplicaReported,
+    RolloutAdvanced,
+    RolloutCompleted,
+    RolloutRolledBack,
+    RolloutStarted,
+    Route,
+    RouteChanged,
+    Signature,
+)
+
+FEWEST_REQUESTS = 20  # below this a p99 is one slow request, and an error rate is judged only when the bake is over
+REPLICA_SILENCE = timedelta(seconds=10)  # replicas report every second while there is a canary
+LOAD_TIMEOUT = timedelta(minutes=5)  # the largest models of ours load in seconds, from a slow store in a minute
+
+_DAYS = {"Y": 365, "M": 30, "W": 7, "D": 1}
+_SECONDS = {"H": 3600, "M": 60, "S": 1}
+
+Action = Literal["rollback", "pause", "resume", "promote"]
+
+
+class Impossible(ValueError):
+    """What was asked cannot be done now; the message says why and what would be right."""
+
+
+class Phase(StrEnum):
+    """Where a rollout is; the last two are for ever."""
+
+    LOADING = "loading"
+    BAKING = "baking"
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+
+
+class Strategy(StrEnum):
+    """How a version gets its traffic."""
+
+    CANARY = "canary"
+    DIRECT = "direct"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version as routes name it."""
+
+    version: int
+    digest: str
+    artifact: Artifact
+    signature: Signature
+
+    def same_as(self, other: "Served | None") -> bool:
+        """Whether both are the same version with the same bytes."""
+        return other is not None and (self.version, self.digest) == (other.version, other.digest)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What replicas reported of the new version during the present step."""
+
+    requests: int = 0
+    errors: int = 0
+    weighted_p99: float = 0.0
+    """Sum of each report's p99 times its requests: one slow second among many quiet ones does not decide."""
+
+    def plus(self, requests: int, errors: int, p99_ms: float) -> "Seen":
+        """With one more report."""
+        return Seen(self.requests + requests, self.errors + errors, self.weighted_p99 + requests * p99_ms)
+
+    @property
+    def error_rate(self) -> float:
+        """Failed requests as a share of all; 0 without traffic."""
+        return self.errors / self.requests if self.requests else 0.0
+
+    @property
+    def p99_ms(self) -> float | None:
+        """The mean of the reported 99th percentiles, weighted by requests; None without traffic."""
+        return self.weighted_p99 / self.requests if self.requests else None
+
+    def evidence(self) -> Evidence:
+        """As the wire has it."""
+        return Evidence(requests=self.requests, errors=self.errors, p99_ms=self.p99_ms)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a rollout goes, from the declaration's `serving`."""
+
+    strategy: Strategy
+    steps: tuple[int, ...] = (100,)
+    bake: timedelta = timedelta(seconds=30)
+    max_error_rate: float = 0.01
+    max_p99_ms: float = 250.0
+
+    def fault(self, seen: Seen, *, at_end: bool) -> str | None:
+        """What is wrong with the new version, or None. No traffic is no fault: then the bake time alone decides."""
+        enough = seen.requests >= FEWEST_REQUESTS
+        if (enough or at_end) and seen.error_rate > self.max_error_rate:
+            return f"{seen.errors} of {seen.requests} requests failed; at most {self.max_error_rate:.2%} may"
+        if enough and seen.p99_ms is not None and seen.p99_ms > self.max_p99_ms:
+            return (
+                f"p99 of {seen.p99_ms:.1f} ms over {seen.requests} requests; at most {self.max_p99_ms:g} ms is allowed"
+            )
+        return None
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One attempt to make a version serve."""
+
+    id: str
+    target: Served
+    previous: Served | None
+    policy: Policy
+    started_at: datetime
+    revision: int
+    """Revision of the route table that first named the target; older replica facts are about another attempt."""
+    phase: Phase = Phase.LOADING
+    step: int = 0
+    deadline: datetime | None = None
+    paused: bool = False
+    seen: Seen = Seen()
+    alive: Mapping[str, datetime] = field(default_factory=dict)
+    """Replicas that have loaded the target, with their last sign of life."""
+    ended_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def share(self) -> int:
+        """Percent of the traffic that the present step gives to the target."""
+        return self.policy.steps[self.step]
+
+    def lives(self, now: datetime) -> bool:
+        """Whether a replica that has loaded the target showed itself lately."""
+        return any(now - at <= REPLICA_SILENCE for at in self.alive.values())
+
+    def heard_from(self, replica: str, now: datetime) -> "Rollout":
+        """With a sign of life of a replica that has loaded the target."""
+        return replace(self, alive={**self.alive, replica: now})
+
+    def ended(self, phase: Phase, now: datetime, reason: str | None = None) -> "Rollout":
+        """Over, for good or bad."""
+        return replace(self, phase=phase, ended_at=now, reason=reason, deadline=None, paused=False)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Who answers for one model: the champion, and a rollout that may replace it."""
+
+    model: str
+    revision: int = 0
+    champion: Served | None = None
+    rollout: Rollout | None = None
+    """The running one."""
+    settled: Rollout | None = None
+    """The one that made the champion; its `previous` is where a later rollback goes."""
+    moved_at: datetime | None = None
+    """Time of the newest alias.moved heard; older ones that come late are no news."""
+
+    def routes(self) -> list[Route]:
+        """The full route table."""
+        if self.rollout is None:
+            return [_route("champion", self.champion, 100)] if self.champion else []
+        return _while_rolling(self.champion, self.rollout)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of the traffic, what to say about it, and which rollouts ended."""
+
+    traffic: Traffic
+    facts: tuple[Event, ...] = ()
+    ended: tuple[Rollout, ...] = ()
+
+    def then(self, other: "Decision") -> "Decision":
+        """This, and then what was decided upon it."""
+        return Decision(other.traffic, self.facts + other.facts, self.ended + other.ended)
+
+
+# facts heard
+
+
+def champion_moved(traffic: Traffic, moved: AliasMoved, *, id: str, at: datetime, now: datetime) -> Decision:
+    """The registry wants another version to serve: start its rollout, unless it serves or rolls out already."""
+    if traffic.moved_at is not None and at < traffic.moved_at:
+        return Decision(traffic)
+    traffic = replace(traffic, moved_at=at)
+    target = Served(moved.version, moved.digest, moved.artifact, moved.signature)
+    running = traffic.rollout
+    if running is not None and target.same_as(running.target):
+        return Decision(traffic)
+    if target.same_as(traffic.champion):
+        return (
+            _roll_back(traffic, f"alias moved back to version {target.version}", now) if running else Decision(traffic)
+        )
+    superseded = _drop(traffic, f"superseded by version {target.version}", now)
+    return superseded.then(_start(superseded.traffic, target, policy_of(moved), id, now))
+
+
+def replica_loaded(traffic: Traffic, loaded: ReplicaLoaded, now: datetime) -> Decision:
+    """A replica has, or could not get, a version: the first one lets the bake begin, a failure ends the rollout."""
+    rollout = traffic.rollout
+    if rollout is None or loaded.revision < rollout.revision:
+        return Decision(traffic)
+    if (loaded.version, loaded.digest) != (rollout.target.version, rollout.target.digest):
+        return Decision(traffic)
+    if not loaded.ok:
+        return _roll_back(
+            traffic, f"replica {loaded.replica} could not load it: {loaded.error or 'no reason given'}", now
+        )
+    return _proceed(replace(traffic, rollout=rollout.heard_from(loaded.replica, now)), now)
+
+
+def replica_reported(traffic: Traffic, reported: ReplicaReported, now: datetime) -> Decision:
+    """What a replica saw counts for the present step; what is clearly bad ends the rollout before its bake does."""
+    rollout = traffic.rollout
+    if rollout is None or reported.since < rollout.started_at:
+        return Decision(traffic)
+    mine = [seen for seen in reported.versions if seen.version == rollout.target.version]
+    if not mine:
+        return Decision(traffic)
+    seen = rollout.seen
+    for part in mine:
+        seen = seen.plus(part.requests, part.errors, part.p99_ms)
+    traffic = replace(traffic, rollout=replace(rollout.heard_from(reported.replica, now), seen=seen))
+    fault = None if rollout.paused else rollout.policy.fault(seen, at_end=False)
+    return _roll_back(traffic, fault, now) if fault else Decision(traffic)
+
+
+def alert_raised(traffic: Traffic, alert: AlertRaised, now: datetime) -> Decision:
+    """A critical alert about the version that rolls out ends its rollout; one about another version is no evidence."""
+    rollout = traffic.rollout
+    if rollout is None or alert.severity != "critical" or alert.version != rollout.target.version:
+        return Decision(traffic)
+    return _roll_back(traffic, f"critical {alert.kind} alert: {alert.message}", now)
+
+
+def time_passed(traffic: Traffic, now: datetime) -> Decision:
+    """Go on where a deadline has passed: next step, end, or back."""
+    rollout = traffic.rollout
+    if rollout is None or rollout.paused or rollout.deadline is None or now < rollout.deadline:
+        return Decision(traffic)
+    if rollout.phase is Phase.LOADING:
+        return _roll_back(traffic, f"no replica loaded it within {LOAD_TIMEOUT}", now)
+    if fault := rollout.policy.fault(rollout.seen, at_end=True):
+        return _roll_back(traffic, fault, now)
+    return _advance(traffic, rollout, now) if rollout.lives(now) else Decision(traffic)
+
+
+def steered(traffic: Traffic, action: Action, *, version: int | None, reason: str, now: datetime) -> Decision:
+    """What a person asks of a rollout; raises Impossible with the reason."""
+    _check_version(traffic, action, version)
+    if action == "rollback" and traffic.rollout is None:
+        return _undo(traffic, reason, now)
+    rollout = traffic.rollout
+    if rollout is None:
+        raise Impossible(f"no rollout of model {traffic.model!r} is running, so there is nothing to {action}")
+    match action:
+        case "rollback":
+            return _roll_back(traffic, reason, now)
+        case "pause":
+            return Decision(replace(traffic, rollout=replace(rollout, paused=True, deadline=None)))
+        case "resume":
+            return _resume(traffic, rollout, now)
+        case "promote":
+            return _promote(traffic, rollout, now)
+
+
+def policy_of(moved: AliasMoved) -> Policy:
+    """The declaration's serving part, its steps in rising order and ending with all traffic."""
+    serving = moved.serving
+    strategy = Strategy(serving.strategy)
+    steps = tuple(sorted({s for s in serving.steps if 0 < s < 100} | {100})) if strategy is Strategy.CANARY else (100,)
+    return Policy(strategy, steps, duration(serving.bake), serving.max_error_rate, serving.max_p99_ms)
+
+
+def duration(text: str) -> timedelta:
+    """An ISO 8601 duration; a year counts 365 days and a month 30."""
+    date, _, time = text.removeprefix("P").partition("T")
+    days = sum(int(number) * _DAYS[unit] for number, unit in re.findall(r"(\d+)([YMWD])", date))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([HMS])", time))
+    return timedelta(days=days, seconds=seconds)
+
+
+# what follows
+
+
+def _start(traffic: Traffic, target: Served, policy: Policy, id: str, now: datetime) -> Decision:
+    champion = traffic.champion
+    if champion is None or target.same_as(traffic.settled.previous if traffic.settled else None):
+        # Nothing to protect, or back to what served before and is proven: no steps.
+        policy = replace(policy, strategy=Strategy.DIRECT, steps=(100,))
+    rollout = Rollout(
+        id=id,
+        target=target,
+        previous=champion,
+        policy=policy,
+        started_at=now,
+        revision=traffic.revision + 1,
+        # A first version has nothing to go back to: it waits for a replica as long as it takes.
+        deadline=now + LOAD_TIMEOUT if champion else None,
+    )
+    started = RolloutStarted(
+        rollout=id,
+        model=traffic.model,
+        version=target.version,
+        digest=target.digest,
+        previous=champion.version if champion else None,
+        strategy=policy.strategy.value,
+        steps=list(policy.steps),
+    )
+    return Decision(traffic, (started,)).then(_rerouted(replace(traffic, rollout=rollout)))
+
+
+def _proceed(traffic: Traffic, now: datetime) -> Decision:
+    """Begin the first step once a replica has the target; a direct rollout is then over."""
+    rollout = traffic.rollout
+    if rollout is None or rollout.phase is not Phase.LOADING or rollout.paused or not rollout.alive:
+        return Decision(traffic)
+    if rollout.policy.strategy is Strategy.DIRECT:
+        return _complete(traffic, rollout, now)
+    baking = replace(rollout, phase=Phase.BAKING, deadline=now + rollout.policy.bake)
+    return Decision(replace(traffic, rollout=baking), (_advanced(traffic.model, baking, rollout.seen),))
+
+
+def _advance(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
+    if rollout.step + 1 == len(rollout.policy.steps):
+        return _complete(traffic, rollout, now)
+    further = replace(rollout, step=rollout.step + 1, deadline=now + rollout.policy.bake, seen=Seen())
+    said = Decision(traffic, (_advanced(traffic.model, further, rollout.seen),))
+    return said.then(_rerouted(replace(traffic, rollout=further)))
+
+
+def _complete(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
+    done = rollout.ended(Phase.COMPLETED, now)
+    fact = RolloutCompleted(
+        rollout=rollout.id,
+        model=traffic.model,
+        version=rollout.target.version,
+        digest=rollout.target.digest,
+        seconds=(now - rollout.started_at).total_seconds(),
+    )
+    settled = replace(traffic, champion=rollout.target, rollout=None, settled=done)
+    said = Decision(traffic, (fact,), (done,))
+    # A first version is routed as champion from the start: its table does not change when it is done.
+    return said.then(_rerouted(settled) if traffic.routes() != settled.routes() else Decision(settled))
+
+
+def _roll_back(traffic: Traffic, reason: str, now: datetime) -> Decision:
+    dropped = _drop(traffic, reason, now)
+    return dropped.then(_rerouted(dropped.traffic))
+
+
+def _drop(traffic: Traffic, reason: str, now: datetime) -> Decision:
+    """End the running rollout without a new route table; nothing where none runs."""
+    rollout = traffic.rollout
+    if rollout is None:
+        return Decision(traffic)
+    ended = rollout.ended(Phase.ROLLED_BACK, now, reason)
+    fact = _rolled_back(traffic.model, ended, traffic.champion, reason)
+    return Decision(replace(traffic, rollout=None), (fact,), (ended,))
+
+
+def _undo(traffic: Traffic, reason: str, now: datetime) -> Decision:
+    """Give the traffic back to the version that served before the champion."""
+    settled = traffic.settled
+    if settled is None or settled.previous is None:
+        raise Impossible(f"model {traffic.model!r} has no earlier version to go back to")
+    ended = settled.ended(Phase.ROLLED_BACK, now, reason)
+    fact = _rolled_back(traffic.model, ended, settled.previous, reason)
+    back = replace(traffic, champion=settled.previous, settled=None)
+    return Decision(traffic, (fact,), (ended,)).then(_rerouted(back))
+
+
+def _resume(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
+    if not rollout.paused:
+        return Decision(traffic)
+    wait = rollout.policy.bake if rollout.phase is Phase.BAKING else LOAD_TIMEOUT
+    resumed = replace(rollout, paused=False, deadline=now + wait if traffic.champion else None)
+    return _proceed(replace(traffic, rollout=resumed), now)
+
+
+def _promote(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
+    if not rollout.alive:
+        raise Impossible(f"no replica has loaded version {rollout.target.version} yet; promote it once one has")
+    return _complete(traffic, rollout, now)
+
+
+def _check_version(traffic: Traffic, action: Action, version: int | None) -> None:
+    concerned = traffic.rollout.target if traffic.rollout else traffic.champion
+    if version is not None and concerned is not None and version != concerned.version:
+        raise Impossible(f"{action} concerns version {concerned.version} now, not version {version}")
+
+
+def _rerouted(traffic: Traffic) -> Decision:
+    """With the next revision of the route table, said in full."""
+    traffic = replace(traffic, revision=traffic.revision + 1)
+    return Decision(traffic, (RouteChanged(model=traffic.model, revision=traffic.revision, routes=traffic.routes()),))
+
+
+def _while_rolling(champion: Served | None, rollout: Rollout) -> list[Route]:
+    if champion is None:
+        return [_route("champion", rollout.target, 100)]
+    match rollout.policy.strategy:
+        case Strategy.CANARY:
+            share = rollout.share
+            return [_route("champion", champion, 100 - share), _route("canary", rollout.target, share)]
+        case Strategy.DIRECT:  # loaded by the replicas, but asked by nobody until one has it
+            return [_route("champion", champion, 100), _route("canary", rollout.target, 0)]
+        case Strategy.SHADOW:
+            return [_route("champion", champion, 100), _route("shadow", rollout.target, 100)]
+
+
+def _route(role: Literal["champion", "canary", "shadow"], served: Served, percent: int) -> Route:
+    return Route(
+        role=role,
+        version=served.version,
+        digest=served.digest,
+        artifact=served.artifact,
+        signature=served.signature,
+        percent=percent,
+    )
+
+
+def _advanced(model: str, rollout: Rollout, seen: Seen) -> RolloutAdvanced:
+    return RolloutAdvanced(
+        rollout=rollout.id,
+        model=model,
+        version=rollout.target.version,
+        percent=0 if rollout.policy.strategy is Strategy.SHADOW else rollout.share,
+        step=rollout.step + 1,
+        of=len(rollout.policy.steps),
+        evidence=seen.evidence(),
+    )
+
+
+def _rolled_back(model: str, rollout: Rollout, restored: Served | None, reason: str) -> RolloutRolledBack:
+    return RolloutRolledBack(
+        rollout=rollout.id,
+        model=model,
+        version=rollout.target.version,
+        digest=rollout.target.digest,
+        restored=restored.version if restored else None,
+        reason=reason,
+        evidence=rollout.seen.evidence(),
+    )

@@ -1,0 +1,247 @@
+"""The HTTP face of a replica: V2, MLflow scoring, health and metrics, as one plain ASGI application.
+
+No framework lies between the server and the answer of a prediction: routing is one dictionary look-up, and what is
+rare goes through `_others`. Errors are V2's `{"error": ...}` everywhere.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+
+from headrace.bus.trace import follow, trace_id
+from headrace.chassis import Forbidden, Unauthorised
+from headrace.deployer.serving import mlflow, openapi, protocol
+from headrace.deployer.serving.auth import Doorkeeper
+from headrace.deployer.serving.board import Board
+from headrace.deployer.serving.desk import Answer, Desk, Request
+from headrace.deployer.serving.errors import Failed, NotLoaded, Unknown, Unloggable
+from headrace.deployer.serving.http import (
+    JSON,
+    OCTETS,
+    TEXT,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    TooLarge,
+    header,
+    read_body,
+    send_bytes,
+    send_json,
+)
+from headrace.deployer.serving.tensors import BadInput
+
+log = structlog.get_logger()
+
+INLINE_BYTES = 32 * 1024  # a body above this is answered in a thread, so that it cannot hold up small ones
+STATUS: Mapping[type[Exception], int] = {
+    BadInput: 400,
+    Unauthorised: 401,
+    Forbidden: 403,
+    Unknown: 404,
+    TooLarge: 413,
+    Failed: 500,
+    NotLoaded: 503,
+    Unloggable: 503,
+}
+_EXPECTED = tuple(STATUS)
+_RETRY = (b"retry-after", b"1")
+
+
+@dataclass(frozen=True)
+class State:
+    """What health and metrics tell of the process."""
+
+    name: str
+    version: str
+    ready: Callable[[], bool]
+    details: Callable[[], Mapping[str, Any]]
+    metrics: Callable[[], bytes]
+    refused: Callable[[int], None]
+
+
+class App:
+    """ASGI application of one replica."""
+
+    def __init__(
+        self, desk: Desk, board: Board, doorkeeper: Doorkeeper, state: State, pool: Executor, *, largest_body: int
+    ) -> None:
+        self._desk = desk
+        self._board = board
+        self._doorkeeper = doorkeeper
+        self._state = state
+        self._pool = pool
+        self._largest_body = largest_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        try:
+            model = self._board.infer_paths.get(scope["path"])
+            if model is not None and scope["method"] == "POST":
+                await self._infer(model, None, scope, receive, send)
+            else:
+                await self._others(scope, receive, send)
+        except _EXPECTED as error:
+            await self._refuse(send, error)
+
+    # predictions
+
+    async def _infer(self, model: str, version: int | None, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        authorization = traceparent = length = None
+        for key, value in scope["headers"]:
+            if key == b"authorization":
+                authorization = value
+            elif key == b"traceparent":
+                traceparent = value
+            elif key == b"inference-header-content-length":
+                length = value
+        caller = self._doorkeeper.admit(authorization)
+        table = self._board.table(model)
+        self._check_open()
+        body = await read_body(receive, self._largest_body)
+        raw, json_length = _split(body, length)
+        trace = follow(traceparent.decode("latin-1")) if traceparent else None
+
+        def ask() -> tuple[Request, Answer]:
+            document = protocol.document_of(body, json_length)
+            request = Request(table, document, caller, started, version, trace, raw)
+            return request, self._desk.answer(request)
+
+        request, answer = ask() if len(body) <= INLINE_BYTES else await self._in_thread(ask)
+        self._desk.keep(request, answer)
+        await send_bytes(send, 200, answer.body, _headers(answer, trace))
+        self._afterwards(request, answer)
+
+    async def _invocations(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
+        started = perf_counter()
+        caller = self._doorkeeper.admit(header(scope, b"authorization"))
+        table = self._board.table(self._board.only(_query(scope).get("model")))
+        self._check_open()
+        body = await read_body(receive, self._largest_body)
+        traceparent = header(scope, b"traceparent")
+        trace = follow(traceparent.decode("latin-1")) if traceparent else None
+
+        def ask() -> tuple[Request, Answer]:
+            interface = table.any().loaded.interface
+            document = mlflow.document_of(body, header(scope, b"content-type") or b"", interface)
+            request = Request(table, document, caller, started, None, trace)
+            return request, self._desk.answer(request)
+
+        request, answer = ask() if len(body) <= INLINE_BYTES else await self._in_thread(ask)
+        self._desk.keep(request, answer)
+        told = (b"x-headrace-prediction-id", answer.prediction_id.encode())
+        await send_json(send, 200, mlflow.answer(answer.outputs), [told, *_trace_header(trace)])
+        self._afterwards(request, answer)
+
+    def _afterwards(self, request: Request, answer: Answer) -> None:
+        if request.table.shadows:
+            self._desk.shadow(request, answer)
+        if request.traceparent is not None and request.traceparent.endswith("01"):
+            log.info(
+                "prediction_answered",
+                model=request.table.model,
+                version=answer.slot.loaded.version,
+                route=answer.slot.role,
+                prediction_id=answer.prediction_id,
+                rows=answer.ask.rows.count,
+                caller=request.caller,
+                ms=round(answer.seconds * 1000, 3),
+                trace_id=trace_id(request.traceparent),
+            )
+
+    def _check_open(self) -> None:
+        if not self._desk.open:
+            raise Unloggable("predictions cannot be recorded while the broker is away and the spool is full")
+
+    async def _in_thread(self, ask: Callable[[], tuple[Request, Answer]]) -> tuple[Request, Answer]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+
+    # everything else
+
+    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, parts = scope["method"], scope["path"].strip("/").split("/")
+        match method, parts:
+            case "GET" | "HEAD", ["live"] | ["ping"] | ["v2", "health", "live"]:
+                await send_json(send, 200, {"live": True})
+            case "GET" | "HEAD", ["ready"] | ["v2", "health", "ready"]:
+                ready = self._state.ready()
+                await send_json(send, 200 if ready else 503, {"ready": ready, **self._state.details()})
+            case "GET", ["metrics"]:
+                await send_bytes(send, 200, self._state.metrics(), [TEXT])
+            case "GET", ["openapi.json"]:
+                await send_json(send, 200, openapi.DOCUMENT)
+            case "GET", ["docs"]:
+                await send_bytes(send, 200, openapi.PAGE, [(b"content-type", b"text/html; charset=utf-8")])
+            case "GET", ["v2"]:
+                about = {"name": self._state.name, "version": self._state.version, "extensions": protocol.EXTENSIONS}
+                await send_json(send, 200, about)
+            case "POST", ["invocations"]:
+                await self._invocations(scope, receive, send)
+            case _, ["v2", "models", model, *rest]:
+                await self._of_model(method, model, rest, scope, receive, send)
+            case _:
+                raise Unknown(f"no {method} {scope['path']} here; GET /docs lists what there is")
+
+    async def _of_model(
+        self, method: str, model: str, rest: list[str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        version: int | None = None
+        if rest[:1] == ["versions"] and len(rest) > 1:
+            version, rest = _number(rest[1]), rest[2:]
+        match method, rest:
+            case "POST", ["infer"]:
+                await self._infer(model, version, scope, receive, send)
+            case "GET", []:
+                self._doorkeeper.admit(header(scope, b"authorization"))
+                await send_json(send, 200, self._board.described(model, version))
+            case "GET", ["ready"]:
+                ready = self._board.ready(model, version)
+                await send_json(send, 200 if ready else 503, {"name": model, "ready": ready})
+            case _:
+                raise Unknown(f"no {method} {scope['path']} here; POST .../infer asks for a prediction")
+
+    async def _refuse(self, send: Send, error: Exception) -> None:
+        status = STATUS[type(error)]
+        self._state.refused(status)
+        extra = [_RETRY] if status == 503 else [(b"www-authenticate", b"Bearer")] if status == 401 else []
+        await send_json(send, status, {"error": str(error)}, extra)
+
+
+def _split(body: bytes, length: bytes | None) -> tuple[memoryview | None, int | None]:
+    """What follows the JSON part, and how long that is, where the request uses the binary extension."""
+    if length is None:
+        return None, None
+    if not length.isdigit() or int(length) > len(body):
+        told = length.decode("latin-1")
+        raise BadInput(f"Inference-Header-Content-Length is {told!r}, but the body has {len(body)} bytes")
+    return memoryview(body)[int(length) :], int(length)
+
+
+def _headers(answer: Answer, trace: str | None) -> Headers:
+    if answer.json_length is None:
+        return [JSON, *_trace_header(trace)] if trace else [JSON]
+    return [OCTETS, (b"inference-header-content-length", b"%d" % answer.json_length), *_trace_header(trace)]
+
+
+def _trace_header(trace: str | None) -> Headers:
+    return [(b"traceparent", trace.encode())] if trace else []
+
+
+def _query(scope: Scope) -> Mapping[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("latin-1")))
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise Unknown(f"versions are numbers, {text!r} is none")
+    return int(text)

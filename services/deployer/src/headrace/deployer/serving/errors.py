@@ -1,0 +1,21 @@
+"""Why a request is not answered. Each says what would help; `app.py` alone turns them into HTTP."""
+
+
+class Unknown(LookupError):
+    """There is no such model, version or path."""
+
+
+class NotLoaded(Exception):
+    """The model exists, but this replica cannot answer with it yet."""
+
+
+class Failed(Exception):
+    """The model itself failed on rows that it should have taken."""
+
+
+class Unloggable(Exception):
+    """The prediction could not be recorded, and the policy is that none goes unrecorded."""
+
+
+class Refusal(Exception):
+    """A version can never be loaded: its bytes are not what was approved, or no model of ours."""

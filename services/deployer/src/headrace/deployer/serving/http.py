@@ -1,0 +1,61 @@
+"""The few lines of ASGI that the hot path needs: read a body, send an answer."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+OCTETS = (b"content-type", b"application/octet-stream")
+TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+
+
+class TooLarge(Exception):
+    """The body is longer than this server takes."""
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body; raises TooLarge."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        _check(len(body), limit)
+        return body
+    parts = [body]
+    length = len(body)
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        _check(length, limit)
+    return b"".join(parts)
+
+
+async def send_bytes(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    """One answer."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_json(send: Send, status: int, document: Any, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """One answer as JSON."""
+    await send_bytes(send, status, orjson.dumps(document), [JSON, *extra])
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """A request header; ASGI gives the names in lower case."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return None
+
+
+def _check(length: int, limit: int) -> None:
+    if length > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes; send fewer rows a request")

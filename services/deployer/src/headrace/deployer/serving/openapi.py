@@ -1,0 +1,125 @@
+"""The interface in words for programs and people: OpenAPI of what a replica answers."""
+
+from typing import Any
+
+_ERROR = {
+    "description": "What is wrong, and what would be right.",
+    "content": {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}},
+}
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype"],
+    "properties": {
+        "name": {"type": "string", "description": "The column; any name for one matrix of all columns."},
+        "shape": {
+            "type": "array",
+            "items": {"type": "integer"},
+            "description": "[rows], [rows, 1] or [rows, columns].",
+        },
+        "datatype": {"type": "string", "description": "BOOL, UINT8-64, INT8-64, FP16-64 or BYTES."},
+        "parameters": {"type": "object", "description": "binary_data_size where the data follow the JSON part."},
+        "data": {"type": "array", "items": {}, "description": "Flat or nested, row-major; null for a missing value."},
+    },
+}
+_REQUEST = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string", "description": "Echoed."},
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "time": {"type": "string", "format": "date-time", "description": "Event time; default: arrival."},
+                "routing_key": {"type": "string", "description": "The same key meets the same version."},
+                "binary_data_output": {"type": "boolean", "description": "Answer with raw tensors."},
+            },
+        },
+        "inputs": {"type": "array", "items": _TENSOR},
+        "outputs": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+    },
+}
+_ANSWER = {
+    "type": "object",
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "prediction_id": {"type": "string", "description": "Row i is `id:i` when the truth is reported."},
+                "model_digest": {"type": "string"},
+                "route": {"type": "string", "enum": ["champion", "canary", "shadow"]},
+            },
+        },
+        "outputs": {"type": "array", "items": _TENSOR},
+    },
+}
+
+
+def _operation(
+    summary: str, *, body: Any = None, answer: Any = None, parameters: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {
+            "200": {
+                "description": "As asked.",
+                "content": {"application/json": {"schema": answer or {"type": "object"}}},
+            },
+            "4XX": _ERROR,
+            "5XX": _ERROR,
+        },
+    }
+    if parameters:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
+        ]
+    if body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return operation
+
+
+_MODEL, _VERSION = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Headrace inference",
+        "version": "2",
+        "description": "Open Inference Protocol V2, MLflow scoring.",
+    },
+    "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "Scope: predict."}}},
+    "security": [{"key": []}],
+    "paths": {
+        "/v2": {"get": _operation("The server: name, version, extensions.")},
+        "/v2/health/live": {"get": _operation("Whether the process runs.")},
+        "/v2/health/ready": {"get": _operation("Whether it answers; details of broker, spool and models.")},
+        **{
+            path + suffix: {method: _operation(summary, parameters=names, **more)}
+            for path, names in ((_MODEL, ("model",)), (_VERSION, ("model", "version")))
+            for suffix, method, summary, more in (
+                ("", "get", "What the model takes and gives.", {}),
+                ("/ready", "get", "Whether the model answers.", {}),
+                ("/infer", "post", "Ask for predictions.", {"body": _REQUEST, "answer": _ANSWER}),
+            )
+        },
+        "/invocations": {
+            "post": _operation(
+                "MLflow scoring: dataframe_split, dataframe_records, instances or inputs, or CSV; ?model=NAME.",
+                body={"type": "object"},
+            )
+        },
+        "/ping": {"get": _operation("MLflow's word for live.")},
+        "/metrics": {"get": _operation("Figures for Prometheus.")},
+    },
+}
+PAGE = (
+    b"<!doctype html><title>Headrace inference</title><h1>Headrace inference</h1>"
+    b'<p>Open Inference Protocol V2 and MLflow scoring. See <a href="/openapi.json">openapi.json</a>.</p><ul>'
+    + b"".join(
+        f"<li><code>{method.upper()} {path}</code> {operation['summary']}</li>".encode()
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+    )
+    + b"</ul>"
+)

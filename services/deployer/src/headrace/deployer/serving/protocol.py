@@ -1,0 +1,206 @@
+"""The Open Inference Protocol V2 over REST: requests in, answers out, both as JSON or with the binary extension."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import orjson
+
+from headrace.deployer.serving.interface import Interface, Rows
+from headrace.deployer.serving.tensors import DATATYPES, BadInput, Given, from_json, from_raw, kind, to_raw
+
+EXTENSIONS = ["binary_tensor_data"]
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True)
+class Ask:
+    """A request, checked against the interface of the version that answers it."""
+
+    rows: Rows
+    id: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[str] | None = None
+    """The outputs wanted; None for all."""
+    raw: frozenset[str] = frozenset()
+    """The outputs wanted in raw form."""
+
+
+def document_of(body: bytes, header_length: int | None = None) -> dict[str, Any]:
+    """The JSON part of a request."""
+    try:
+        document = orjson.loads(body if header_length is None else memoryview(body)[:header_length])
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"the body is not JSON: {error}; a missing number is null, NaN is no JSON") from None
+    if type(document) is not dict:
+        raise BadInput(f"the body must be a JSON object with 'inputs', not {kind(document)}")
+    return document
+
+
+def parameters_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request's parameters, checked where we know them."""
+    parameters = document.get("parameters")
+    if parameters is None:
+        return _NOTHING
+    if type(parameters) is not dict:
+        raise BadInput(f"parameters must be an object, not {kind(parameters)}")
+    if "time" in parameters:
+        _check_time(parameters["time"])
+    return parameters
+
+
+def parse(document: Mapping[str, Any], interface: Interface, raw: memoryview | None = None) -> Ask:
+    """Check a request against the interface; `raw` is what follows the JSON part, if anything."""
+    given = document.get("inputs")
+    parameters = parameters_of(document)
+    if len(document) == 1 and type(given) is list and len(given) == 1 and (rows := _simplest(given[0], interface)):
+        return Ask(rows)
+    ask = Ask(interface.rows(_tensors(given, raw)), _id(document), parameters)
+    _want(ask, document.get("outputs"), interface)
+    return ask
+
+
+def answer(
+    ask: Ask, outputs: Mapping[str, np.ndarray], interface: Interface, head: Mapping[str, Any], about: Mapping[str, Any]
+) -> tuple[bytes, int | None]:
+    """The answer's body, and the length of its JSON part where raw tensors follow it."""
+    document: dict[str, Any] = dict(head)
+    if ask.id is not None:
+        document["id"] = ask.id
+    document["parameters"] = about
+    wanted = interface.outputs if ask.outputs is None else ask.outputs
+    if ask.raw:
+        return _with_raw(ask, outputs, interface, document, wanted)
+    document["outputs"] = [
+        {
+            "name": name,
+            "datatype": interface.outputs[name],
+            "shape": list(outputs[name].shape),
+            "data": outputs[name].tolist(),
+        }
+        for name in wanted
+    ]
+    return orjson.dumps(document), None
+
+
+def described(model: str, versions: Sequence[int], interface: Interface) -> dict[str, Any]:
+    """The metadata of a model."""
+    signature = interface.signature
+    return {
+        "name": model,
+        "versions": [str(version) for version in versions],
+        "platform": "onnx_onnxruntime",
+        "inputs": [_described(tensor) for tensor in signature.inputs],
+        "outputs": [_described(tensor) for tensor in signature.outputs],
+    }
+
+
+def _described(tensor: Any) -> dict[str, Any]:
+    about = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+    return about if tensor.nullable is None else {**about, "parameters": {"nullable": tensor.nullable}}
+
+
+def _simplest(tensor: Any, interface: Interface) -> Rows | None:
+    """One row as a flat matrix of plain numbers, where the request says nothing else."""
+    try:
+        if (
+            len(tensor) != 4
+            or tensor["shape"] != [1, len(interface.names)]
+            or tensor["datatype"] not in ("FP64", "FP32")
+        ):
+            return None
+        return interface.one_row(tensor["data"]) if type(tensor["data"]) is list and tensor["name"] else None
+    except (KeyError, TypeError):
+        return None
+
+
+def _tensors(given: Any, raw: memoryview | None) -> list[Given]:
+    if type(given) is not list or not given:
+        raise BadInput("'inputs' must be an array of at least one {name, shape, datatype, data}")
+    tensors, at = [], 0
+    for number, tensor in enumerate(given):
+        found, size = _tensor(number, tensor, raw, at)
+        tensors.append(found)
+        at += size
+    if raw is not None and at != len(raw):
+        raise BadInput(f"{len(raw)} bytes follow the JSON part, but the inputs' binary_data_size add up to {at}")
+    return tensors
+
+
+def _tensor(number: int, tensor: Any, raw: memoryview | None, at: int) -> tuple[Given, int]:
+    if type(tensor) is not dict:
+        raise BadInput(f"inputs[{number}] must be an object, not {kind(tensor)}")
+    name, datatype, shape = tensor.get("name"), tensor.get("datatype"), tensor.get("shape")
+    if type(name) is not str:
+        raise BadInput(f"inputs[{number}].name must be a string, not {kind(name)}")
+    if datatype not in DATATYPES:
+        raise BadInput(f"input {name!r}: datatype {datatype!r} is unknown; it is one of {', '.join(DATATYPES)}")
+    if type(shape) is not list or not shape or not all(type(size) is int and size >= 0 for size in shape):
+        raise BadInput(f"input {name!r}: shape must be an array of sizes, such as [1], not {shape!r}")
+    size = _raw_size(name, tensor)
+    if size is None:
+        return from_json(name, datatype, shape, tensor.get("data")), 0
+    if raw is None or at + size > len(raw):
+        raise BadInput(
+            f"input {name!r}: binary_data_size is {size}, but {0 if raw is None else len(raw) - at} bytes are left; "
+            "is the header Inference-Header-Content-Length right?"
+        )
+    return from_raw(name, datatype, shape, raw[at : at + size]), size
+
+
+def _raw_size(name: str, tensor: Mapping[str, Any]) -> int | None:
+    parameters = tensor.get("parameters") or _NOTHING
+    size = parameters.get("binary_data_size") if type(parameters) is dict else None
+    if size is not None and (type(size) is not int or size < 0):
+        raise BadInput(f"input {name!r}: binary_data_size must be a number of bytes, not {size!r}")
+    return size
+
+
+def _id(document: Mapping[str, Any]) -> str | None:
+    told = document.get("id")
+    if told is not None and type(told) is not str:
+        raise BadInput(f"id must be a string, not {kind(told)}")
+    return told
+
+
+def _want(ask: Ask, wanted: Any, interface: Interface) -> None:
+    everything = bool(ask.parameters.get("binary_data_output"))
+    if wanted is None:
+        ask.raw = frozenset(interface.outputs) if everything else frozenset()
+        return
+    if type(wanted) is not list or not all(type(w) is dict for w in wanted):
+        raise BadInput("'outputs' must be an array of {name}")
+    names = [output.get("name") for output in wanted]
+    if unknown := [name for name in names if name not in interface.outputs]:
+        raise BadInput(f"output {unknown[0]!r} is unknown; the model gives {', '.join(interface.outputs)}")
+    ask.outputs = names
+    ask.raw = frozenset(o["name"] for o in wanted if (o.get("parameters") or {}).get("binary_data", everything))
+
+
+def _with_raw(
+    ask: Ask, outputs: Mapping[str, np.ndarray], interface: Interface, document: dict[str, Any], wanted: Any
+) -> tuple[bytes, int]:
+    tensors, tail = [], []
+    for name in wanted:
+        values, datatype = outputs[name], interface.outputs[name]
+        tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(values.shape)}
+        if name in ask.raw:
+            tail.append(to_raw(datatype, values))
+            tensor["parameters"] = {"binary_data_size": len(tail[-1])}
+        else:
+            tensor["data"] = values.tolist()
+        tensors.append(tensor)
+    document["outputs"] = tensors
+    head = orjson.dumps(document)
+    return b"".join((head, *tail)), len(head)
+
+
+def _check_time(text: Any) -> None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadInput(f"parameters.time must be RFC 3339 with an offset, such as 2013-03-01T06:00:00Z, not {text!r}")

@@ -1,0 +1,245 @@
+"""The composition root of the inference server: settings -> spool, loader, board, desk -> HTTP and broker."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry, generate_latest
+
+from headrace.bus import Connection, Follower, connect
+from headrace.bus.tasks import cancel
+from headrace.bus.trace import follow
+from headrace.chassis.auth import Gate
+from headrace.contracts import ContractError, Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
+from headrace.contracts.topology import pattern, stream_of
+from headrace.deployer.serving.app import App, State
+from headrace.deployer.serving.auth import Doorkeeper
+from headrace.deployer.serving.board import Board
+from headrace.deployer.serving.desk import Desk
+from headrace.deployer.serving.journal import Journal, JournalFull
+from headrace.deployer.serving.loader import Directories, Loader
+from headrace.deployer.serving.metrics import ReplicaCollector
+from headrace.deployer.serving.record import SOURCE
+from headrace.deployer.serving.reports import Reporter
+from headrace.deployer.serving.settings import InferenceSettings
+from headrace.deployer.serving.shipper import Shipper
+from headrace.objects import object_store
+
+log = structlog.get_logger()
+
+IDENTITY = "inference"
+_LAST_WORDS = 3.0  # seconds to ship what is left at the end; the rest waits on the disk
+
+
+class Replica:
+    """One inference process: what it is made of, and its health."""
+
+    def __init__(self, settings: InferenceSettings, store: Directories | None = None) -> None:
+        self.settings = settings
+        cache = settings.cache_dir
+        self.pool = ThreadPoolExecutor(settings.threads, "predict")
+        self.journal = Journal(cache / "spool", bound=settings.log_spool_mb << 20)
+        self.shipper = Shipper(self.journal)
+        loader = Loader(store or object_store(settings.objects), cache / "models")
+        self.board = Board(settings.replica, loader.load, self._say, cache / "routes")
+        self.desk = Desk(settings.replica, self.journal, settings.log_policy)
+        self.refused: Counter[int] = Counter()
+        self.connection: Connection | None = None
+        self.informed = False
+        """Whether the route tables are known: told by the broker, or remembered from before."""
+        self._registry = CollectorRegistry()
+        self._registry.register(ReplicaCollector(self.board.stats, self._gauges(), self.refused))
+        gate = Gate(settings.api_keys_file, open_to_all=settings.on_loopback)
+        self.app = App(
+            self.desk,
+            self.board,
+            Doorkeeper(gate.caller),
+            State(
+                name="headrace",
+                version=version("headrace-deployer"),
+                ready=self.ready,
+                details=self.details,
+                metrics=lambda: generate_latest(self._registry),
+                refused=self._count_refusal,
+            ),
+            self.pool,
+            largest_body=settings.max_request_mb << 20,
+        )
+
+    def ready(self) -> bool:
+        """Whether to send requests here: it knows its tables, has tried to load them, and may answer.
+
+        A broker that is away is no reason: predictions are answered and spooled.
+        """
+        return self.informed and self.board.settled and self.desk.open
+
+    def details(self) -> Mapping[str, Any]:
+        """What an operator wants to know beside yes or no."""
+        connected = self.connection is not None and self.connection.connected
+        return {
+            "broker": "connected" if connected else "away; predictions are spooled",
+            "spooled_bytes": self.journal.size,
+            "spool_policy": self.desk.policy,
+            "problems": {**self.board.troubles, **({"spool": self.shipper.trouble} if self.shipper.trouble else {})},
+            "models": {table.model: table.revision for table in self.board.tables},
+        }
+
+    async def talk(self, connect_: Callable[[], Awaitable[Connection]]) -> None:
+        """Everything that needs the broker, from the moment that it is there."""
+        self.connection = connection = await connect_()
+        reporter = Reporter(self.settings.replica, self.board)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.shipper.run(connection))
+            tasks.create_task(reporter.run(connection))
+            tasks.create_task(self._listen(connection))
+
+    async def close(self) -> None:
+        """Ship what is left, as far as the broker takes it soon; the rest stays on the disk."""
+        await self.board.close()
+        if self.connection is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await self.shipper.finish(self.connection)
+            await self.connection.close()
+        self.journal.close()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _listen(self, connection: Connection) -> None:
+        kind = RouteChanged.TYPE
+        async with Follower(connection, stream_of(kind), pattern(kind)) as follower:
+            caught_up = asyncio.create_task(self._await_tables(follower))
+            async for message in follower:
+                try:
+                    self.board.apply(message.envelope())
+                except ContractError as error:
+                    log.error("route_not_understood", subject=message.subject, seq=message.seq, error=str(error))
+            await cancel(caught_up)
+
+    async def _await_tables(self, follower: Follower) -> None:
+        await follower.caught_up.wait()
+        await asyncio.sleep(0.05)  # what was delivered before that is applied
+        self.informed = True
+
+    def _say(self, fact: ReplicaLoaded, cause: Envelope) -> None:
+        now = datetime.now(UTC)
+        envelope = wrap(
+            fact,
+            source=SOURCE,
+            id=derive_id(cause.id, fact.TYPE, f"{fact.replica}/{now.timestamp()}", fact.version),
+            time=now,
+            correlationid=cause.correlationid,
+            causationid=cause.id,
+            traceparent=follow(cause.traceparent) if cause.traceparent else None,
+            authid=cause.authid,
+        )
+        try:
+            self.journal.append(envelope.nats_subject, envelope.id, encode(envelope))
+        except JournalFull as full:
+            log.error("replica_loaded_not_said", model=fact.model, version=fact.version, error=str(full))
+
+    def _count_refusal(self, status: int) -> None:
+        self.refused[status] += 1
+
+    def _gauges(self) -> Mapping[str, tuple[str, Callable[[], float]]]:
+        return {
+            "headrace_inference_spooled_bytes": ("Bytes that wait for the broker.", lambda: self.journal.size),
+            "headrace_inference_logged": ("Events that the broker has taken.", lambda: self.shipper.shipped),
+            "headrace_inference_unlogged": (
+                "Predictions answered but lost (best-effort).",
+                lambda: self.desk.lost.count,
+            ),
+            "headrace_inference_broker_connected": (
+                "Whether the broker is there.",
+                lambda: float(self.connection is not None and self.connection.connected),
+            ),
+        }
+
+
+@asynccontextmanager
+async def running(
+    settings: InferenceSettings, *, store: Directories | None = None, on_fatal: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Replica]:
+    """A started replica without its HTTP port."""
+    replica = Replica(settings, store)
+    replica.informed = replica.board.recall() > 0
+
+    closing = False
+
+    def lost(why: str) -> None:
+        if not closing:
+            on_fatal(why)
+
+    async def reach() -> Connection:
+        return await connect(settings.bus(IDENTITY), name=f"headrace-{IDENTITY}", on_fatal=lost)
+
+    talking = asyncio.create_task(replica.talk(reach))
+    talking.add_done_callback(_complain)
+    try:
+        yield replica
+    finally:
+        closing = True
+        await cancel(talking)
+        await replica.close()
+
+
+async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT; requests in hand are answered."""
+    async with running(settings, on_fatal=on_fatal) as replica:
+        server = _Server(
+            uvicorn.Config(
+                replica.app,
+                host=settings.http_host,
+                port=settings.http_port,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+            )
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.leave)
+        _calm_collector()
+        log.info("started", replica=settings.replica, http=f"http://{settings.http_host}:{settings.http_port}")
+        await server.serve()
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own."""
+
+    def leave(self) -> None:
+        """Take no more requests and finish those in hand."""
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Signals are ours."""
+        yield
+
+
+def _calm_collector() -> None:
+    """What is loaded now stays; the collector need not walk over it while requests wait."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _complain(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("talk_with_broker_ended", exc_info=error)

@@ -1,0 +1,21 @@
+"""What a replica can be told from outside."""
+
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from headrace.chassis import ServiceSettings
+from headrace.objects import ObjectSettings
+
+
+class InferenceSettings(ServiceSettings):
+    """Settings of the inference server; HEADRACE_<NAME> in the environment."""
+
+    replica: str = Field(default_factory=socket.gethostname)  # names this process in events; unique a process
+    cache_dir: Path = Path("inference-cache")  # models by digest, the last route tables, the spool
+    log_policy: Literal["require", "best-effort"] = "require"
+    log_spool_mb: int = Field(default=1024, ge=8)  # ten minutes of 1,000 one-row predictions a second
+    threads: int = Field(default=2, ge=1)  # for large requests and loading; small ones are answered at once
+    objects: ObjectSettings = Field(default_factory=ObjectSettings)

@@ -1,0 +1,116 @@
+"""From the journal to the broker: atomic batches for predictions, one by one for the rest; nothing is lost or doubled.
+
+A batch is one sync of the broker's disk instead of hundreds. It is stored whole or not at all; where the answer to
+it is lost, the second attempt finds its ids known (error 10201) and goes on message by message, of which the broker
+drops those that it has.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from secrets import token_hex
+
+import structlog
+
+from headrace.bus.connection import Connection
+from headrace.bus.errors import BrokerAway, PublishRefused
+from headrace.contracts import CONTENT_TYPE
+from headrace.deployer.serving.journal import Frame, Journal, Place
+
+log = structlog.get_logger()
+
+LINGER = 0.01  # seconds: gathers about a hundred predictions at full load
+LARGEST_BATCH = 500  # messages; the broker's limit is 1,000
+_BREATHE = 32  # messages published between two looks at requests that wait
+_PATIENCE = 0.5  # seconds between attempts while the broker is away
+DUPLICATES_IN_BATCH = 10201
+_PREDICTIONS = "headrace.prediction."
+
+
+class Shipper:
+    """Empties a journal into the broker, for ever."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._linger = LINGER
+        self.shipped = 0
+        self.trouble: str | None = None
+        """Why nothing goes out at present; None where all is well."""
+
+    async def run(self, connection: Connection) -> None:
+        """Ship what there is and what comes."""
+        while True:
+            if not await self.ship(connection):
+                await asyncio.sleep(self._linger)
+
+    async def finish(self, connection: Connection) -> None:
+        """Ship what is left; at the end of a process, while the broker answers."""
+        while await self.ship(connection):
+            continue
+
+    async def ship(self, connection: Connection) -> bool:
+        """Ship one reading of the journal; False where nothing was shipped."""
+        frames, place = self._journal.read()
+        if not frames:
+            return False
+        try:
+            for batch in _batches(frames):
+                await self._send(connection, batch)
+        except (BrokerAway, PublishRefused, OSError) as error:
+            return await self._wait(error)
+        self._done(frames, place)
+        return len(frames) >= LARGEST_BATCH
+
+    async def _send(self, connection: Connection, batch: Sequence[Frame]) -> None:
+        if len(batch) == 1 or not batch[0].subject.startswith(_PREDICTIONS):
+            return await self._singly(connection, batch)
+        try:
+            await self._together(connection, batch)
+        except PublishRefused as refused:
+            if refused.code != DUPLICATES_IN_BATCH:
+                raise
+            await self._singly(connection, batch)
+
+    async def _together(self, connection: Connection, batch: Sequence[Frame]) -> None:
+        if not connection.connected:
+            raise BrokerAway("not connected")
+        name = token_hex(8)
+        for number, frame in enumerate(batch[:-1], 1):
+            headers = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number), **_headers(frame)}
+            await connection.client.publish(frame.subject, frame.payload, headers=headers)
+            if number % _BREATHE == 0:
+                await asyncio.sleep(0)
+        commit = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(len(batch)), "Nats-Batch-Commit": "1"}
+        last = batch[-1]
+        await connection.publish_and_wait(last.subject, last.payload, commit | _headers(last))
+
+    async def _singly(self, connection: Connection, batch: Sequence[Frame]) -> None:
+        sent = [await connection.publish(frame.subject, frame.payload, _headers(frame)) for frame in batch]
+        async with asyncio.timeout(5 + len(batch) / 100):
+            await asyncio.gather(*sent)
+
+    async def _wait(self, error: Exception) -> bool:
+        if self.trouble is None:
+            log.warning("predictions_wait_for_the_broker", reason=str(error))
+        self.trouble = str(error)
+        await asyncio.sleep(_PATIENCE)
+        return False
+
+    def _done(self, frames: Sequence[Frame], place: Place) -> None:
+        self._journal.forget(place)
+        self.shipped += len(frames)
+        if self.trouble is not None:
+            log.info("predictions_flow_again", waiting_bytes=self._journal.size)
+        self.trouble = None
+
+
+def _batches(frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
+    """Runs of frames of one stream, in order, none too long."""
+    for _, run in groupby(frames, key=lambda frame: frame.subject.startswith(_PREDICTIONS)):
+        same = list(run)
+        for at in range(0, len(same), LARGEST_BATCH):
+            yield same[at : at + LARGEST_BATCH]
+
+
+def _headers(frame: Frame) -> dict[str, str]:
+    return {"Nats-Msg-Id": frame.id, "Content-Type": CONTENT_TYPE}

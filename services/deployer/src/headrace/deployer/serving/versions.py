@@ -1,0 +1,95 @@
+"""What a replica answers with: loaded versions, and the table that says which of them answers whom."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from headrace.deployer.serving.interface import Interface, Rows
+from headrace.deployer.serving.stats import Stats
+from headrace.frameworks import OnnxPredictor
+
+_WARM_RUNS = 5  # the first run of a graph allocates; from the third on times are steady
+
+
+class Loaded:
+    """One version in memory. Safe for many threads; it lives as long as anybody still answers with it."""
+
+    def __init__(self, version: int, digest: str, predictor: OnnxPredictor) -> None:
+        self.version = version
+        self.digest = digest
+        self.interface = Interface(predictor.signature, predictor.layout)
+        self._run = predictor.run
+
+    def answer(self, rows: Rows) -> Mapping[str, np.ndarray]:
+        """The outputs for checked rows."""
+        return self._run(self.interface.feeds(rows))
+
+    def warm_up(self) -> float:
+        """Answer some rows that mean nothing; returns the seconds that one of them takes."""
+        rows = self.interface.example()
+        for _ in range(_WARM_RUNS):
+            self.answer(rows)
+        started = time.perf_counter()
+        self.answer(rows)
+        return time.perf_counter() - started
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A loaded version in its role."""
+
+    loaded: Loaded
+    role: str
+    percent: int
+    head: Mapping[str, Any]
+    """What an answer begins with."""
+    stats: Stats
+
+
+@dataclass(frozen=True)
+class Table:
+    """Who answers for one model: immutable, replaced as a whole."""
+
+    model: str
+    revision: int
+    slots: Sequence[Slot]
+    only: Slot | None = None
+    """The one that answers everything, where there is no choice."""
+    shadows: Sequence[Slot] = ()
+
+    @classmethod
+    def of(cls, model: str, revision: int, slots: Sequence[Slot]) -> "Table":
+        """A table whose answering slots are in the order champion, canary."""
+        answering = [slot for slot in slots if slot.role != "shadow" and slot.percent]
+        return cls(
+            model,
+            revision,
+            slots,
+            only=answering[0] if len(answering) == 1 else None,
+            shadows=[slot for slot in slots if slot.role == "shadow"],
+        )
+
+    def choose(self, key: str) -> Slot:
+        """Who answers a key: the same one each time, and a growing canary keeps the keys that it has."""
+        if self.only is not None:
+            return self.only
+        at = crc32(key.encode()) % 100
+        canary = next(slot for slot in self.slots if slot.role == "canary")
+        return canary if at < canary.percent else next(slot for slot in self.slots if slot.role == "champion")
+
+    def version(self, version: int) -> Slot | None:
+        """The slot of a version that the caller names."""
+        return next((slot for slot in self.slots if slot.loaded.version == version), None)
+
+    def any(self) -> Slot:
+        """The champion, or whoever stands in for it."""
+        return self.slots[0]
+
+    @property
+    def rolling(self) -> bool:
+        """Whether a new version is on trial."""
+        return any(slot.role != "champion" for slot in self.slots)

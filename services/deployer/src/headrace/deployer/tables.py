@@ -1,0 +1,104 @@
+"""What the control loop remembers: the traffic of each model, and every rollout there was."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus.tables import Number, UtcTime
+from headrace.deployer.domain import Decision, Rollout, Traffic
+
+_TRAFFIC = TypeAdapter(Traffic)
+_ROLLOUT = TypeAdapter(Rollout)
+
+
+class TrafficRow(SQLModel, table=True):
+    """One row a model; `deadline` is when the clock may change something, so that timers survive a restart."""
+
+    __tablename__ = "deployer_traffic"
+
+    model: str = Field(primary_key=True)
+    revision: int
+    deadline: datetime | None = Field(default=None, sa_type=UtcTime, index=True)
+    body: str
+
+
+class RolloutRow(SQLModel, table=True):
+    """One row a rollout, running or over, with the chain of events that it belongs to."""
+
+    __tablename__ = "deployer_rollout"
+
+    number: int | None = Field(default=None, sa_column=sa.Column(Number, primary_key=True, autoincrement=True))
+    id: str = Field(unique=True)
+    model: str = Field(index=True)
+    state: str
+    body: str
+    correlationid: str | None = None
+    traceparent: str | None = None
+    actor: str
+
+    @property
+    def rollout(self) -> Rollout:
+        """As the domain knows it."""
+        return _ROLLOUT.validate_json(self.body)
+
+
+class Repository:
+    """Loads and saves traffic, within one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get(self, model: str) -> Traffic:
+        """The traffic of a model, empty where nothing is known; locked where several copies of the service run."""
+        statement = select(TrafficRow).where(TrafficRow.model == model).with_for_update()
+        row = (await self._session.exec(statement)).one_or_none()
+        return _TRAFFIC.validate_json(row.body) if row else Traffic(model)
+
+    async def save(self, decision: Decision, *, actor: str, correlationid: str | None, traceparent: str | None) -> None:
+        """Keep what was decided. A new rollout takes the chain of the event that started it."""
+        traffic = decision.traffic
+        deadline = traffic.rollout.deadline if traffic.rollout else None
+        body = _TRAFFIC.dump_json(traffic).decode()
+        await self._session.merge(
+            TrafficRow(model=traffic.model, revision=traffic.revision, deadline=deadline, body=body)
+        )
+        for rollout in (*decision.ended, *([traffic.rollout] if traffic.rollout else [])):
+            row = await self.row(rollout.id)
+            if row is None:
+                row = RolloutRow(
+                    id=rollout.id,
+                    model=traffic.model,
+                    state="",
+                    body="",
+                    actor=actor,
+                    correlationid=correlationid,
+                    traceparent=traceparent,
+                )
+            row.state, row.body = rollout.phase.value, _ROLLOUT.dump_json(rollout).decode()
+            self._session.add(row)
+
+    async def row(self, rollout: str) -> RolloutRow | None:
+        """One rollout by its id."""
+        return (await self._session.exec(select(RolloutRow).where(RolloutRow.id == rollout))).one_or_none()
+
+    async def due(self, now: datetime) -> list[str]:
+        """Models whose deadline has passed."""
+        due = select(TrafficRow.model).where(col(TrafficRow.deadline) <= now).order_by(TrafficRow.model)
+        return list((await self._session.exec(due)).all())
+
+    async def all(self, after: str, limit: int) -> list[Traffic]:
+        """Models in the order of their names."""
+        statement = select(TrafficRow.body).where(TrafficRow.model > after).order_by(TrafficRow.model).limit(limit)
+        return [_TRAFFIC.validate_json(body) for body in (await self._session.exec(statement)).all()]
+
+    async def rollouts(self, model: str | None, before: int | None, limit: int) -> list[RolloutRow]:
+        """Rollouts, newest first."""
+        statement = select(RolloutRow).order_by(col(RolloutRow.number).desc()).limit(limit)
+        if model is not None:
+            statement = statement.where(RolloutRow.model == model)
+        if before is not None:
+            statement = statement.where(col(RolloutRow.number) < before)
+        return list((await self._session.exec(statement)).all())
