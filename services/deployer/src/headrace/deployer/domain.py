@@ -192,7 +192,7 @@ class Decision:
     ended: tuple[Rollout, ...] = ()
 
     def then(self, other: "Decision") -> "Decision":
-        """This, and then what was decided upon it."""
+        """Both: first this, then what was decided upon it."""
         return Decision(other.traffic, self.facts + other.facts, self.ended + other.ended)
 
 
