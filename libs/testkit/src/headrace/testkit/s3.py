@@ -1,0 +1,103 @@
+"""A real S3 server for a test session: MinIO where it is built, else SeaweedFS from its wheel."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headrace.objects import ObjectSettings, ObjectStore, SyncObjectStore, object_store, sync_object_store
+from headrace.testkit.ports import free_ports, listens, wait_until
+
+ACCESS_KEY, SECRET_KEY = "testkit", "testkit-secret"
+BUCKETS = ("uploads", "datasets", "models", "reports", "audit")
+
+
+@dataclass
+class S3:
+    """A server's settings, and a store that may do everything."""
+
+    settings: ObjectSettings
+    store: ObjectStore = field(init=False)
+    sync: SyncObjectStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store, self.sync = object_store(self.settings), sync_object_store(self.settings)
+
+    def fresh(self, prefix: str) -> "S3":
+        """The same server with buckets of its own, so that tests do not meet."""
+        own = S3(self.settings.model_copy(update={"bucket_prefix": prefix}))
+        for bucket in BUCKETS:
+            own.sync.client.make_bucket(own.sync.bucket(bucket))
+        return own
+
+
+class Seaweed:
+    """SeaweedFS: master, volume, filer and S3 in one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        names = ("master", "volume", "filer", "s3")
+        ports = free_ports(2 * len(names))
+        self._ports = dict(zip(names, ports[:4], strict=True))
+        self._grpc = dict(zip(names, ports[4:], strict=True))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> S3:
+        """Start and wait until a bucket can be made."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        who = {"name": "testkit", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]}
+        config = self._folder / "s3.json"
+        config.write_text(json.dumps({"identities": [{**who, "actions": ["Admin"]}]}))
+        log = self._folder / "weed.log"
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(self._command(config), stdout=out, stderr=out, cwd=self._folder)
+        server = S3(
+            ObjectSettings(
+                endpoint=f"http://127.0.0.1:{self._ports['s3']}", access_key=ACCESS_KEY, secret_key=SECRET_KEY
+            )
+        )
+        wait_until(lambda: listens(self._ports["s3"]) and _makes_buckets(server), self._process, log)
+        return server
+
+    def stop(self) -> None:
+        """Kill it and delete everything."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _command(self, config: Path) -> list[str]:
+        local = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self._folder}", f"-s3.config={config}"]
+        ports = [f"-{name}.port={port}" for name, port in self._ports.items()]
+        grpc = [f"-{name}.port.grpc={port}" for name, port in self._grpc.items()]
+        volumes = ["-master.volumeSizeLimitMB=64", "-volume.max=0", "-master.telemetry=false"]
+        off = ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they listen on fixed ports, where two servers would collide
+        return [_program("weed"), "-logtostderr=true", "server", "-s3", "-filer", *local, *ports, *grpc, *volumes, *off]
+
+
+def given() -> S3 | None:
+    """The endpoint that HEADRACE_S3_ENDPOINT names, where one is given."""
+    return S3(ObjectSettings()) if os.environ.get("HEADRACE_S3_ENDPOINT") else None
+
+
+def _makes_buckets(server: S3) -> bool:
+    try:
+        if not server.sync.client.bucket_exists("ready"):
+            server.sync.client.make_bucket("ready")
+        server.sync.client.put_object("ready", "ready", _Nothing(), 0)
+    except Exception:  # not ready has many faces, and `wait_until` gives up in time
+        return False
+    return True
+
+
+class _Nothing:
+    def read(self, *_: int) -> bytes:
+        return b""
+
+
+def _program(name: str) -> str:
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name) or name
