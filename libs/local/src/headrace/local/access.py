@@ -1,0 +1,46 @@
+"""Who may touch which bucket: least privilege, for SeaweedFS's identities and MinIO's policies alike."""
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+Right = Literal["r", "rw"]
+BUCKETS = ("uploads", "datasets", "models", "reports", "audit")
+ACCESS: Mapping[str, Mapping[str, Right]] = {
+    "ingest": {"uploads": "rw", "datasets": "rw"},
+    "trainer": {"datasets": "r", "models": "rw"},
+    "registry": {"models": "r"},
+    "deployer": {"models": "r"},
+    "inference": {"models": "r"},
+    "monitor": {"datasets": "r", "models": "r", "reports": "rw"},
+    "audit": {"audit": "rw"},
+    "operator": {"uploads": "rw"},  # a person may put a file there and ask ingest by event
+}
+
+
+def actions(rights: Mapping[str, Right], prefix: str) -> list[str]:
+    """SeaweedFS's words for these rights."""
+    verbs = {"r": ("Read", "List"), "rw": ("Read", "List", "Write")}
+    return [f"{verb}:{prefix}{bucket}" for bucket, right in rights.items() for verb in verbs[right]]
+
+
+def policy(rights: Mapping[str, Right], prefix: str) -> str:
+    """An S3 policy document with these rights, as JSON."""
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                *(["s3:PutObject", "s3:AbortMultipartUpload"] if right == "rw" else []),
+            ],
+            "Resource": [f"arn:aws:s3:::{prefix}{bucket}/*"],
+        }
+        for bucket, right in rights.items()
+    ]
+    listing = {
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+        "Resource": [f"arn:aws:s3:::{prefix}{bucket}" for bucket in rights],
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [*statements, listing]})

@@ -1,0 +1,127 @@
+"""One child process: started, watched, started again later each time it ends, and stopped whole."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from headrace.local.programs import MARK, Program
+
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 10.0
+STEADY_S = 20.0  # a child that ran this long starts again at once when it ends
+
+
+class Child:
+    """A program's process over its restarts."""
+
+    def __init__(self, program: Program, log: Path, folder: Path) -> None:
+        self.program = program
+        self.restarts = 0
+        self._log = log
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process, while it runs."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start the process; its output goes to its log file."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, **self.program.environment, MARK: str(self._folder.resolve())}
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.program.command,
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
+                env=environment,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+
+    async def ready(self, wait: float) -> None:
+        """Wait until the program answers; raises RuntimeError with the end of its log when it does not."""
+        deadline = time.monotonic() + wait
+        while not await self._answers():
+            if self._process is not None and self._process.returncode is not None and self.restarts >= 3:
+                raise RuntimeError(f"{self.program.name} ended again and again; its log ends with:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{self.program.name} was not ready in {wait:.0f} s; its log ends with:\n{self.tail()}"
+                )
+            await asyncio.sleep(0.05)
+
+    async def watch(self, changed: asyncio.Event) -> None:
+        """Start the process again whenever it ends by itself."""
+        delay = FIRST_DELAY_S
+        while not self._stopping:
+            started = time.monotonic()
+            assert self._process is not None
+            await self._process.wait()
+            if self._stopping:
+                return
+            self.restarts += 1
+            delay = FIRST_DELAY_S if time.monotonic() - started > STEADY_S else min(LONGEST_DELAY_S, delay * 2)
+            await asyncio.sleep(delay)
+            await self.start()
+            changed.set()
+
+    async def stop(self) -> None:
+        """Ask politely, then kill what is left of the process and its children."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        family = _family(process.pid)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), self.program.stop_s)
+        for member in family:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+        await process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of the log."""
+        try:
+            return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    async def _answers(self) -> bool:
+        program = self.program
+        if program.ready_port is not None:
+            return await _accepts(program.ready_port)
+        try:
+            async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+                answer = await client.get(program.ready_url or "")
+        except httpx.HTTPError:
+            return False
+        return program.any_answer or answer.is_success
+
+
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    except psutil.Error:
+        return []

