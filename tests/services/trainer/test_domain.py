@@ -17,7 +17,6 @@ from headrace.trainer.domain import (
     after_loss,
     metrics_of,
     next_runs,
-    overdue,
     plan,
     released_by,
     trains_on_new_data,
@@ -127,12 +126,6 @@ def test_a_lost_run_is_tried_again_but_not_for_ever() -> None:
     """The last attempt's loss is the run's end."""
     assert after_loss(1) == "resume"
     assert after_loss(MOST_ATTEMPTS) == "fail"
-
-
-def test_a_run_has_its_time_and_no_more() -> None:
-    """The limit itself is over."""
-    assert not overdue(NOON, timedelta(minutes=30), NOON + timedelta(minutes=29))
-    assert overdue(NOON, timedelta(minutes=30), NOON + timedelta(minutes=30))
 
 
 def test_all_columns_are_features_but_those_that_cannot_be() -> None:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from urllib3.exceptions import ProtocolError
 
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused
-from headrace.objects import Missing
+from headrace.objects import AlreadyExists, Denied, Missing, StoreAway
 from headrace.trainer.work.failures import failure_of
 from headrace.trainer.work.holdout import NoHoldout
 from headrace.trainer.work.memory import allocated, at_most
@@ -23,7 +22,9 @@ from headrace.trainer.work.memory import allocated, at_most
         (MemoryError("huge"), "memory"),
         (RuntimeError("std::bad_alloc"), "memory"),
         (ConnectionResetError("reset"), "lost"),
-        (ProtocolError("broken"), "lost"),
+        (StoreAway("broken"), "lost"),
+        (AlreadyExists("half written"), "lost"),
+        (Denied("no right"), "data"),
         (ZeroDivisionError("by zero"), "code"),
         (SystemExit(3), "code"),
     ],

@@ -6,6 +6,7 @@ import subprocess
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from headrace.testkit.ports import free_ports, listens, wait_until
 
@@ -61,5 +62,5 @@ class Postgres:
         return [str(self._bin / program), *arguments]
 
 
-def _as_nobody() -> dict[str, int]:
+def _as_nobody() -> dict[str, Any]:
     return {"user": _NOBODY, "group": _NOBODY} if os.getuid() == 0 else {}

@@ -4,14 +4,18 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 _EVERY = 0.01
 
 
-async def eventually(fact: Callable[[], T | Awaitable[T]], timeout: float = 10) -> T:
+@overload
+async def eventually(fact: Callable[[], Awaitable[T]], timeout: float = 10) -> T: ...
+@overload
+async def eventually(fact: Callable[[], T], timeout: float = 10) -> T: ...
+async def eventually(fact: Callable[[], Any], timeout: float = 10) -> Any:
     """What `fact` answers as soon as it is true (or does not raise AssertionError); fails after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
@@ -20,7 +24,7 @@ async def eventually(fact: Callable[[], T | Awaitable[T]], timeout: float = 10) 
             answer = fact()
             found = await answer if inspect.isawaitable(answer) else answer
             if found:
-                return found  # type: ignore[return-value]
+                return found
             last = found
         except AssertionError as error:
             last = error

@@ -87,7 +87,7 @@ def eventually() -> Any:
 
 @pytest.fixture
 def stage(nats_server: Broker) -> Staging:
-    """A service on the broker: async with stage(build, XSettings, database_url=..., objects=s3.settings) as on.
+    """Put a service on the broker; see the README for an example.
 
     `build` makes the Service from settings, which get the broker's address and key from here; `clock=` replaces the
     service's clock, every other keyword is a setting.

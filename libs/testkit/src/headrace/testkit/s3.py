@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 from headrace.objects import ObjectSettings, ObjectStore, SyncObjectStore, object_store, sync_object_store
@@ -87,15 +88,10 @@ def _makes_buckets(server: S3) -> bool:
     try:
         if not server.sync.client.bucket_exists("ready"):
             server.sync.client.make_bucket("ready")
-        server.sync.client.put_object("ready", "ready", _Nothing(), 0)
+        server.sync.client.put_object("ready", "ready", BytesIO(), 0)
     except Exception:  # not ready has many faces, and `wait_until` gives up in time
         return False
     return True
-
-
-class _Nothing:
-    def read(self, *_: int) -> bytes:
-        return b""
 
 
 def _program(name: str) -> str:

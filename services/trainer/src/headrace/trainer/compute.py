@@ -1,21 +1,21 @@
 """Ray, seen from the trainer: jobs that are begun, asked after and let go, whatever happens to Ray meanwhile."""
 
 import asyncio
-import contextlib
 import itertools
 import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Self
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 
+from headrace.bus.tasks import cancel
 from headrace.trainer.settings import RaySettings
-from headrace.trainer.work.jobs import EvaluateJob, Outcome, Report, Step, TrainJob
+from headrace.trainer.work.jobs import EvaluateJob, Report, Step, TrainJob
 
 log = structlog.get_logger(__name__)
 
@@ -30,21 +30,17 @@ class ComputeAway(Exception):
 
 
 class Lost(BaseModel):
-    """A job whose worker is gone."""
+    """A job whose worker is gone, with all that it had told."""
 
     model_config = ConfigDict(frozen=True)
 
     job: str
     reason: str
     memory: bool
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """What it told before is not known any more."""
-        return ()
+    steps: tuple[Step, ...] = ()
 
 
-class RayCompute:
+class RayCompute(AbstractAsyncContextManager["RayCompute"]):
     """A child process with Ray's driver, restarted whenever it ends; see `gateway`."""
 
     def __init__(self, settings: RaySettings, objects: str) -> None:
@@ -58,22 +54,21 @@ class RayCompute:
         self._keeper: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["RayCompute"]:
+    async def __aenter__(self) -> Self:
         """Keep the gateway alive while the trainer lives. Workers outlive both."""
         self._keeper = asyncio.create_task(self._keep())
-        try:
-            yield self
-        finally:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-            await self._end()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up. A local Ray ends with its gateway; any other keeps the workers at work."""
+        if self._keeper is not None:
+            await cancel(self._keeper)
+        await self._end()
 
     async def jobs(self) -> Mapping[str, Report | Lost]:
         """What every worker with a job says."""
         found = await self._call("jobs")
-        return {job: Lost(**said) if "lost" in said else _report(said) for job, said in _named(found).items()}
+        return {job: _heard(job, said) for job, said in found.items()}
 
     async def begin(self, name: str, job: TrainJob | EvaluateJob, cpus: float = 1, gpus: float = 0) -> None:
         """Start a job. To begin it again changes nothing while a worker has it."""
@@ -158,12 +153,7 @@ class RayCompute:
             await self._ended()
 
 
-def _named(found: Any) -> dict[str, dict[str, Any]]:
-    return dict(found)
-
-
-def _report(said: dict[str, Any]) -> Report:
+def _heard(job: str, said: Mapping[str, Any]) -> Report | Lost:
+    if "lost" in said:
+        return Lost(job=job, reason=said["lost"], memory=said["memory"])
     return Report.model_validate(said)
-
-
-__all__ = ["ComputeAway", "Lost", "Outcome", "RayCompute"]

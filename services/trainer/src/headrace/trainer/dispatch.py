@@ -5,9 +5,9 @@ is let go, one that a row asks for and no worker has is begun. So a crash betwee
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import structlog
 from sqlalchemy import event
@@ -18,7 +18,7 @@ from headrace.chassis import Runtime
 from headrace.contracts import TrainingProgressed
 from headrace.trainer import ends
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
-from headrace.trainer.domain import State, after_loss, overdue
+from headrace.trainer.domain import State, after_loss
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.starting import again, chosen, evaluation_job, start
 from headrace.trainer.tables import Evaluation, Run, evaluations_in, runs_in
@@ -38,7 +38,7 @@ class Dispatcher:
         self._settings = settings
         self._changed = asyncio.Event()
 
-    def waking(self, handler: Handler[Any]) -> Handler[Any]:
+    def waking(self, handler: Handler) -> Handler:
         """A handler after whose commit the loop looks at once."""
 
         async def handle(fact: Any, work: Work) -> None:
@@ -91,7 +91,7 @@ class Dispatcher:
 
     async def _settle_run(self, runtime: Runtime, seen: Run, said: Said | None) -> None:
         """Say what is new of a run: progress, its end, or that it is lost or late."""
-        late = seen.due_at is not None and overdue(seen.due_at, runtime.clock())
+        late = seen.due_at is not None and runtime.clock() >= seen.due_at
         report = (said or {}).get(seen.job_name) or _lost(seen, said)
         if not late and (report is None or not _news(seen, report)):
             return
@@ -143,7 +143,8 @@ class Dispatcher:
             runs = await runs_in(session, State.RUNNING)
             evaluations = await evaluations_in(session, State.RUNNING)
             jobs = {row.job_name: await evaluation_job(row, session) for row in evaluations}
-        wanted: dict[str, Run | Evaluation] = {row.job_name: row for row in (*runs, *evaluations)}
+        rows: list[Run | Evaluation] = [*runs, *evaluations]
+        wanted = {row.job_name: row for row in rows}
         for name, row in wanted.items():
             if not row.begun:
                 await self._begin(name, TrainJob.model_validate(row.job) if isinstance(row, Run) else jobs[name], row)
@@ -158,15 +159,18 @@ class Dispatcher:
             await self._compute.begin(name, job, **size)
 
 
-def work_for(runtime: Runtime, row: Run | Evaluation) -> Any:
+@asynccontextmanager
+async def work_for(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[Work]:
     """Work in the name of who asked for the run, in the trace of that request."""
-    return runtime.work(row.requested_by, traceparent=row.trace, correlationid=row.correlation)
+    async with runtime.work(row.requested_by, traceparent=row.trace, correlationid=row.correlation) as work:
+        work.causationid = row.causation
+        yield work
 
 
 async def _mark_begun(runtime: Runtime, seen: Run | Evaluation) -> None:
     async with work_for(runtime, seen) as work:
         key = seen.run if isinstance(seen, Run) else seen.evaluation
-        row: Run | Evaluation = await work.session.get_one(type(seen), key)
+        row = cast("Run | Evaluation", await work.session.get_one(type(seen), key))
         if row.job_name == seen.job_name:
             row.begun = True
 

@@ -6,7 +6,7 @@ Pure: the standard library and contracts only.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -122,11 +122,6 @@ def next_runs(queue: Iterable[Queued], recent: Mapping[str, Recent], free: int) 
 def after_loss(attempt: int) -> Literal["resume", "fail"]:
     """A run whose worker is gone starts over elsewhere, but not for ever."""
     return "resume" if attempt < MOST_ATTEMPTS else "fail"
-
-
-def overdue(started_at: datetime, limit: timedelta, now: datetime) -> bool:
-    """Whether a run has had all the time that its declaration gives it."""
-    return now - started_at >= limit
 
 
 def plan(

@@ -63,7 +63,8 @@ class Gateway:
 
     def ping(self) -> int:
         """How many workers there are; fails where Ray is away."""
-        ray.nodes()
+        ray.get_runtime_context().get_node_id()
+        ray.util.list_named_actors()
         return len(self._slots)
 
     def jobs(self) -> dict[str, dict[str, Any]]:
@@ -187,7 +188,7 @@ def _answer(connection: socket.socket, number: int, result: Any) -> None:
 
 
 def _connect(config: Config) -> None:
-    common = {"namespace": config.namespace, "log_to_driver": False, "logging_level": "ERROR"}
+    common: dict[str, Any] = {"namespace": config.namespace, "log_to_driver": False, "logging_level": "ERROR"}
     if config.address:
         ray.init(address=config.address, **common)
     else:

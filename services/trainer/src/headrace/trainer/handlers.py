@@ -1,5 +1,7 @@
 """One function per fact heard: load, decide, save, emit."""
 
+from typing import Any
+
 from pydantic import TypeAdapter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -165,7 +167,7 @@ def _run_id(event: TrainingRequested, work: Work) -> str:
     return f"run-{derive_id(work.root, TrainingRequested.TYPE, event.model, 0).replace('-', '')[:16]}"
 
 
-def _chain(work: Work) -> dict[str, str | None]:
+def _chain(work: Work) -> dict[str, Any]:
     """What ties later events to the request that caused them."""
     cause = work.cause.id if work.cause else None
     return {"correlation": work.correlationid, "causation": cause, "trace": work.traceparent}

@@ -39,6 +39,6 @@ def build(settings: TrainerSettings) -> Service:
         },
         routes=[api.routes(dispatcher)],
         background=[dispatcher.run],
-        resources=[compute.running()],
+        resources=[compute],
         migrations=Path(__file__).parent / "migrations",
     )

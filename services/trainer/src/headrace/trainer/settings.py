@@ -68,7 +68,13 @@ class TrainerSettings(ServiceSettings):
     poll_every: timedelta = timedelta(milliseconds=50)  # while something runs: a twentieth of the quickest run
     look_every: timedelta = timedelta(seconds=1)  # while nothing does: a backstop, changes wake the loop at once
 
+    models_bucket: str = "models"
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
+
+    @property
+    def objects_for_workers(self) -> str:
+        """How workers reach the object store, as JSON: they run where the trainer's environment is not."""
+        return self.objects.model_dump_json()
 
     @property
     def ray(self) -> RaySettings:

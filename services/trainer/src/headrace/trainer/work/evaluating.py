@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,6 @@ def _comparisons(
 ) -> list[Compared]:
     if len(scores) < 2:
         return []
-    ask = {"confidence": job.confidence, "resamples": job.resamples, "seed": job.seed}
+    ask: dict[str, Any] = {"confidence": job.confidence, "resamples": job.resamples, "seed": job.seed}
     both = [name for name in job.metrics if all(name in known for known in metrics)]
     return [Compared(**vars(compare(name, truth, *scores, **ask))) for name in both]

@@ -4,18 +4,15 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from minio.error import S3Error
-from urllib3.exceptions import HTTPError
-
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused, FrameworkError
-from headrace.objects import Corrupt, Missing
+from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
 from headrace.trainer.work.holdout import NoHoldout
 from headrace.trainer.work.jobs import Failure
 from headrace.trainer.work.reading import MissingColumns
 from headrace.trainer.work.truth import BadTruth
 
-_DATA = (BadTrainingData, NoHoldout, BadTruth, MissingColumns, Missing, Corrupt)
-_AWAY = (ConnectionError, TimeoutError, HTTPError, S3Error)  # the object store, not the model: worth another attempt
+_DATA = (BadTrainingData, NoHoldout, BadTruth, MissingColumns, Missing, Corrupt, Denied)
+_AWAY = (StoreAway, AlreadyExists, ConnectionError, TimeoutError)  # not the model's fault: worth another attempt
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -29,7 +26,7 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, BadEstimator | FrameworkError):
         return Failure(because="code", reason=str(error))
     if isinstance(error, _AWAY):
-        return Failure(because="lost", reason=f"the object store is away: {_words(error)}")
+        return Failure(because="lost", reason=f"the object store failed the run: {_words(error)}")
     return Failure(because="code", reason=f"{_words(error)} ({place_of(error.__traceback__)})")
 
 

@@ -22,7 +22,7 @@ def by_time(times: pd.Series, fraction: float) -> tuple[np.ndarray, str]:
     if known.empty:
         raise NoHoldout(f"time column {times.name!r} is empty in every row")
     boundary = known.iloc[min(len(known) - 1, int(len(known) * (1 - fraction)))]
-    held = (times >= boundary).fillna(False).to_numpy(dtype=bool)
+    held = np.asarray((times >= boundary).fillna(False), dtype=bool)
     if held.all():
         raise NoHoldout(f"time column {times.name!r} is {boundary} from the first row on; none is left to learn from")
     return held, written(boundary)
@@ -30,7 +30,7 @@ def by_time(times: pd.Series, fraction: float) -> tuple[np.ndarray, str]:
 
 def since(times: pd.Series, boundary: str) -> np.ndarray:
     """The mask of rows at or after a boundary that `by_time` has written."""
-    return (times >= _read(boundary, times)).fillna(False).to_numpy(dtype=bool)
+    return np.asarray((times >= _read(boundary, times)).fillna(False), dtype=bool)
 
 
 def at_random(parts: Sequence[tuple[str, int]], fraction: float, seed: int) -> np.ndarray:

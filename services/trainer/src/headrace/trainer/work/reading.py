@@ -29,4 +29,5 @@ def _read(store: SyncObjectStore, part: Part, columns: Sequence[str]) -> pd.Data
     with pq.ParquetFile(io.BytesIO(store.get(part.object))) as file:
         if missing := sorted(set(columns) - set(file.schema_arrow.names)):
             raise MissingColumns(f"object {part.object.key} has no column {', '.join(missing)}")
-        return file.read(columns=list(columns)).to_pandas()
+        rows: pd.DataFrame = file.read(columns=list(columns)).to_pandas()
+    return rows

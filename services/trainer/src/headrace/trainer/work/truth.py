@@ -33,5 +33,5 @@ def truth_of(graph: OnnxPredictor, target: pd.Series) -> np.ndarray:
 
 def _values(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy()
-    return column.to_numpy(dtype=object, na_value=None)
+        return np.asarray(column.to_numpy())
+    return np.asarray(column.astype(object).where(column.notna(), None), dtype=object)

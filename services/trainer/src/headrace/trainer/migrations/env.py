@@ -1,0 +1,3 @@
+from headrace.chassis.migrations import run_migrations
+
+run_migrations()

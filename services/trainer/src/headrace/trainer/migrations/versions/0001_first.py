@@ -1,0 +1,156 @@
+"""The first tables of the trainer, and those of delivery."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from headrace.bus.tables import UtcTime
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "inbox",
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_seen", UtcTime(), nullable=False),
+        sa.Column("done_at", UtcTime(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
+    op.create_index(op.f("ix_inbox_done_at"), "inbox", ["done_at"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("sent_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("event_id"),
+    )
+    op.create_index("ix_outbox_unsent", "outbox", ["sent_at", "seq"], unique=False)
+    op.create_table(
+        "parked",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("parked_at", UtcTime(), nullable=False),
+        sa.Column("replayed_at", UtcTime(), nullable=True),
+        sa.Column("dropped_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_parked_message_id"), "parked", ["message_id"], unique=False)
+    op.create_table(
+        "trainer_dataset_version",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("parts", sa.JSON(), nullable=False),
+        sa.Column("columns", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "version"),
+    )
+    op.create_table(
+        "trainer_declaration",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("declaration", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("model"),
+    )
+    op.create_index(op.f("ix_trainer_declaration_dataset"), "trainer_declaration", ["dataset"], unique=False)
+    op.create_table(
+        "trainer_evaluation",
+        sa.Column("evaluation", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("asked_at", UtcTime(), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("requested_by", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("begun", sa.Boolean(), nullable=False),
+        sa.Column("outcome", sa.JSON(), nullable=True),
+        sa.Column("correlation", sa.String(), nullable=True),
+        sa.Column("causation", sa.String(), nullable=True),
+        sa.Column("trace", sa.String(), nullable=True),
+        sa.Column("lock", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("evaluation"),
+    )
+    op.create_index(op.f("ix_trainer_evaluation_state"), "trainer_evaluation", ["state"], unique=False)
+    op.create_table(
+        "trainer_run",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("requested_by", sa.String(), nullable=False),
+        sa.Column("asked_at", UtcTime(), nullable=False),
+        sa.Column("pinned", sa.Integer(), nullable=True),
+        sa.Column("newer_than", sa.Integer(), nullable=True),
+        sa.Column("params", sa.JSON(), nullable=False),
+        sa.Column("seed", sa.Integer(), nullable=True),
+        sa.Column("dataset_version", sa.Integer(), nullable=True),
+        sa.Column("declared_revision", sa.Integer(), nullable=True),
+        sa.Column("job", sa.JSON(), nullable=True),
+        sa.Column("cpus", sa.Float(), nullable=False),
+        sa.Column("gpus", sa.Float(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("begun", sa.Boolean(), nullable=False),
+        sa.Column("said", sa.Integer(), nullable=False),
+        sa.Column("started_at", UtcTime(), nullable=True),
+        sa.Column("due_at", UtcTime(), nullable=True),
+        sa.Column("ended_at", UtcTime(), nullable=True),
+        sa.Column("progress", sa.JSON(), nullable=True),
+        sa.Column("outcome", sa.JSON(), nullable=True),
+        sa.Column("correlation", sa.String(), nullable=True),
+        sa.Column("causation", sa.String(), nullable=True),
+        sa.Column("trace", sa.String(), nullable=True),
+        sa.Column("lock", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("run"),
+    )
+    op.create_index(op.f("ix_trainer_run_asked_at"), "trainer_run", ["asked_at"], unique=False)
+    op.create_index(op.f("ix_trainer_run_dataset"), "trainer_run", ["dataset"], unique=False)
+    op.create_index(op.f("ix_trainer_run_model"), "trainer_run", ["model"], unique=False)
+    op.create_index(op.f("ix_trainer_run_state"), "trainer_run", ["state"], unique=False)
+    op.create_table(
+        "trainer_run_change",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index(op.f("ix_trainer_run_change_run"), "trainer_run_change", ["run"], unique=False)
+
+
+def downgrade() -> None:
+    for table in (
+        "trainer_run_change",
+        "trainer_run",
+        "trainer_evaluation",
+        "trainer_declaration",
+        "trainer_dataset_version",
+        "parked",
+        "outbox",
+        "inbox",
+    ):
+        op.drop_table(table)

@@ -1,0 +1,170 @@
+"""A small Ray for the session, a dataset that a model can learn, and the trainer on stage."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part, parse_declaration
+from headrace.testkit import Stage, a
+from headrace.testkit.ports import free_ports, listens, wait_until
+from headrace.testkit.s3 import S3
+from headrace.trainer.service import build
+from headrace.trainer.settings import TrainerSettings
+
+Open = Callable[..., Stage]
+
+COLUMNS = [
+    Column(name="at", type="timestamp", nullable=False),
+    Column(name="wind", type="number", nullable=True),
+    Column(name="carrier", type="string", nullable=False),
+    Column(name="late", type="integer", nullable=False),
+]
+
+
+class RayHead:
+    """A Ray head of its own process group, on a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port, self._client, self._dashboard = free_ports(3)
+        self.address = f"127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={self.port}"]
+        size = ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false"]
+        ports = [f"--ray-client-server-port={self._client}", f"--dashboard-agent-listen-port={self._dashboard}"]
+        place = ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+        log = self._folder / "ray.log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [*command, *size, *ports, *place], stdout=out, stderr=out, start_new_session=True
+            )
+        wait_until(lambda: listens(self.port), self._process, log, within=60)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the head with everything below it."""
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, number)
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
+    """One Ray for all tests."""
+    head = RayHead(tmp_path_factory.mktemp("ray"))
+    head.start()
+    yield head
+    head.stop()
+
+
+@pytest.fixture(scope="session")
+def buckets(s3_server: S3) -> S3:
+    """The same buckets for all tests of the trainer, so that workers stay warm between them."""
+    return s3_server.fresh("trainer-")
+
+
+@pytest.fixture
+def trainer(stage: Any, sqlite_url: str, ray_head: RayHead, buckets: S3) -> Open:
+    """The trainer on stage; keywords are settings."""
+
+    def opened(**settings: Any) -> Stage:
+        told = {"database_url": sqlite_url, "objects": buckets.settings, "ray_address": ray_head.address}
+        return stage(build, TrainerSettings, **{**told, "run_memory_mb": 1500, **settings})
+
+    return opened
+
+
+@pytest.fixture
+async def on(trainer: Open) -> AsyncIterator[Stage]:
+    """The trainer with its usual settings."""
+    async with trainer() as stage:
+        yield stage
+
+
+def flights(rows: int = 600, seed: int = 1, **columns: Any) -> pd.DataFrame:
+    """Rows in time order whose lateness depends on wind and carrier."""
+    rng = np.random.default_rng(seed)
+    wind, carrier = rng.gamma(2.0, 8.0, rows), rng.choice(["AA", "DL", "UA"], rows)
+    start = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(days=30 * seed)
+    frame = pd.DataFrame(
+        {
+            "at": pd.date_range(start, periods=rows, freq="h"),
+            "wind": wind,
+            "carrier": carrier,
+            "late": ((wind + 10 * (carrier == "UA") + rng.normal(0, 5, rows)) > 20).astype(int),
+        }
+    )
+    return frame.assign(**columns)
+
+
+def part(buckets: S3, frame: pd.DataFrame) -> Part:
+    """The rows as ingest would have put them."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    ref = buckets.sync.put("datasets", buffer.getvalue())
+    return Part(object=ref, rows=len(frame), source=ref, ingested_at=datetime.now(UTC))
+
+
+def ingested(buckets: S3, *frames: pd.DataFrame, version: int = 1, **fields: Any) -> DatasetIngested:
+    """A dataset version of one part a frame."""
+    told = {
+        "dataset": "flights",
+        "version": version,
+        "digest": f"{version:064d}",
+        "parts": [part(buckets, frame) for frame in frames],
+        "columns": COLUMNS,
+        "rows": sum(map(len, frames)),
+    }
+    return a(DatasetIngested, **{**told, **fields})
+
+
+def declaration(**parts: Any) -> Declaration:
+    """The model `delay` of the dataset `flights`, which trains only when asked."""
+    training = {"estimator": "sklearn.linear_model.LogisticRegression", "on": [], **parts.pop("training", {})}
+    data = {"dataset": "flights", "target": "late", "time": "at", **parts.pop("data", {})}
+    return parse_declaration({"name": "delay", "data": data, "training": training, **parts})
+
+
+def declared(revision: int = 1, **parts: Any) -> ModelDeclared:
+    """The declaration as the registry says it."""
+    told = declaration(**parts)
+    return a(ModelDeclared, name=told.name, revision=revision, declaration=told)
+
+
+@dataclass(frozen=True)
+class World:
+    """What other services would say."""
+
+    buckets: S3
+
+    def flights(self, rows: int = 600, seed: int = 1, **columns: Any) -> pd.DataFrame:
+        """Rows of one month, by number."""
+        return flights(rows, seed, **columns)
+
+    def ingested(self, *frames: pd.DataFrame, version: int = 1, **fields: Any) -> DatasetIngested:
+        """A dataset version of one part a frame."""
+        return ingested(self.buckets, *frames, version=version, **fields)
+
+    def declared(self, revision: int = 1, **parts: Any) -> ModelDeclared:
+        """The model `delay`."""
+        return declared(revision, **parts)
+
+
+@pytest.fixture
+def world(buckets: S3) -> World:
+    """What other services would say."""
+    return World(buckets)

@@ -1,0 +1,192 @@
+"""From a request to a model, on a real broker, object store and Ray."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from headrace.contracts import (
+    RequestRefused,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingQueued,
+    TrainingRequested,
+    TrainingStarted,
+)
+from headrace.frameworks import load_onnx
+from headrace.testkit import Stage
+from headrace.testkit.s3 import S3
+
+ASK = TrainingRequested(model="delay", reason="new season")
+
+
+async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp_path: Path) -> None:
+    """Queued, started, progressed, completed: with everything that a person needs to make the model again."""
+    await on.say(world.declared(training={"params": {"C": 0.5}, "seed": 4}))
+    await on.say(world.ingested(world.flights(seed=1), world.flights(seed=2)))
+
+    asked = await on.say(ASK, as_="operator", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+    completed = await on.heard(TrainingCompleted, "delay", timeout=60)
+    told = completed.data
+    assert (told.reason, told.requested_by) == ("new season", "nats:operator")
+    assert (told.dataset.name, told.dataset.version, told.declared_revision) == ("flights", 1, 1)
+    assert (told.params, told.seed, told.estimator) == ({"C": 0.5}, 4, "sklearn.linear_model.LogisticRegression")
+    assert [column.name for column in told.features] == ["wind", "carrier"]
+    assert (told.train_rows, told.holdout.rows) == (960, 240)
+    assert told.holdout.boundary is not None
+    assert told.metrics["roc_auc"] > 0.8
+    assert "+sources." in told.code_version
+    assert "scikit-learn" in told.packages
+    folder = buckets.sync.get_directory(told.artifact, tmp_path / "model")
+    answer = load_onnx(folder).predict({"wind": [90.0, 0.0], "carrier": ["UA", "AA"]})
+    assert answer["label"].tolist() == [1, 0]
+    assert load_onnx(folder).signature == told.signature
+    reference = pd.read_parquet(io.BytesIO(buckets.sync.get(told.reference)))
+    assert list(reference.columns) == ["wind", "carrier", "prediction", "late"]
+    for kind in (TrainingQueued, TrainingStarted, TrainingCompleted):
+        said = on.all(kind)
+        assert [each.correlationid for each in said] == [asked.id]
+        assert all("a" * 32 in (each.traceparent or "") for each in said)
+        assert said[0].causationid
+    stages = [each.data.stage for each in on.all(TrainingProgressed)]
+    assert list(dict.fromkeys(stages)) == ["loading", "fitting", "exporting", "scoring", "uploading"]
+
+
+async def test_any_nats_client_can_ask(on: Stage, world: Any) -> None:
+    """Bare JSON on the subject is enough."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+
+    await on.publish("headrace.request.training.delay", b'{"reason": "new season"}')
+
+    assert (await on.heard(TrainingCompleted, "delay", timeout=60)).data.reason == "new season"
+
+
+async def test_a_model_that_nobody_declared_is_refused(on: Stage) -> None:
+    """The answer says what to do first."""
+    await on.publish("headrace.request.training.nobody", b"{}")
+
+    refused = await on.heard(RequestRefused)
+    assert "headrace apply" in refused.data.reason
+
+
+async def test_new_data_start_a_run(on: Stage, world: Any) -> None:
+    """Where the declaration says so, without anybody asking."""
+    await on.say(world.declared(training={"on": ["new-data"]}))
+
+    await on.say(world.ingested(world.flights()))
+
+    assert (await on.heard(TrainingCompleted, timeout=60)).data.reason == "new data: flights version 1"
+
+
+async def test_a_run_of_newer_data_waits_for_them(on: Stage, world: Any) -> None:
+    """It says that it waits, and starts once, also where new data would start a run anyway."""
+    await on.say(world.declared(training={"on": ["new-data"]}))
+    await on.say(world.ingested(world.flights()))
+    await on.heard(TrainingCompleted, timeout=60)
+
+    await on.say(TrainingRequested(model="delay", reason="drift", data="newer"), as_="monitor")
+    waiting = await on.heard(TrainingQueued, where=lambda event: event.reason == "drift")
+    assert waiting.data.waits_for == "data"
+    await on.say(world.ingested(world.flights(), world.flights(seed=2), version=2))
+
+    done = await on.heard(TrainingCompleted, where=lambda event: event.dataset.version == 2, timeout=60)
+    assert (done.data.reason, done.data.run) == ("drift", waiting.data.run)
+    await on.quiet()
+    assert len(on.all(TrainingStarted)) == 2
+
+
+async def test_a_request_that_came_before_any_data_waits(on: Stage, world: Any) -> None:
+    """Declare, ask, ingest: in this order too."""
+    await on.say(world.declared())
+    await on.say(ASK, as_="operator")
+    assert (await on.heard(TrainingQueued)).data.waits_for == "data"
+
+    await on.say(world.ingested(world.flights()))
+
+    await on.heard(TrainingCompleted, timeout=60)
+
+
+async def test_the_request_may_change_parameters_version_and_seed(on: Stage, world: Any) -> None:
+    """What was asked for is what was done, and is recorded."""
+    await on.say(world.declared(training={"params": {"C": 0.5}}))
+    await on.say(world.ingested(world.flights()))
+    await on.say(world.ingested(world.flights(), world.flights(seed=2), version=2))
+
+    await on.say(TrainingRequested(model="delay", params={"max_iter": 50}, dataset_version=1, seed=7), as_="operator")
+
+    told = (await on.heard(TrainingCompleted, timeout=60)).data
+    assert (told.params, told.seed, told.dataset.version) == ({"C": 0.5, "max_iter": 50}, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "columns", "kind", "reason"),
+    [
+        ({"training": {"params": {"max_itr": 3}}}, {}, "code", "did you mean 'max_iter'"),
+        ({"training": {"params": {"C": -1}}}, {}, "code", "InvalidParameterError"),
+        ({"training": {"estimator": "os.system"}}, {}, "code", "refused"),
+        ({"data": {"target": "delay"}}, {}, "data", "target 'delay' is no column of dataset 'flights'"),
+        ({}, {"late": 1}, "data", "two classes are needed"),
+        ({}, {"late": [None] * 3 + [0, 1] * 298 + [1]}, "data", "missing in 3 of"),
+        ({"data": {"features": ["wind", "rain"]}}, {}, "data", "features rain are no columns"),
+        (
+            {
+                "training": {
+                    "estimator": "sklearn.neural_network.MLPClassifier",
+                    "params": {"hidden_layer_sizes": [100_000, 10_000]},
+                }
+            },
+            {},
+            "memory",
+            "more memory than it may have",
+        ),
+        (
+            {"training": {"estimator": "sklearn.gaussian_process.GaussianProcessClassifier"}},
+            {},
+            "export",
+            "types that are not allowed",
+        ),
+    ],
+)
+async def test_a_training_that_cannot_be_says_why(
+    on: Stage, world: Any, declared: dict[str, Any], columns: dict[str, Any], kind: str, reason: str
+) -> None:
+    """In words for the author of the model; nothing is half done, and nothing else is said afterwards."""
+    await on.say(world.declared(**declared))
+    await on.say(world.ingested(world.flights(**columns)))
+
+    await on.say(ASK, as_="operator")
+
+    failed = (await on.heard(TrainingFailed, timeout=60)).data
+    assert (failed.kind, reason in failed.reason) == (kind, True), failed.reason
+    assert not on.all(TrainingCompleted)
+
+
+async def test_too_few_rows_cannot_train(on: Stage, world: Any) -> None:
+    """Neither can none at all."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights(rows=9)))
+
+    await on.say(ASK, as_="operator")
+
+    failed = (await on.heard(TrainingFailed, timeout=60)).data
+    assert failed.kind == "data"
+    assert "too few" in failed.reason
+
+
+async def test_data_that_are_gone_are_named(on: Stage, world: Any, buckets: S3) -> None:
+    """A part that somebody removed from the store."""
+    event = world.ingested(world.flights(seed=9))
+    buckets.sync.remove(event.parts[0].object)
+    await on.say(world.declared())
+    await on.say(event)
+
+    await on.say(ASK, as_="operator")
+
+    failed = (await on.heard(TrainingFailed, timeout=60)).data
+    assert failed.kind == "data"
+    assert event.parts[0].object.key in failed.reason
