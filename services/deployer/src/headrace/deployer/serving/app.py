@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
 import structlog
 
 from headrace.bus.trace import follow, trace_id
@@ -21,6 +23,7 @@ from headrace.deployer.serving.auth import Doorkeeper
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Answer, Desk, Request
 from headrace.deployer.serving.errors import Failed, NotLoaded, Unknown, Unloggable
+from headrace.deployer.serving.fast import INLINE_BYTES
 from headrace.deployer.serving.http import (
     JSON,
     OCTETS,
@@ -32,6 +35,7 @@ from headrace.deployer.serving.http import (
     TooLarge,
     header,
     read_body,
+    response,
     send_bytes,
     send_json,
 )
@@ -39,7 +43,6 @@ from headrace.deployer.serving.tensors import BadInput
 
 log = structlog.get_logger()
 
-INLINE_BYTES = 32 * 1024  # a body above this is answered in a thread, so that it cannot hold up small ones
 STATUS: Mapping[type[Exception], int] = {
     BadInput: 400,
     Unauthorised: 401,
@@ -52,6 +55,7 @@ STATUS: Mapping[type[Exception], int] = {
 }
 _EXPECTED = tuple(STATUS)
 _RETRY = (b"retry-after", b"1")
+_CHALLENGE = (b"www-authenticate", b"Bearer")
 
 
 @dataclass(frozen=True)
@@ -84,20 +88,48 @@ class App:
         if scope["type"] != "http":
             return
         try:
-            model = self._board.infer_paths.get(scope["path"])
-            if model is not None and scope["method"] == "POST":
-                await self._infer(model, None, scope, receive, send)
-            else:
-                await self._others(scope, receive, send)
+            await self._others(scope, receive, send)
         except _EXPECTED as error:
             await self._refuse(send, error)
 
     # predictions
 
+    @property
+    def infer_paths(self) -> Mapping[bytes, str]:
+        """Raw paths that ask a model for predictions; what `FastProtocol` looks requests up in."""
+        return self._board.infer_paths
+
+    def answer_now(self, model: str, headers: Headers, body: bytes) -> tuple[bytes, Callable[[], None] | None]:
+        """The whole HTTP response to a small prediction request, and what to do once it is sent."""
+        try:
+            request, answer = self._asking(model, None, headers, body, perf_counter())()
+            self._desk.keep(request, answer)
+        except _EXPECTED as error:
+            status, extra = self._refusal(error)
+            return response(status, orjson.dumps({"error": str(error)}), [JSON, *extra]), None
+        except Exception:
+            log.exception("prediction_failed", model=model)
+            self._state.refused(500)
+            return response(500, b'{"error":"something went wrong here; the log has it"}', [JSON]), None
+        return response(200, answer.body, _headers(answer, request.traceparent)), self._remainder(request, answer)
+
     async def _infer(self, model: str, version: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
+        self._doorkeeper.admit(header(scope, b"authorization"))
+        body = await read_body(receive, self._largest_body)
+        ask = self._asking(model, version, scope["headers"], body, started)
+        request, answer = await self._asked(ask, body)
+        self._desk.keep(request, answer)
+        await send_bytes(send, 200, answer.body, _headers(answer, request.traceparent))
+        if (afterwards := self._remainder(request, answer)) is not None:
+            afterwards()
+
+    def _asking(
+        self, model: str, version: int | None, headers: Headers, body: bytes, started: float
+    ) -> Callable[[], tuple[Request, Answer]]:
+        """What is left to do for an answer, once the caller is let in: work for this thread or another."""
         authorization = traceparent = length = None
-        for key, value in scope["headers"]:
+        for key, value in headers:
             if key == b"authorization":
                 authorization = value
             elif key == b"traceparent":
@@ -107,19 +139,15 @@ class App:
         caller = self._doorkeeper.admit(authorization)
         table = self._board.table(model)
         self._check_open()
-        body = await read_body(receive, self._largest_body)
-        raw, json_length = _split(body, length)
-        trace = follow(traceparent.decode("latin-1")) if traceparent else None
+        trace = None if traceparent is None else follow(traceparent.decode("latin-1"))
 
         def ask() -> tuple[Request, Answer]:
+            raw, json_length = _split(body, length)
             document = protocol.document_of(body, json_length)
             request = Request(table, document, caller, started, version, trace, raw)
             return request, self._desk.answer(request)
 
-        request, answer = ask() if len(body) <= INLINE_BYTES else await self._in_thread(ask)
-        self._desk.keep(request, answer)
-        await send_bytes(send, 200, answer.body, _headers(answer, trace))
-        self._afterwards(request, answer)
+        return ask
 
     async def _invocations(self, scope: Scope, receive: Receive, send: Send) -> None:
         """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
@@ -137,11 +165,18 @@ class App:
             request = Request(table, document, caller, started, None, trace)
             return request, self._desk.answer(request)
 
-        request, answer = ask() if len(body) <= INLINE_BYTES else await self._in_thread(ask)
+        request, answer = await self._asked(ask, body)
         self._desk.keep(request, answer)
         told = (b"x-headrace-prediction-id", answer.prediction_id.encode())
         await send_json(send, 200, mlflow.answer(answer.outputs), [told, *_trace_header(trace)])
-        self._afterwards(request, answer)
+        if (afterwards := self._remainder(request, answer)) is not None:
+            afterwards()
+
+    def _remainder(self, request: Request, answer: Answer) -> Callable[[], None] | None:
+        """What can wait until the answer is sent: usually nothing."""
+        if request.traceparent is None and not request.table.shadows:
+            return None
+        return partial(self._afterwards, request, answer)
 
     def _afterwards(self, request: Request, answer: Answer) -> None:
         if request.table.shadows:
@@ -163,7 +198,10 @@ class App:
         if not self._desk.open:
             raise Unloggable("predictions cannot be recorded while the broker is away and the spool is full")
 
-    async def _in_thread(self, ask: Callable[[], tuple[Request, Answer]]) -> tuple[Request, Answer]:
+    async def _asked(self, ask: Callable[[], tuple[Request, Answer]], body: bytes) -> tuple[Request, Answer]:
+        """Small requests are answered at once; large ones in a thread, so that they cannot hold up small ones."""
+        if len(body) <= INLINE_BYTES:
+            return ask()
         return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
 
     # everything else
@@ -211,10 +249,13 @@ class App:
                 raise Unknown(f"no {method} {scope['path']} here; POST .../infer asks for a prediction")
 
     async def _refuse(self, send: Send, error: Exception) -> None:
+        status, extra = self._refusal(error)
+        await send_json(send, status, {"error": str(error)}, extra)
+
+    def _refusal(self, error: Exception) -> tuple[int, Headers]:
         status = STATUS[type(error)]
         self._state.refused(status)
-        extra = [_RETRY] if status == 503 else [(b"www-authenticate", b"Bearer")] if status == 401 else []
-        await send_json(send, status, {"error": str(error)}, extra)
+        return status, [_RETRY] if status == 503 else [_CHALLENGE] if status == 401 else []
 
 
 def _split(body: bytes, length: bytes | None) -> tuple[memoryview | None, int | None]:

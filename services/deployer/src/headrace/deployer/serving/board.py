@@ -59,7 +59,7 @@ class Board:
         self._models: dict[str, _Model] = {}
         self.stats: dict[tuple[str, int, str], Stats] = {}
         """Counts by model, version and role; they outlive the tables, since counters only grow."""
-        self.infer_paths: dict[str, str] = {}
+        self.infer_paths: dict[bytes, str] = {}
 
     # asked by the application
 
@@ -116,7 +116,7 @@ class Board:
         entry = self._models.get(changed.model)
         if entry is None:
             entry = self._models[changed.model] = _Model(envelope)
-            self.infer_paths[f"/v2/models/{changed.model}/infer"] = changed.model
+            self.infer_paths[f"/v2/models/{changed.model}/infer".encode()] = changed.model
             entry.new = _named(changed, changed.revision)
         elif entry.wanted.id == envelope.id:
             return

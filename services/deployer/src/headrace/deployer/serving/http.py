@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,6 +42,12 @@ async def send_bytes(send: Send, status: int, body: bytes, headers: Headers) -> 
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def response(status: int, body: bytes, headers: Headers) -> bytes:
+    """A whole HTTP/1.1 response."""
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    return b"%bcontent-length: %d\r\n%b\r\n%b" % (STATUS_LINE[status], len(body), lines, body)
 
 
 async def send_json(send: Send, status: int, document: Any, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:

@@ -4,7 +4,6 @@ A row comes as one tensor a column, or all rows as one matrix in the order of th
 as one float32 matrix, strings as one matrix of strings: what `headrace.frameworks` exports.
 """
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -19,6 +18,7 @@ from headrace.frameworks.layout import Layout
 
 _KINDS = {"BOOL": "boolean", "BYTES": "string"}
 _NUMBERS = frozenset({float, int})
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,10 @@ class Interface:
         """The shortest way for the commonest request, one row of plain numbers; None where it needs a closer look."""
         if not (self._plain and self._in_order) or len(data) != len(self.names):
             return None
-        try:
-            matrix = np.array([array("d", data)], dtype=np.float32)
-        except (TypeError, OverflowError):
+        if not set(map(type, data)) <= _NUMBERS or not (min(data) > -_LARGEST and max(data) < _LARGEST):
             return None
-        if not isfinite(np.add.reduce(matrix, axis=None)) or not set(map(type, data)) <= _NUMBERS:
-            return None
-        return Rows(1, dict(zip(self.names, [[value] for value in data], strict=True)), matrix)
+        columns = dict(zip(self.names, [[value] for value in data], strict=True))
+        return Rows(1, columns, np.array([data], dtype=np.float32))
 
     def feeds(self, rows: Rows) -> dict[str, np.ndarray]:
         """The graph's inputs."""

@@ -26,6 +26,7 @@ from headrace.deployer.serving.app import App, State
 from headrace.deployer.serving.auth import Doorkeeper
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Desk
+from headrace.deployer.serving.fast import FastProtocol
 from headrace.deployer.serving.journal import Journal, JournalFull
 from headrace.deployer.serving.loader import Directories, Loader
 from headrace.deployer.serving.metrics import ReplicaCollector
@@ -200,7 +201,7 @@ async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) ->
                 replica.app,
                 host=settings.http_host,
                 port=settings.http_port,
-                http="httptools",
+                http=FastProtocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -20,8 +20,9 @@ from headrace.deployer.serving.journal import Frame, Journal, Place
 log = structlog.get_logger()
 
 LINGER = 0.01  # seconds: gathers about a hundred predictions at full load
+_WORTH_A_BATCH = 128 * 1024  # bytes that are not kept waiting for more
 LARGEST_BATCH = 500  # messages; the broker's limit is 1,000
-_BREATHE = 32  # messages published between two looks at requests that wait
+_BREATHE = 64  # messages published between two looks at requests that wait
 _PATIENCE = 0.5  # seconds between attempts while the broker is away
 DUPLICATES_IN_BATCH = 10201
 _PREDICTIONS = "headrace.prediction."
@@ -32,7 +33,6 @@ class Shipper:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._linger = LINGER
         self.shipped = 0
         self.trouble: str | None = None
         """Why nothing goes out at present; None where all is well."""
@@ -40,8 +40,9 @@ class Shipper:
     async def run(self, connection: Connection) -> None:
         """Ship what there is and what comes."""
         while True:
-            if not await self.ship(connection):
-                await asyncio.sleep(self._linger)
+            await self.ship(connection)
+            if self._journal.size < _WORTH_A_BATCH:
+                await asyncio.sleep(LINGER)
 
     async def finish(self, connection: Connection) -> None:
         """Ship what is left; at the end of a process, while the broker answers."""
@@ -59,7 +60,7 @@ class Shipper:
         except (BrokerAway, PublishRefused, OSError) as error:
             return await self._wait(error)
         self._done(frames, place)
-        return len(frames) >= LARGEST_BATCH
+        return True
 
     async def _send(self, connection: Connection, batch: Sequence[Frame]) -> None:
         if len(batch) == 1 or not batch[0].subject.startswith(_PREDICTIONS):
