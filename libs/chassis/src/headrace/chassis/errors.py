@@ -1,11 +1,16 @@
-"""What a route may raise beside the bus's verdicts; headrace.chassis.http turns each into problem details."""
+"""What a route may raise beside the bus's verdicts; headrace.chassis.http turns each into problem details.
+
+A handler may raise NotFound and Conflict as well: they are refusals.
+"""
+
+from headrace.bus import Refused
 
 
-class NotFound(Exception):
+class NotFound(Refused):
     """There is no such thing; the text says what there is, or how to make it."""
 
 
-class Conflict(Exception):
+class Conflict(Refused):
     """The thing is in a state that does not allow this; the text says which."""
 
 

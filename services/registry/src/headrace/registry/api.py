@@ -1,0 +1,231 @@
+"""HTTP: declarations, versions, approvals, aliases, risk, cards."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Response
+from sqlmodel import col, select
+
+from headrace.chassis import Conflict, NotFound
+from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.registry.card import lineage, model_card
+from headrace.registry.domain import CHAMPION, State, review_due, risk_of
+from headrace.registry.governing import decide, declare, known, move_alias
+from headrace.registry.tables import AliasMoveRow, ModelRow, Registry, RevisionRow, VersionRow
+from headrace.registry.views import (
+    AliasView,
+    AliasWish,
+    Applied,
+    Decision,
+    ModelDetail,
+    ModelView,
+    Revision,
+    RiskView,
+    VersionDetail,
+    VersionView,
+    model_view,
+    version_view,
+)
+
+router = APIRouter(tags=["registry"])
+READ, WRITE, APPROVE = requires("registry:read"), requires("registry:write"), requires("registry:approve")
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+@router.get("/models", dependencies=[READ])
+async def list_models(session: SessionDep, cursor: str = "", limit: Limit = 100) -> Page[ModelView]:
+    """Every declared model, by name."""
+    query = select(ModelRow).where(col(ModelRow.name) > cursor).order_by(col(ModelRow.name)).limit(limit)
+    rows = (await session.exec(query)).all()
+    aliases = await Registry(session).aliases([row.name for row in rows])
+    items = [ModelView(**model_view(row, aliases[row.name])) for row in rows]
+    return Page(items=items, next_cursor=rows[-1].name if len(rows) == limit else None)
+
+
+@router.put("/models/{name}", dependencies=[WRITE])
+async def put_model(
+    name: str, work: WorkDep, response: Response, declaration: Annotated[dict[str, Any], Body()]
+) -> Applied:
+    """Declare a model or change it; the answer says what changed. 201 for a new one."""
+    if declaration.setdefault("name", name) != name:
+        raise Conflict(f"the declaration is of {declaration['name']!r}, the address of {name!r}")
+    row, changed = await declare(work, declaration)
+    response.status_code = 201 if row.revision == 1 and changed else 200
+    return Applied(name=row.name, revision=row.revision, changed=changed, digest=row.digest)
+
+
+@router.get("/models/{name}", dependencies=[READ])
+async def get_model(name: str, session: SessionDep) -> ModelDetail:
+    """One declared model."""
+    row = await _model(session, name)
+    aliases = (await Registry(session).aliases([name]))[name]
+    shown = model_view(row, aliases)
+    return ModelDetail(**shown, declaration=row.declaration, digest=row.digest, versions=row.last_version)
+
+
+@router.get("/models/{name}/history", dependencies=[READ])
+async def get_history(name: str, session: SessionDep, cursor: int | None = None, limit: Limit = 100) -> Page[Revision]:
+    """Every revision of a declaration, newest first."""
+    await _model(session, name)
+    query = select(RevisionRow).where(RevisionRow.name == name).order_by(col(RevisionRow.revision).desc()).limit(limit)
+    query = query.where(col(RevisionRow.revision) < cursor) if cursor else query
+    rows = (await session.exec(query)).all()
+    items = [Revision(**row.model_dump(exclude={"name"})) for row in rows]
+    return Page(items=items, next_cursor=str(rows[-1].revision) if len(rows) == limit else None)
+
+
+@router.get("/models/{name}/versions", dependencies=[READ])
+async def list_versions(
+    name: str, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+) -> Page[VersionView]:
+    """Every version of a model, newest first."""
+    await _model(session, name)
+    query = select(VersionRow).where(VersionRow.model == name).order_by(col(VersionRow.version).desc()).limit(limit)
+    query = query.where(col(VersionRow.version) < cursor) if cursor else query
+    rows = (await session.exec(query)).all()
+    aliases = (await Registry(session).aliases([name]))[name]
+    items = [VersionView(**version_view(row, aliases)) for row in rows]
+    return Page(items=items, next_cursor=str(rows[-1].version) if len(rows) == limit else None)
+
+
+@router.get("/models/{name}/versions/{version}", dependencies=[READ])
+async def get_version(name: str, version: int, session: SessionDep) -> VersionDetail:
+    """One version with everything that is known of it."""
+    _, row = await known(Registry(session), name, version)
+    return await _detail(session, row)
+
+
+@router.post("/models/{name}/versions/{version}/approve", dependencies=[APPROVE])
+async def approve_version(name: str, version: int, work: WorkDep, decision: Decision) -> VersionDetail:
+    """Say yes to a version that waits; never one's own."""
+    row = await _decide(work, name, version, "approve", decision)
+    return await _detail(work.session, row)
+
+
+@router.post("/models/{name}/versions/{version}/reject", dependencies=[APPROVE])
+async def reject_version(name: str, version: int, work: WorkDep, decision: Decision) -> VersionDetail:
+    """Say no to a version that waits."""
+    row = await _decide(work, name, version, "reject", decision)
+    return await _detail(work.session, row)
+
+
+@router.get("/models/{name}/versions/{version}/card", dependencies=[READ])
+async def get_card(name: str, version: int, session: SessionDep) -> Response:
+    """The version's model card: Markdown with YAML front matter, from recorded facts alone."""
+    registry = Registry(session)
+    model, row = await known(registry, name, version)
+    signals = await registry.signals(name, version)
+    decisions = await registry.decisions(name, version)
+    return Response(model_card(model, row, signals, decisions), media_type="text/markdown")
+
+
+@router.get("/models/{name}/versions/{version}/lineage", dependencies=[READ])
+async def get_lineage(name: str, version: int, session: SessionDep) -> dict[str, Any]:
+    """Where the version comes from, as an OpenLineage run event (2-0-2)."""
+    _, row = await known(Registry(session), name, version)
+    return lineage(row)
+
+
+@router.get("/models/{name}/aliases", dependencies=[READ])
+async def list_aliases(name: str, session: SessionDep) -> dict[str, int]:
+    """Where every alias points."""
+    await _model(session, name)
+    return (await Registry(session).aliases([name]))[name]
+
+
+@router.get("/models/{name}/aliases/{alias}", dependencies=[READ])
+async def get_alias(name: str, alias: str, session: SessionDep, at: datetime | None = None) -> AliasView:
+    """Where an alias points, or pointed at the moment `at`."""
+    registry = Registry(session)
+    await _model(session, name)
+    moment = at or datetime.max.replace(tzinfo=None).astimezone()
+    move = await registry.alias_at(name, alias, moment)
+    if move is None:
+        when = f" at {at.isoformat()}" if at else ""
+        raise NotFound(f"{name} had no alias {alias!r}{when}; GET /models/{name}/aliases lists them")
+    return _alias_view(move)
+
+
+@router.get("/models/{name}/aliases/{alias}/history", dependencies=[READ])
+async def get_alias_history(name: str, alias: str, session: SessionDep) -> list[AliasView]:
+    """Every move of an alias, newest first."""
+    query = select(AliasMoveRow).where(AliasMoveRow.model == name, AliasMoveRow.alias == alias)
+    rows = (await session.exec(query.order_by(col(AliasMoveRow.id).desc()))).all()
+    return [_alias_view(row) for row in rows]
+
+
+@router.put("/models/{name}/aliases/{alias}", dependencies=[WRITE])
+async def put_alias(name: str, alias: str, work: WorkDep, wish: AliasWish) -> AliasView:
+    """Point an alias to an approved version."""
+    registry = Registry(work.session)
+    _, version = await known(registry, name, wish.version)
+    if version.state != State.APPROVED:
+        raise Conflict(f"{name}/{wish.version} is {version.state}; an alias may point to approved versions alone")
+    await move_alias(work, version, alias, wish.reason)
+    await work.session.flush()
+    move = await registry.alias_at(name, alias, work.now)
+    assert move is not None
+    return _alias_view(move)
+
+
+@router.get("/models/{name}/risk", dependencies=[READ])
+async def get_risk(name: str, session: SessionDep) -> RiskView:
+    """The model's risk after what was seen of its champion."""
+    model = await _model(session, name)
+    registry = Registry(session)
+    champion = await registry.alias(name, CHAMPION)
+    signals = await registry.signals(name, champion.version if champion else None)
+    risk = risk_of(model.parsed(), [each.kind for each in signals])
+    return RiskView(
+        model=name,
+        version=champion.version if champion else None,
+        probability=risk.probability,
+        impact=risk.impact,
+        score=risk.score,
+        rating=risk.rating,
+        signals=[each.model_dump(exclude={"model"}) for each in signals],
+        review_due=review_due(model.parsed(), model.reviewed_at),
+        reviewed_at=model.reviewed_at,
+    )
+
+
+@router.post("/models/{name}/risk/review", dependencies=[APPROVE])
+async def review_risk(name: str, work: WorkDep) -> RiskView:
+    """Note that people have looked at the risk again."""
+    model = await _model(work.session, name)
+    model.reviewed_at = work.now
+    work.session.add(model)
+    await work.session.flush()
+    return await get_risk(name, work.session)
+
+
+async def _decide(work: WorkDep, name: str, version: int, decision: str, wish: Decision) -> VersionRow:
+    return await decide(work, name, version, decision, wish.comment, wish.digest)
+
+
+async def _model(session: SessionDep, name: str) -> ModelRow:
+    row = await Registry(session).model(name)
+    if row is None:
+        raise NotFound(f"no model is named {name!r}; declare it with `headrace apply FILE`")
+    return row
+
+
+async def _detail(session: SessionDep, row: VersionRow) -> VersionDetail:
+    registry = Registry(session)
+    aliases = (await registry.aliases([row.model]))[row.model]
+    decisions = await registry.decisions(row.model, row.version)
+    return VersionDetail(
+        **version_view(row, aliases),
+        uri=f"models:/{row.model}/{row.version}",
+        author=row.author,
+        gates=row.gates,
+        comparisons=row.comparisons,
+        decisions=[each.model_dump(exclude={"model", "version"}) for each in decisions],
+        training=row.trained,
+        decided_at=row.decided_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _alias_view(move: AliasMoveRow) -> AliasView:
+    return AliasView(**move.model_dump(exclude={"id", "at"}), since=move.at)

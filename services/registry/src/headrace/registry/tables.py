@@ -1,0 +1,201 @@
+"""The registry's rows, and the questions that handlers and routes ask of them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus.tables import UtcTime
+from headrace.contracts import Artifact, Declaration, ModelVersion, TrainingCompleted
+from headrace.registry.domain import CHAMPION, State
+
+Number = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class ModelRow(SQLModel, table=True):
+    """A declared model as it is now."""
+
+    __tablename__ = "models"
+
+    name: str = Field(primary_key=True)
+    revision: int
+    declaration: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    digest: str
+    declared_by: str
+    declared_at: datetime = Field(sa_type=UtcTime)
+    last_version: int = 0
+    reviewed_at: datetime = Field(sa_type=UtcTime)
+
+    def parsed(self) -> Declaration:
+        """The declaration as a typed value."""
+        return Declaration.model_validate(self.declaration)
+
+
+class RevisionRow(SQLModel, table=True):
+    """One revision of a declaration, kept for ever."""
+
+    __tablename__ = "revisions"
+
+    name: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    declaration: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    digest: str
+    changed: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    by: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class VersionRow(SQLModel, table=True):
+    """One version of a model, with everything that is known of how it was made and judged."""
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("run"), Index("ix_versions_pending", "state", "expires_at"))
+
+    model: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    run: str
+    digest: str = Field(index=True)
+    state: str
+    reason: str | None = None
+    trained: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    metrics: dict[str, float] = Field(sa_column=Column(JSON, nullable=False))
+    gates: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    comparisons: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    author: str
+    evaluation: str
+    met: int | None = None
+    rollout: str | None = None
+    created: datetime = Field(sa_type=UtcTime)
+    decided_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+    @property
+    def training(self) -> TrainingCompleted:
+        """The run that made it."""
+        return TrainingCompleted.model_validate(self.trained, extra="ignore")
+
+    @property
+    def artifact(self) -> Artifact:
+        """Where it lies."""
+        return self.training.artifact
+
+    def as_version(self) -> ModelVersion:
+        """As events name it."""
+        return ModelVersion(version=self.version, digest=self.digest, artifact=self.artifact)
+
+
+class DecisionRow(SQLModel, table=True):
+    """One person's yes or no to one artifact; a person counts once."""
+
+    __tablename__ = "decisions"
+
+    model: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    by: str = Field(primary_key=True)
+    decision: str
+    digest: str
+    comment: str | None = None
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class AliasRow(SQLModel, table=True):
+    """Where an alias points now."""
+
+    __tablename__ = "aliases"
+
+    model: str = Field(primary_key=True)
+    alias: str = Field(primary_key=True)
+    version: int
+
+
+class AliasMoveRow(SQLModel, table=True):
+    """One move of an alias, kept for ever: the answer to what served at any moment in the past."""
+
+    __tablename__ = "alias_moves"
+    __table_args__ = (Index("ix_alias_moves_when", "model", "alias", "at"),)
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True, autoincrement=True))
+    model: str
+    alias: str
+    version: int
+    previous: int | None = None
+    reason: str
+    by: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class SignalRow(SQLModel, table=True):
+    """Something seen of a model that feeds its risk."""
+
+    __tablename__ = "signals"
+    __table_args__ = (Index("ix_signals_model", "model", "at"),)
+
+    id: str = Field(primary_key=True)
+    model: str
+    version: int
+    kind: str
+    detail: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
+class Registry:
+    """The rows of one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def model(self, name: str) -> ModelRow | None:
+        """A declared model."""
+        return await self.session.get(ModelRow, name)
+
+    async def version(self, model: str, number: int) -> VersionRow | None:
+        """One version."""
+        return await self.session.get(VersionRow, (model, number))
+
+    async def by_run(self, run: str) -> VersionRow | None:
+        """The version that a run made."""
+        return (await self.session.exec(select(VersionRow).where(VersionRow.run == run))).first()
+
+    async def alias(self, model: str, alias: str = CHAMPION) -> AliasRow | None:
+        """Where an alias points."""
+        return await self.session.get(AliasRow, (model, alias))
+
+    async def champion(self, model: str) -> VersionRow | None:
+        """The version that serves."""
+        row = await self.alias(model)
+        return await self.version(model, row.version) if row else None
+
+    async def aliases(self, models: list[str]) -> dict[str, dict[str, int]]:
+        """The aliases of some models."""
+        rows = await self.session.exec(select(AliasRow).where(col(AliasRow.model).in_(models)))
+        found: dict[str, dict[str, int]] = {name: {} for name in models}
+        for row in rows.all():
+            found[row.model][row.alias] = row.version
+        return found
+
+    async def alias_at(self, model: str, alias: str, at: datetime) -> AliasMoveRow | None:
+        """The newest move of an alias at or before a moment."""
+        query = select(AliasMoveRow).where(AliasMoveRow.model == model, AliasMoveRow.alias == alias)
+        ordered = query.where(col(AliasMoveRow.at) <= at).order_by(
+            col(AliasMoveRow.at).desc(), col(AliasMoveRow.id).desc()
+        )
+        return (await self.session.exec(ordered.limit(1))).first()
+
+    async def decisions(self, model: str, version: int) -> list[DecisionRow]:
+        """What people said of a version."""
+        query = select(DecisionRow).where(DecisionRow.model == model, DecisionRow.version == version)
+        return list((await self.session.exec(query.order_by(col(DecisionRow.at)))).all())
+
+    async def lapsed(self, now: datetime) -> list[VersionRow]:
+        """Versions whose request for approval is over."""
+        query = select(VersionRow).where(VersionRow.state == State.PENDING, col(VersionRow.expires_at) <= now)
+        return list((await self.session.exec(query)).all())
+
+    async def signals(self, model: str, version: int | None) -> list[SignalRow]:
+        """What was seen of a version."""
+        query = select(SignalRow).where(SignalRow.model == model)
+        if version is not None:
+            query = query.where(SignalRow.version == version)
+        return list((await self.session.exec(query.order_by(col(SignalRow.at)))).all())
