@@ -2,10 +2,11 @@
 
 import io
 import os
-import signal
+import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part, parse_declaration
@@ -37,29 +39,39 @@ class RayHead:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port, self._client, self._dashboard = free_ports(3)
+        self.port, self._dashboard = free_ports(2)
         self.address = f"127.0.0.1:{self.port}"
+        self.token_file = folder / "token"
+        self.token_file.write_text(secrets.token_hex(32))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it listens."""
         command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={self.port}"]
         size = ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false"]
-        ports = [f"--ray-client-server-port={self._client}", f"--dashboard-agent-listen-port={self._dashboard}"]
+        ports = [f"--dashboard-agent-listen-port={self._dashboard}"]
         place = ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
         log = self._folder / "ray.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [*command, *size, *ports, *place], stdout=out, stderr=out, start_new_session=True
+                [*command, *size, *ports, *place],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file)},
             )
         wait_until(lambda: listens(self.port), self._process, log, within=60)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End the head with everything below it."""
+    def kill(self) -> None:
+        """Kill -9 the head and everything below it, workers too."""
         process, self._process = self._process, None
         if process is not None:
-            os.killpg(process.pid, number)
-            process.wait(30)
+            below = psutil.Process(process.pid).children(recursive=True)
+            for each in (*below, process):
+                with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                    each.kill()
+            process.wait(10)
+            psutil.wait_procs(below, 10)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +80,7 @@ def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
     head = RayHead(tmp_path_factory.mktemp("ray"))
     head.start()
     yield head
-    head.stop()
+    head.kill()
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +95,7 @@ def trainer(stage: Any, sqlite_url: str, ray_head: RayHead, buckets: S3) -> Open
 
     def opened(**settings: Any) -> Stage:
         told = {"database_url": sqlite_url, "objects": buckets.settings, "ray_address": ray_head.address}
+        told |= {"ray_token_file": ray_head.token_file}
         return stage(build, TrainerSettings, **{**told, "run_memory_mb": 1500, **settings})
 
     return opened

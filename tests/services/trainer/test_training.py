@@ -27,6 +27,7 @@ async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp
     """Queued, started, progressed, completed: with everything that a person needs to make the model again."""
     await on.say(world.declared(training={"params": {"C": 0.5}, "seed": 4}))
     await on.say(world.ingested(world.flights(seed=1), world.flights(seed=2)))
+    await on.quiet()
 
     asked = await on.say(ASK, as_="operator", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
 
@@ -60,6 +61,7 @@ async def test_any_nats_client_can_ask(on: Stage, world: Any) -> None:
     """Bare JSON on the subject is enough."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
+    await on.quiet()
 
     await on.publish("headrace.request.training.delay", b'{"reason": "new season"}')
 
@@ -103,6 +105,7 @@ async def test_a_run_of_newer_data_waits_for_them(on: Stage, world: Any) -> None
 async def test_a_request_that_came_before_any_data_waits(on: Stage, world: Any) -> None:
     """Declare, ask, ingest: in this order too."""
     await on.say(world.declared())
+    await on.quiet()
     await on.say(ASK, as_="operator")
     assert (await on.heard(TrainingQueued)).data.waits_for == "data"
 
@@ -116,6 +119,7 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
     await on.say(world.declared(training={"params": {"C": 0.5}}))
     await on.say(world.ingested(world.flights()))
     await on.say(world.ingested(world.flights(), world.flights(seed=2), version=2))
+    await on.quiet()
 
     await on.say(TrainingRequested(model="delay", params={"max_iter": 50}, dataset_version=1, seed=7), as_="operator")
 
@@ -158,6 +162,7 @@ async def test_a_training_that_cannot_be_says_why(
     """In words for the author of the model; nothing is half done, and nothing else is said afterwards."""
     await on.say(world.declared(**declared))
     await on.say(world.ingested(world.flights(**columns)))
+    await on.quiet()
 
     await on.say(ASK, as_="operator")
 
@@ -170,6 +175,7 @@ async def test_too_few_rows_cannot_train(on: Stage, world: Any) -> None:
     """Neither can none at all."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights(rows=9)))
+    await on.quiet()
 
     await on.say(ASK, as_="operator")
 
@@ -184,6 +190,7 @@ async def test_data_that_are_gone_are_named(on: Stage, world: Any, buckets: S3) 
     buckets.sync.remove(event.parts[0].object)
     await on.say(world.declared())
     await on.say(event)
+    await on.quiet()
 
     await on.say(ASK, as_="operator")
 

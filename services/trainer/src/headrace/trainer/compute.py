@@ -143,7 +143,9 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
             self._process.kill()
 
     async def _end(self) -> None:
-        """Hang up and give the gateway a moment: a local Ray ends with it."""
+        """Hang up and give the gateway a moment: a local Ray ends with it. While connecting it has nothing to end."""
+        if not self.ready.is_set():
+            self._kill()
         if self._writer is not None:
             self._writer.close()
         try:
