@@ -196,22 +196,7 @@ async def running(
 async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT; requests in hand are answered."""
     async with running(settings, on_fatal=on_fatal) as replica:
-        server = _Server(
-            uvicorn.Config(
-                replica.app,
-                host=settings.http_host,
-                port=settings.http_port,
-                http=FastProtocol,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=max(1, int(settings.drain_s)),
-            )
-        )
+        server = http_server(replica)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
@@ -221,7 +206,27 @@ async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) ->
     log.info("stopped")
 
 
-class _Server(uvicorn.Server):
+def http_server(replica: Replica) -> "HttpServer":
+    """The HTTP port of a replica, not yet open."""
+    settings = replica.settings
+    config = uvicorn.Config(
+        replica.app,
+        host=settings.http_host,
+        port=settings.http_port,
+        http=FastProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+    )
+    return HttpServer(config)
+
+
+class HttpServer(uvicorn.Server):
     """uvicorn without signal handlers of its own."""
 
     def leave(self) -> None:
