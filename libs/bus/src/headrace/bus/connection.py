@@ -27,7 +27,8 @@ RECONNECT_WAIT_S = 0.25
 RECONNECT_JITTER_S = 0.25
 PING_S = 10
 ACK_TIMEOUT_S = 5.0
-DENIED = re.compile(r"permissions violation for publish(?:ish)? to \"?([^\"\s]+)", re.IGNORECASE)
+SWEEP_EVERY = 65_536  # publishes after which acknowledgements that nobody awaits any more are forgotten
+DENIED = re.compile(r"permissions violation for (publish|subscription) to \"?([^\"\s]+)", re.IGNORECASE)
 
 Callback = Callable[[], Awaitable[None] | None]
 
@@ -49,8 +50,7 @@ class Connection:
         self.identity = identity
         self.denied: dict[str, int] = {}
         self.reconnected: list[Callback] = []
-        self._waiting: dict[str, asyncio.Future[PubAck]] = {}
-        self._subjects: dict[str, str] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[PubAck], str]] = {}
         self._next = 0
         self._prefix = ""
 
@@ -81,12 +81,18 @@ class Connection:
         if not self.client.is_connected:
             raise BrokerAway("not connected")
         self._next += 1
+        if self._next % SWEEP_EVERY == 0:
+            self._waiting = {token: entry for token, entry in self._waiting.items() if not entry[0].done()}
         token = str(self._next)
         future: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = future
-        self._subjects[token] = subject
-        # nats-py changes the headers it is given
-        await self.client.publish(subject, payload, self._prefix + token, dict(headers) if headers else None)
+        self._waiting[token] = (future, subject)
+        try:  # nats-py changes the headers it is given
+            await self.client.publish(subject, payload, self._prefix + token, dict(headers) if headers else None)
+        except (nats.errors.ConnectionClosedError, nats.errors.OutboundBufferLimitError) as error:
+            self._waiting.pop(token, None)
+            raise BrokerAway(str(error)) from error
+        except (nats.errors.Error, ValueError) as error:  # too large, or no subject
+            self._settle(token, error=PublishRefused(400, f"{subject}: {error}"))
         return future
 
     async def publish_and_wait(
@@ -127,18 +133,15 @@ class Connection:
 
     def fail_waiting(self, why: str) -> None:
         """Nobody will answer what was sent before."""
-        waiting, self._waiting = self._waiting, {}
-        self._subjects.clear()
-        for future in waiting.values():
-            if not future.done():
-                future.set_exception(BrokerAway(why))
-                future.exception()  # a future that nobody awaits any more is no error
+        for token in list(self._waiting):
+            self._settle(token, error=BrokerAway(why))
 
-    def note_denied(self, subject: str) -> None:
-        """The broker refused a publish: count it, and tell who waits for it at once instead of letting it time out."""
+    def note_denied(self, subject: str, what: str = "publish") -> None:
+        """The broker refused: count it, and tell who waits at once instead of letting it time out."""
         self.denied[subject] = self.denied.get(subject, 0) + 1
-        for token in [token for token, sent in self._subjects.items() if sent == subject]:
-            self._settle(token, error=PublishRefused(403, f"{self.identity} may not publish to {subject}"))
+        refused = PublishRefused(403, f"{self.identity} may not {what} to {subject}")
+        for token in [token for token, (_, sent) in self._waiting.items() if sent == subject]:
+            self._settle(token, error=refused)
 
     async def _on_ack(self, message: Msg) -> None:
         token = message.subject[len(self._prefix) :]
@@ -153,14 +156,15 @@ class Connection:
             self._settle(token, PubAck(answer["stream"], answer["seq"], answer.get("duplicate", False)))
 
     def _settle(self, token: str, ack: PubAck | None = None, error: Exception | None = None) -> None:
-        self._subjects.pop(token, None)
-        future = self._waiting.pop(token, None)
+        future, subject = self._waiting.pop(token, (None, ""))
         if future is None or future.done():
             return
         if ack is not None:
+            self.denied.pop(subject, None)  # allowed again
             future.set_result(ack)
         elif error is not None:
             future.set_exception(error)
+            future.exception()  # a future that nobody awaits any more is no error
 
 
 async def connect(
@@ -171,15 +175,13 @@ async def connect(
     `on_fatal` is called when the connection is closed for good, for instance because the identity was revoked:
     the process should end, so that whoever watches it starts it anew.
     """
-    holder: list[Connection] = []
     client = Client()
     connection = Connection(client, settings.identity)
-    holder.append(connection)
 
     async def on_error(error: Exception) -> None:
         denied = DENIED.search(str(error))
         if denied:
-            connection.note_denied(denied[1].rstrip('"'))
+            connection.note_denied(denied[2].rstrip('"'), denied[1])
         log.warning("broker_error", error=str(error) or type(error).__name__)
 
     async def on_disconnected() -> None:
@@ -187,6 +189,7 @@ async def connect(
 
     async def on_reconnected() -> None:
         log.info("broker_reconnected", url=settings.url)
+        connection.denied.clear()  # what is still refused will be refused again
         for callback in connection.reconnected:
             done = callback()
             if done is not None:

@@ -1,26 +1,24 @@
 """From a message to its effect, exactly once: inbox, handler and outbox in one transaction, then the ack.
 
-A batch is handled in one transaction (one commit, one fsync). When anything in it fails, the whole is rolled back and
-each message is done again in a transaction of its own, so that a bad one cannot harm its neighbours.
+A batch is handled in one transaction (one commit, one sync of the disk). When anything in it fails, the whole is
+rolled back: what came before the bad message is done again together, the bad one alone, in a transaction of its own.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import structlog
 from opentelemetry.trace import SpanKind
-from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.connection import Connection
 from headrace.bus.errors import NotYet, Refused
+from headrace.bus.inbox import Item, claim, close, count
 from headrace.bus.messages import RawMessage
-from headrace.bus.parking import park
+from headrace.bus.parking import park, plain
 from headrace.bus.policy import Patience, jitter
 from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.tables import Inbox
@@ -34,19 +32,21 @@ Handler = Callable[[Any, Work], Awaitable[None]]
 Observe = Callable[[str, str, float], None]  # event type, outcome, seconds
 
 OUTAGE_DELAY_S = 1.0
+LARGEST_BATCH = 128  # more gains little, and a failure repeats what came before it
+LONGEST_BATCH_S = 0.25  # others wait for the database meanwhile; slow handlers get smaller batches
+SUSPECT = 3  # delivered this often without an answer: perhaps handling it ends the process
+LONGEST_ID = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A message that was read, under the id by which the inbox knows it."""
+class HandlerBroke(Exception):
+    """A handler raised what would look like an outage of the database, or like the end of this task."""
 
-    message: RawMessage
-    envelope: Envelope
 
-    @property
-    def id(self) -> str:
-        """The event's id."""
-        return self.envelope.id
+class _Again(Exception):
+    """A message of this batch failed before and is handled alone, after the `good` ones in front of it."""
+
+    def __init__(self, good: int) -> None:
+        self.good = good
 
 
 class Inlet:
@@ -72,130 +72,185 @@ class Inlet:
         self._clock = clock
         self._patience = patience or Patience()
         self._observe = observe
+        self._most = LARGEST_BATCH
+        self.problem: str | None = None
 
     async def process(self, messages: Sequence[RawMessage]) -> None:
-        """Handle a batch; every message is acknowledged, or goes back with a delay. Never raises but on a bug here."""
+        """Handle messages in their order; each is acknowledged, or goes back with a delay."""
         items: dict[str, Item] = {}
         for message in messages:
             item = await self._read(message)
-            if item is None:
-                continue
-            if item.id in items:  # the same message twice in one batch: the first decides
+            if item is not None and item.id in items:  # the same message twice in one batch: the first decides
                 await self._ack(message)
-                continue
-            items[item.id] = item
-        if items:
-            await self._handle(list(items.values()))
+            elif item is not None:
+                items[item.id] = item
+        await self._handle(list(items.values()))
 
     async def _handle(self, items: Sequence[Item]) -> None:
-        if len(items) > 1 and await self._together(items):
-            return
-        for item in items:
+        suspects = [item for item in items if item.message.delivered >= SUSPECT]
+        calm = [item for item in items if item.message.delivered < SUSPECT]
+        while calm:
+            handled = await self._some(calm)
+            calm = calm[handled:]
+        for item in suspects:
             await self._alone(item)
 
-    async def _together(self, items: Sequence[Item]) -> bool:
-        """One transaction for all; False when it was rolled back."""
-        started = time.perf_counter()
+    async def _some(self, items: Sequence[Item]) -> int:
+        """Handle some from the front; returns how many."""
+        batch = items[: self._most]
+        good = await self._together(batch) if len(batch) > 1 else 0
+        if good == len(batch):
+            return good
+        if good and await self._together(batch[:good]) != good:  # it was not the message after them
+            good = 0
+        await self._alone(batch[good])
+        return good + 1
+
+    async def _together(self, items: Sequence[Item]) -> int:
+        """One transaction for all; returns how many went well. Unless that is all, nothing of it was kept."""
+        started, good = time.perf_counter(), 0
         try:
             async with self._store.write() as session:
-                fresh = await self._fresh(session, items)
-                for item in fresh:
-                    await self._run(item, session)
-                session.add_all([self._row(item, "done") for item in fresh])
-        except Exception:  # whatever it was, each message is judged alone now
-            return False
+                fresh = await claim(session, items, self._clock())
+                failed_before = [at for at, item in enumerate(items) if fresh.get(item.id)]
+                if failed_before:
+                    raise _Again(failed_before[0])
+                for item in items:
+                    if item.id in fresh:
+                        await self._run(item, session)
+                    good += 1
+        except _Again as again:
+            return again.good
+        except Exception as error:  # whatever it was, the message is judged alone
+            return await self._outage(items, error) if is_outage(error) else min(good, len(items) - 1)
+        await self._after(items, fresh, time.perf_counter() - started)
+        return len(items)
+
+    async def _after(self, items: Sequence[Item], fresh: Mapping[str, int], seconds: float) -> None:
+        """The transaction is on the disk: say so to the relay, to the broker and in the log."""
+        self.problem = None
         self._wake()
-        seconds = (time.perf_counter() - started) / max(1, len(fresh))
-        for item in fresh:
-            self._tell(item, "done", seconds)
+        self._most = fitting(len(items), seconds, self._most)
         for item in items:
             await self._ack(item.message)
-        return True
+        for item in items:
+            self._tell(item, "done" if item.id in fresh else "duplicate", seconds / len(items))
 
     async def _alone(self, item: Item) -> None:
         started = time.perf_counter()
+        counted = item.message.delivered >= SUSPECT
         try:
-            async with self._store.write() as session:
-                known = await session.get(Inbox, item.id)
-                if known is None or known.done_at is None:
-                    await self._run(item, session)
-                    await session.merge(self._row(item, "done", known))
-            outcome: str = "done" if known is None or known.done_at is None else "duplicate"
-            self._wake()
-            await self._ack(item.message)
+            if counted and await self._deadly(item):
+                outcome = "parked"
+            else:
+                outcome = await self._once(item)
         except Exception as error:
-            outcome = await self._judge(item, error)
+            outcome = await self._judge(item, error, counted)
         self._tell(item, outcome, time.perf_counter() - started)
 
+    async def _once(self, item: Item) -> str:
+        """Handle one message in a transaction of its own."""
+        async with self._store.write() as session:
+            fresh = await claim(session, [item], self._clock())
+            if fresh:
+                await self._run(item, session)
+        self.problem = None
+        self._wake()
+        await self._ack(item.message)
+        return "done" if fresh else "duplicate"
+
+    async def _deadly(self, item: Item) -> bool:
+        """Count the attempt before it is made, since the process may not outlive it; True where it was parked."""
+        async with self._store.write() as session:
+            known = await count(session, item, self._clock(), tries=1, error=None)
+        if known.done_at is not None or known.attempts <= self._patience.attempts:
+            return False
+        reason = known.error or f"handling it ended the process, or was never answered, {known.attempts - 1} times"
+        return await self._park(item, reason, known.attempts - 1) == "parked"
+
     async def _run(self, item: Item, session: AsyncSession) -> None:
-        handler = self._handlers.get(item.envelope.type)
-        if handler is None:
-            raise Refused(f"{self._service} hears no {item.envelope.type}")
         envelope = item.envelope
+        handler = self._handlers.get(envelope.type)
+        if handler is None:
+            raise Refused(f"{self._service} hears no {envelope.type}")
+        attributes = {"messaging.message.id": item.id}
         with (
-            span(
-                f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, {"messaging.message.id": item.id}
-            ) as at,
+            span(f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, attributes) as at,
             structlog.contextvars.bound_contextvars(**context(envelope)),
         ):
-            await handler(envelope.data, self._work(item, session, at))
+            await self._guarded(handler(envelope.data, self._work(item, session, at)))
+
+    async def _guarded(self, handling: Awaitable[None]) -> None:
+        """A handler that hangs, or whose own tasks end badly, stops neither this loop nor its neighbours."""
+        try:
+            async with asyncio.timeout(self._patience.longest.total_seconds()):
+                await handling
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise HandlerBroke("something that the handler waited for was cancelled") from None
+        except OSError as error:  # TimeoutError is one; neither is an outage of the database
+            raise HandlerBroke(f"{type(error).__name__}: {error}") from error
 
     def _work(self, item: Item, session: AsyncSession, traceparent: str) -> Work:
         envelope = item.envelope
-        actor = envelope.authid or f"{envelope.source.replace('headrace/', 'service:')}"
+        actor = envelope.authid or envelope.source.replace("headrace/", "service:")
         return Work(
             session, self._service, actor, self._clock(), envelope.id, envelope, envelope.correlationid, traceparent
         )
 
-    async def _judge(self, item: Item, error: Exception) -> str:
+    async def _judge(self, item: Item, error: Exception, counted: bool) -> str:
         """What becomes of a message whose handling failed. Nothing of what it did was kept."""
         if is_outage(error):
-            log.warning("database_outage", error=str(error).splitlines()[0])
-            await self._back(item.message, jitter(OUTAGE_DELAY_S))
+            await self._outage([item], error)
             return "outage"
         try:
-            return await self._verdict(item, error)
+            return await self._verdict(item, error, counted)
         except Exception as again:  # the verdict could not be written either: it comes back
-            log.warning("verdict_not_kept", error=str(again).splitlines()[0])
-            await self._back(item.message, jitter(OUTAGE_DELAY_S))
+            await self._outage([item], again)
             return "outage"
 
-    async def _verdict(self, item: Item, error: Exception) -> str:
-        known = await self._note(item, error)
+    async def _outage(self, items: Sequence[Item], error: Exception) -> int:
+        """Nothing can be kept right now; all come back, as often as it takes."""
+        self.problem = reason_of(error)
+        log.warning("database_outage", error=self.problem, messages=len(items))
+        for item in items:
+            await self._back(item.message, jitter(OUTAGE_DELAY_S))
+        return len(items)
+
+    async def _verdict(self, item: Item, error: Exception, counted: bool) -> str:
+        tries = int(not isinstance(error, NotYet)) - int(counted)
+        async with self._store.write() as session:
+            known = await count(session, item, self._clock(), tries=tries, error=plain(reason_of(error)))
         if known.done_at is not None:  # another copy of this service was faster
             await self._ack(item.message)
             return "duplicate"
         if isinstance(error, Refused):
             return await self._park(item, error.reason, known.attempts)
         if isinstance(error, NotYet):
-            if self._clock() - known.first_seen > self._patience.not_yet:
-                return await self._park(item, f"still too early after {self._patience.not_yet}: {error.reason}", 0)
-            await self._back(item.message, jitter(error.delay.total_seconds()))
-            return "not_yet"
+            return await self._wait(item, error, known)
+        log.warning("handler_failed", exc_info=error, attempt=known.attempts, **context(item.envelope))
         if known.attempts >= self._patience.attempts:
             return await self._park(item, reason_of(error), known.attempts)
-        log.warning("handler_failed", exc_info=error, attempt=known.attempts, **context(item.envelope))
         await self._back(item.message, self._patience.delay(known.attempts))
         return "failed"
 
-    async def _note(self, item: Item, error: Exception) -> Inbox:
-        """Count the attempt where the broker's own count cannot be trusted: in the inbox."""
-        async with self._store.write() as session:
-            known = await session.get(Inbox, item.id)
-            row = known or self._row(item, None)
-            if row.done_at is None:
-                row.attempts += not isinstance(error, NotYet)
-                row.error = reason_of(error)
-                session.add(row)
-        return row
+    async def _wait(self, item: Item, error: NotYet, known: Inbox) -> str:
+        if self._clock() - known.first_seen > self._patience.not_yet:
+            reason = f"still too early after {self._patience.not_yet}: {error.reason}"
+            return await self._park(item, reason, known.attempts)
+        await self._back(item.message, jitter(error.delay.total_seconds()))
+        return "not_yet"
 
     async def _park(self, item: Item, reason: str, attempts: int) -> str:
         async with self._store.write() as session:
+            now = self._clock()
+            if not await close(session, item.id, now, outcome="parked", error=plain(reason)[:500]):
+                return "duplicate"  # done meanwhile: acknowledged by whoever did it
             work = self._work(item, session, follow(item.envelope.traceparent))
             work.root = f"{item.id}/parked"  # its refusal is not what the handler would have said
             park(work, item.message, item.id, reason, attempts)
-            done = {"done_at": self._clock(), "outcome": "parked", "error": reason[:500]}
-            await session.exec(update(Inbox).where(col(Inbox.message_id) == item.id).values(**done))
         self._wake()
         await self._ack(item.message)
         return "parked"
@@ -203,53 +258,48 @@ class Inlet:
     async def _read(self, message: RawMessage) -> Item | None:
         """Read a message, or park it at once when no schema allows it."""
         try:
-            return Item(message, message.envelope())
+            item = Item(message, message.envelope())
+            if len(item.id) > LONGEST_ID or plain(item.id) != item.id:
+                raise ContractError(f"id: at most {LONGEST_ID} characters of plain text are needed")
         except ContractError as error:
-            await self._park_unread(message, str(error))
-            return None
+            await self._unreadable(message, str(error))
+        except Exception as error:  # a bug in reading must not stop what comes after
+            log.exception("reading_failed", stream=message.stream, seq=message.seq)
+            await self._unreadable(message, reason_of(error))
+        else:
+            return item
+        return None
 
-    async def _park_unread(self, message: RawMessage, reason: str) -> None:
-        message_id = f"{message.stream}-{message.seq}"
-        now = self._clock()
-        row = Inbox(
-            message_id=message_id, stream=message.stream, seq=message.seq, first_seen=now, done_at=now, outcome="parked"
-        )
+    async def _unreadable(self, message: RawMessage, reason: str) -> None:
         try:
-            async with self._store.write() as session:
-                if await session.get(Inbox, message_id) is None:
-                    session.add(row)
-                    work = Work(session, self._service, "nats:outsider", now, message_id, traceparent=follow(None))
-                    park(work, message, message_id, reason, 1)
+            await self._park_unread(message, reason)
+        except IntegrityError:
+            log.debug("parked_before", stream=message.stream, seq=message.seq)
         except Exception as error:
-            if not isinstance(error, IntegrityError):
-                await self._back(message, jitter(OUTAGE_DELAY_S))
-                return
+            self.problem = reason_of(error)
+            await self._back(message, jitter(OUTAGE_DELAY_S))
+            return
         self._wake()
         log.warning("message_parked", subject=message.subject, stream=message.stream, seq=message.seq, reason=reason)
         self._observe("unreadable", "parked", 0.0)
         await self._ack(message)
 
-    async def _fresh(self, session: AsyncSession, items: Sequence[Item]) -> list[Item]:
-        """Those that were never tried; a batch with one that failed before is handled one by one."""
-        ids = [item.id for item in items]
-        rows = (await session.exec(select(Inbox.message_id, Inbox.done_at).where(col(Inbox.message_id).in_(ids)))).all()
-        if any(done_at is None for _, done_at in rows):
-            raise NotYet("a message of this batch failed before")
-        done = {message_id for message_id, _ in rows}
-        return [item for item in items if item.id not in done]
-
-    def _row(self, item: Item, outcome: str | None, known: Inbox | None = None) -> Inbox:
-        now = self._clock()
-        done_at: datetime | None = now if outcome else None
-        return Inbox(
-            message_id=item.id,
-            stream=item.message.stream,
-            seq=item.message.seq,
-            attempts=known.attempts if known else 0,
-            first_seen=known.first_seen if known else now,
-            done_at=done_at,
-            outcome=outcome,
+    async def _park_unread(self, message: RawMessage, reason: str) -> None:
+        """Under the message's place, since its id cannot be trusted."""
+        place, now = f"{message.stream}-{message.seq}/unread", self._clock()
+        row = Inbox(
+            message_id=place, stream=message.stream, seq=message.seq, first_seen=now, done_at=now, outcome="parked"
         )
+        async with self._store.write() as session:
+            session.add(row)
+            await session.flush()
+            park(
+                Work(session, self._service, "nats:outsider", now, place, traceparent=follow(None)),
+                message,
+                place,
+                reason,
+                1,
+            )
 
     async def _ack(self, message: RawMessage) -> None:
         await self._connection.send(message.reply, b"+ACK")
@@ -260,8 +310,15 @@ class Inlet:
     def _tell(self, item: Item, outcome: str, seconds: float) -> None:
         """One wide line per message."""
         self._observe(item.envelope.type, outcome, seconds)
-        level = "info" if outcome in {"done", "duplicate", "not_yet"} else "warning"
-        getattr(log, level)("message_handled", outcome=outcome, ms=round(seconds * 1e3, 2), **context(item.envelope))
+        tell = log.info if outcome in {"done", "duplicate", "not_yet"} else log.warning
+        tell("message_handled", outcome=outcome, ms=round(seconds * 1e3, 2), **context(item.envelope))
+
+
+def fitting(handled: int, seconds: float, most: int) -> int:
+    """How many messages the next batch may have, so that it does not hold the database for long."""
+    if seconds > LONGEST_BATCH_S:
+        return max(1, int(handled * LONGEST_BATCH_S / seconds))
+    return min(LARGEST_BATCH, 2 * most) if handled >= most else most
 
 
 def context(envelope: Envelope) -> dict[str, object]:
@@ -279,4 +336,5 @@ def reason_of(error: Exception) -> str:
     """An error in one readable line."""
     if isinstance(error, (Refused, NotYet)):
         return error.reason
-    return f"{type(error).__name__}: {error}".splitlines()[0][:500]
+    text = str(error) if isinstance(error, HandlerBroke) else f"{type(error).__name__}: {error}"
+    return (text.splitlines() or [type(error).__name__])[0][:500]

@@ -40,19 +40,20 @@ class Intake:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing comes in, where the broker said so."""
-        return self._loop.problem
+        """Why nothing comes in."""
+        ended = self._task.done() and not self._stopping
+        return self._loop.problem or ("the loop has ended; restart the service" if ended else None)
 
     async def start(self) -> None:
         """Begin."""
         await self._loop.start()
         self._task = asyncio.create_task(self._run())
 
-    async def stop(self) -> None:
-        """Finish the batch in hand, pull no more."""
+    async def stop(self, *, patience: float = 2.0) -> None:
+        """Finish the batch in hand, for at most `patience` seconds, and pull no more; the rest goes back."""
         self._stopping = True
         waiting = asyncio.create_task(self._idle.wait())
-        await asyncio.wait({waiting, self._task}, timeout=4, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, self._task}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         await cancel(self._task)
         await self._loop.stop()
@@ -62,21 +63,23 @@ class Intake:
             self._idle.set()
             taken = await self._loop.take(self._batch)
             self._idle.clear()
-            messages = [raw(message) for message in taken]
-            keeping = asyncio.create_task(self._keep(messages))
-            try:
-                await self._processor.process(messages)
-            except Exception:
-                log.exception("batch_failed", stream=self.spec.stream, durable=self.spec.durable)
-                await asyncio.sleep(1)  # not acknowledged: they come back after the ack wait
-            finally:
-                await cancel(keeping)
+            await self._hand_over([raw(message) for message in taken])
         self._idle.set()
+
+    async def _hand_over(self, messages: Sequence[RawMessage]) -> None:
+        keeping = asyncio.create_task(self._keep(messages))
+        try:
+            await self._processor.process(messages)
+        except Exception:
+            log.exception("batch_failed", stream=self.spec.stream, durable=self.spec.durable)
+            await asyncio.sleep(1)  # not acknowledged: they come back after the ack wait
+        finally:
+            await cancel(keeping)
 
     async def _keep(self, messages: Sequence[RawMessage]) -> None:
         """Tell the broker that a long batch is still worked on."""
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(ACK_WAIT_S / 3)
-                for message in messages:
-                    await self._connection.send(message.reply, b"+WPI")
+                for reply in (*(message.reply for message in messages), *self._loop.waiting()):
+                    await self._connection.send(reply, b"+WPI")

@@ -7,8 +7,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.messages import RawMessage
-from headrace.bus.tables import Outbox, Parked
-from headrace.bus.work import ID_HEADER, Work
+from headrace.bus.outbox import put
+from headrace.bus.tables import Parked
+from headrace.bus.work import ID_HEADER, LARGEST, Work
 from headrace.contracts import CONTENT_TYPE, ContractError, RequestRefused, derive_id, encode
 
 LONGEST_REASON = 2_000
@@ -16,23 +17,23 @@ LONGEST_REASON = 2_000
 
 def park(work: Work, message: RawMessage, message_id: str, reason: str, attempts: int) -> Parked:
     """Put a message aside, in the table and in the stream PARKED; a request is answered with its refusal."""
-    _, aggregate, fact, key = _parts(message.original_subject)
+    _, aggregate, fact, key = _parts(plain(message.original_subject))
     row = Parked(
         id=derive_id(message_id, "parked", work.service, message.seq),
         message_id=message_id,
         stream=message.stream,
         seq=message.seq,
-        subject=message.original_subject,
+        subject=plain(message.original_subject),
         type=f"headrace.{aggregate}.{fact}",
         key=key,
-        headers=dict(message.headers),
+        headers={plain(name): plain(value) for name, value in message.headers.items()},
         body=message.data,
-        reason=reason[:LONGEST_REASON],
+        reason=plain(reason)[:LONGEST_REASON],
         attempts=attempts,
         parked_at=work.now,
     )
     work.session.add(row)
-    work.session.add(_copy(work, row, f"headrace.parked.{work.service}.{aggregate}.{fact}.{key}"))
+    _copy(work, row, f"headrace.parked.{work.service}.{aggregate}.{fact}.{key}")
     if aggregate == "request" and fact != "refused":
         work.emit(_refusal(work, row))
     return row
@@ -50,7 +51,7 @@ def replay(work: Work, row: Parked) -> str:
     new_id = derive_id(row.id, "replay", row.key, 0)
     body, headers = _again(row, new_id)
     subject = f"headrace.replay.{work.service}.{row.subject.removeprefix('headrace.')}"
-    work.session.add(Outbox(event_id=new_id, subject=subject, body=body, headers=headers, created_at=work.now))
+    put(work.session, event_id=new_id, subject=subject, body=body, headers=headers, now=work.now)
     row.replayed_at = work.now
     work.session.add(row)
     return new_id
@@ -78,7 +79,8 @@ def _again(row: Parked, new_id: str) -> tuple[bytes, dict[str, str]]:
     return encode(again), {ID_HEADER: new_id, "Content-Type": CONTENT_TYPE}
 
 
-def _copy(work: Work, row: Parked, subject: str) -> Outbox:
+def _copy(work: Work, row: Parked, subject: str) -> None:
+    """The same in the stream PARKED; what is too large for one more header is cut there, and whole in the table."""
     headers = {
         ID_HEADER: row.id,
         "Headrace-Reason": " ".join(row.reason.split())[:500].encode("ascii", "replace").decode(),
@@ -88,7 +90,9 @@ def _copy(work: Work, row: Parked, subject: str) -> Outbox:
         "Headrace-Seq": str(row.seq),
         "Headrace-Message-Id": row.message_id,
     }
-    return Outbox(event_id=row.id, subject=subject, body=row.body, headers=headers, created_at=work.now)
+    if len(row.body) > LARGEST:
+        headers["Headrace-Cut"] = f"{LARGEST} of {len(row.body)} bytes"
+    put(work.session, event_id=row.id, subject=subject, body=row.body[:LARGEST], headers=headers, now=work.now)
 
 
 def _refusal(work: Work, row: Parked) -> RequestRefused:
@@ -100,6 +104,11 @@ def _refusal(work: Work, row: Parked) -> RequestRefused:
         reason=row.reason,
         by=work.service,
     )
+
+
+def plain(text: str) -> str:
+    """Text that every database keeps: without NUL and without half characters."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _parts(subject: str) -> tuple[str, str, str, str]:

@@ -12,6 +12,7 @@ class Patience:
     attempts: int = 6  # with the delays below: about a minute, longer than most outages of a neighbour's resource
     first_delay: timedelta = timedelta(milliseconds=500)
     longest_delay: timedelta = timedelta(seconds=20)
+    longest: timedelta = timedelta(minutes=1)  # a handler that takes longer hangs; long work belongs into a job
     not_yet: timedelta = timedelta(hours=1)  # an event whose forerunner has not come by then needs a person
 
     def delay(self, attempt: int) -> float:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from nats.aio.msg import Msg
@@ -27,7 +28,8 @@ class PullLoop:
         self._connection = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._batch = batch
-        self._ready: asyncio.Queue[Msg] = asyncio.Queue()
+        self._ready: deque[Msg] = deque()
+        self._some = asyncio.Event()
         self._kick = asyncio.Event()
         self._generation = 0
         self._pending = 0
@@ -45,12 +47,17 @@ class PullLoop:
 
     async def take(self, most: int) -> Sequence[Msg]:
         """Wait for a message, and return it with those that are there already, at most `most`."""
-        taken = [await self._ready.get()]
-        while len(taken) < most and not self._ready.empty():
-            taken.append(self._ready.get_nowait())
+        while not self._ready:
+            self._some.clear()
+            await self._some.wait()
+        taken = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
         if self._pending <= 0:
             self._kick.set()
         return taken
+
+    def waiting(self) -> list[str]:
+        """The acknowledgement subjects of what is at hand and not taken yet."""
+        return [message.reply for message in self._ready]
 
     def rearm(self) -> None:
         """Ask again: the outstanding pull is lost."""
@@ -63,8 +70,8 @@ class PullLoop:
         await cancel(self._task)
         if self._connection.connected:
             await self._subscription.unsubscribe()
-        while not self._ready.empty():
-            await self._connection.send(self._ready.get_nowait().reply, b"-NAK")
+        while self._ready:
+            await self._connection.send(self._ready.popleft().reply, b"-NAK")
 
     async def _on_message(self, message: Msg) -> None:
         self._heard = time.monotonic()
@@ -72,7 +79,8 @@ class PullLoop:
         if message.reply.startswith("$JS.ACK"):
             self._pending -= 1
             self.problem = None
-            self._ready.put_nowait(message)
+            self._ready.append(message)
+            self._some.set()
             return
         status = (message.headers or {}).get("Status")
         if status == "100" or not message.subject.endswith(f".{self._generation}"):
@@ -82,7 +90,7 @@ class PullLoop:
 
     async def _arm(self) -> None:
         while True:
-            if self._connection.connected and self._pending <= 0 and self._ready.qsize() < self._batch:
+            if self._connection.connected and self._pending <= 0 and len(self._ready) < self._batch:
                 await self._pull()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._kick.wait(), HEARTBEAT_S)

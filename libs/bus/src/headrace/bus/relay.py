@@ -8,22 +8,23 @@ knows it for good.
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
-from sqlalchemy import func, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col, select
 
-from headrace.bus.connection import Connection
+from headrace.bus.connection import ACK_TIMEOUT_S, Connection, PubAck
 from headrace.bus.errors import BrokerAway, PublishRefused
+from headrace.bus.outbox import OUTBOX
 from headrace.bus.policy import jitter
 from headrace.bus.store import Clock, Store
-from headrace.bus.tables import Outbox
 from headrace.bus.tasks import cancel
 
 log = structlog.get_logger()
 
 WINDOW = 256  # acknowledgements outstanding at once
+MARK_AT_ONCE = 1024  # published events whose mark may wait for one common commit
 POLL_S = 1.0  # backstop; a commit in this process wakes the relay at once
 LOCK = 0x48454144  # "HEAD": one relay per database, whoever holds this advisory lock
 
@@ -48,22 +49,22 @@ class Relay:
         self._connection.reconnected.append(self.wake)
         self._task = asyncio.create_task(self._run())
 
-    async def stop(self, *, patience: float = 2.0) -> None:
+    async def stop(self, *, patience: float = 1.0) -> None:
         """Send what is left, for at most `patience` seconds; the rest waits for the next start."""
-        with contextlib.suppress(TimeoutError, BrokerAway, Exception):
+        with contextlib.suppress(Exception):
             async with asyncio.timeout(patience):
-                while self._connection.connected and await self.unsent():
+                while self._connection.connected and self.problem is None and await self.unsent():
                     self.wake()
                     await asyncio.sleep(0.01)
+        self._connection.reconnected.remove(self.wake)
         await cancel(self._task)
-        if self._lock is not None:
-            await self._lock.close()
+        await self._let_go()
 
     async def unsent(self) -> int:
         """How many events wait to be said."""
         async with self._store.read() as session:
-            found = await session.exec(select(func.count()).select_from(Outbox).where(col(Outbox.sent_at).is_(None)))
-            return found.one()
+            found = await session.execute(select(func.count()).select_from(OUTBOX).where(OUTBOX.c.sent_at.is_(None)))
+            return int(found.scalar_one())
 
     async def _run(self) -> None:
         while True:
@@ -74,6 +75,7 @@ class Relay:
             except (BrokerAway, PublishRefused) as error:
                 await self._wait_out(str(error))
             except Exception as error:  # the database is away; nothing is lost while it is
+                await self._let_go()
                 await self._wait_out(f"{type(error).__name__}: {error}".splitlines()[0])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), jitter(POLL_S))
@@ -85,35 +87,45 @@ class Relay:
         await asyncio.sleep(jitter(0.2))
 
     async def _drain(self) -> None:
+        """Publish all that is unsent; an event that the broker refuses stays, and does not hold up those behind it."""
         if not await self._is_mine():
             return
-        while rows := await self._next():
-            await self._publish(rows)
-
-    async def _next(self) -> Sequence[Outbox]:
-        async with self._store.read() as session:
-            query = select(Outbox).where(col(Outbox.sent_at).is_(None)).order_by(col(Outbox.seq)).limit(WINDOW)
-            return (await session.exec(query)).all()
-
-    async def _publish(self, rows: Sequence[Outbox]) -> None:
-        """Send a window, then mark what was acknowledged; what was not stays unsent and is tried again."""
-        futures = [await self._connection.publish(row.subject, row.body, row.headers) for row in rows]
-        failure: BaseException | None = None
-        stored: list[int | None] = []
-        done, _ = await asyncio.wait(futures, timeout=5)
-        for row, future in zip(rows, futures, strict=True):
-            error = future.exception() if future in done else BrokerAway("no acknowledgement within 5 s")
-            failure = failure or error
-            if error is None:
-                stored.append(row.seq)
-        await self._mark(stored)
+        after, failure, stored = 0, None, list[int]()
+        try:
+            while rows := await self._next(after):
+                acknowledged, error = await self._publish(rows)
+                stored += acknowledged
+                failure = failure or error
+                if error is not None and not acknowledged:  # none of a window: this is no matter of one event
+                    break
+                if len(stored) >= MARK_AT_ONCE:
+                    await self._mark(stored)
+                    stored = []
+                after = rows[-1].seq
+        finally:
+            await self._mark(stored)
         if failure is not None:
             raise failure
 
-    async def _mark(self, stored: Sequence[int | None]) -> None:
+    async def _next(self, after: int) -> Sequence[Row[*tuple[Any, ...]]]:
+        unsent = OUTBOX.c.sent_at.is_(None) & (OUTBOX.c.seq > after)
+        columns = (OUTBOX.c.seq, OUTBOX.c.subject, OUTBOX.c.body, OUTBOX.c.headers)
+        async with self._store.engine.connect() as connection:
+            return (await connection.execute(select(*columns).where(unsent).order_by(OUTBOX.c.seq).limit(WINDOW))).all()
+
+    async def _publish(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[list[int], Exception | None]:
+        """Send a window; the numbers that the broker has stored, and the first error."""
+        futures = [await self._connection.publish(row.subject, row.body, row.headers) for row in rows]
+        await asyncio.wait(futures, timeout=ACK_TIMEOUT_S)
+        errors = [_error(future) for future in futures]
+        stored = [row.seq for row, error in zip(rows, errors, strict=True) if error is None]
+        return stored, next((error for error in errors if error is not None), None)
+
+    async def _mark(self, stored: Sequence[int]) -> None:
         if stored:
             async with self._store.write() as session:
-                await session.exec(update(Outbox).where(col(Outbox.seq).in_(stored)).values(sent_at=self._clock()))
+                sent = update(OUTBOX).where(OUTBOX.c.seq.in_(stored)).values(sent_at=self._clock())
+                await session.execute(sent)
 
     async def _is_mine(self) -> bool:
         """On PostgreSQL several copies of a service share a database: one of them relays."""
@@ -126,3 +138,19 @@ class Relay:
             return True
         await connection.close()
         return False
+
+    async def _let_go(self) -> None:
+        """The database was away, and the lock with the connection that held it."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            with contextlib.suppress(Exception):
+                await lock.invalidate()
+                await lock.close()
+
+
+def _error(future: "asyncio.Future[PubAck]") -> Exception | None:
+    if not future.done():
+        future.cancel()
+        return BrokerAway(f"no acknowledgement within {ACK_TIMEOUT_S} s")
+    error = future.exception()
+    return error if isinstance(error, Exception) else None

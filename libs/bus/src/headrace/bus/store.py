@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -40,8 +41,16 @@ class Store:
             await session.commit()
 
 
+# SQLite's primary codes for: busy, locked, out of memory, read-only, interrupted, I/O, corrupt, full, cannot open,
+# protocol, not a database. Its OperationalError also covers a wrong statement, which is a bug and no outage.
+_SQLITE_OUTAGES = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26})
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether the database itself failed (gone, locked, full), rather than what was asked of it."""
-    if isinstance(error, (OperationalError, InterfaceError, OSError)):
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_OUTAGES
+    if isinstance(error, (OperationalError, InterfaceError, OSError, PoolTimeout)):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated

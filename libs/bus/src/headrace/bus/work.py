@@ -5,11 +5,14 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus.tables import Outbox
+from headrace.bus.errors import Refused
+from headrace.bus.outbox import put
 from headrace.bus.trace import follow
 from headrace.contracts import CONTENT_TYPE, Envelope, Event, derive_id, encode, wrap
+from headrace.contracts.broker import MAX_PAYLOAD
 
 ID_HEADER = "Nats-Msg-Id"
+LARGEST = MAX_PAYLOAD - 2**16  # bytes; the rest is for headers
 
 
 @dataclass
@@ -32,7 +35,10 @@ class Work:
     emitted: list[str] = field(default_factory=list)
 
     def emit(self, event: Event) -> str:
-        """Say `event` when the transaction commits; returns its id, the same if this work is done again."""
+        """Say `event` when the transaction commits; returns its id, the same if this work is done again.
+
+        Raises Refused where the event is larger than the broker takes.
+        """
         event_id = derive_id(self.root, event.TYPE, event.key, len(self.emitted))
         envelope = wrap(
             event,
@@ -44,19 +50,23 @@ class Work:
             traceparent=follow(self.traceparent) if self.traceparent else None,
             authid=self.actor,
         )
-        self.session.add(outgoing(envelope, self.now))
+        put(
+            self.session,
+            event_id=event_id,
+            subject=envelope.nats_subject,
+            body=_body(envelope),
+            headers={ID_HEADER: event_id, "Content-Type": CONTENT_TYPE},
+            now=self.now,
+        )
         self.emitted.append(event_id)
         self.correlationid = envelope.correlationid
         return event_id
 
 
-def outgoing(envelope: Envelope, now: datetime) -> Outbox:
-    """The outbox row of an envelope."""
-    headers = {ID_HEADER: envelope.id, "Content-Type": CONTENT_TYPE}
-    return Outbox(
-        event_id=envelope.id,
-        subject=envelope.nats_subject,
-        body=encode(envelope),
-        headers=headers,
-        created_at=now,
-    )
+def _body(envelope: Envelope) -> bytes:
+    """The event's bytes; one that the broker would never take is refused here, where its cause can be parked."""
+    body = encode(envelope)
+    if len(body) > LARGEST:
+        size = f"{len(body):,} bytes; at most {LARGEST:,} fit into an event, put the rest into the object store"
+        raise Refused(f"{envelope.type} about {envelope.subject!r} has {size}")
+    return body
