@@ -30,9 +30,9 @@ class Work:
     root: str
     cause: Envelope | None = None
     correlationid: str | None = None
-    causationid: str | None = None  # of work that has no cause in hand, but knows which event led to it
     traceparent: str | None = None
     emitted: list[str] = field(default_factory=list)
+    causationid: str | None = None  # of work that has no cause in hand, but knows which event led to it
 
     def emit(self, event: Event) -> str:
         """Say `event` when the transaction commits; returns its id, the same if this work is done again.
