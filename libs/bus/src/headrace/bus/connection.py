@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 
 from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.bus.settings import BusSettings
+from headrace.bus.tasks import cancel
 
 log = structlog.get_logger()
 
@@ -53,6 +54,9 @@ class Connection:
         self._waiting: dict[str, tuple[asyncio.Future[PubAck], str]] = {}
         self._next = 0
         self._prefix = ""
+        self._opening: asyncio.Task[None] | None = None
+        self.opened = asyncio.Event()
+        self.closing = False
 
     @property
     def nc(self) -> Client:
@@ -69,6 +73,7 @@ class Connection:
         inbox = self.client.new_inbox()
         self._prefix = f"{inbox}."
         await self.client.subscribe(f"{inbox}.*", cb=self._on_ack)
+        self.opened.set()
 
     async def publish(
         self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None
@@ -124,8 +129,21 @@ class Connection:
             raise PublishRefused(found["error"].get("err_code", 0), found["error"].get("description", ""))
         return found
 
+    def keep(self, opening: "asyncio.Task[None]", on_fatal: Callable[[str], None]) -> None:
+        """Hold on to the task that opens the connection; its failing is fatal, since it fails only for good."""
+        self._opening = opening
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                on_fatal(f"no connection to the broker: {error or type(error).__name__}")
+
+        opening.add_done_callback(ended)
+
     async def close(self) -> None:
         """Flush what was sent and close; handlers must have ended before."""
+        self.closing = True
+        if self._opening is not None:
+            await cancel(self._opening)
         self.fail_waiting("the connection is closed")
         if self.client.is_connected:
             await self.client.flush(2)
@@ -168,9 +186,9 @@ class Connection:
 
 
 async def connect(
-    settings: BusSettings, *, name: str, on_fatal: Callable[[str], None] = lambda _why: None
+    settings: BusSettings, *, name: str, on_fatal: Callable[[str], None] = lambda _why: None, wait: bool = True
 ) -> Connection:
-    """Connect and stay connected; waits for the broker for as long as it takes.
+    """Connect and stay connected, however long it takes; without `wait` it returns at once (see Connection.opened).
 
     `on_fatal` is called when the connection is closed for good, for instance because the identity was revoked:
     the process should end, so that whoever watches it starts it anew.
@@ -196,7 +214,8 @@ async def connect(
                 await done
 
     async def on_closed() -> None:
-        on_fatal("the connection to the broker is closed for good")
+        if not connection.closing:
+            on_fatal("the connection to the broker is closed for good")
 
     options: dict[str, Any] = {
         "servers": settings.url.split(","),
@@ -218,6 +237,14 @@ async def connect(
         options["nkeys_seed_str"] = settings.nkey_seed_file.read_text().strip()
     if settings.tls_ca:
         options["tls"] = ssl.create_default_context(cafile=str(settings.tls_ca))
-    await client.connect(**options)
-    await connection.start()
+    opening = asyncio.create_task(_open(connection, options))
+    if wait:
+        await opening
+    else:
+        connection.keep(opening, on_fatal)
     return connection
+
+
+async def _open(connection: Connection, options: Mapping[str, Any]) -> None:
+    await connection.client.connect(**options)
+    await connection.start()

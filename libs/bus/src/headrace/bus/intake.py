@@ -37,11 +37,17 @@ class Intake:
         self._loop = PullLoop(connection, spec.stream, spec.durable, batch=2 * batch)
         self._idle = asyncio.Event()
         self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun."""
+        return self._task is not None
 
     @property
     def problem(self) -> str | None:
         """Why nothing comes in."""
-        ended = self._task.done() and not self._stopping
+        ended = self._task is not None and self._task.done() and not self._stopping
         return self._loop.problem or ("the loop has ended; restart the service" if ended else None)
 
     async def start(self) -> None:
@@ -52,6 +58,8 @@ class Intake:
     async def stop(self, *, patience: float = 2.0) -> None:
         """Finish the batch in hand, for at most `patience` seconds, and pull no more; the rest goes back."""
         self._stopping = True
+        if self._task is None:
+            return
         waiting = asyncio.create_task(self._idle.wait())
         await asyncio.wait({waiting, self._task}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()

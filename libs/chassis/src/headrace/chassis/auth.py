@@ -137,6 +137,8 @@ class Gate:
     def _current(self) -> Keys:
         if self._file is None:
             raise Unauthorised("no keys are set up: set HEADRACE_API_KEYS_FILE")
+        if not self._file.exists():
+            raise Unauthorised(f"the keys file {self._file.name} is not there: make it with `headrace keys create`")
         stamp = self._file.stat().st_mtime_ns
         if self._keys is None or stamp != self._stamp:
             self._keys, self._stamp = read_keys(self._file), stamp

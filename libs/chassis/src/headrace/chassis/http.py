@@ -1,7 +1,7 @@
 """HTTP as every service speaks it: callers, traces, transactions, problem details (RFC 9457), pages."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -12,7 +12,9 @@ from fastapi.responses import JSONResponse
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace.bus import NotYet, Refused, Work
 from headrace.bus.store import is_outage
@@ -26,7 +28,6 @@ from headrace.contracts.errors import path as place
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Next = Callable[[Request], Awaitable[Response]]
 
 PROBLEM = "application/problem+json"
 QUIET = frozenset({"/live", "/ready", "/metrics"})
@@ -45,13 +46,13 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = None
 
 
-def runtime_of(request: Request) -> Runtime:
+async def runtime_of(request: Request) -> Runtime:
     """The running service behind a request."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Who asks; raises Unauthorised."""
     gate: Gate = request.app.state.gate
     caller = gate.caller(request.headers.get("authorization"))
@@ -62,7 +63,7 @@ def caller_of(request: Request) -> Caller:
 def requires(scope: str) -> Any:
     """A dependency of a route or router: the caller must have `scope`."""
 
-    def check(caller: "CallerDep") -> None:
+    async def check(caller: "CallerDep") -> None:
         caller.must(scope)
 
     return Depends(check)
@@ -70,12 +71,13 @@ def requires(scope: str) -> Any:
 
 async def _work(request: Request, caller: "CallerDep") -> AsyncIterator[Work]:
     """A transaction for the request; it commits before the answer is sent, so that the answer is true."""
-    async with runtime_of(request).work(caller.authid, traceparent=request.state.traceparent) as work:
+    runtime = await runtime_of(request)
+    async with runtime.work(caller.authid, traceparent=request.state.traceparent) as work:
         yield work
 
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
-    async with runtime_of(request).session() as session:
+    async with (await runtime_of(request)).session() as session:
         yield session
 
 
@@ -94,57 +96,88 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
         setattr(app.state, name, value)
     for router in (*service.routes, *routers):
         app.include_router(router)
-    limit = service.settings.max_request_mb << 20
-
-    @app.middleware("http")
-    async def around(request: Request, call_next: Next) -> Response:
-        return await _around(request, call_next, limit)
-
+    app.add_middleware(Edge, limit=service.settings.max_request_mb << 20)
     _handle_errors(app)
     return app
 
 
-async def _around(request: Request, call_next: Next, limit: int) -> Response:
-    """One trace, one wide log line, one size limit for every request."""
-    started = time.perf_counter()
-    attributes = {"http.request.method": request.method, "url.path": request.url.path}
-    given = request.headers.get("traceparent")
-    with span(f"{request.method} {request.url.path}", given, SpanKind.SERVER, attributes) as traceparent:
-        request.state.traceparent = traceparent
-        with structlog.contextvars.bound_contextvars(trace_id=trace_id(traceparent)):
-            answer = _too_large(request, limit) or await _answered(request, call_next)
-            _finish(request, answer, traceparent, time.perf_counter() - started)
-    return answer
+class Edge:
+    """The outermost layer of a request: its trace, its size, its one log line; nothing of the inside gets out."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        given = Headers(scope=scope).get("traceparent")
+        with span(f"{scope['method']} {scope['path']}", given, SpanKind.SERVER, attributes) as traceparent:
+            scope.setdefault("state", {})["traceparent"] = traceparent
+            answer = _Answer(send, traceparent)
+            with structlog.contextvars.bound_contextvars(trace_id=trace_id(traceparent)):
+                await self._answered(scope, self._bounded(scope, receive), answer)
+                _finish(scope, answer.status, time.perf_counter() - started)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            if not is_outage(error):
+                log.exception("request_failed", path=scope["path"])
+            if answer.status:  # too late for another one: the connection is cut, so that nobody takes half for whole
+                raise
+            await _failed(error)(scope, receive, answer)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """Refuse a body over the limit, declared or not; routes that stream to the object store end in /files."""
+        if scope["path"].endswith("/files"):
+            return receive
+        taken = 0
+
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._limit:
+                raise HTTPException(413, f"at most {self._limit:,} bytes are taken; upload larger things as files")
+            return message
+
+        return bounded
 
 
-async def _answered(request: Request, call_next: Next) -> Response:
-    try:
-        return await call_next(request)
-    except Exception as error:  # nothing of the inside reaches the caller
-        if is_outage(error):
-            return problem(503, "the database is not available; try again", {"retry-after": "2"})
-        log.exception("request_failed", path=request.url.path)
-        return problem(500, "something went wrong here; the log holds the trace id of this answer")
+class _Answer:
+    """Sends the answer, with the headers that every answer has, and remembers its status."""
+
+    def __init__(self, send: Send, traceparent: str) -> None:
+        self._send = send
+        self._headers = {"traceparent": traceparent, **SECURITY_HEADERS}
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
+        await self._send(message)
 
 
-def _finish(request: Request, answer: Response, traceparent: str, seconds: float) -> None:
-    answer.headers["traceparent"] = traceparent
-    for name, value in SECURITY_HEADERS.items():
-        answer.headers.setdefault(name, value)
-    route = getattr(request.scope.get("route"), "path", "unknown")
-    metrics.REQUESTS.labels(route, str(answer.status_code)).inc()
-    if request.url.path not in QUIET:
-        ms = round(seconds * 1e3, 2)
-        log.info("request", method=request.method, path=request.url.path, status=answer.status_code, ms=ms)
+def _failed(error: Exception) -> Response:
+    if is_outage(error):
+        return problem(503, "the database is not available; try again", {"retry-after": "2"})
+    return problem(500, "something went wrong here; the log holds the trace id of this answer")
 
 
-def _too_large(request: Request, limit: int) -> Response | None:
-    """Refuse a body over the limit; routes that stream say so by their own bound (`x-streamed` in OpenAPI)."""
-    length = request.headers.get("content-length", "0")
-    streamed = request.url.path.endswith("/files")
-    if streamed or not length.isdigit() or int(length) <= limit:
-        return None
-    return problem(413, f"the body has {int(length):,} bytes; at most {limit:,} are taken")
+def _finish(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "unknown")
+    metrics.REQUESTS.labels(route, str(status)).inc()
+    if scope["path"] not in QUIET:
+        log.info("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1e3, 2))
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:

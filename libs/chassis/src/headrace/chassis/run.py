@@ -26,6 +26,7 @@ from headrace.contracts.topology import ConsumerSpec, load_topology
 
 log = structlog.get_logger()
 
+HTTP_SHARE, INTAKE_SHARE, RELAY_SHARE = 0.4, 0.4, 0.2  # of the time that a stop may take
 FATAL = 70  # the connection was closed for good: whoever watches the process starts it anew
 
 
@@ -46,7 +47,7 @@ async def _serve(service: Service) -> None:
             log_config=None,
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+            timeout_graceful_shutdown=max(1, int(settings.drain_s * HTTP_SHARE)),
         )
         server = _Server(config)
         loop = asyncio.get_running_loop()
@@ -85,18 +86,17 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
             await migrate(engine, service.migrations)
         store = Store(engine)
         connection = await connect(
-            service.settings.bus(service.name), name=f"headrace-{service.name}", on_fatal=on_fatal
+            service.settings.bus(service.name), name=f"headrace-{service.name}", on_fatal=on_fatal, wait=False
         )
         stack.push_async_callback(connection.close)
         relay = Relay(store, connection, clock=service.clock)
         await relay.start()
-        stack.push_async_callback(relay.stop)
+        stack.push_async_callback(relay.stop, patience=service.settings.drain_s * RELAY_SHARE)
         runtime = Runtime(service, store, connection, relay)
         for resource in service.resources:
             await stack.enter_async_context(resource)
-        for intake in intakes(runtime):
-            await intake.start()
-            stack.push_async_callback(intake.stop)
+        runtime.intakes = intakes(runtime)
+        await stack.enter_async_context(_taking_in(runtime))
         for loop in (*service.background, _prune):
             stack.push_async_callback(cancel, asyncio.create_task(_again(loop, runtime)))
         app = make_app(service, [routes.health, routes.parked])
@@ -104,10 +104,28 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
         yield app
 
 
+@asynccontextmanager
+async def _taking_in(runtime: Runtime) -> AsyncIterator[None]:
+    """Take messages in from when the broker is there; all intakes stop at the same time."""
+    starting = asyncio.create_task(_start_intakes(runtime))
+    try:
+        yield
+    finally:
+        await cancel(starting)
+        patience = runtime.settings.drain_s * INTAKE_SHARE
+        await asyncio.gather(*(intake.stop(patience=patience) for intake in runtime.intakes if intake.started))
+
+
+async def _start_intakes(runtime: Runtime) -> None:
+    await runtime.connection.opened.wait()
+    for intake in runtime.intakes:
+        await intake.start()
+
+
 def intakes(runtime: Runtime) -> list[Intake]:
     """One intake per durable of the service: to its tap where it has one for the stream, else to its handlers."""
     service = runtime.service
-    inlet = Inlet(
+    runtime.inlet = Inlet(
         service.name,
         runtime.store,
         runtime.connection,
@@ -118,7 +136,7 @@ def intakes(runtime: Runtime) -> list[Intake]:
         observe=metrics.observe,
     )
     specs = load_topology().consumers(service.name)
-    return [Intake(runtime.connection, spec, _tap(runtime, spec) or inlet) for spec in specs]
+    return [Intake(runtime.connection, spec, _tap(runtime, spec) or runtime.inlet) for spec in specs]
 
 
 def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:

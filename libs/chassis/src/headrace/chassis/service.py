@@ -1,6 +1,5 @@
 """A service as its composition root declares it, and what it is given at run time."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus import Clock, Connection, Handler, Relay, Store, Tap, Work, utc_now
+from headrace.bus import Clock, Connection, Handler, Inlet, Intake, Relay, Store, Tap, Work, utc_now
 from headrace.bus.trace import follow
 from headrace.chassis.settings import ServiceSettings
 from headrace.contracts import Envelope, Event
@@ -43,7 +42,8 @@ class Runtime:
     store: Store
     connection: Connection
     relay: Relay
-    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    intakes: list[Intake] = field(default_factory=list)
+    inlet: Inlet | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
