@@ -114,3 +114,11 @@ def plain(text: str) -> str:
 def _parts(subject: str) -> tuple[str, str, str, str]:
     parts = [*subject.split("."), "unknown", "unknown", "unknown"][:4]
     return parts[0], parts[1], parts[2], parts[3]
+
+
+async def park_once(work: Work, message: RawMessage, reason: str) -> None:
+    """Park a message that a tap cannot read; the same message delivered again is not parked twice."""
+    message_id = f"{message.stream}-{message.seq}"
+    parked_id = derive_id(message_id, "parked", work.service, message.seq)
+    if await work.session.get(Parked, parked_id) is None:
+        park(work, message, message_id, reason, 1)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from math import prod
 from typing import Any
 
-from headrace.contracts import METRICS, Comparison, Declaration, EvaluationCompleted, Gate, GateResult
+from headrace.contracts import Comparison, Declaration, EvaluationCompleted, Gate, GateResult
 from headrace.contracts.durations import parse_duration
 
 CHAMPION, CHALLENGER = "champion", "challenger"

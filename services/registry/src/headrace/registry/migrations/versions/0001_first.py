@@ -12,148 +12,157 @@ depends_on = None
 
 
 def upgrade() -> None:
-        op.create_table('alias_moves',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('alias', sa.String(), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.Column('previous', sa.Integer(), nullable=True),
-    sa.Column('reason', sa.String(), nullable=False),
-    sa.Column('by', sa.String(), nullable=False),
-    sa.Column('at', UtcTime(), nullable=False),
-    sa.PrimaryKeyConstraint('id')
+    op.create_table(
+        "alias_moves",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("previous", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index('ix_alias_moves_when', 'alias_moves', ['model', 'alias', 'at'], unique=False)
-    op.create_table('aliases',
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('alias', sa.String(), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.PrimaryKeyConstraint('model', 'alias')
+    op.create_index("ix_alias_moves_when", "alias_moves", ["model", "alias", "at"], unique=False)
+    op.create_table(
+        "aliases",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "alias"),
     )
-    op.create_table('decisions',
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.Column('by', sa.String(), nullable=False),
-    sa.Column('decision', sa.String(), nullable=False),
-    sa.Column('digest', sa.String(), nullable=False),
-    sa.Column('comment', sa.String(), nullable=True),
-    sa.Column('at', UtcTime(), nullable=False),
-    sa.PrimaryKeyConstraint('model', 'version', 'by')
+    op.create_table(
+        "decisions",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("comment", sa.String(), nullable=True),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "version", "by"),
     )
-    op.create_table('inbox',
-    sa.Column('message_id', sa.String(), nullable=False),
-    sa.Column('stream', sa.String(), nullable=False),
-    sa.Column('seq', sa.BigInteger(), nullable=False),
-    sa.Column('attempts', sa.Integer(), nullable=False),
-    sa.Column('first_seen', UtcTime(), nullable=False),
-    sa.Column('done_at', UtcTime(), nullable=True),
-    sa.Column('outcome', sa.String(), nullable=True),
-    sa.Column('error', sa.String(), nullable=True),
-    sa.PrimaryKeyConstraint('message_id')
+    op.create_table(
+        "inbox",
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_seen", UtcTime(), nullable=False),
+        sa.Column("done_at", UtcTime(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("message_id"),
     )
-    op.create_index(op.f('ix_inbox_done_at'), 'inbox', ['done_at'], unique=False)
-    op.create_table('models',
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('revision', sa.Integer(), nullable=False),
-    sa.Column('declaration', sa.JSON(), nullable=False),
-    sa.Column('digest', sa.String(), nullable=False),
-    sa.Column('declared_by', sa.String(), nullable=False),
-    sa.Column('declared_at', UtcTime(), nullable=False),
-    sa.Column('last_version', sa.Integer(), nullable=False),
-    sa.Column('reviewed_at', UtcTime(), nullable=False),
-    sa.PrimaryKeyConstraint('name')
+    op.create_index(op.f("ix_inbox_done_at"), "inbox", ["done_at"], unique=False)
+    op.create_table(
+        "models",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("declaration", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("declared_by", sa.String(), nullable=False),
+        sa.Column("declared_at", UtcTime(), nullable=False),
+        sa.Column("last_version", sa.Integer(), nullable=False),
+        sa.Column("reviewed_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table('outbox',
-    sa.Column('seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
-    sa.Column('event_id', sa.String(), nullable=False),
-    sa.Column('subject', sa.String(), nullable=False),
-    sa.Column('body', sa.LargeBinary(), nullable=False),
-    sa.Column('headers', sa.JSON(), nullable=False),
-    sa.Column('created_at', UtcTime(), nullable=False),
-    sa.Column('sent_at', UtcTime(), nullable=True),
-    sa.PrimaryKeyConstraint('seq'),
-    sa.UniqueConstraint('event_id')
+    op.create_table(
+        "outbox",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("sent_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("event_id"),
     )
-    op.create_index('ix_outbox_unsent', 'outbox', ['sent_at', 'seq'], unique=False)
-    op.create_table('parked',
-    sa.Column('id', sa.String(), nullable=False),
-    sa.Column('message_id', sa.String(), nullable=False),
-    sa.Column('stream', sa.String(), nullable=False),
-    sa.Column('seq', sa.BigInteger(), nullable=False),
-    sa.Column('subject', sa.String(), nullable=False),
-    sa.Column('type', sa.String(), nullable=False),
-    sa.Column('key', sa.String(), nullable=False),
-    sa.Column('headers', sa.JSON(), nullable=False),
-    sa.Column('body', sa.LargeBinary(), nullable=False),
-    sa.Column('reason', sa.String(), nullable=False),
-    sa.Column('attempts', sa.Integer(), nullable=False),
-    sa.Column('parked_at', UtcTime(), nullable=False),
-    sa.Column('replayed_at', UtcTime(), nullable=True),
-    sa.Column('dropped_at', UtcTime(), nullable=True),
-    sa.PrimaryKeyConstraint('id')
+    op.create_index("ix_outbox_unsent", "outbox", ["sent_at", "seq"], unique=False)
+    op.create_table(
+        "parked",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("parked_at", UtcTime(), nullable=False),
+        sa.Column("replayed_at", UtcTime(), nullable=True),
+        sa.Column("dropped_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f('ix_parked_message_id'), 'parked', ['message_id'], unique=False)
-    op.create_table('revisions',
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('revision', sa.Integer(), nullable=False),
-    sa.Column('declaration', sa.JSON(), nullable=False),
-    sa.Column('digest', sa.String(), nullable=False),
-    sa.Column('changed', sa.JSON(), nullable=False),
-    sa.Column('by', sa.String(), nullable=False),
-    sa.Column('at', UtcTime(), nullable=False),
-    sa.PrimaryKeyConstraint('name', 'revision')
+    op.create_index(op.f("ix_parked_message_id"), "parked", ["message_id"], unique=False)
+    op.create_table(
+        "revisions",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("declaration", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("changed", sa.JSON(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "revision"),
     )
-    op.create_table('signals',
-    sa.Column('id', sa.String(), nullable=False),
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('detail', sa.String(), nullable=False),
-    sa.Column('at', UtcTime(), nullable=False),
-    sa.PrimaryKeyConstraint('id')
+    op.create_table(
+        "signals",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index('ix_signals_model', 'signals', ['model', 'at'], unique=False)
-    op.create_table('versions',
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.Column('run', sa.String(), nullable=False),
-    sa.Column('digest', sa.String(), nullable=False),
-    sa.Column('state', sa.String(), nullable=False),
-    sa.Column('reason', sa.String(), nullable=True),
-    sa.Column('trained', sa.JSON(), nullable=False),
-    sa.Column('metrics', sa.JSON(), nullable=False),
-    sa.Column('gates', sa.JSON(), nullable=False),
-    sa.Column('comparisons', sa.JSON(), nullable=False),
-    sa.Column('author', sa.String(), nullable=False),
-    sa.Column('evaluation', sa.String(), nullable=False),
-    sa.Column('met', sa.Integer(), nullable=True),
-    sa.Column('rollout', sa.String(), nullable=True),
-    sa.Column('created', UtcTime(), nullable=False),
-    sa.Column('decided_at', UtcTime(), nullable=True),
-    sa.Column('expires_at', UtcTime(), nullable=True),
-    sa.PrimaryKeyConstraint('model', 'version'),
-    sa.UniqueConstraint('run')
+    op.create_index("ix_signals_model", "signals", ["model", "at"], unique=False)
+    op.create_table(
+        "versions",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("trained", sa.JSON(), nullable=False),
+        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("gates", sa.JSON(), nullable=False),
+        sa.Column("comparisons", sa.JSON(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("evaluation", sa.String(), nullable=False),
+        sa.Column("met", sa.Integer(), nullable=True),
+        sa.Column("rollout", sa.String(), nullable=True),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("decided_at", UtcTime(), nullable=True),
+        sa.Column("expires_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("model", "version"),
+        sa.UniqueConstraint("run"),
     )
-    op.create_index(op.f('ix_versions_digest'), 'versions', ['digest'], unique=False)
-    op.create_index('ix_versions_pending', 'versions', ['state', 'expires_at'], unique=False)
-    
+    op.create_index(op.f("ix_versions_digest"), "versions", ["digest"], unique=False)
+    op.create_index("ix_versions_pending", "versions", ["state", "expires_at"], unique=False)
+
 
 def downgrade() -> None:
-        op.drop_index('ix_versions_pending', table_name='versions')
-    op.drop_index(op.f('ix_versions_digest'), table_name='versions')
-    op.drop_table('versions')
-    op.drop_index('ix_signals_model', table_name='signals')
-    op.drop_table('signals')
-    op.drop_table('revisions')
-    op.drop_index(op.f('ix_parked_message_id'), table_name='parked')
-    op.drop_table('parked')
-    op.drop_index('ix_outbox_unsent', table_name='outbox')
-    op.drop_table('outbox')
-    op.drop_table('models')
-    op.drop_index(op.f('ix_inbox_done_at'), table_name='inbox')
-    op.drop_table('inbox')
-    op.drop_table('decisions')
-    op.drop_table('aliases')
-    op.drop_index('ix_alias_moves_when', table_name='alias_moves')
-    op.drop_table('alias_moves')
-    
+    op.drop_index("ix_versions_pending", table_name="versions")
+    op.drop_index(op.f("ix_versions_digest"), table_name="versions")
+    op.drop_table("versions")
+    op.drop_index("ix_signals_model", table_name="signals")
+    op.drop_table("signals")
+    op.drop_table("revisions")
+    op.drop_index(op.f("ix_parked_message_id"), table_name="parked")
+    op.drop_table("parked")
+    op.drop_index("ix_outbox_unsent", table_name="outbox")
+    op.drop_table("outbox")
+    op.drop_table("models")
+    op.drop_index(op.f("ix_inbox_done_at"), table_name="inbox")
+    op.drop_table("inbox")
+    op.drop_table("decisions")
+    op.drop_table("aliases")
+    op.drop_index("ix_alias_moves_when", table_name="alias_moves")
+    op.drop_table("alias_moves")

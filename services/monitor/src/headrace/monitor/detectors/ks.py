@@ -1,0 +1,16 @@
+"""Two-sample Kolmogorov-Smirnov test."""
+
+from scipy import stats
+
+from headrace.monitor.detectors.base import Detector, Floats
+
+
+def measure(reference: Floats, current: Floats) -> float:
+    """The asymptotic p-value of the largest distance between the two empirical distribution functions.
+
+    Hodges (1958), as scipy.stats.ks_2samp computes it.
+    """
+    return float(stats.ks_2samp(reference, current, method="asymp").pvalue)
+
+
+KS = Detector("ks", frozenset({"numeric"}), 0.05, True, measure)

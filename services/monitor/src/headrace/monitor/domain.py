@@ -1,0 +1,181 @@
+"""What the monitor decides: which window a moment is in, when it can be judged, what its figures call for.
+
+Pure: standard library, contracts and croniter's arithmetic only.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from croniter import croniter
+
+from headrace.contracts import (
+    METRICS,
+    AlertRaised,
+    ColumnDrift,
+    Declaration,
+    DriftDetected,
+    Event,
+    FairnessBreached,
+    FairnessResult,
+    PerformanceDegraded,
+    Window,
+    derive_id,
+)
+from headrace.contracts.durations import parse_duration
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NAMED = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
+
+
+def window_of(schedule: str, moment: datetime) -> tuple[datetime, datetime]:
+    """Start and end of the window that `moment` lies in; start included, end not, in UTC.
+
+    A duration tumbles from 1970 on; a cron expression's windows lie between two of its times.
+    """
+    if schedule.startswith("P"):
+        length = parse_duration(schedule)
+        start = EPOCH + (moment - EPOCH) // length * length
+        return start, start + length
+    times = croniter(NAMED.get(schedule, schedule), moment.astimezone(UTC) + timedelta(microseconds=1))
+    start = times.get_prev(datetime)
+    return start, croniter(NAMED.get(schedule, schedule), start).get_next(datetime)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock of event time: the newest event's time, and what has passed since it arrived.
+
+    For live traffic this is the wall clock; for a replay of last year it is last year.
+    """
+
+    newest: datetime
+    arrived: datetime
+
+    def now(self, wall: datetime) -> datetime:
+        """The present moment of event time."""
+        return self.newest + max(timedelta(0), wall - self.arrived)
+
+
+def matured(end: datetime, declared: Declaration, now: datetime) -> bool:
+    """Whether a window is over and its truth has had its time to come."""
+    return now >= end + parse_duration(declared.monitoring.truth.matures_after)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of a window, for the version that decides."""
+
+    model: str
+    version: int
+    window: Window
+    truths: int
+    drift: Sequence[ColumnDrift]
+    drift_share: float | None
+    metrics: dict[str, float]
+    reference: dict[str, float]
+    fairness: Sequence[FairnessResult]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something over its limit: the fact to say, its kind, how urgent, and in words."""
+
+    kind: str
+    severity: str
+    event: Event
+    message: str
+
+
+def findings(figures: Figures, declared: Declaration) -> list[Finding]:
+    """Everything that is over its limit."""
+    return [*_drift(figures, declared), *_performance(figures, declared), *_fairness(figures)]
+
+
+def _drift(figures: Figures, declared: Declaration) -> Iterator[Finding]:
+    limit = declared.monitoring.drift.share
+    if figures.drift_share is None or figures.drift_share < limit:
+        return
+    columns = [each.column for each in figures.drift if each.drifted and each.kind != "prediction"]
+    event = DriftDetected(
+        model=figures.model,
+        version=figures.version,
+        window=figures.window,
+        columns=columns,
+        share=figures.drift_share,
+        limit=limit,
+    )
+    message = f"{figures.drift_share:.0%} of the columns drifted ({', '.join(columns)}); {limit:.0%} are allowed"
+    yield Finding("drift", "warning", event, message)
+
+
+def _performance(figures: Figures, declared: Declaration) -> Iterator[Finding]:
+    policy = declared.monitoring.performance
+    if policy is None or policy.metric not in figures.metrics or policy.metric not in figures.reference:
+        return
+    value, reference = figures.metrics[policy.metric], figures.reference[policy.metric]
+    drop = -METRICS[policy.metric].improvement(value, reference)
+    if drop < policy.drop:
+        return
+    event = PerformanceDegraded(
+        model=figures.model,
+        version=figures.version,
+        window=figures.window,
+        metric=policy.metric,
+        value=value,
+        reference=reference,
+        drop=drop,
+        limit=policy.drop,
+        truths=figures.truths,
+    )
+    worse = f"{policy.metric} is {value:.4f}, {drop:.4f} worse than the {reference:.4f} promised"
+    message = f"{worse}; {policy.drop:g} is allowed"
+    yield Finding("performance", "critical" if drop >= 2 * policy.drop else "warning", event, message)
+
+
+def _fairness(figures: Figures) -> Iterator[Finding]:
+    for each in figures.fairness:
+        if each.breached:
+            event = FairnessBreached(
+                model=figures.model,
+                version=figures.version,
+                window=figures.window,
+                column=each.column,
+                measure=each.measure,
+                value=each.value,
+                limit=each.limit,
+                group=each.group,
+            )
+            seen = f"{each.measure} over {each.column} is {each.value:.3f} (limit {each.limit:g})"
+            message = f"{seen}; {each.group} fares worst"
+            yield Finding("fairness", "warning", event, message)
+
+
+def alert_of(finding: Finding, figures: Figures) -> AlertRaised:
+    """The alert that goes with a finding."""
+    return AlertRaised.model_validate(
+        {
+            "model": figures.model,
+            "alert": derive_id(figures.model, finding.kind, str(figures.window.number), figures.version),
+            "kind": finding.kind,
+            "severity": finding.severity,
+            "message": finding.message,
+            "version": figures.version,
+            "window": figures.window,
+        }
+    )
+
+
+def must_retrain(
+    causes: Sequence[str], declared: Declaration, last_asked: datetime | None, wall: datetime
+) -> str | None:
+    """Why retraining must be asked for now; None where the declaration does not want it, or it was asked for.
+
+    `last_asked` is when it was asked for the version that serves; before the cool-down is over one request is enough.
+    """
+    wanted = [cause for cause in causes if cause in declared.retraining.on]
+    if not wanted:
+        return None
+    if last_asked is not None and wall - last_asked < parse_duration(declared.retraining.cooldown):
+        return None
+    return " and ".join(dict.fromkeys(wanted))
