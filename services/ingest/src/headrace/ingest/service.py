@@ -20,7 +20,7 @@ from headrace.objects import object_store
 def build(settings: IngestSettings) -> Service:
     """Wire ingest: what it hears, what it needs, what it shows."""
     store = object_store(settings.objects)
-    ingestion = Ingestion(store, options(settings), settings.ingest_spool)
+    ingestion = Ingestion(store, options(settings), settings.ingest_spool, settings.ingest_at_once)
     jobs = Jobs(settings, store)
 
     async def work_off(runtime: Runtime) -> None:

@@ -17,8 +17,8 @@ class IngestSettings(ServiceSettings):
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
     ingest_spool: Path = Path(".headrace/spool")  # holds each file while it is worked on, twice its size
     ingest_threads: int = 2  # that parse and check one file; the writing thread is one more
-    ingest_at_once: int = 2  # files worked on; each takes up to 150 MB
-    ingest_block: int = 8 << 20  # bytes of CSV parsed at once
+    ingest_at_once: int = 2  # files checked at the same time; each takes up to 200 MB, the others wait on disk
+    ingest_block: int = 4 << 20  # bytes of CSV parsed at once
     ingest_line: int = 4 << 20  # bytes a line may have
     ingest_keep: int = 10  # offending rows named for each violation
     ingest_lease: timedelta = timedelta(seconds=10)  # after which another process takes up a job whose holder is silent

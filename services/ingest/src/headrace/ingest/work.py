@@ -108,8 +108,9 @@ async def spool(chunks: AsyncIterator[bytes], path: Path) -> Spooled:
 class Ingestion:
     """Turns files into dataset versions, one at a time for each dataset."""
 
-    def __init__(self, store: ObjectStore, options: Options, folder: Path) -> None:
+    def __init__(self, store: ObjectStore, options: Options, folder: Path, at_once: int = 2) -> None:
         self.store, self.options, self.folder = store, options, folder
+        self._room = asyncio.Semaphore(at_once)
         self.stop = threading.Event()
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -124,7 +125,7 @@ class Ingestion:
 
     async def ingest(self, runtime: Runtime, task: Task, file: Spooled, finish: JobEnd | None = None) -> Answer:
         """Take a spooled file through; `finish` joins the transaction that makes it true."""
-        async with self._turns[task.dataset]:
+        async with self._turns[task.dataset], self._room:
             return await _Delivery(self, runtime, task, file, finish).run()
 
     async def give_up(self, runtime: Runtime, task: Task, why: str, finish: JobEnd) -> Answer:
