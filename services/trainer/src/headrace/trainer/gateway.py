@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from headrace.trainer.work.actor import Actor
 
@@ -119,7 +119,21 @@ class Gateway:
         slot.report = found if found.get("job") == slot.job else {"lost": "the worker has no such job", "memory": False}
 
     def _idle(self) -> Slot | None:
-        return next((slot for slot in self._slots.values() if slot.job is None), None)
+        """A worker that is free and alive; one that died while idle is forgotten."""
+        for slot in [slot for slot in self._slots.values() if slot.job is None]:
+            if self._lives(slot):
+                return slot
+            self._drop(slot)
+        return None
+
+    def _lives(self, slot: Slot) -> bool:
+        try:
+            ray.get(slot.actor.report.remote(), timeout=_REPORT_WITHIN)
+        except GetTimeoutError:
+            return True  # it still starts
+        except RayActorError:
+            return False
+        return True
 
     def _new_warm(self) -> Slot:
         name = f"worker-{self._config.fingerprint}-{uuid4().hex[:8]}"

@@ -1,0 +1,78 @@
+"""HTTP: what runs and waits, and the two things one can ask for."""
+
+from typing import Any
+
+from headrace.contracts import TrainingCancelled, TrainingCompleted, TrainingQueued
+from headrace.testkit import Stage
+
+
+async def test_a_run_can_be_asked_for_and_followed(on: Stage, world: Any) -> None:
+    """The answer names the run; its page tells everything once it has ended, in one trace with the request."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+
+    answer = await on.http.post("/models/delay/runs", json={"reason": "by hand", "params": {"C": 2.0}})
+
+    assert answer.status_code == 202
+    run = answer.json()["run"]
+    done = await on.heard(TrainingCompleted, timeout=60)
+    assert (done.data.run, done.data.requested_by) == (run, "key:anonymous")
+    assert (done.traceparent or "")[3:35] == answer.headers["traceparent"][3:35]
+    told = (await on.http.get(f"/runs/{run}")).json()
+    assert (told["state"], told["params"], told["dataset_version"]) == ("completed", {"C": 2.0}, 1)
+    assert [change["state"] for change in told["history"]] == ["queued", "running", "completed"]
+    assert told["outcome"]["metrics"]["roc_auc"] > 0.8
+
+
+async def test_the_queue_tells_what_waits_for_what(on: Stage, world: Any) -> None:
+    """Without data nothing can start; a run that waits can be cancelled."""
+    await on.say(world.declared())
+    await on.quiet()
+    run = (await on.http.post("/models/delay/runs", json={})).json()["run"]
+
+    queue = (await on.http.get("/queue")).json()
+    cancelled = await on.http.post(f"/runs/{run}/cancel", json={"reason": "never mind"})
+
+    assert [each["run"] for each in queue["waiting_for_data"]] == [run]
+    assert queue["running"] == queue["queued"] == []
+    assert cancelled.json()["state"] == "cancelled"
+    assert (await on.heard(TrainingCancelled)).data.reason == "never mind"
+    again = await on.http.post(f"/runs/{run}/cancel")
+    assert again.status_code == 422
+    assert "cancelled already" in again.json()["detail"]
+
+
+async def test_runs_are_listed_page_by_page(on: Stage, world: Any) -> None:
+    """The newest first, each exactly once, by model and by state."""
+    await on.say(world.declared())
+    await on.quiet()
+    asked = [(await on.http.post("/models/delay/runs", json={})).json()["run"] for _ in range(5)]
+
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await on.http.get("/runs", params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        seen += [each["run"] for each in page["items"]]
+        cursor = page["next_cursor"]
+
+    assert seen == asked[::-1]
+    assert len(on.all(TrainingQueued)) == 5 or await on.heard(TrainingQueued)
+    assert (await on.http.get("/runs", params={"model": "other"})).json()["items"] == []
+    assert len((await on.http.get("/runs", params={"state": "waiting"})).json()["items"]) == 5
+
+
+async def test_wrong_requests_are_answered_with_what_would_be_right(on: Stage, world: Any) -> None:
+    """Unknown models and runs, and bodies that no schema allows."""
+    await on.say(world.declared())
+    await on.quiet()
+
+    nobody = await on.http.post("/models/nobody/runs", json={})
+    wrong = await on.http.post("/models/delay/runs", json={"parms": {}})
+    absurd = await on.http.post("/models/delay/runs", json={"data": "old"})
+    gone = await on.http.get("/runs/run-0")
+
+    assert (nobody.status_code, gone.status_code) == (404, 404)
+    assert "headrace apply" in nobody.json()["detail"]
+    assert "parms" in wrong.json()["detail"]
+    assert (wrong.status_code, absurd.status_code) == (422, 422)

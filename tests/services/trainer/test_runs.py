@@ -1,0 +1,201 @@
+"""A run outlives the trainer, its worker and Ray; it ends once, and can be ended."""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psutil
+import pytest
+
+from headrace.contracts import (
+    CancelRequested,
+    RequestRefused,
+    TrainingCancelled,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingQueued,
+    TrainingRequested,
+    TrainingStarted,
+)
+from headrace.testkit import FakeClock, Stage
+
+ASK = TrainingRequested(model="delay", reason="asked")
+SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 6000}}
+ENDS = (TrainingCompleted, TrainingFailed, TrainingCancelled)
+
+
+def workers(ray_head: Any) -> list[psutil.Process]:
+    """The processes of Ray actors below a head."""
+    return [p for p in psutil.Process(ray_head.pid).children(recursive=True) if "ray::Actor" in name_of(p)]
+
+
+def name_of(process: psutil.Process) -> str:
+    """The command line of a process; of one that is gone, nothing."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def ends(on: Stage) -> list[str]:
+    """How runs ended, in order."""
+    return [type(each.data).__name__ for each in on.envelopes if isinstance(each.data, ENDS)]
+
+
+async def fitting(on: Stage) -> TrainingProgressed:
+    """Wait until a run fits."""
+    said = await on.heard(TrainingProgressed, where=lambda event: event.stage == "fitting", timeout=60)
+    return said.data
+
+
+async def begin(on: Stage, world: Any, **training: Any) -> None:
+    """Declare, ingest, ask, and wait until the run fits."""
+    await on.say(world.declared(training=training or SLOW))
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+    await on.say(ASK, as_="operator")
+    await fitting(on)
+
+
+async def test_a_run_outlives_the_trainer(on: Stage, world: Any) -> None:
+    """The trainer stops in the middle of a run; the next one finds the worker, and tells what it did."""
+    await begin(on, world)
+
+    await on.restart()
+
+    done = await on.heard(TrainingCompleted, timeout=90)
+    assert done.data.params == SLOW["params"]
+    assert ends(on) == ["TrainingCompleted"]
+    assert "/1/model" in done.data.artifact.prefix  # the first attempt: nothing was done twice
+
+
+async def test_a_run_whose_worker_dies_starts_over(on: Stage, world: Any, ray_head: Any) -> None:
+    """Killed -9 in the middle: the run ends once, as a success of its second attempt."""
+    await begin(on, world)
+
+    for worker in workers(ray_head):
+        worker.kill()
+
+    done = await on.heard(TrainingCompleted, timeout=90)
+    assert "/2/model" in done.data.artifact.prefix
+    assert ends(on) == ["TrainingCompleted"]
+    assert len(on.all(TrainingStarted)) == 1
+
+
+async def test_a_run_that_loses_every_worker_fails_once(on: Stage, world: Any, ray_head: Any, eventually: Any) -> None:
+    """Three attempts, then the run is lost, with a reason."""
+    await begin(on, world)
+
+    def kill_all() -> bool:
+        for worker in workers(ray_head):
+            worker.kill()
+        return bool(on.all(TrainingFailed))
+
+    await eventually(kill_all, timeout=120)
+
+    failed = on.all(TrainingFailed)
+    assert [each.data.kind for each in failed] == ["lost"]
+    assert "3 attempts" in failed[0].data.reason
+    assert ends(on) == ["TrainingFailed"]
+
+
+async def test_a_run_outlives_a_new_ray_head(on: Stage, world: Any, ray_head: Any) -> None:
+    """Ray dies with everything on it and comes back: the trainer serves on, and the run ends once."""
+    await begin(on, world)
+
+    ray_head.kill()
+    assert (await on.http.get("/queue")).json()["running"]
+    ray_head.start()
+
+    await on.heard(TrainingCompleted, timeout=120)
+    assert ends(on) == ["TrainingCompleted"]
+
+
+async def test_a_dead_gateway_is_replaced(on: Stage, world: Any, eventually: Any) -> None:
+    """The process that speaks with Ray is killed: another finds the run again, which goes on meanwhile."""
+    await begin(on, world)
+
+    for child in psutil.Process(os.getpid()).children():
+        if "headrace.trainer.gateway" in name_of(child):
+            child.send_signal(signal.SIGKILL)
+
+    done = await on.heard(TrainingCompleted, timeout=90)
+    assert "/1/model" in done.data.artifact.prefix
+
+
+async def test_a_running_run_can_be_cancelled(on: Stage, world: Any, eventually: Any) -> None:
+    """It ends at once, says by whom, and its worker does other things."""
+    await begin(on, world)
+    run = on.all(TrainingStarted)[0].data.run
+
+    await on.say(CancelRequested(model="delay", run=run, reason="wrong data"), as_="operator")
+
+    told = (await on.heard(TrainingCancelled)).data
+    assert (told.run, told.by, told.reason) == (run, "nats:operator", "wrong data")
+    await on.say(world.declared(revision=2))
+    await on.quiet()
+    await on.say(ASK, as_="operator")
+    assert (await on.heard(TrainingCompleted, timeout=60)).data.declared_revision == 2
+    assert ends(on) == ["TrainingCancelled", "TrainingCompleted"]
+
+
+async def test_a_waiting_run_can_be_cancelled_and_an_ended_one_cannot(on: Stage, world: Any) -> None:
+    """The second wish is refused with the reason."""
+    await on.say(world.declared())
+    await on.quiet()
+    await on.say(ASK, as_="operator")
+    run = (await on.heard(TrainingQueued)).data.run
+
+    for _ in range(2):
+        await on.say(CancelRequested(model="delay", run=run), as_="operator")
+
+    refused = (await on.heard(RequestRefused)).data
+    assert "cancelled already" in refused.reason
+    assert ends(on) == ["TrainingCancelled"]
+
+
+async def test_a_run_that_takes_too_long_is_ended(trainer: Callable[..., Stage], world: Any, clock: FakeClock) -> None:
+    """After the declaration's timeout, by the trainer's clock."""
+    async with trainer(clock=clock) as on:
+        await begin(on, world, **SLOW, timeout="PT10M")
+
+        clock.advance(timedelta(minutes=10))
+
+        failed = (await on.heard(TrainingFailed, timeout=20)).data
+        assert (failed.kind, "training.timeout" in failed.reason) == ("timeout", True)
+        assert ends(on) == ["TrainingFailed"]
+
+
+async def test_one_model_does_not_block_another(trainer: Callable[..., Stage], world: Any) -> None:
+    """With one worker and three wishes, the other model goes second."""
+    async with trainer(capacity=1) as on:
+        for name in ("delay", "other"):
+            event = world.declared(training={"params": {"max_iter": 60}})
+            told = event.declaration.model_copy(update={"name": name})
+            await on.say(event.model_copy(update={"name": name, "declaration": told}))
+        await on.quiet()
+        for model in ("delay", "delay", "other"):
+            await on.say(TrainingRequested(model=model, reason=model), as_="operator")
+            await on.quiet()
+
+        await on.say(world.ingested(world.flights()))
+
+        await on.heard(TrainingCompleted, where=lambda _: len(on.all(TrainingCompleted)) == 3, timeout=60)
+        assert [each.data.model for each in on.all(TrainingStarted)] == ["delay", "other", "delay"]
+
+
+@pytest.mark.parametrize("size", [{"cpus": 2}, {"cpus": 0.5, "memory_mb": 900}])
+async def test_a_run_gets_the_resources_it_asks_for(
+    on: Stage, world: Any, size: dict[str, float], tmp_path: Path
+) -> None:
+    """More than one CPU means a worker of its own."""
+    await on.say(world.declared(training={"resources": size}))
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+
+    await on.say(ASK, as_="operator")
+
+    await on.heard(TrainingCompleted, timeout=60)
