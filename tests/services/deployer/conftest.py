@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -110,9 +111,7 @@ class Folder:
         if self.away:
             raise ConnectionError("the object store is away")
         self.fetched += 1
-        for path in self.models[artifact.digest].iterdir():
-            to.mkdir(exist_ok=True)
-            (to / path.name).write_bytes(path.read_bytes())
+        await asyncio.to_thread(shutil.copytree, self.models[artifact.digest], to)
         return to
 
 
@@ -161,7 +160,7 @@ Lonely = Callable[..., Any]
 
 @pytest.fixture
 async def alone(tmp_path: Path) -> AsyncIterator[Lonely]:
-    """Make replicas that have no broker: `await alone(model, ...)`."""
+    """Awaited with models, it makes a replica that has no broker."""
     stack = AsyncExitStack()
 
     async def make(*models: Model, store: Folder | None = None, **settings: Any) -> Alone:
@@ -225,9 +224,12 @@ async def served(broker: Broker, cache: Path, store: Any, **settings: Any) -> As
         }
     )
     deployer = await connect(broker.settings("deployer"), name="test-deployer")
-    async with running(told, store=store) as replica, open_port(replica) as port:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield Served(replica, client, deployer, port)
+    async with (
+        running(told, store=store) as replica,
+        open_port(replica) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        yield Served(replica, client, deployer, port)
     await deployer.close()
 
 

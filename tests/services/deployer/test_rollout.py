@@ -302,14 +302,6 @@ def test_a_request_about_another_version_steers_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("PT30S", 30), ("PT1H30M", 5400), ("P1DT0.5S", 86400.5), ("P2W", 1209600), ("P1M", 2592000)]
-)
-def test_durations_are_iso_8601(text: str, seconds: float) -> None:
-    """As declarations write them."""
-    assert domain.duration(text).total_seconds() == seconds
-
-
-@pytest.mark.parametrize(
     ("given", "taken"), [([10, 50, 100], (10, 50, 100)), ([50, 10], (10, 50, 100)), ([0, 200], (100,))]
 )
 def test_steps_rise_and_end_with_all_traffic(given: list[int], taken: tuple[int, ...]) -> None:

@@ -4,7 +4,6 @@ Pure: the standard library and contracts only. Every decision takes the traffic 
 traffic with the facts to say; nothing here knows a clock, a database or a broker.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,13 +26,11 @@ from headrace.contracts import (
     RouteChanged,
     Signature,
 )
+from headrace.contracts.durations import parse_duration
 
 FEWEST_REQUESTS = 20  # below this a p99 is one slow request, and an error rate is judged only when the bake is over
 REPLICA_SILENCE = timedelta(seconds=10)  # replicas report every second while there is a canary
 LOAD_TIMEOUT = timedelta(minutes=5)  # the largest models of ours load in seconds, from a slow store in a minute
-
-_DAYS = {"Y": 365, "M": 30, "W": 7, "D": 1}
-_SECONDS = {"H": 3600, "M": 60, "S": 1}
 
 Action = Literal["rollback", "pause", "resume", "promote"]
 
@@ -290,15 +287,7 @@ def policy_of(moved: AliasMoved) -> Policy:
     serving = moved.serving
     strategy = Strategy(serving.strategy)
     steps = tuple(sorted({s for s in serving.steps if 0 < s < 100} | {100})) if strategy is Strategy.CANARY else (100,)
-    return Policy(strategy, steps, duration(serving.bake), serving.max_error_rate, serving.max_p99_ms)
-
-
-def duration(text: str) -> timedelta:
-    """An ISO 8601 duration; a year counts 365 days and a month 30."""
-    date, _, time = text.removeprefix("P").partition("T")
-    days = sum(int(number) * _DAYS[unit] for number, unit in re.findall(r"(\d+)([YMWD])", date))
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([HMS])", time))
-    return timedelta(days=days, seconds=seconds)
+    return Policy(strategy, steps, parse_duration(serving.bake), serving.max_error_rate, serving.max_p99_ms)
 
 
 # what follows
