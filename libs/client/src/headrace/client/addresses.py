@@ -57,9 +57,9 @@ def _from_url(url: str, key: str | None) -> Stack:
 
 def _from_folder(start: Path, key: str | None) -> Stack:
     for folder in (start, *start.parents):
-        file = folder / FOLDER / "stack.json"
-        if file.is_file():
-            return _read(file, key)
+        for file in (folder / FOLDER / "stack.json", folder / FOLDER / "demo" / "stack.json"):
+            if file.is_file():
+                return _read(file, key)
     raise NoStack(
         f"no running stack found: no {FOLDER}/stack.json in {start} or above. "
         "Start one with `headrace up`, or name one with --url or HEADRACE_URL."

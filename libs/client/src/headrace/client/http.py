@@ -13,10 +13,11 @@ TIMEOUT = httpx.Timeout(10.0, read=120.0, write=120.0)  # an upload of gigabytes
 
 
 class Http:
-    """HTTP to the services of one stack, under one trace."""
+    """HTTP to the services of one stack, under one trace; services log each request of a sampled one."""
 
-    def __init__(self, stack: Stack, *, trace_id: str | None = None) -> None:
+    def __init__(self, stack: Stack, *, trace_id: str | None = None, sampled: bool = True) -> None:
         self.stack = stack
+        self._flags = "01" if sampled else "00"
         self.trace_id = trace_id or secrets.token_hex(16)
         self._client = httpx.Client(timeout=TIMEOUT)
 
@@ -51,7 +52,7 @@ class Http:
             query["cursor"] = page["next_cursor"]
 
     def _headers(self) -> dict[str, str]:
-        trace = f"00-{self.trace_id}-{secrets.token_hex(8)}-01"
+        trace = f"00-{self.trace_id}-{secrets.token_hex(8)}-{self._flags}"
         key = {"authorization": f"Bearer {self.stack.key}"} if self.stack.key else {}
         return {"traceparent": trace, **key}
 

@@ -28,8 +28,8 @@ class Client:
     something waited for takes longer than its `timeout` in seconds.
     """
 
-    def __init__(self, stack: Stack | None = None, *, trace_id: str | None = None) -> None:
-        self.http = Http(stack or find_stack(), trace_id=trace_id)
+    def __init__(self, stack: Stack | None = None, *, trace_id: str | None = None, sampled: bool = True) -> None:
+        self.http = Http(stack or find_stack(), trace_id=trace_id, sampled=sampled)
 
     def __enter__(self) -> Self:
         return self

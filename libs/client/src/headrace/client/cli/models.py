@@ -11,7 +11,7 @@ from headrace.client.cli.session import Json, Timeout, Wait, answer, progress_co
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 from headrace.client.uris import ModelUri
-from headrace.contracts import ContractError, parse_declaration
+from headrace.contracts import ContractError, load_yaml, parse_declaration
 
 Uri = Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
@@ -32,7 +32,7 @@ def apply(
     declarations = [read_declaration(file) for file in files]
     with session(ctx).client() as client:
         applied = [client.apply(declaration) for declaration in declarations]
-    answer(applied, as_json, lambda: [say(_applied(each)) for each in applied])
+    answer(applied, as_json, lambda: say("\n".join(map(_applied, applied))))
 
 
 def train(
@@ -109,9 +109,9 @@ def reject(
 def read_declaration(file: Path) -> Document:
     """A declaration from its file, as written; raises HeadraceError that names the file and the place."""
     try:
-        document = yaml.safe_load(file.read_bytes())
+        document = load_yaml(file.read_bytes())
         parse_declaration(document)
-    except (OSError, yaml.YAMLError, ContractError) as error:
+    except (OSError, ContractError) as error:
         raise HeadraceError(f"{file}: {error}") from error
     declared: Document = document
     return declared

@@ -42,8 +42,8 @@ class Chronicle:
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
-        if sentence := SENTENCES.get(short):
-            self._tell(event, sentence(event.data))
+        if sentence := sentence_of(short, event.data):
+            self._tell(event, sentence)
 
     def all(self, kind: str, where: Where = lambda _: True) -> list[Happening]:
         """Every event of a type so far."""
@@ -162,7 +162,15 @@ SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "performance.degraded": _degraded,
     "fairness.breached": _unfair,
     "alert.raised": lambda d: f"{d['severity']} alert: {d['message']}",
-    "request.training": lambda d: f"retraining asked for: {d['reason']}",
+    "request.training": lambda d: f"training asked for: {d.get('reason', '')}",
     "request.refused": lambda d: f"request refused: {d['reason']}",
     "integrity.violated": lambda d: f"the audit log is broken at {d['where']}",
 }
+
+
+def sentence_of(kind: str, data: Data) -> str:
+    """An event in words; empty for kinds that nobody tells, and for data that are not as they should be."""
+    try:
+        return SENTENCES[kind](data) if kind in SENTENCES else ""
+    except (KeyError, TypeError):
+        return ""

@@ -13,13 +13,13 @@ from threading import Thread
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from headrace.client.demo import flights as data
 from headrace.client.demo.chronicle import Chronicle, Happening
 from headrace.client.demo.replay import Replay
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
+from headrace.contracts import load_yaml
 
 DECLARATION = Path(__file__).with_name("flights-delay.yaml")
 FIRST_MONTHS = (1, 2)
@@ -55,12 +55,14 @@ class Story:
         *,
         verify: Callable[[], Document],
         progress: Callable[[str, int, int], None],
+        chapter: Callable[[str], None] = lambda _title: None,
     ) -> None:
         self._client = client
         self._chronicle = chronicle
         self._verify = verify
         self._progress = progress
-        self.declaration: Document = yaml.safe_load(DECLARATION.read_text())
+        self._chapter = chapter
+        self.declaration: Document = load_yaml(DECLARATION.read_text())
         self.model: str = self.declaration["name"]
         self.dataset: str = self.declaration["data"]["dataset"]
         self.replay = Replay(traffic, self.model)
@@ -72,14 +74,17 @@ class Story:
     def play(self, until: int) -> Outcome:
         """Play the year up to and with month `until`; raises HeadraceError where a step does not hold."""
         self._flights = data.load()
+        self._chapter("A model is declared, and January and February arrive")
         self._client.apply(self.declaration)
         self.deliver(FIRST_MONTHS)
         self.first_version_serves()
+        self._chapter("The year goes on: flights are asked about when they leave, the truth is told when they land")
         self.ask_once()
         for month in range(max(FIRST_MONTHS) + 1, until + 1):
             self.play_month(month)
         self.close_last_window(until)
         self.settle()
+        self._chapter("Looking back: what the record proves")
         self.look_back()
         return self.outcome
 

@@ -1,0 +1,139 @@
+"""The bus as a person uses it: live events as they come, and requests published by hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from threading import Event, Thread
+from typing import Any, Self
+
+from headrace.bus import BrokerAway, BusSettings, Connection, Follower, PubAck, PublishRefused, connect
+from headrace.client.addresses import Stack
+from headrace.client.errors import HeadraceError, TimedOut, Unreachable
+from headrace.contracts.topology import load_topology
+
+IDENTITY = "operator"
+CONNECT_S = 10.0
+Told = Callable[[dict[str, Any]], None]
+
+
+async def publish(stack: Stack, subject: str, payload: bytes) -> PubAck:
+    """Publish one message; raises HeadraceError with the broker's reason when it is refused."""
+    async with connected(stack) as connection:
+        try:
+            return await connection.publish_and_wait(subject, payload)
+        except (PublishRefused, BrokerAway) as error:
+            raise HeadraceError(f"{subject}: {error}") from error
+
+
+async def watch(stack: Stack, told: Told, *, patterns: tuple[str, ...] = (), ready: Event | None = None) -> None:
+    """Tell every event that comes from now on, of the streams that carry the patterns; runs until it is cancelled."""
+    async with connected(stack) as connection:
+        followers = [Follower(connection, stream, pattern, start="new") for stream, pattern in streams_of(patterns)]
+        tasks = [asyncio.create_task(_follow(follower, told)) for follower in followers]
+        try:
+            await asyncio.gather(*(follower.caught_up.wait() for follower in followers))
+            if ready is not None:
+                ready.set()
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def streams_of(patterns: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Which streams to follow, with which filter; everything but raw advisories by default."""
+    streams = load_topology().streams
+    if not patterns:
+        return [(name, ">") for name in ("EVENTS", "REQUESTS", "PREDICTIONS", "PARKED") if name in streams]
+    found = [
+        (name, pattern)
+        for pattern in patterns
+        for name, stream in streams.items()
+        if any(pattern.startswith(subject.rstrip(">")) for subject in stream.subjects)
+    ]
+    if not found:
+        raise HeadraceError(f"no stream carries {', '.join(patterns)}; subjects begin like headrace.training.completed")
+    return found
+
+
+class Listener:
+    """Watches in a thread of its own; a `with` block that tells events until it ends."""
+
+    def __init__(self, stack: Stack, told: Told) -> None:
+        self._stack = stack
+        self._told = told
+        self._ready = Event()
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._ready.wait(CONNECT_S):
+            raise TimedOut(f"the broker at {self._stack.nats_url} could not be watched: {self._error or 'no answer'}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        self._task = self._loop.create_task(self._watch())
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._loop.close()
+
+    def _watch(self) -> Coroutine[Any, Any, None]:
+        return watch(self._stack, self._told, ready=self._ready)
+
+
+@asynccontextmanager
+async def connected(stack: Stack) -> AsyncIterator[Connection]:
+    """A connection as the operator; raises Unreachable when the broker is not there."""
+    if stack.nats_url is None:
+        raise HeadraceError("the broker's address is not known; set HEADRACE_NATS_URL")
+    settings = BusSettings(stack.nats_url, IDENTITY, stack.nats_seed_file)
+    try:
+        connection = await asyncio.wait_for(connect(settings, name="headrace-cli"), CONNECT_S)
+    except (TimeoutError, OSError, BrokerAway) as error:
+        raise Unreachable(
+            f"the broker does not answer at {stack.nats_url}; `headrace status` shows what runs"
+        ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _follow(follower: Follower, told: Told) -> None:
+    async with follower:
+        async for message in follower:
+            told(document_of(message.data, message.subject, dict(message.headers)))
+
+
+def document_of(data: bytes, subject: str, headers: dict[str, str]) -> dict[str, Any]:
+    """A message as its CloudEvent; what is none (a bare request, a parked message) under its subject."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = None
+    if isinstance(document, dict) and "specversion" in document:
+        return document
+    _, aggregate, fact, key = [*subject.split("."), "", "", ""][:4]
+    kind = f"headrace.{aggregate}.{fact}.v1"
+    return {
+        "type": kind,
+        "source": "headrace/outside",
+        "id": "",
+        "subject": key,
+        "data": document or {},
+        "headers": headers,
+    }
