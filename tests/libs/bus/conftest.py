@@ -9,8 +9,22 @@ import pytest
 from sqlalchemy import func, text
 from sqlmodel import Field, SQLModel, select
 
-from headrace.bus import BusSettings, Clock, Connection, Inbox, Inlet, Intake, Parked, Patience, Relay, Store, Work
-from headrace.bus import Outbox, connect, utc_now
+from headrace.bus import (
+    BusSettings,
+    Clock,
+    Connection,
+    Inbox,
+    Inlet,
+    Intake,
+    Outbox,
+    Parked,
+    Patience,
+    Relay,
+    Store,
+    Work,
+    connect,
+    utc_now,
+)
 from headrace.chassis.database import create_engine
 from headrace.contracts import (
     CONTENT_TYPE,
@@ -216,7 +230,7 @@ async def asker(nats_server: Broker) -> AsyncIterator[Asker]:
 
 @pytest.fixture
 def plant(nats_server: Broker, database_url: str) -> Callable[..., Plant]:
-    """Make a process of the trainer: `async with plant(handler) as running:`."""
+    """Processes of the trainer: `async with plant(handler) as running:`."""
 
     def make(handler: Handling = leave_effect, **settings: Any) -> Plant:
         return Plant(nats_server.settings("trainer"), database_url, handler, **settings)

@@ -15,7 +15,8 @@ from typing import Any
 from headrace.bus import BusSettings, Patience, Relay
 
 _place = importlib.util.spec_from_file_location("plants", Path(__file__).with_name("conftest.py"))
-assert _place is not None and _place.loader is not None
+assert _place is not None
+assert _place.loader is not None
 plants: Any = importlib.util.module_from_spec(_place)
 sys.modules["plants"] = plants
 _place.loader.exec_module(plants)
@@ -57,7 +58,13 @@ async def main(url: str, seed: str, database: str, messages: str) -> None:
     """Run until everything is done."""
     bus = BusSettings(url, "trainer", Path(seed))
     running = plants.Plant(
-        bus, database, handler, relay=MortalRelay, wake=lambda: reach("after_commit"), patience=Patience(attempts=2), batch=8
+        bus,
+        database,
+        handler,
+        relay=MortalRelay,
+        wake=lambda: reach("after_commit"),
+        patience=Patience(attempts=2),
+        batch=8,
     )
     async with running:
         while len(await running.effects()) < int(messages) or await running.unsent():

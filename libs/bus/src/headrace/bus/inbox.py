@@ -39,7 +39,8 @@ async def claim(session: AsyncSession, items: Iterable[Item], now: datetime) -> 
     In the order of ids, so that two copies of a service never wait for each other in a circle.
     """
     rows = sorted((_row(item, now) for item in items), key=lambda row: str(row["message_id"]))
-    found = await session.execute(_CLAIMS[_dialect(session)], rows)
+    connection = await session.connection()
+    found = await connection.execute(_CLAIMS[connection.dialect.name], rows)
     return {row.message_id: row.attempts for row in found}
 
 
@@ -59,8 +60,9 @@ async def close(session: AsyncSession, message_id: str, now: datetime, *, outcom
     """End a message that is known and not done; False where it was done meanwhile."""
     values = {"done_at": now, "outcome": outcome, "error": error}
     open_ = (INBOX.c.message_id == message_id) & INBOX.c.done_at.is_(None)
-    ended = await session.execute(update(INBOX).where(open_).values(**values))
-    return bool(ended.rowcount)  # type: ignore[attr-defined]
+    connection = await session.connection()
+    ended = await connection.execute(update(INBOX).where(open_).values(**values))
+    return bool(ended.rowcount)
 
 
 def _row(item: Item, now: datetime) -> dict[str, Any]:
@@ -85,7 +87,3 @@ def _claim(insert: Any) -> Any:
 
 
 _CLAIMS = {"sqlite": _claim(sqlite.insert), "postgresql": _claim(postgresql.insert)}
-
-
-def _dialect(session: AsyncSession) -> str:
-    return session.get_bind().dialect.name

@@ -62,9 +62,9 @@ class Relay:
 
     async def unsent(self) -> int:
         """How many events wait to be said."""
-        async with self._store.read() as session:
-            found = await session.execute(select(func.count()).select_from(OUTBOX).where(OUTBOX.c.sent_at.is_(None)))
-            return int(found.scalar_one())
+        async with self._store.engine.connect() as connection:
+            query = select(func.count()).select_from(OUTBOX).where(OUTBOX.c.sent_at.is_(None))
+            return int((await connection.execute(query)).scalar_one())
 
     async def _run(self) -> None:
         while True:
@@ -125,7 +125,7 @@ class Relay:
         if stored:
             async with self._store.write() as session:
                 sent = update(OUTBOX).where(OUTBOX.c.seq.in_(stored)).values(sent_at=self._clock())
-                await session.execute(sent)
+                await (await session.connection()).execute(sent)
 
     async def _is_mine(self) -> bool:
         """On PostgreSQL several copies of a service share a database: one of them relays."""

@@ -1,0 +1,362 @@
+"""What becomes of a message: done once, later, parked or refused, and its neighbours with it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headrace.bus import NotYet, Parked, Patience, RawMessage, Refused, Work
+from headrace.bus.parking import drop, listed, replay, shown
+from headrace.contracts import RequestRefused, TrainingRequested, decode
+from headrace.contracts.outside import decode_message
+
+POISON = "poison"
+
+
+@pytest.fixture
+def picky(handlers: Any) -> Any:
+    """A handler that fails on poison, and counts how often it was asked."""
+
+    async def handler(event: TrainingRequested, work: Work) -> None:
+        await handlers.leave_effect(event, work)
+        if event.model == POISON:
+            handler.tries += 1  # type: ignore[attr-defined]
+            raise ValueError("this one never works")
+
+    handler.tries = 0  # type: ignore[attr-defined]
+    return handler
+
+
+async def test_a_message_has_one_effect_and_one_event_in_the_chain_of_its_cause(
+    plant: Any, asker: Any, eventually: Any
+) -> None:
+    """The event that follows carries cause, correlation, trace and who asked."""
+    trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    async with plant() as running:
+        asked = await asker.ask(traceparent=trace, authid="key:ann", correlationid="story")
+        await eventually(lambda: asker_count(asker, "EVENTS", 1))
+
+        said = decode((await running.outbox())[0].body)
+
+        assert await running.effects() == [asked.id]
+        assert (said.causationid, said.correlationid, said.authid) == (asked.id, "story", "key:ann")
+        assert said.source == "headrace/trainer"
+        assert (said.traceparent or "").split("-")[1] == "a" * 32
+
+
+async def asker_count(asker: Any, stream: str, wanted: int) -> bool:
+    """Whether a stream holds so many messages."""
+    return bool(await asker.count(stream) == wanted)
+
+
+async def test_the_same_message_at_another_place_of_the_stream_is_done_once(
+    plant: Any, asker: Any, eventually: Any
+) -> None:
+    """The inbox knows it by its id, whatever the broker forgot."""
+    for _ in range(5):
+        await asker.ask(id="same")
+    async with plant() as running:
+        await asker.ask(id="other")
+
+        await eventually(lambda: has_effects(running, 2))
+
+        assert await running.effects() == ["other", "same"]
+
+
+async def has_effects(running: Any, count: int) -> bool:
+    """Whether so many effects are there."""
+    return len(await running.effects()) >= count
+
+
+async def has_parked(running: Any, count: int = 1) -> bool:
+    """Whether so many messages are parked."""
+    return len(await running.parked()) >= count
+
+
+async def test_poison_is_parked_after_its_attempts_and_harms_no_neighbour(
+    plant: Any, asker: Any, picky: Any, eventually: Any
+) -> None:
+    """Among good messages the bad one is tried as often as it may be, and leaves nothing but its record."""
+    for number in range(10):
+        await asker.ask(POISON if number == 4 else "good", id=f"ask-{number}")
+    patience = Patience(attempts=3, first_delay=timedelta(milliseconds=20))
+
+    async with plant(picky, patience=patience) as running:
+        await eventually(lambda: has_parked(running))
+        await eventually(lambda: has_effects(running, 9))
+        parked = (await running.parked())[0]
+        known = await running.inbox("ask-4")
+
+    assert await_ids(range(10), without=4) == await running_effects(running)
+    assert (parked.message_id, parked.attempts, parked.reason) == ("ask-4", 3, "ValueError: this one never works")
+    assert (known.attempts, known.outcome) == (3, "parked")
+    assert picky.tries >= 3
+
+
+def await_ids(numbers: range, *, without: int) -> list[str]:
+    """The ids of all messages but one."""
+    return sorted(f"ask-{number}" for number in numbers if number != without)
+
+
+async def running_effects(running: Any) -> list[str]:
+    """Effects, once each."""
+    found: list[str] = await running.effects()
+    return found
+
+
+async def test_what_is_parked_lies_in_the_stream_as_it_came_and_with_its_reason(
+    plant: Any, asker: Any, eventually: Any
+) -> None:
+    """Not JSON at all: parked at once with the bytes that came, and the sender is answered."""
+    await asker.say("headrace.request.training.flights", b"{not json")
+    async with plant() as running:
+        await eventually(lambda: asker_count(asker, "PARKED", 1))
+        await eventually(lambda: asker_count(asker, "REQUESTS", 2))
+
+        parked = (await running.parked())[0]
+        said = {row.subject: row for row in await running.outbox()}
+
+    copy = said["headrace.parked.trainer.request.training.flights"]
+    assert copy.body == parked.body == b"{not json"
+    assert "not JSON" in parked.reason
+    assert copy.headers["Headrace-Attempts"] == "1"
+    refusal = decode(said["headrace.request.refused.flights"].body).data
+    assert isinstance(refusal, RequestRefused)
+    assert "not JSON" in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("subject", "data"),
+    [
+        ("headrace.request.training.flights", b'{"reason": 5}'),
+        ("headrace.request.training.flights", b'{"reason": "x", "seed": "many"}'),
+        ("headrace.request.training.flights", b"[]"),
+        ("headrace.request.training.flights", b'{"specversion": "1.0", "id": 7}'),
+        ("headrace.dataset.ingested.flights", b"\xff\xfe"),
+        ("headrace.dataset.ingested.flights", b'{"bare": "facts are not taken"}'),
+    ],
+)
+async def test_what_no_schema_allows_is_parked_with_its_place_and_the_rest_goes_on(
+    subject: str, data: bytes, plant: Any, asker: Any, eventually: Any
+) -> None:
+    """The good message behind it is handled all the same."""
+    await asker.say(subject, data)
+    good = await asker.ask()
+    async with plant() as running:
+        await eventually(lambda: has_effects(running, 1))
+        await eventually(lambda: has_parked(running))
+
+        assert await running.effects() == [good.id]
+        assert len((await running.parked())[0].reason) > 10
+
+
+@pytest.mark.parametrize("bad_id", ["nul\\u0000here", "long" * 100])
+async def test_an_id_that_no_database_keeps_is_parked(bad_id: str, plant: Any, asker: Any, eventually: Any) -> None:
+    """Neither a NUL nor a very long id comes back for ever."""
+    asked = await asker.ask()
+    data = (
+        f'{{"specversion":"1.0","id":"{bad_id}","source":"x","type":"headrace.request.training.v1",'
+        '"subject":"flights","time":"2026-01-01T00:00:00Z","data":{"model":"flights","reason":"x"}}'
+    )
+    await asker.say(asked.nats_subject, data.encode())
+    async with plant() as running:
+        await eventually(lambda: has_parked(running))
+        await eventually(lambda: has_effects(running, 1))
+
+        assert "id:" in (await running.parked())[0].reason
+
+
+async def test_a_refused_request_is_parked_at_once_and_answered(
+    plant: Any, asker: Any, handlers: Any, eventually: Any
+) -> None:
+    """One try, one parked message, one answer that says why; nothing of what the handler did stays."""
+
+    async def refuse(event: TrainingRequested, work: Work) -> None:
+        work.emit(handlers.started(event.model))
+        raise Refused("no model named 'flights'; apply its declaration first")
+
+    asked = await asker.ask()
+    async with plant(refuse) as running:
+        await eventually(lambda: asker_count(asker, "REQUESTS", 2))
+
+        known = await running.inbox(asked.id)
+        said = [decode(row.body) for row in await running.outbox() if ".refused." in row.subject]
+
+    assert (known.attempts, known.outcome) == (1, "parked")
+    assert [(each.data.reason, each.data.request_id) for each in said] == [
+        ("no model named 'flights'; apply its declaration first", asked.id)
+    ]
+    assert said[0].causationid == asked.id
+
+
+async def test_what_came_too_early_comes_back_and_counts_no_attempt(
+    plant: Any, asker: Any, handlers: Any, eventually: Any
+) -> None:
+    """Longer than an error may take, as long as it is not for hours."""
+    tries = []
+
+    async def wait(event: TrainingRequested, work: Work) -> None:
+        tries.append(1)
+        if len(tries) < 8:
+            raise NotYet("the model is not declared yet", timedelta(milliseconds=20))
+        await handlers.leave_effect(event, work)
+
+    asked = await asker.ask()
+    async with plant(wait) as running:
+        await eventually(lambda: has_effects(running, 1))
+
+        known = await running.inbox(asked.id)
+
+    assert (known.outcome, len(tries)) == ("done", 8)
+    assert known.attempts <= 1  # the last one, counted before it was made
+
+
+async def test_what_stays_too_early_is_parked(plant: Any, asker: Any, clock: Any, eventually: Any) -> None:
+    """An hour later a person should look at it."""
+
+    async def wait(event: TrainingRequested, work: Work) -> None:
+        raise NotYet("the model is not declared yet", timedelta(milliseconds=20))
+
+    asked = await asker.ask()
+    async with plant(wait, clock=clock) as running:
+        await eventually(lambda: known_to(running, asked.id))
+        clock.advance(timedelta(hours=2))
+        await eventually(lambda: has_parked(running))
+
+        assert "still too early" in (await running.parked())[0].reason
+
+
+async def known_to(running: Any, message_id: str) -> bool:
+    """Whether the inbox knows a message."""
+    return await running.inbox(message_id) is not None
+
+
+async def test_a_handler_that_never_ends_is_parked(plant: Any, asker: Any, handlers: Any, eventually: Any) -> None:
+    """It has its time, as often as it may be tried; what comes after it is done."""
+
+    async def hang(event: TrainingRequested, work: Work) -> None:
+        if event.model == POISON:
+            await asyncio.sleep(3600)
+        await handlers.leave_effect(event, work)
+
+    await asker.ask(POISON)
+    good = await asker.ask()
+    patience = Patience(2, timedelta(milliseconds=20), longest=timedelta(milliseconds=100))
+    async with plant(hang, patience=patience) as running:
+        await eventually(lambda: has_parked(running))
+        await eventually(lambda: has_effects(running, 1))
+
+        assert "TimeoutError" in (await running.parked())[0].reason
+        assert await running.effects() == [good.id]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), FileNotFoundError("no such file"), ConnectionError("x")])
+async def test_an_error_that_looks_like_something_else_is_still_the_handlers(
+    error: BaseException, plant: Any, asker: Any, eventually: Any
+) -> None:
+    """Neither does it stop the loop, nor is it taken for an outage of the database and tried for ever."""
+
+    async def fail(event: TrainingRequested, work: Work) -> None:
+        raise error
+
+    await asker.ask()
+    async with plant(fail, patience=Patience(2, timedelta(milliseconds=20))) as running:
+        await eventually(lambda: has_parked(running))
+
+        assert (await running.parked())[0].attempts == 2
+        assert running.inlet.problem is None
+
+
+async def test_a_zombie_that_wakes_changes_nothing(plant: Any, asker: Any, handlers: Any, eventually: Any) -> None:
+    """Stopped past the ack wait with a message in hand; another process is given it too."""
+    entered, wake = asyncio.Event(), asyncio.Event()
+
+    async def stop(event: TrainingRequested, work: Work) -> None:
+        await handlers.leave_effect(event, work)
+        entered.set()
+        await wake.wait()
+
+    asked = await asker.ask()
+    async with plant(stop) as zombie:
+        await entered.wait()
+        for _ in range(3):
+            await asker.ask(id=asked.id)  # delivered to somebody else meanwhile
+        async with plant() as other:
+            await asyncio.sleep(0.3)
+            wake.set()
+            last = await asker.ask()
+            await eventually(lambda: has_effects(other, 2))
+
+            assert await zombie.effects() == sorted([asked.id, last.id])
+
+
+async def test_a_parked_message_said_again_keeps_its_chain_and_is_done_once(
+    plant: Any, asker: Any, handlers: Any, eventually: Any
+) -> None:
+    """Replay says it under a new id whose cause is the old one; twice is the same as once."""
+    mended = asyncio.Event()
+
+    async def handler(event: TrainingRequested, work: Work) -> None:
+        if not mended.is_set():
+            raise Refused("not mended yet")
+        await handlers.leave_effect(event, work)
+
+    asked = await asker.ask()
+    async with plant(handler) as running:
+        await eventually(lambda: has_parked(running))
+        mended.set()
+        async with running.store.write() as session:
+            row = (await listed(session))[0]
+            new_id = replay(a_work(session, running), row)
+        running.relay.wake()
+        await eventually(lambda: has_effects(running, 1))
+
+        said = [row for row in await running.outbox() if row.subject.startswith("headrace.replay.trainer.")]
+
+    envelope = message_of(said[0]).envelope()
+    assert await running.effects() == [new_id]
+    assert (envelope.id, envelope.causationid, envelope.correlationid) == (new_id, asked.id, asked.correlationid)
+
+
+def a_work(session: Any, running: Any) -> Work:
+    """A person's unit of work."""
+    return Work(session, "trainer", "key:ann", running._clock(), "root")
+
+
+def message_of(row: Any) -> RawMessage:
+    """An outbox row as it lies in the stream."""
+    from headrace.bus import utc_now
+
+    return RawMessage("EVENTS", 1, row.subject, row.headers, row.body, utc_now())
+
+
+async def test_a_dropped_message_is_listed_no_more_and_its_record_stays(
+    plant: Any, asker: Any, eventually: Any
+) -> None:
+    """Its row says when it was given up."""
+    await asker.say("headrace.request.training.flights", b"{")
+    async with plant() as running:
+        await eventually(lambda: has_parked(running))
+        async with running.store.write() as session:
+            row = (await listed(session))[0]
+            assert "replay" in shown(row)["advice"]
+            drop(a_work(session, running), row)
+
+        async with running.store.read() as session:
+            assert await listed(session) == []
+        assert isinstance((await running.parked())[0], Parked)
+
+
+async def test_every_reader_derives_the_same_envelope_from_a_bare_request() -> None:
+    """Its id is its place in the stream."""
+    from headrace.bus import utc_now
+
+    now = utc_now()
+    reads = [
+        decode_message("headrace.request.training.f", {}, b'{"reason":"x"}', stream="REQUESTS", seq=7, timestamp=now)
+        for _ in range(2)
+    ]
+
+    assert reads[0] == reads[1]
+    assert reads[0].id == "REQUESTS-7"
