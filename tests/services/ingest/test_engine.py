@@ -185,7 +185,7 @@ def test_a_missing_and_an_extra_column_are_named(ingest: Convert) -> None:
 def test_wrong_types_are_named_by_line_and_value(ingest: Convert) -> None:
     """Each column apart, with lines counted as an editor does, also behind values that span lines."""
     text = 'text,n,at\n"two\nlines",1,2026-01-01\nx,one,2026-01-01\n\nx,2.5,2026-02-30\nx,99999999999999999999,\n'
-    result = ingest(text, [rule("text"), rule("n", "integer"), rule("at", "timestamp")])
+    result = ingest(text, [rule("text"), rule("n", "integer", nullable=False), rule("at", "timestamp")])
 
     assert found(result) == {
         ("data_type_check", "n"): (3, [(4, "one"), (6, "2.5"), (7, "99999999999999999999")]),

@@ -32,7 +32,7 @@ def check_batch(batch: Batch, rules: Iterable[ColumnRule], profile: Mapping[str,
     """Add what breaks the rules to the batch's violations; `profile` is of this batch alone."""
     for rule in rules:
         column, known = batch.table[rule.name], profile[rule.name]
-        if known.nulls and not rule.nullable:
+        if known.nulls > len(batch.wrong.get(rule.name, ())) and not rule.nullable:
             _note(batch, COMPLETENESS, "a value is missing", rule.name, pc.is_null(column))
         if rule.allowed and not _all_allowed(known, column, rule.allowed):
             allowed = ", ".join(rule.allowed[:20])
@@ -65,5 +65,6 @@ def _outside(column: pa.ChunkedArray, allowed: Sequence[str]) -> pa.ChunkedArray
 
 def _note(batch: Batch, check: str, message: str, name: str, mask: pa.ChunkedArray) -> None:
     rows = np.flatnonzero(pc.fill_null(mask, False).to_numpy())
+    rows = np.setdiff1d(rows, [*batch.wrong.get(name, ())], assume_unique=True)
     first = batch.lines((int(row) for row in rows[: batch.violations.keep]), name)
     batch.violations.extend(check, message, name, len(rows), first)

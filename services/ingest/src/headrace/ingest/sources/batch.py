@@ -21,6 +21,7 @@ class Batch:
     table: pa.Table
     line: Callable[[int], int]
     violations: Violations
+    wrong: dict[str, set[int]] = field(default_factory=dict)  # column -> rows whose value is none of its type
     misfits: dict[str, str] = field(default_factory=dict)  # column -> narrowest type that would hold its values
 
     def lines(self, rows: Iterable[int], column: str) -> list[tuple[int, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class CsvSource:
         except pa.ArrowInvalid:
             return self._careful(piece, kinds)
         misfits = {name: kind for name in kinds if kinds[name] is None and (kind := _suggested(table[name]))}
-        return Batch(table, _line_finder(piece), Violations(self._keep), misfits)
+        return Batch(table, _line_finder(piece), Violations(self._keep), misfits=misfits)
 
     def _fast(self, block: Block, kinds: Kinds) -> pa.Table:
         types = {name: self._read_type(name, kind) for name, kind in kinds.items()}
@@ -129,12 +129,13 @@ class CsvSource:
     def _careful(self, block: Block, kinds: Kinds) -> Batch:
         violations = Violations(self._keep)
         rows, lines = self._records(block, violations)
-        misfits: dict[str, str] = {}
+        batch = Batch(pa.table({}), lines.__getitem__, violations)
         columns = []
         for name, kind in kinds.items():
             at = self._header.index(name)
-            columns.append(_typed([row[at] for row in rows], name, kind, lines, violations, misfits))
-        return Batch(pa.table(columns, names=list(kinds)), lines.__getitem__, violations, misfits)
+            columns.append(_typed([row[at] for row in rows], name, kind, batch))
+        batch.table = pa.table(columns, names=list(kinds))
+        return batch
 
     def _records(self, block: Block, violations: Violations) -> tuple[list[list[str]], list[int]]:
         rows, lines = [], []
@@ -219,12 +220,7 @@ def _stored(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _suggested(column: pa.ChunkedArray) -> str | None:
     """The type of a column of which no value was known until this block."""
-    kind: str | None = None
-    for text in pc.unique(column).to_pylist():
-        kind = widest(kind, narrowest(text or ""))
-        if kind == STRING:
-            break
-    return kind
+    return _widened(None, (text or "" for text in pc.unique(column).to_pylist()))
 
 
 def _line_finder(block: Block) -> Callable[[int], int]:
@@ -239,28 +235,30 @@ def _line_finder(block: Block) -> Callable[[int], int]:
     return line
 
 
-def _typed(
-    cells: list[str],
-    name: str,
-    kind: str | None,
-    lines: list[int],
-    violations: Violations,
-    misfits: dict[str, str],
-) -> pa.Array:
+def _typed(cells: list[str], name: str, kind: str | None, batch: Batch) -> pa.Array:
+    """One column, cell by cell; notes in the batch which cells are none of its type, and which type would hold them."""
     values: list[Any] = []
-    wrong: list[tuple[int, str]] = []
-    wider = kind
-    for line, text in zip(lines, cells, strict=True):
+    wrong: dict[int, str] = {}
+    for row, text in enumerate(cells):
         try:
             values.append(parse(kind or STRING, text))
         except ValueError:
             values.append(None)
-            wrong.append((line, text))
-            wider = widest(wider, narrowest(text)) if wider != STRING else wider
-    if kind is None and any(values):
-        wider = _suggested(pa.chunked_array([pa.array(values, pa.string())]))
+            wrong[row] = text
+    array = pa.array(values, ARROW[kind or STRING])
+    wider = _suggested(pa.chunked_array([array])) if kind is None else _widened(kind, wrong.values())
     if wrong and kind is not None:
-        violations.extend(TYPE, EXPECTED[kind], name, len(wrong), wrong[: violations.keep])
+        first = [(batch.line(row), text) for row, text in wrong.items()]
+        batch.violations.extend(TYPE, EXPECTED[kind], name, len(wrong), first[: batch.violations.keep])
+        batch.wrong[name] = set(wrong)
     if wider is not None and wider != kind:
-        misfits[name] = wider
-    return pa.array(values, ARROW[kind or STRING])
+        batch.misfits[name] = wider
+    return array
+
+
+def _widened(kind: str | None, cells: Iterable[str]) -> str | None:
+    for text in cells:
+        kind = widest(kind, narrowest(text))
+        if kind == STRING:
+            break
+    return kind

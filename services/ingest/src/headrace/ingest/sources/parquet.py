@@ -71,19 +71,21 @@ class ParquetSource:
 
     def read(self, piece: Piece, kinds: Kinds) -> Batch:
         """The rows of a piece in the contract's types; a value that would change is a violation."""
-        violations = Violations(self._keep)
-        columns = [self._column(piece, name, kind or STRING, violations) for name, kind in kinds.items()]
-        return Batch(pa.table(columns, names=list(kinds)), piece.first.__add__, violations)
+        batch = Batch(pa.table({}), piece.first.__add__, Violations(self._keep))
+        columns = [self._column(piece, name, kind or STRING, batch) for name, kind in kinds.items()]
+        batch.table = pa.table(columns, names=list(kinds))
+        return batch
 
-    def _column(self, piece: Piece, name: str, kind: str, violations: Violations) -> pa.Array:
+    def _column(self, piece: Piece, name: str, kind: str, batch: Batch) -> pa.Array:
         column = piece.rows.column(name)
         if _fits(column.type, kind):
             try:
                 return _cast(column, kind)
             except pa.ArrowInvalid as error:
-                violations.extend(TYPE, f"{EXPECTED[kind]}: {error}", name, 1, [(piece.first, None)])
+                batch.violations.extend(TYPE, f"{EXPECTED[kind]}: {error}", name, 1, [(piece.first, None)])
         else:
-            violations.extend(TYPE, f"the file has {column.type}, the contract {kind}", name, len(column), [])
+            batch.violations.extend(TYPE, f"the file has {column.type}, the contract {kind}", name, len(column), [])
+        batch.wrong[name] = set(range(len(column)))
         return pa.nulls(len(column), ARROW[kind])
 
 

@@ -1,0 +1,31 @@
+"""Ingest on stage: a real broker, a real store, each kind of database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.ingest.service import build
+from headrace.ingest.settings import IngestSettings
+from headrace.testkit import Stage
+from headrace.testkit.s3 import S3
+
+
+@pytest.fixture
+async def on(stage: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A running ingest."""
+    async with stage(
+        build,
+        IngestSettings,
+        database_url=database_url,
+        objects=s3.settings,
+        ingest_spool=tmp_path / "spool",
+        ingest_lease=timedelta(seconds=1),
+        ingest_retry=timedelta(milliseconds=50),
+    ) as running:
+        yield running
+    assert not [*(tmp_path / "spool").glob("*/*")], "every file is removed behind its work"

@@ -1,0 +1,309 @@
+"""Ingest as a whole: files in by HTTP and by event, versions out, refusals with their reasons."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from headrace.contracts import (
+    ColumnRule,
+    DatasetIngested,
+    DatasetRejected,
+    IngestRequested,
+    ModelDeclared,
+    ObjectPlace,
+    ObjectRef,
+    RequestRefused,
+    parse_declaration,
+)
+from headrace.testkit import Stage, a, eventually
+from headrace.testkit.s3 import S3
+
+JAN = b"carrier,delay\nAA,1\nUA,2.5\n"
+FEB = b"carrier,delay\nAA,3\nDL,4\n"
+BAD = b"carrier,delay\nAA,1\nUA,late\n"
+
+
+async def upload(on: Stage, data: Any, dataset: str = "flights", **query: str) -> Any:
+    """Send a file as a person would."""
+    headers = {"content-type": "text/csv", "x-source-name": "jan%20uary.csv"}
+    return await on.http.post(f"/datasets/{dataset}/files", content=data, params=query, headers=headers)
+
+
+async def declare(on: Stage, columns: Any, revision: int = 1, model: str = "m") -> None:
+    """Declare a model whose data have a contract."""
+    document = {"name": model, "data": {"dataset": "flights", "target": "delay", "contract": columns}}
+    declaration = parse_declaration(document)
+    await on.say(a(ModelDeclared, name=model, revision=revision, declaration=declaration, changed=[], by="key:anna"))
+    await on.quiet()
+
+
+async def test_an_uploaded_file_becomes_a_version(on: Stage, s3: S3) -> None:
+    """201 with what it made; the event says where everything lies; the Parquet holds the rows."""
+    answer = await upload(on, JAN)
+
+    said = (await on.heard(DatasetIngested, "flights")).data
+    assert isinstance(said, DatasetIngested)
+    assert (answer.status_code, answer.json()) == (
+        201,
+        {
+            "dataset": "flights",
+            "version": 1,
+            "digest": said.digest,
+            "rows": 2,
+            "added_rows": 2,
+            "rejected": 0,
+            "sha256": hashlib.sha256(JAN).hexdigest(),
+            "created": True,
+        },
+    )
+    (part,) = said.parts
+    assert (part.source_name, part.source.sha256) == ("jan uary.csv", hashlib.sha256(JAN).hexdigest())
+    assert await s3.store.get(part.source) == JAN
+    rows = pq.read_table(io.BytesIO(await s3.store.get(part.object))).to_pylist()
+    assert rows == [{"carrier": "AA", "delay": 1.0}, {"carrier": "UA", "delay": 2.5}]
+    profile = json.loads(await s3.store.get(said.profile))
+    assert profile["columns"]["delay"]["mean"] == 1.75
+
+
+async def test_the_event_continues_the_uploads_trace(on: Stage) -> None:
+    """Who uploaded is in the event, and the trace goes on."""
+    trace = "ab" * 16
+    await on.http.post("/datasets/flights/files", content=JAN, headers={"traceparent": f"00-{trace}-{'cd' * 8}-01"})
+    said = await on.heard(DatasetIngested)
+    assert said.authid == "key:anonymous"
+    assert said.traceparent is not None
+    assert said.traceparent.split("-")[1] == trace
+
+
+async def test_the_same_file_again_is_the_same_version(on: Stage) -> None:
+    """200, and nothing new is said; also while others have come since."""
+    first = await upload(on, JAN)
+    again = await upload(on, JAN)
+    await upload(on, FEB)
+    later = await upload(on, JAN)
+
+    assert [answer.status_code for answer in (first, again, later)] == [201, 200, 200]
+    assert [answer.json()["version"] for answer in (first, again, later)] == [1, 1, 2]
+    await on.quiet()
+    assert len(on.all(DatasetIngested)) == 2
+
+
+async def test_appending_and_replacing(on: Stage) -> None:
+    """Append lists all parts; replace begins anew; each version stays what it was."""
+    await upload(on, JAN)
+    await upload(on, FEB)
+    replaced = await upload(on, FEB.replace(b"4", b"5"), mode="replace")
+
+    assert replaced.json() | {"version": 3, "rows": 2} == replaced.json()
+    second = (await on.http.get("/datasets/flights/versions/2")).json()
+    assert (second["rows"], second["added_rows"], len(second["parts"])) == (4, 2, 2)
+    said = await on.heard(DatasetIngested, where=lambda event: event.version == 2)
+    assert [part.source.sha256 for part in said.data.parts] == [p["source"]["sha256"] for p in second["parts"]]  # type: ignore[attr-defined]
+    profile = (await on.http.get("/datasets/flights/versions/2/profile")).json()
+    assert (profile["rows"], profile["columns"]["delay"]["mean"]) == (4, 2.625)
+
+
+async def test_a_file_that_breaks_the_contract_is_refused(on: Stage, s3: S3) -> None:
+    """422 with the line; the same in the event and under /rejections; no version, and the file kept to look at."""
+    await upload(on, JAN)
+    answer = await upload(on, BAD)
+
+    said = (await on.heard(DatasetRejected)).data
+    assert isinstance(said, DatasetRejected)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "data_type_check: line 3: column 'delay': not a finite number"
+    (violation,) = answer.json()["violations"]
+    assert violation["first"] == [{"line": 3, "value": "late"}]
+    assert said.violations[0].model_dump(exclude_none=True)["first"] == violation["first"]
+    assert said.source is not None
+    assert await s3.store.get(said.source) == BAD
+    (kept,) = (await on.http.get("/datasets/flights/rejections")).json()["items"]
+    assert (kept["reason"], kept["violations"]) == (said.reason, [violation])
+    assert (await on.http.get("/datasets/flights")).json()["version"] == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"a,b\n", b"a\ncaf\xe9\n"])
+async def test_a_file_of_nothing_is_refused(on: Stage, data: bytes) -> None:
+    """The first file too: no contract comes of it."""
+    assert (await upload(on, data)).status_code == 422
+    assert (await on.http.get("/datasets/flights/contract")).status_code == 404
+
+
+async def test_a_declared_contract_holds(on: Stage) -> None:
+    """From model.declared on; `infer` leaves it; the event heard again changes nothing."""
+    rules = {"columns": [{"name": "carrier", "type": "string", "nullable": False, "allowed": ["AA", "UA"]},
+                         {"name": "delay", "type": "number", "nullable": True, "maximum": 2.0}]}  # fmt: skip
+    await declare(on, rules)
+    await declare(on, "infer", revision=2)
+    await declare(on, rules)
+
+    contract = (await on.http.get("/datasets/flights/contract")).json()
+    assert (contract["revision"], contract["origin"], contract["by"]) == (1, "declared:m/1", "key:anna")
+    checks = {violation["check"] for violation in (await upload(on, JAN + FEB[14:])).json()["violations"]}
+    assert checks == {"range_check", "categorical_values_check"}
+
+
+async def test_an_impossible_contract_is_refused(on: Stage) -> None:
+    """By PUT with the reason; an honest one holds at once."""
+    rule = {"name": "delay", "type": "number", "nullable": False}
+    wrong = await on.http.put("/datasets/flights/contract", json={"columns": [rule, rule]})
+    right = await on.http.put("/datasets/flights/contract", json={"columns": [rule]})
+
+    assert (wrong.status_code, right.status_code) == (422, 200)
+    assert "'delay' is named more than once" in wrong.json()["detail"]
+    assert right.json()["origin"] == "put"
+    assert (await upload(on, JAN)).json()["violations"][0]["check"] == "extra_column_check"
+
+
+async def test_a_new_contract_does_not_mix_with_old_parts(on: Stage) -> None:
+    """Parts of one version have one set of columns; the answer says what to do."""
+    await upload(on, JAN)
+    columns = [a(ColumnRule, name=name, type="string", nullable=True).model_dump() for name in ("carrier", "delay")]
+    await on.http.put("/datasets/flights/contract", json={"columns": columns})
+
+    answer = await upload(on, FEB)
+
+    assert answer.status_code == 422
+    assert "mode=replace" in answer.json()["detail"]
+    assert (await upload(on, FEB, mode="replace")).json()["version"] == 2
+
+
+async def test_uploads_at_once_make_one_version_each(on: Stage) -> None:
+    """Versions of a dataset come one behind the other, whoever uploads at the same time."""
+    await upload(on, JAN)
+    files = [JAN + b"XX,%d\n" % number for number in range(8)]
+    answers = await asyncio.gather(*(upload(on, file) for file in files))
+
+    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 10))
+    newest = (await on.http.get("/datasets/flights")).json()
+    assert (newest["version"], len(newest["parts"])) == (9, 9)
+
+
+async def test_a_streamed_body_is_taken(on: Stage) -> None:
+    """No length given, in pieces that cut lines anywhere."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"n,t\n"
+        for start in range(0, 300_000, 7_000):
+            yield b"".join(b"%d,text %d\n" % (n, n) for n in range(start, min(start + 7_000, 300_000)))
+
+    assert (await upload(on, pieces())).json()["rows"] == 300_000
+
+
+async def test_parquet_is_taken_too(on: Stage, s3: S3) -> None:
+    """A version's own Parquet file goes in again as another dataset."""
+    await upload(on, JAN)
+    part = (await on.http.get("/datasets/flights")).json()["parts"][0]
+    parquet = await s3.store.get(ObjectRef(**part["object"]))
+
+    answer = await on.http.post("/datasets/copy/files", content=parquet)
+
+    assert (answer.status_code, answer.json()["rows"]) == (201, 2)
+    assert (await on.http.get("/datasets?limit=1")).json()["next_cursor"] == "copy"
+    assert [d["dataset"] for d in (await on.http.get("/datasets?cursor=copy")).json()["items"]] == ["flights"]
+
+
+async def test_what_there_is_not_is_not_found(on: Stage) -> None:
+    """Each says what was looked for."""
+    for path in ("/datasets/none", "/datasets/none/versions/1", "/datasets/none/contract", "/jobs/none"):
+        answer = await on.http.get(path)
+        assert answer.status_code == 404
+        assert "none" in answer.json()["detail"]
+    assert (await on.http.post("/datasets/No.Name/files", content=JAN)).status_code == 422
+
+
+# request.ingest
+
+
+async def deliver(s3: S3, key: str, data: bytes) -> ObjectPlace:
+    """Put an object as an outsider would: without a digest anywhere."""
+    s3.sync.client.put_object(s3.sync.bucket("uploads"), key, io.BytesIO(data), len(data))
+    return ObjectPlace(bucket="uploads", key=key)
+
+
+async def job(on: Stage, identity: str) -> Any:
+    """A job that has ended."""
+
+    async def ended() -> Any:
+        found = (await on.http.get(f"/jobs/{identity}")).json()
+        return found if found.get("state") in ("done", "rejected") else None
+
+    return await eventually(ended)
+
+
+async def test_an_object_in_the_store_is_ingested_by_request(on: Stage, s3: S3) -> None:
+    """The event's cause is the request, and the source is a copy that nobody can change."""
+    place = await deliver(s3, "in/jan.csv", JAN)
+    request = await on.say(IngestRequested(dataset="flights", object=place), as_="operator")
+
+    said = await on.heard(DatasetIngested)
+
+    assert (said.causationid, said.correlationid, said.authid) == (request.id, request.id, "nats:operator")
+    assert said.data.source.key.startswith("sha256/")  # type: ignore[attr-defined]
+    assert (await job(on, request.id))["answer"]["version"] == 1
+    version = (await on.http.get("/datasets/flights")).json()
+    assert version["parts"][0]["source_name"] == "jan.csv"
+
+
+async def test_a_bare_request_is_enough(on: Stage, s3: S3) -> None:
+    """Any NATS client can ask."""
+    await deliver(s3, "feb.csv", FEB)
+    await on.publish("headrace.request.ingest.flights", b'{"object": {"bucket": "uploads", "key": "feb.csv"}}')
+    assert (await on.heard(DatasetIngested)).causationid == "REQUESTS-1"
+
+
+async def test_a_request_for_what_is_not_there_is_refused(on: Stage) -> None:
+    """At once, with the reason."""
+    await on.publish("headrace.request.ingest.flights", b'{"object": {"bucket": "uploads", "key": "none.csv"}}')
+    said = await on.heard(RequestRefused)
+    assert "no object 'none.csv' in bucket 'uploads'" in said.data.reason  # type: ignore[attr-defined]
+
+
+async def test_a_requested_file_that_breaks_the_contract_is_rejected(on: Stage, s3: S3) -> None:
+    """The job ends, and dataset.rejected says why; nothing is parked."""
+    await upload(on, JAN)
+    request = await on.say(IngestRequested(dataset="flights", object=await deliver(s3, "bad.csv", BAD)), as_="operator")
+
+    assert (await job(on, request.id))["state"] == "rejected"
+    assert (await on.heard(DatasetRejected)).causationid == request.id
+    assert (await on.http.get("/parked")).json()["items"] == []
+
+
+async def test_an_object_that_vanishes_ends_its_job(on: Stage, s3: S3) -> None:
+    """Asked for, then removed before it was read: rejected, not tried for ever."""
+    place = await deliver(s3, "gone.csv", JAN)
+    await on.stop()
+    request = await on.say(IngestRequested(dataset="flights", object=place), as_="operator")
+    await on._start()
+    s3.sync.client.remove_object(s3.sync.bucket("uploads"), "gone.csv")
+
+    async def over() -> bool:
+        refused = any(each.data.request_id == request.id for each in on.all(RequestRefused))  # type: ignore[attr-defined]
+        return refused or bool(on.all(DatasetRejected)) or bool(on.all(DatasetIngested))
+
+    await eventually(over)
+
+
+async def test_a_restart_loses_no_request_and_doubles_none(on: Stage, s3: S3) -> None:
+    """Stopped in the midst of its jobs and started again, ingest makes each version once."""
+    for number in range(5):
+        place = await deliver(s3, f"{number}.csv", JAN + b"XX,%d\n" % number)
+        await on.say(IngestRequested(dataset="flights", object=place), as_="operator")
+    await on.restart()
+    await on.restart()
+
+    await on.heard(DatasetIngested, where=lambda event: event.version == 5, timeout=20)
+    await on.quiet()
+
+    versions = [each.data.version for each in on.all(DatasetIngested)]  # type: ignore[attr-defined]
+    assert versions == [1, 2, 3, 4, 5]
+    assert (await on.http.get("/datasets/flights")).json()["rows"] == 15
