@@ -191,7 +191,7 @@ async def test_the_same_alias_move_said_twice_is_one_rollout(deployer: Stage) ->
 
 
 async def test_a_person_steers_by_http(deployer: Stage, clock: FakeClock) -> None:
-    """Pause holds the clock, resume lets it go, promote skips the rest, rollback goes back; 409 where it makes no sense."""
+    """Pause, resume, promote and rollback do what they say; 409 with the reason where that makes no sense."""
     await serve_first(deployer)
     await begin_canary(deployer)
 

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pytest
 
 from headrace.contracts import PredictionLogged, decode, encode, wrap
 from headrace.deployer.serving.record import LARGEST, Prediction, encoded
+from headrace.deployer.serving.tensors import BadInput
 
 NOW = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -99,3 +101,9 @@ def test_a_shadow_has_an_event_of_its_own() -> None:
 
     assert champion != shadow
     assert decode(payload).data.prediction_id == "p1"  # type: ignore[attr-defined]
+
+
+def test_a_row_that_no_message_can_hold_is_refused() -> None:
+    """It cannot be recorded, so it is not answered."""
+    with pytest.raises(BadInput, match="row 0 takes 1,0"):
+        list(encoded(prediction(inputs={"name": ["x" * 1_000_000]})))

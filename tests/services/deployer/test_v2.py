@@ -150,6 +150,14 @@ async def test_strings_travel_as_raw_bytes_too(served: Alone) -> None:
     assert answer.json()["outputs"] == plain.json()["outputs"]
 
 
+async def test_a_column_of_gaps_may_have_any_datatype(served: Alone) -> None:
+    """A client that derives the datatype from the values cannot know it of nulls alone."""
+    request = row(carrier=None)
+    request["inputs"][4]["datatype"] = "FP64"
+
+    assert (await served.http.post("/v2/models/mixed/infer", json=request)).status_code == 200
+
+
 def _tensor(**changes: Any) -> dict[str, Any]:
     request = row()
     request["inputs"][0] |= changes

@@ -160,7 +160,7 @@ class Interface:
     # values
 
     def _check(self, field: Field, tensor: Given, place: str = "") -> None:
-        if (field.kind == "string") != (tensor.datatype == "BYTES"):
+        if (field.kind == "string") != (tensor.datatype == "BYTES") and not _all_missing(tensor.values):
             raise BadInput(
                 f"input {place}{field.name!r}: datatype is {tensor.datatype}; the column takes {field.datatype}"
             )
@@ -180,6 +180,11 @@ class Interface:
                 f"input {self._layout.numbers[column]!r}: element {row} ({value}) is too large for the model"
             )
         return matrix.T
+
+
+def _all_missing(values: Values) -> bool:
+    """Whether there is nothing to tell a datatype by: clients that derive it from the values then guess."""
+    return isinstance(values, list) and values.count(None) == len(values)
 
 
 def _check_list(field: Field, values: list[Any], place: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from headrace.contracts import PredictionLogged, dataschema, subject_of
+from headrace.deployer.serving.tensors import BadInput
 
 SOURCE = "headrace/inference"
 LARGEST = 900_000  # bytes of a message; the broker takes 1 MiB with its headers
@@ -55,14 +56,17 @@ def subject(model: str) -> str:
 
 
 def encoded(prediction: Prediction) -> Iterator[tuple[str, bytes]]:
-    """The event's id and bytes; several where the rows are too many for one message."""
+    """The event's id and bytes; several where the rows are too many for one message. Raises BadInput where one is."""
     event_id = prediction.id if prediction.route != "shadow" else f"{prediction.id}.shadow"
     if prediction.first_row:
         event_id = f"{event_id}.{prediction.first_row}"
     payload = _payload(event_id, prediction)
-    if len(payload) <= LARGEST or prediction.rows == 1:
+    if len(payload) <= LARGEST:
         yield event_id, payload
         return
+    if prediction.rows == 1:
+        at = prediction.first_row
+        raise BadInput(f"row {at} takes {len(payload):,} bytes in the record; at most {LARGEST:,} can be kept")
     half = prediction.rows // 2
     yield from encoded(prediction.part(0, half))
     yield from encoded(prediction.part(half, prediction.rows))

@@ -99,10 +99,8 @@ class Replica:
         """Everything that needs the broker, from the moment that it is there."""
         self.connection = connection = await connect_()
         reporter = Reporter(self.settings.replica, self.board)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.shipper.run(connection))
-            tasks.create_task(reporter.run(connection))
-            tasks.create_task(self._listen(connection))
+        loops = [self.shipper.run, reporter.run, self._listen]
+        await asyncio.gather(*(self._for_ever(loop, connection) for loop in loops))
 
     async def close(self) -> None:
         """Ship what is left, as far as the broker takes it soon; the rest stays on the disk."""
@@ -114,6 +112,15 @@ class Replica:
             await self.connection.close()
         self.journal.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _for_ever(self, loop: Callable[[Connection], Awaitable[None]], connection: Connection) -> None:
+        """A loop that fails by a bug is logged and goes on: answering must not depend on it."""
+        while True:
+            try:
+                await loop(connection)
+            except Exception:
+                log.exception("loop_failed", loop=getattr(loop, "__qualname__", "loop"))
+            await asyncio.sleep(1)
 
     async def _listen(self, connection: Connection) -> None:
         kind = RouteChanged.TYPE
@@ -184,7 +191,6 @@ async def running(
         return await connect(settings.bus(IDENTITY), name=f"headrace-{IDENTITY}", on_fatal=lost)
 
     talking = asyncio.create_task(replica.talk(reach))
-    talking.add_done_callback(_complain)
     try:
         yield replica
     finally:
@@ -244,8 +250,3 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-def _complain(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("talk_with_broker_ended", exc_info=error)

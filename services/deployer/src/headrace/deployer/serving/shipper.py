@@ -11,6 +11,7 @@ from itertools import groupby
 from secrets import token_hex
 
 import structlog
+from nats.errors import Error as NatsError
 
 from headrace.bus.connection import Connection
 from headrace.bus.errors import BrokerAway, PublishRefused
@@ -57,7 +58,7 @@ class Shipper:
         try:
             for batch in _batches(frames):
                 await self._send(connection, batch)
-        except (BrokerAway, PublishRefused, OSError) as error:
+        except (BrokerAway, PublishRefused, OSError, NatsError) as error:
             return await self._wait(error)
         self._done(frames, place)
         return True
