@@ -16,7 +16,7 @@ from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
 from headrace.chassis.auth import new_key, new_keys, write_keys
 from headrace.contracts import Artifact, Envelope, PredictionLogged, ReplicaLoaded, ReplicaReported, Route
-from headrace.testkit.broker import Broker
+from headrace.testkit.broker import Broker, started
 from headrace.testkit.patience import eventually
 from headrace.testkit.s3 import S3
 
@@ -185,11 +185,19 @@ def _routed(route: Route, artifact: Artifact) -> Route:
     return route.model_copy(update={"artifact": artifact, "digest": artifact.digest})
 
 
+@pytest.fixture
+async def durable_broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """A broker that acknowledges only what is on its disk, as in every stack of ours; it may be killed."""
+    broker = await started(tmp_path / "durable", sync_always=True)
+    yield broker
+    await asyncio.to_thread(broker.remove)
+
+
 async def test_while_the_broker_is_away_it_answers_and_afterwards_nothing_is_missing(
-    nats_server: Broker, numbers: Model, tmp_path: Path
+    durable_broker: Broker, numbers: Model, tmp_path: Path
 ) -> None:
     """Kill -9 of the broker in the middle: no request fails, health tells of it, and each prediction arrives once."""
-    async with listening(nats_server) as heard, served(nats_server, tmp_path, Folder(numbers)) as server:
+    async with listening(durable_broker) as heard, served(durable_broker, tmp_path, Folder(numbers)) as server:
         await server.route("m", numbers.route())
         await server.answers("m")
         ids = []
@@ -201,11 +209,11 @@ async def test_while_the_broker_is_away_it_answers_and_afterwards_nothing_is_mis
                 ids.append(answer.json()["parameters"]["prediction_id"])
 
         await ask(50)
-        nats_server.kill()
+        durable_broker.kill()
         await ask(200)
         await eventually(lambda: server.replica.details()["broker"].startswith("away"))
         ready = await server.http.get("/ready")
-        nats_server.start()
+        durable_broker.start()
         await ask(50)
 
         await eventually(lambda: len({each.prediction_id for each in of(heard, PredictionLogged)}) == 300, 30)
