@@ -1,0 +1,245 @@
+"""The registry over HTTP: declarations, versions, approvals, aliases, risk, cards."""
+
+from datetime import timedelta
+
+import yaml
+
+from headrace.contracts import AliasMoved, ApprovalRequested, PerformanceDegraded, VersionApproved, VersionRejected
+from headrace.testkit import FakeClock, Stage, a, eventually
+
+from .conftest import DECLARATION, asked_for, crown, declare, judged, trained
+
+
+async def test_declaring_twice_changes_nothing_the_second_time(on: Stage) -> None:
+    """A pipeline may apply the same file with every commit."""
+    first = await declare(on)
+    second = await declare(on)
+
+    assert first["revision"] == second["revision"] == 1
+    assert first["changed"]
+    assert second["changed"] == []
+
+
+async def test_a_change_is_told_by_its_paths_and_kept_in_the_history(on: Stage) -> None:
+    """Who changed what, when, and how it was before."""
+    await declare(on)
+    changed = await declare(on, purpose="Warn everybody.", risk={"impact": "high", "review_every": "P90D"})
+
+    assert changed["revision"] == 2
+    assert changed["changed"] == ["purpose", "risk.impact"]
+    history = (await on.http.get("/models/flights/history")).json()["items"]
+    assert [each["revision"] for each in history] == [2, 1]
+    assert history[1]["declaration"]["purpose"] == "Warn travellers."
+    assert history[0]["by"].startswith("key:")
+
+
+async def test_an_unknown_field_is_answered_with_the_nearest_known_one(on: Stage) -> None:
+    """And nothing is declared."""
+    answer = await on.http.put("/models/flights", json={**DECLARATION, "trainin": {}})
+
+    assert answer.status_code == 422
+    assert "trainin: unknown field; did you mean 'training'?" in answer.json()["detail"]
+    assert (await on.http.get("/models")).json()["items"] == []
+
+
+async def test_an_unknown_metric_is_answered_with_the_known_ones(on: Stage) -> None:
+    """The place is named."""
+    gates = [{"metric": "auc", "at_least": 0.5}]
+    answer = await on.http.put("/models/flights", json={**DECLARATION, "evaluation": {"gates": gates}})
+
+    assert answer.status_code == 422
+    assert "evaluation.gates[0].metric" in answer.json()["detail"]
+    assert "roc_auc" in answer.json()["detail"]
+
+
+async def test_a_declaration_under_another_name_is_a_conflict(on: Stage) -> None:
+    """The address and the document must agree."""
+    answer = await on.http.put("/models/other", json=DECLARATION)
+
+    assert answer.status_code == 409
+
+
+async def test_what_is_not_there_is_answered_with_what_to_do(on: Stage) -> None:
+    """404 with a next step, in problem details."""
+    answer = await on.http.get("/models/nobody")
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "headrace apply" in answer.json()["detail"]
+    await declare(on)
+    assert "has no version 9" in (await on.http.get("/models/flights/versions/9")).json()["detail"]
+
+
+async def test_collections_come_in_pages(on: Stage) -> None:
+    """A cursor leads from page to page, and is null at the end."""
+    for name in ("a", "b", "c"):
+        await on.http.put(f"/models/{name}", json={**DECLARATION, "name": name})
+
+    first = (await on.http.get("/models", params={"limit": 2})).json()
+    second = (await on.http.get("/models", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+
+    assert [model["name"] for model in first["items"] + second["items"]] == ["a", "b", "c"]
+    assert second["next_cursor"] is None
+
+
+async def test_a_risky_model_waits_for_people(on: Stage) -> None:
+    """The gates are met, but the alias does not move before somebody else says yes."""
+    await declare(on, approval={"needed": 1})
+    await on.say(trained("run-1"))
+    await on.say(judged(await asked_for(on, 1), candidate=0.7))
+    waiting = await on.heard(ApprovalRequested)
+    assert waiting.data.needed == 1
+    assert on.all(AliasMoved) == []
+
+    await on.publish(
+        "headrace.request.approval.flights", b'{"version": 1, "decision": "approve", "comment": "looked at it"}'
+    )
+
+    approved = await on.heard(VersionApproved)
+    assert [each.by for each in approved.data.approvals] == ["nats:outsider"]
+    assert (await on.heard(AliasMoved)).data.version == 1
+
+
+async def test_an_author_cannot_approve_their_own(on: Stage) -> None:
+    """The one who declared the model is the one who asks over HTTP here."""
+    await declare(on, approval={"needed": 1})
+    await on.say(trained("run-1"))
+    await on.say(judged(await asked_for(on, 1), candidate=0.7))
+    await on.heard(ApprovalRequested)
+
+    answer = await on.http.post("/models/flights/versions/1/approve", json={"comment": "mine"})
+
+    assert answer.status_code == 422
+    assert "an author never approves their own" in answer.json()["detail"]
+
+
+async def test_an_approval_is_bound_to_the_digest_that_was_looked_at(on: Stage) -> None:
+    """Another artifact under the same number is not what was approved."""
+    await declare(on, approval={"needed": 1})
+    await on.say(trained("run-1"))
+    await on.say(judged(await asked_for(on, 1), candidate=0.7))
+    await on.heard(ApprovalRequested)
+
+    answer = await on.http.post("/models/flights/versions/1/reject", json={"comment": "no", "digest": "f" * 64})
+
+    assert answer.status_code == 422
+    assert "look at it again" in answer.json()["detail"]
+
+
+async def test_one_person_alone_is_not_two(on: Stage) -> None:
+    """The same voice again does not count."""
+    await declare(on, approval={"needed": 2})
+    await on.say(trained("run-1"))
+    await on.say(judged(await asked_for(on, 1), candidate=0.7))
+    await on.heard(ApprovalRequested)
+
+    for comment in ("once", "twice"):
+        body = f'{{"version": 1, "decision": "approve", "comment": "{comment}"}}'
+        await on.publish("headrace.request.approval.flights", body.encode())
+    await on.quiet()
+
+    version = (await on.http.get("/models/flights/versions/1")).json()
+    assert version["state"] == "pending"
+    assert [each["comment"] for each in version["decisions"]] == ["twice"]
+
+
+async def test_a_person_may_say_no(on: Stage) -> None:
+    """And the reason is kept."""
+    await declare(on, approval={"needed": 1})
+    await on.say(trained("run-1"))
+    await on.say(judged(await asked_for(on, 1), candidate=0.7))
+    await on.heard(ApprovalRequested)
+
+    await on.publish(
+        "headrace.request.approval.flights", b'{"version": 1, "decision": "reject", "comment": "unfair to Newark"}'
+    )
+
+    assert (await on.heard(VersionRejected)).data.reason == "unfair to Newark"
+
+
+async def test_the_champion_of_any_moment_in_the_past_is_known(on: Stage, clock: FakeClock) -> None:
+    """Which version answered on Tuesday? The history says."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    between = clock.advance(timedelta(hours=1))
+    clock.advance(timedelta(hours=1))
+    await crown(on, "run-2", 2, champion=1)
+    await on.heard(AliasMoved, where=lambda event: event.version == 2)
+
+    now = (await on.http.get("/models/flights/aliases/champion")).json()
+    then = (await on.http.get("/models/flights/aliases/champion", params={"at": between.isoformat()})).json()
+    before = await on.http.get("/models/flights/aliases/champion", params={"at": "2020-01-01T00:00:00Z"})
+
+    assert (now["version"], now["previous"], then["version"]) == (2, 1, 1)
+    assert before.status_code == 404
+    history = (await on.http.get("/models/flights/aliases/champion/history")).json()
+    assert [each["version"] for each in history] == [2, 1]
+
+
+async def test_an_alias_may_point_to_approved_versions_alone(on: Stage) -> None:
+    """A person may move it back, but not to what was rejected."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    await on.say(trained("run-2"))
+    await on.say(judged(await asked_for(on, 2, champion=1), candidate=0.5, low=-0.3))
+    await on.heard(VersionRejected)
+
+    refused = await on.http.put("/models/flights/aliases/champion", json={"version": 2})
+    named = await on.http.put("/models/flights/aliases/stable", json={"version": 1, "reason": "for the quarter"})
+
+    assert refused.status_code == 409
+    assert named.json()["reason"] == "for the quarter"
+    assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1, "stable": 1}
+
+
+async def test_what_monitor_sees_feeds_the_risk(on: Stage) -> None:
+    """Degraded quality makes harm likely; people see it, and note that they looked."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    before = (await on.http.get("/models/flights/risk")).json()
+
+    await on.say(a(PerformanceDegraded, model="flights", version=1, metric="roc_auc"))
+
+    async def raised() -> bool:
+        return (await on.http.get("/models/flights/risk")).json()["score"] > before["score"]
+
+    await eventually(raised)
+    after = (await on.http.post("/models/flights/risk/review")).json()
+    assert [signal["kind"] for signal in after["signals"]] == ["performance"]
+    assert after["impact"] == 2 / 3
+
+
+async def test_a_model_card_tells_recorded_facts(on: Stage) -> None:
+    """Front matter that tools read, sections that people read."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+
+    card = (await on.http.get("/models/flights/versions/1/card")).text
+
+    _, front, body = card.split("---", 2)
+    facts = yaml.safe_load(front)
+    assert facts["risk_rating"] == "low"
+    assert facts["intended_uses"] == "Warn travellers."
+    assert facts["datasets"] == ["flights@1"]
+    for section in ("Model Details", "Uses", "Bias, Risks, and Limitations", "Training Details", "Evaluation"):
+        assert f"## {section}" in body
+    assert "ops@example.org" in body
+
+
+async def test_lineage_is_an_openlineage_event(on: Stage) -> None:
+    """Data in, model out, as other tools read it."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+
+    lineage = (await on.http.get("/models/flights/versions/1/lineage")).json()
+
+    assert lineage["eventType"] == "COMPLETE"
+    assert lineage["run"]["runId"] == "run-1"
+    assert lineage["inputs"][0]["name"] == "flights"
+    assert lineage["outputs"][0]["facets"]["version"]["datasetVersion"] == trained("run-1").artifact.digest
+    assert {"_producer", "_schemaURL"} <= set(lineage["run"]["facets"]["headrace_training"])

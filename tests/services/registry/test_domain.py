@@ -1,0 +1,194 @@
+"""What the registry decides, without anything around it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.contracts import Comparison, EvaluationCompleted, EvaluationMetrics, Gate
+from headrace.registry.domain import (
+    SIGNALS,
+    changed_paths,
+    enough,
+    expires_at,
+    judge,
+    may_not_approve,
+    review_due,
+    risk_of,
+    words,
+)
+from headrace.testkit import a
+from headrace.testkit.builders import a_declaration
+
+BEATS = {"metric": "roc_auc", "beats": "champion", "by": 0.002}
+
+
+def evaluation(
+    value: float, *, champion: float | None = None, low: float = 0.0, metric: str = "roc_auc"
+) -> EvaluationCompleted:
+    """Figures of a candidate, beside a champion where one is given."""
+    comparisons = []
+    if champion is not None:
+        difference = value - champion
+        comparisons = [
+            Comparison(metric=metric, candidate=value, champion=champion, difference=difference, low=low,
+                       high=low + 0.1, confidence=0.95, resamples=200)
+        ]  # fmt: skip
+    metrics = EvaluationMetrics(
+        candidate={metric: value}, champion={metric: champion} if champion is not None else None
+    )
+    return a(
+        EvaluationCompleted, metrics=metrics, comparisons=comparisons, champion=1 if champion is not None else None
+    )
+
+
+def gated(*gates: dict[str, object]):  # type: ignore[no-untyped-def]
+    """A declaration with these gates."""
+    return a_declaration(evaluation={"gates": list(gates)})
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.65, True), (0.6499, False)])
+def test_a_lower_limit_is_met_at_the_limit_itself(value: float, passed: bool) -> None:
+    """`at_least` means what it says."""
+    verdict = judge(gated({"metric": "roc_auc", "at_least": 0.65}), evaluation(value))
+
+    assert verdict.passed is passed
+    assert "0.65" in verdict.gates[0].detail
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.2, True), (0.21, False)])
+def test_an_upper_limit_is_for_metrics_where_less_is_better(value: float, passed: bool) -> None:
+    """`at_most` for errors."""
+    verdict = judge(gated({"metric": "brier", "at_most": 0.2}), evaluation(value, metric="brier"))
+
+    assert verdict.passed is passed
+
+
+def test_the_first_version_beats_nobody_and_passes() -> None:
+    """Somebody must be the first champion."""
+    assert judge(gated(BEATS), evaluation(0.6)).passed
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "passed"),
+    [
+        (0.72, 0.005, True),  # clearly better
+        (0.72, -0.001, False),  # better, but it may be chance
+        (0.7015, 0.0005, False),  # surely better, but by less than was asked for
+        (0.69, -0.02, False),  # worse
+    ],
+)
+def test_a_challenger_must_be_better_by_enough_and_not_by_chance(value: float, low: float, passed: bool) -> None:
+    """The difference reaches `by`, and its interval lies above 0."""
+    verdict = judge(gated(BEATS), evaluation(value, champion=0.7, low=low))
+
+    assert verdict.passed is passed
+    assert "0.7000" in verdict.gates[0].detail
+
+
+def test_a_metric_that_was_not_measured_fails_its_gate() -> None:
+    """Silence is not a pass."""
+    verdict = judge(gated({"metric": "f1", "at_least": 0.1}), evaluation(0.9))
+
+    assert not verdict.passed
+    assert "f1 could not be measured" in verdict.reason
+
+
+def test_all_gates_are_told_and_only_the_unmet_ones_are_the_reason() -> None:
+    """A person sees what held as well."""
+    verdict = judge(gated({"metric": "roc_auc", "at_least": 0.9}, BEATS), evaluation(0.72, champion=0.7, low=0.01))
+
+    assert [gate.passed for gate in verdict.gates] == [False, True]
+    assert verdict.reason == verdict.gates[0].detail
+
+
+def test_no_gates_mean_that_every_version_passes() -> None:
+    """The smallest declaration serves what it trains."""
+    assert judge(gated(), evaluation(0.1)).passed
+
+
+@pytest.mark.parametrize(
+    ("gate", "text"),
+    [
+        (Gate(metric="roc_auc", at_least=0.65), "roc_auc at least 0.65"),
+        (Gate(metric="brier", at_most=0.2), "brier at most 0.2"),
+        (Gate(metric="roc_auc", beats="champion", by=0.002), "roc_auc beats the champion by 0.002"),
+    ],
+)
+def test_gates_read_as_sentences(gate: Gate, text: str) -> None:
+    """They stand in logs, cards and reports."""
+    assert words(gate) == text
+
+
+def test_changes_are_told_by_their_paths() -> None:
+    """The innermost place that differs, not the whole document."""
+    old = {"name": "m", "data": {"dataset": "a", "target": "t"}, "owner": {"team": "x"}}
+    new = {"name": "m", "data": {"dataset": "b", "target": "t"}, "risk": {"impact": "high"}, "owner": {"team": "x"}}
+
+    assert list(changed_paths(old, new)) == ["data.dataset", "risk"]
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", min_size=1, max_size=2), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(json)
+def test_a_document_does_not_differ_from_itself(document: object) -> None:
+    """Declaring the same again changes nothing."""
+    assert list(changed_paths(document, document)) == []
+
+
+@given(json, json)
+def test_documents_differ_in_both_directions_alike(old: object, new: object) -> None:
+    """A change and its undoing name the same places."""
+    assert sorted(changed_paths(old, new)) == sorted(changed_paths(new, old))
+
+
+def test_an_author_never_approves_their_own() -> None:
+    """Neither who declared the model nor who asked for the run."""
+    assert may_not_approve("key:ann", ["key:ann", "key:bob"]) is not None
+    assert may_not_approve("key:eve", ["key:ann", "key:bob"]) is None
+
+
+def test_one_person_counts_once() -> None:
+    """Two approvals are two people."""
+    assert not enough(["key:ann", "key:ann"], 2)
+    assert enough(["key:ann", "key:bob"], 2)
+    assert enough([], 0)
+
+
+def test_deadlines_come_from_the_declaration() -> None:
+    """ISO 8601 durations, counted from the moment."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    declared = a_declaration(approval={"needed": 1, "expires": "P1DT12H"}, risk={"review_every": "P90D"})
+
+    assert expires_at(declared, now) == now + timedelta(hours=36)
+    assert review_due(declared, now) == now + timedelta(days=90)
+
+
+@given(st.lists(st.sampled_from(sorted(SIGNALS)), max_size=20), st.sampled_from(sorted(SIGNALS)))
+def test_each_signal_raises_the_risk_and_it_stays_a_probability(seen: list[str], one_more: str) -> None:
+    """More evidence of harm never makes a model look safer."""
+    declared = a_declaration(risk={"impact": "high"})
+
+    before, after = risk_of(declared, seen), risk_of(declared, [*seen, one_more])
+
+    assert 0 < before.probability <= after.probability <= 1
+    assert 0 < after.score <= 1
+
+
+@pytest.mark.parametrize(("impact", "signals", "rating"), [
+    ("low", [], "low"),
+    ("high", [], "low"),
+    ("medium", ["performance"], "medium"),
+    ("high", ["performance", "drift"], "high"),
+])  # fmt: skip
+def test_risk_is_probability_times_impact(impact: str, signals: list[str], rating: str) -> None:
+    """The same signals weigh more where a wrong answer does more harm."""
+    assert risk_of(a_declaration(risk={"impact": impact}), signals).rating == rating
