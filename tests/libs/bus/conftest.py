@@ -1,7 +1,9 @@
 """The trainer's delivery, with a handler of the test's own, on a real broker and a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
@@ -39,6 +41,7 @@ from headrace.contracts import (
 )
 from headrace.contracts.topology import ConsumerSpec
 from headrace.testkit.broker import Broker
+from headrace.testkit.broker import started as started_broker
 
 Handling = Callable[[TrainingRequested, Work], Awaitable[None]]
 HURRIED = Patience(attempts=3)
@@ -220,6 +223,14 @@ async def counted(database_url: str) -> dict[str, int]:
 
 
 @pytest.fixture
+async def nats_server(tmp_path: Path) -> AsyncIterator[Broker]:
+    """A broker that syncs the disk before it acknowledges, as in production: these tests kill it."""
+    broker = await started_broker(tmp_path / "nats", sync_always=True)
+    yield broker
+    await asyncio.to_thread(broker.remove)
+
+
+@pytest.fixture
 async def asker(nats_server: Broker) -> AsyncIterator[Asker]:
     """Somebody who may do everything, and waits little for what is not acknowledged."""
     await hurry(nats_server)
@@ -230,7 +241,7 @@ async def asker(nats_server: Broker) -> AsyncIterator[Asker]:
 
 @pytest.fixture
 def plant(nats_server: Broker, database_url: str) -> Callable[..., Plant]:
-    """Processes of the trainer: `async with plant(handler) as running:`."""
+    """Processes of the trainer, entered with `async with`, each around a handler."""
 
     def make(handler: Handling = leave_effect, **settings: Any) -> Plant:
         return Plant(nats_server.settings("trainer"), database_url, handler, **settings)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.bus import BusSettings, Patience, Relay
+from headrace.testkit.patience import eventually
 
 _place = importlib.util.spec_from_file_location("plants", Path(__file__).with_name("conftest.py"))
 assert _place is not None
@@ -57,18 +58,13 @@ async def handler(event: Any, work: Any) -> None:
 async def main(url: str, seed: str, database: str, messages: str) -> None:
     """Run until everything is done."""
     bus = BusSettings(url, "trainer", Path(seed))
-    running = plants.Plant(
-        bus,
-        database,
-        handler,
-        relay=MortalRelay,
-        wake=lambda: reach("after_commit"),
-        patience=Patience(attempts=2),
-        batch=8,
-    )
-    async with running:
-        while len(await running.effects()) < int(messages) or await running.unsent():
-            await asyncio.sleep(0.02)
+    settings = {"relay": MortalRelay, "wake": lambda: reach("after_commit"), "patience": Patience(attempts=2)}
+    async with plants.Plant(bus, database, handler, batch=8, **settings) as running:
+
+        async def done() -> bool:
+            return len(await running.effects()) >= int(messages) and not await running.unsent()
+
+        await eventually(done, timeout=60)
 
 
 asyncio.run(main(*sys.argv[3:7]))

@@ -58,7 +58,9 @@ class Relay:
                     await asyncio.sleep(0.01)
         self._connection.reconnected.remove(self.wake)
         await cancel(self._task)
-        await self._let_go()
+        if self._lock is not None:  # the database frees it with the connection
+            await self._lock.execute(text(f"SELECT pg_advisory_unlock({LOCK})"))
+            await self._lock.close()
 
     async def unsent(self) -> int:
         """How many events wait to be said."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from itertools import count
 from pathlib import Path
@@ -47,7 +48,7 @@ class Postgres:
     def stop(self) -> None:
         """Kill it and delete everything."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT)  # does not wait for clients
             self._process.wait(10)
         shutil.rmtree(self._folder, ignore_errors=True)
 
