@@ -1,9 +1,19 @@
 """HTTP: what runs and waits, and the two things one can ask for."""
 
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+
+import pytest
 
 from headrace.contracts import TrainingCancelled, TrainingCompleted, TrainingQueued
 from headrace.testkit import Stage
+
+
+@pytest.fixture
+async def on(trainer: Callable[..., Stage], database_url: str) -> AsyncIterator[Stage]:
+    """The trainer on each kind of database."""
+    async with trainer(database_url=database_url) as stage:
+        yield stage
 
 
 async def test_a_run_can_be_asked_for_and_followed(on: Stage, world: Any) -> None:

@@ -23,7 +23,7 @@ from headrace.contracts import (
 from headrace.testkit import FakeClock, Stage
 
 ASK = TrainingRequested(model="delay", reason="asked")
-SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 6000}}
+SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 4000}}
 ENDS = (TrainingCompleted, TrainingFailed, TrainingCancelled)
 
 
@@ -188,9 +188,7 @@ async def test_one_model_does_not_block_another(trainer: Callable[..., Stage], w
 
 
 @pytest.mark.parametrize("size", [{"cpus": 2}, {"cpus": 0.5, "memory_mb": 900}])
-async def test_a_run_gets_the_resources_it_asks_for(
-    on: Stage, world: Any, size: dict[str, float], tmp_path: Path
-) -> None:
+async def test_a_run_gets_the_resources_it_asks_for(on: Stage, world: Any, size: dict[str, float]) -> None:
     """More than one CPU means a worker of its own."""
     await on.say(world.declared(training={"resources": size}))
     await on.say(world.ingested(world.flights()))

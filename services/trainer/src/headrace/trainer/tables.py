@@ -20,7 +20,7 @@ class DatasetVersion(SQLModel, table=True):
     dataset: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
     digest: str
-    rows: int
+    rows: int = Field(sa_type=sa.BigInteger)
     parts: list[Any] = Field(sa_type=sa.JSON)
     columns: list[Any] = Field(sa_type=sa.JSON)
 

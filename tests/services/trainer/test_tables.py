@@ -1,0 +1,90 @@
+"""The trainer's tables, as migrations make them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.orm.exc import StaleDataError
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+import headrace.trainer
+from headrace.chassis.database import create_engine, migrate
+from headrace.trainer.domain import Recent, State
+from headrace.trainer.tables import Run, change, last_trained, recent, runs_in
+
+MIGRATIONS = Path(headrace.trainer.__file__).parent / "migrations"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def a_run(name: str, **fields: object) -> Run:
+    """A run of one model."""
+    told = {"model": "delay", "dataset": "flights", "state": State.QUEUED, "reason": "", "requested_by": "me"}
+    return Run(run=name, **{**told, "asked_at": NOON, **fields})
+
+
+@pytest.fixture
+async def engine(database_url: str):  # type: ignore[no-untyped-def]
+    """A migrated database."""
+    made = create_engine(database_url)
+    await migrate(made, MIGRATIONS)
+    yield made
+    await made.dispose()
+
+
+async def test_migrations_make_the_tables_that_the_code_expects(engine) -> None:  # type: ignore[no-untyped-def]
+    """A column that only one of them knows would fail at the worst moment."""
+
+    def differences(connection: Connection) -> list[object]:
+        ours = MigrationContext.configure(connection, opts={"include_object": _ours})
+        return list(compare_metadata(ours, SQLModel.metadata))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+def _ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    return kind != "table" or str(name).startswith("trainer_")
+
+
+async def test_recent_tells_who_has_workers_and_since_when(engine) -> None:  # type: ignore[no-untyped-def]
+    """As the fair order needs it; times keep their zone."""
+    async with AsyncSession(engine) as session:
+        session.add(a_run("run-1", state=State.RUNNING, started_at=NOON))
+        session.add(a_run("run-2", state=State.COMPLETED, started_at=NOON - timedelta(hours=1)))
+        session.add(a_run("run-3", model="other"))
+        await session.commit()
+
+        assert await recent(session) == {"delay": Recent(1, NOON), "other": Recent(0, None)}
+        assert [run.run for run in await runs_in(session, State.QUEUED)] == ["run-3"]
+
+
+async def test_the_last_trained_version_is_that_of_the_last_completed_run(engine) -> None:  # type: ignore[no-untyped-def]
+    """Failed runs have learned nothing."""
+    async with AsyncSession(engine) as session:
+        session.add(a_run("run-1", state=State.COMPLETED, dataset_version=3, ended_at=NOON))
+        session.add(a_run("run-2", state=State.COMPLETED, dataset_version=2, ended_at=NOON + timedelta(hours=1)))
+        session.add(a_run("run-3", state=State.FAILED, dataset_version=9, ended_at=NOON + timedelta(hours=2)))
+        await session.commit()
+
+        assert await last_trained(session, "delay") == 2
+        assert await last_trained(session, "other") is None
+
+
+async def test_of_two_writers_of_a_run_one_is_told(engine) -> None:  # type: ignore[no-untyped-def]
+    """A cancel and a completion in the same moment: who commits second is refused, looks again, and sees the first."""
+    async with AsyncSession(engine) as session:
+        session.add(a_run("run-1"))
+        await session.commit()
+        known = await session.get_one(Run, "run-1")
+        stale = known.model_copy()
+        change(session, known, State.CANCELLED, NOON)
+        await session.commit()
+
+    async with AsyncSession(engine) as late:
+        stale.state = State.COMPLETED
+        with pytest.raises(StaleDataError):
+            await late.merge(stale)
