@@ -1,0 +1,97 @@
+"""Ingest killed in the midst of a file: started again, it makes the version, once."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from headrace.bus import connect
+from headrace.testkit import eventually
+from headrace.testkit.broker import Broker
+from headrace.testkit.ports import free_ports
+from headrace.testkit.s3 import S3
+
+ROWS = 600_000
+
+
+@contextmanager
+def ingest(folder: Path, broker: Broker, s3: S3, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Ingest as a process of its own."""
+    told = {
+        "NATS_URL": broker.url,
+        "NATS_NKEY_SEED_FILE": str(broker.seed_file("ingest")),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'ingest.db'}",
+        "HTTP_PORT": str(port),
+        "INGEST_SPOOL": str(folder / "spool"),
+        "INGEST_LEASE": "PT1S",
+        "S3_ENDPOINT": s3.settings.endpoint,
+        "S3_ACCESS_KEY": s3.settings.access_key,
+        "S3_SECRET_KEY": s3.settings.secret_key,
+        "S3_BUCKET_PREFIX": s3.settings.bucket_prefix,
+    }
+    environment = os.environ | {f"HEADRACE_{name}": value for name, value in told.items()}
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", "headrace.ingest"], env=environment, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker, s3: S3, tmp_path: Path) -> None:
+    """The job is taken up again when its lease has run out; one version comes of it, and one event."""
+    data = b"n,x,t\n" + b"".join(b"%d,%d.5,text number %d\n" % (n, n, n) for n in range(ROWS))
+    s3.sync.client.put_object(s3.sync.bucket("uploads"), "big.csv", io.BytesIO(data), len(data))
+    (port,) = free_ports(1)
+
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+        async def job() -> Any:
+            try:
+                return (await http.get("/jobs/REQUESTS-1")).json().get("state")
+            except httpx.TransportError:
+                return None
+
+        async def state_is(*wanted: str) -> Any:
+            return await job() in wanted
+
+        outsider = await connect(nats_server.settings("outsider"), name="outsider")
+        with ingest(tmp_path, nats_server, s3, port) as process:
+            await eventually(lambda: _answers(http), timeout=30)
+            body = b'{"object": {"bucket": "uploads", "key": "big.csv"}}'
+            await outsider.publish_and_wait("headrace.request.ingest.big", body)
+            await eventually(lambda: state_is("running"), timeout=20)
+            process.send_signal(signal.SIGKILL)
+        with ingest(tmp_path, nats_server, s3, port):
+            await eventually(lambda: _answers(http), timeout=30)
+            await eventually(lambda: state_is("done"), timeout=60)
+            version = (await http.get("/datasets/big")).json()
+        await outsider.close()
+
+    assert (version["version"], version["rows"], len(version["parts"])) == (1, ROWS, 1)
+    assert await _said(nats_server) == 1
+
+
+async def _answers(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/live")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def _said(broker: Broker) -> int:
+    """How many events the stream holds; ingest alone has spoken."""
+    reader = await connect(broker.settings("provisioner"), name="reader")
+    messages: int = (await reader.request("STREAM.INFO.EVENTS"))["state"]["messages"]
+    await reader.close()
+    return messages
