@@ -27,14 +27,17 @@ class FastProtocol(HttpToolsProtocol):
         self._body = b""
 
     def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
+        """A request begins; its scope is made only once it is known to go the long way."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._model = None
 
     def on_headers_complete(self) -> None:
         """Decide which way the request goes."""
         model = self._paths.get(self.url)
         if model is None or not self._is_short():
+            self._begin_anew()
             super().on_headers_complete()
             return
         self._model, self._body = model, b""
@@ -58,6 +61,13 @@ class FastProtocol(HttpToolsProtocol):
         self.on_response_complete()
         if afterwards is not None:
             afterwards()
+
+    def _begin_anew(self) -> None:
+        """Let uvicorn begin the request as it always does, and give it what was read of it."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)  # the list lies in the scope already
 
     def _is_short(self) -> bool:
         """Whether the request is a small POST, alone on its connection."""

@@ -6,6 +6,7 @@ A test compares it, byte for meaning, with what `headrace.contracts` makes of th
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -50,6 +51,7 @@ class Prediction:
         )  # fmt: skip
 
 
+@cache
 def subject(model: str) -> str:
     """Where predictions of a model are published."""
     return subject_of(PredictionLogged, model)

@@ -1,0 +1,60 @@
+"""The models of the serving benchmark, made as the trainer makes them."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.datasets import load_breast_cancer
+
+from headrace.contracts import Artifact, Column, File, Signature
+from headrace.frameworks import FRAMEWORKS, About, Recipe
+from headrace.objects import digest_of
+
+ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lr": ("sklearn.linear_model.LogisticRegression", {"max_iter": 1000}),
+    "rf": ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 100}),
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model in a folder, and the request that asks it for one row."""
+
+    folder: Path
+    artifact: Artifact
+    signature: Signature
+    request: dict[str, Any]
+
+
+def make_models(root: Path) -> dict[str, Fitted]:
+    """Fit both on the breast cancer data: 569 rows, 30 numbers."""
+    data = load_breast_cancer()
+    names = [str(name).replace(" ", "_") for name in data.feature_names]
+    frame = pd.DataFrame(data.data, columns=names).assign(y=data.target)
+    row = [float(value) for value in data.data[0]]
+    request = {"inputs": [{"name": "predict", "shape": [1, 30], "datatype": "FP64", "data": row}]}
+    return {name: _fit(root / name, name, frame, names, request) for name in ESTIMATORS}
+
+
+def _fit(folder: Path, name: str, frame: pd.DataFrame, names: list[str], request: dict[str, Any]) -> Fitted:
+    estimator, params = ESTIMATORS[name]
+    features = [Column(name=column, type="number", nullable=False) for column in names]
+    sklearn = FRAMEWORKS["sklearn"]
+    fitted = sklearn.fit(frame, Recipe(estimator, params, 0, features, "y"), lambda _step, _of: None)
+    folder.mkdir(parents=True)
+    saved = sklearn.save(fitted, folder, About("bench", datetime.now(UTC)))
+    return Fitted(folder, _artifact(folder), saved.signature, request)
+
+
+def _artifact(folder: Path) -> Artifact:
+    files = [_file(path) for path in sorted(folder.iterdir())]
+    size = sum(file.size for file in files)
+    return Artifact(bucket="headrace-models", prefix="bench", digest=digest_of(files), size=size, files=files)
+
+
+def _file(path: Path) -> File:
+    data = path.read_bytes()
+    return File(path=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
