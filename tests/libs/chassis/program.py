@@ -1,0 +1,104 @@
+"""A small service: it keeps a note of every training that is requested."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from headrace.bus import NotYet, Refused, Work
+from headrace.chassis import Conflict, NotFound, Runtime, Service, ServiceSettings, run
+from headrace.chassis.http import CallerDep, SessionDep, WorkDep, requires
+from headrace.contracts import ContractError, TrainingQueued, TrainingRequested
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+router = APIRouter()
+ERRORS = {
+    "refused": Refused("never"),
+    "not_yet": NotYet("later", timedelta(seconds=7)),
+    "not_found": NotFound("nothing there"),
+    "conflict": Conflict("not now"),
+    "contract": ContractError("data.rows: Input should be an integer"),
+    "bug": ZeroDivisionError("the inside of the service"),
+}
+
+
+class Note(BaseModel):
+    """What a caller writes down."""
+
+    id: str
+    pages: int = 1
+
+
+@router.post("/notes", dependencies=[requires("trainer:write")])
+async def write(note: Note, work: WorkDep) -> dict[str, str]:
+    """Keep a note, and say so."""
+    await keep(work, note.id)
+    work.emit(
+        TrainingQueued(run=note.id, model="m", dataset="d", reason="r", waits_for="data", requested_by=work.actor)
+    )
+    return {"actor": work.actor}
+
+
+@router.get("/notes", dependencies=[requires("trainer:read")])
+async def read(session: SessionDep) -> list[str]:
+    """All notes."""
+    return [row.id for row in (await (await session.connection()).execute(text("SELECT id FROM note"))).all()]
+
+
+@router.get("/who")
+async def who(caller: CallerDep) -> str:
+    """Who asks."""
+    return caller.authid
+
+
+@router.get("/fails/{how}")
+async def fails(how: str, work: WorkDep) -> None:
+    """Fail after having written something."""
+    await keep(work, f"half-done-{how}")
+    raise ERRORS[how]
+
+
+@router.post("/size")
+async def size(request: Request) -> int:
+    """How large the body was."""
+    return len(await request.body())
+
+
+async def keep(work: Work, note: str) -> None:
+    """Write a note."""
+    await (await work.session.connection()).execute(text("INSERT INTO note (id) VALUES (:id)"), {"id": note})
+
+
+async def on_training_requested(event: TrainingRequested, work: Work) -> None:
+    """Keep a note of it."""
+    assert work.cause is not None
+    await keep(work, work.cause.id)
+
+
+LOOPS: list[str] = []
+
+
+async def restless(runtime: Runtime) -> None:
+    """A background loop that fails the first time."""
+    LOOPS.append(runtime.service.name)
+    if len(LOOPS) == 1:
+        raise ValueError("once")
+
+
+def build(settings: ServiceSettings) -> Service:
+    """Wire it."""
+    return Service(
+        name="trainer",
+        settings=settings,
+        subscriptions={TrainingRequested: on_training_requested},
+        routes=[router],
+        background=[restless],
+        migrations=MIGRATIONS,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(build(ServiceSettings())))
