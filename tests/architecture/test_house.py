@@ -1,0 +1,183 @@
+"""The folder is the diagram: who has opened one service knows where everything is in the others."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import LIBS, ROOT, SERVICES, imports, sources
+
+TOP = {"README.md", "services", "libs", "schemas", "infra", "docker-compose.yml", "tests", "Makefile",
+       "pyproject.toml", "uv.lock", "LICENSE"}  # fmt: skip
+FILES = ("__init__.py", "__main__.py", "service.py", "settings.py", "domain.py", "handlers.py", "tables.py", "api.py")
+SERVICE_SECTIONS = ("Owns", "Hears", "Says", "Settings", "How it fails", "Decisions")
+LIB_SECTIONS = ("How it fails", "Decisions")
+LONGEST = 400
+# modules whose distribution has another name
+DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "nats": "nats-py", "PIL": "pillow", "jwt": "pyjwt",
+                 "google": "protobuf", "opentelemetry": "opentelemetry-api", "matplotlib": "matplotlib"}  # fmt: skip
+STANDARD = set(__import__("sys").stdlib_module_names)
+
+
+def project(kind: str, name: str) -> dict[str, object]:
+    """A member's pyproject."""
+    table: dict[str, object] = tomllib.loads((ROOT / kind / name / "pyproject.toml").read_text())["project"]
+    return table
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("file", FILES)
+def test_every_service_has_the_same_rooms(service: str, file: str) -> None:
+    """Composition root, settings, decisions, handlers, tables, routes."""
+    assert (ROOT / "services" / service / "src/headrace" / service / file).is_file()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_brings_its_own_migrations(service: str) -> None:
+    """They travel inside the package, so that an image can migrate its database."""
+    folder = ROOT / "services" / service / "src/headrace" / service / "migrations"
+
+    assert (folder / "env.py").is_file()
+    assert list((folder / "versions").glob("*.py"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("section", SERVICE_SECTIONS)
+def test_a_services_readme_says_what_people_ask(service: str, section: str) -> None:
+    """Owns, hears, says, settings, how it fails, decisions."""
+    text = (ROOT / "services" / service / "README.md").read_text()
+
+    assert re.search(rf"^## {section}$", text, re.MULTILINE), f"services/{service}/README.md has no section {section!r}"
+
+
+@pytest.mark.parametrize("lib", LIBS)
+@pytest.mark.parametrize("section", LIB_SECTIONS)
+def test_a_librarys_readme_says_how_it_fails(lib: str, section: str) -> None:
+    """And why it is as it is."""
+    text = (ROOT / "libs" / lib / "README.md").read_text()
+
+    assert re.search(rf"^## {section}$", text, re.MULTILINE), f"libs/{lib}/README.md has no section {section!r}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_services_readme_names_what_it_hears_and_says(service: str) -> None:
+    """The table of the topology and the prose agree."""
+    text = (ROOT / "services" / service / "README.md").read_text()
+    events = yaml.safe_load((ROOT / "schemas/topology.yaml").read_text())["events"]
+    own = [name.removesuffix(".v1") for name, flow in events.items() if service in (*flow["says"], *flow["hears"])]
+    missing = [name for name in own if name not in text and f".{name.split('.')[1]}" not in text]
+
+    assert not missing, f"services/{service}/README.md does not mention {missing}"
+
+
+def test_the_top_level_is_fixed() -> None:
+    """A stranger finds the same few things at the top, whatever is added below."""
+    import subprocess
+
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    there = {path.split("/")[0] for path in tracked}
+
+    assert {name for name in there if not name.startswith(".")} <= TOP
+
+
+@pytest.mark.parametrize(("kind", "name"), [*(("services", s) for s in SERVICES), *(("libs", lib) for lib in LIBS)])
+def test_no_file_is_too_long(kind: str, name: str) -> None:
+    """A file that needs scrolling for minutes hides something."""
+    long = {
+        str(file.relative_to(ROOT)): lines
+        for file in sources(kind, name)
+        if (lines := sum(bool(line.strip()) for line in file.read_text().splitlines())) > LONGEST
+    }
+
+    assert not long
+
+
+@pytest.mark.parametrize(("kind", "name"), [*(("services", s) for s in SERVICES), *(("libs", lib) for lib in LIBS)])
+def test_every_import_is_declared(kind: str, name: str) -> None:
+    """One shared environment hides a missing dependency; an image holds only what is declared."""
+    declared = {_normal(each) for each in project(kind, name)["dependencies"]}  # type: ignore[attr-defined]
+    needed: dict[str, str] = {}
+    for file in sources(kind, name):
+        for each in imports(file):
+            distribution = _distribution(each.module, name)
+            if distribution and not _optional(file, each.line):
+                needed.setdefault(distribution, str(each))
+    missing = {distribution: where for distribution, where in needed.items() if distribution not in declared}
+    reachable = _reachable(declared)
+
+    assert not {k: v for k, v in missing.items() if k not in reachable}, f"{kind}/{name}/pyproject.toml lacks {missing}"
+
+
+def _reachable(declared: set[str]) -> set[str]:
+    """What our own libraries bring along: a service may use what its chassis declares."""
+    found: set[str] = set(declared)
+    queue = [each for each in declared if each.startswith("headrace-")]
+    while queue:
+        member = queue.pop().removeprefix("headrace-")
+        kind = "libs" if member in LIBS else "services"
+        for dependency in map(_normal, project(kind, member)["dependencies"]):  # type: ignore[call-overload]
+            if dependency not in found:
+                found.add(dependency)
+                if dependency.startswith("headrace-"):
+                    queue.append(dependency)
+    extras = {"starlette": "fastapi", "sqlalchemy": "sqlmodel", "pydantic-core": "pydantic", "scipy": "scikit-learn"}
+    return found | {name for name, owner in extras.items() if owner in found}
+
+
+def _distribution(module: str, member: str) -> str | None:
+    first, *rest = module.split(".")
+    if first == "headrace":
+        return f"headrace-{rest[0]}" if rest and rest[0] != member else None
+    if first in STANDARD or first == "__future__":
+        return None
+    return _normal(DISTRIBUTIONS.get(first, first))
+
+
+def _normal(requirement: str) -> str:
+    return re.split(r"[\s<>=!~\[;]", str(requirement))[0].lower().replace("_", "-")
+
+
+def _optional(file: Path, line: int) -> bool:
+    """An import inside `try` or `if TYPE_CHECKING` may be absent."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.Try, ast.If)) and node.lineno <= line <= (node.end_lineno or line):
+            return True
+    return False
+
+
+def test_the_lock_names_one_source_and_is_whole() -> None:
+    """Everything comes from one kind of place, and every distribution has its hash."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    registries = {package["source"]["registry"] for package in lock["package"] if "registry" in package["source"]}
+    other = [p["name"] for p in lock["package"] if not {"registry", "editable", "virtual"} & set(p["source"])]
+    hashes = [
+        wheel
+        for package in lock["package"]
+        if "registry" in package["source"]
+        for wheel in [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+    ]
+
+    assert len(registries) == 1
+    assert other == []
+    assert all(wheel["hash"].startswith("sha256:") for wheel in hashes)
+
+
+def test_members_are_found_by_glob_alone() -> None:
+    """A new service needs no line in the workspace's file."""
+    workspace = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]
+
+    assert workspace["members"] == ["libs/*", "services/*"]
+
+
+def test_the_stack_runs_every_service() -> None:
+    """The embedded stack and the topology know the same services."""
+    from headrace.contracts import load_topology
+    from headrace.local.layout import SERVICES as STARTED
+
+    kinds = load_topology().identities
+    assert sorted(STARTED) == SERVICES == sorted(name for name, kind in kinds.items() if kind == "service")
