@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import Number, UtcTime
+from headrace.contracts import RolloutStarted
 from headrace.deployer.domain import Decision, Rollout, Traffic
 
 _TRAFFIC = TypeAdapter(Traffic)
@@ -55,6 +56,8 @@ class Repository:
         """The traffic of a model, empty where nothing is known; locked where several copies of the service run."""
         statement = select(TrafficRow).where(TrafficRow.model == model).with_for_update()
         row = (await self._session.exec(statement)).one_or_none()
+        # The session holds what it has loaded only weakly; kept, it need not be loaded again to be saved.
+        self._session.info[model] = row
         return _TRAFFIC.validate_json(row.body) if row else Traffic(model)
 
     async def save(self, decision: Decision, *, actor: str, correlationid: str | None, traceparent: str | None) -> None:
@@ -65,8 +68,9 @@ class Repository:
         await self._session.merge(
             TrafficRow(model=traffic.model, revision=traffic.revision, deadline=deadline, body=body)
         )
+        begun = {fact.rollout for fact in decision.facts if isinstance(fact, RolloutStarted)}
         for rollout in (*decision.ended, *([traffic.rollout] if traffic.rollout else [])):
-            row = await self.row(rollout.id)
+            row = None if rollout.id in begun else await self.row(rollout.id)
             if row is None:
                 row = RolloutRow(
                     id=rollout.id,
