@@ -226,8 +226,8 @@ class Inlet:
         if known.done_at is not None:  # another copy of this service was faster
             await self._ack(item.message)
             return "duplicate"
-        if isinstance(error, Refused):
-            return await self._park(item, error.reason, known.attempts)
+        if isinstance(error, (Refused, ContractError)):  # neither will ever be right
+            return await self._park(item, reason_of(error), known.attempts)
         if isinstance(error, NotYet):
             return await self._wait(item, error, known)
         log.warning("handler_failed", exc_info=error, attempt=known.attempts, **context(item.envelope))
@@ -336,5 +336,5 @@ def reason_of(error: Exception) -> str:
     """An error in one readable line."""
     if isinstance(error, (Refused, NotYet)):
         return error.reason
-    text = str(error) if isinstance(error, HandlerBroke) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, (HandlerBroke, ContractError)) else f"{type(error).__name__}: {error}"
     return (text.splitlines() or [type(error).__name__])[0][:500]

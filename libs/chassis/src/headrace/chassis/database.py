@@ -1,8 +1,9 @@
 """A service's own database: SQLite or PostgreSQL by its URL, brought to the newest schema at the start."""
 
+import asyncio
 import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,15 @@ def create_engine(url: str) -> AsyncEngine:
 
 def _on_sqlite_connect(connection: Any, _record: object) -> None:
     """Acknowledgements follow commits, so commits must reach the disk: synchronous=FULL."""
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 async def migrate(engine: AsyncEngine, folder: Path) -> None:
     """Bring the schema to the newest revision; safe when several processes start at once."""
-    async with engine.connect() as connection:
-        with _file_lock(engine):
-            await connection.run_sync(_upgrade, folder)
-            await connection.commit()
+    async with _file_lock(engine), engine.connect() as connection:
+        await connection.run_sync(_upgrade, folder)
+        await connection.commit()
 
 
 def _upgrade(connection: Connection, folder: Path) -> None:
@@ -51,15 +51,15 @@ def _upgrade(connection: Connection, folder: Path) -> None:
     command.upgrade(config, "head")
 
 
-def _file_lock(engine: AsyncEngine) -> Any:
+def _file_lock(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
     database = engine.url.database
     if engine.dialect.name != "sqlite" or not database or database == ":memory:":
         return nullcontext()
     return _locked(Path(f"{database}.migrate"))
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
+@asynccontextmanager
+async def _locked(path: Path) -> AsyncIterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
         yield
