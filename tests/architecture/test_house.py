@@ -100,7 +100,7 @@ def test_no_file_is_too_long(kind: str, name: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), [*(("services", s) for s in SERVICES), *(("libs", lib) for lib in LIBS)])
 def test_every_import_is_declared(kind: str, name: str) -> None:
     """One shared environment hides a missing dependency; an image holds only what is declared."""
-    declared = {_normal(each) for each in project(kind, name)["dependencies"]}  # type: ignore[attr-defined]
+    declared = _declared(kind, name)
     needed: dict[str, str] = {}
     for file in sources(kind, name):
         for each in imports(file):
@@ -120,13 +120,21 @@ def _reachable(declared: set[str]) -> set[str]:
     while queue:
         member = queue.pop().removeprefix("headrace-")
         kind = "libs" if member in LIBS else "services"
-        for dependency in map(_normal, project(kind, member)["dependencies"]):  # type: ignore[call-overload]
+        for dependency in _declared(kind, member):
             if dependency not in found:
                 found.add(dependency)
                 if dependency.startswith("headrace-"):
                     queue.append(dependency)
     extras = {"starlette": "fastapi", "sqlalchemy": "sqlmodel", "pydantic-core": "pydantic", "scipy": "scikit-learn"}
     return found | {name for name, owner in extras.items() if owner in found}
+
+
+def _declared(kind: str, name: str) -> set[str]:
+    """What a member names, its extras included: whoever imports from behind one asks for it."""
+    table = project(kind, name)
+    extras: dict[str, list[str]] = table.get("optional-dependencies", {})  # type: ignore[assignment]
+    named = [*table["dependencies"], *(each for extra in extras.values() for each in extra)]  # type: ignore[misc]
+    return {_normal(each) for each in named}
 
 
 def _distribution(module: str, member: str) -> str | None:

@@ -18,10 +18,11 @@ ALLOWED: dict[str, set[str]] = {
 }
 ABOVE_SERVICES = {"client", "local", "testkit"}
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib.request", "http.client", "urllib3", "websockets", "grpc"}
-IO = set(
-    "asyncio socket subprocess sqlite3 sqlalchemy sqlmodel alembic nats minio fastapi starlette uvicorn httpx requests "
-    "urllib ray pandas pyarrow polars structlog shutil tempfile os".split()
-)
+IO = {
+    "asyncio", "socket", "subprocess", "sqlite3", "sqlalchemy", "sqlmodel", "alembic", "nats",
+    "minio", "fastapi", "starlette", "uvicorn", "httpx", "requests", "urllib", "ray",
+    "pandas", "pyarrow", "polars", "structlog", "shutil", "tempfile", "os",
+}  # fmt: skip
 PURE_LIBS = {"contracts", "frameworks"}  # what a domain may import of ours
 
 

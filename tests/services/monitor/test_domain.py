@@ -184,3 +184,17 @@ def test_one_group_alone_cannot_be_treated_unevenly() -> None:
     rows = pd.DataFrame({"carrier": ["UA"] * 50, "label": [1] * 50})
 
     assert fairness_of(rows, ["carrier", "origin"], FairnessPolicy()) == []
+
+
+def test_the_monitor_and_the_trainer_mean_the_same_by_every_metric() -> None:
+    """Two implementations, one meaning: a promise is measured as it was made."""
+    from headrace.contracts import METRICS
+    from headrace.frameworks.metrics import value
+
+    rows = judged(500)
+    numbers = rows.assign(prediction=rows["probability"])
+    truth, score = rows["truth"].to_numpy(), rows["probability"].to_numpy()
+
+    for name in METRICS:
+        found = quality_of(numbers, [name], 100)[name]
+        assert found == pytest.approx(value(name, truth, score), rel=1e-6), name

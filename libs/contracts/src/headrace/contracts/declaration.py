@@ -150,5 +150,5 @@ def _all_metrics(declared: Declaration, evaluation: Evaluation) -> list[Any]:
     """The metrics to compute, and those that gates and monitoring need."""
     watched = declared.monitoring.performance
     wanted: Sequence[str] = evaluation.metrics or USUAL[declared.task]
-    needed: list[str] = [gate.metric for gate in evaluation.gates] + ([watched.metric] if watched else [])
+    needed: list[str] = [*(gate.metric for gate in evaluation.gates), *([watched.metric] if watched else [])]
     return list(dict.fromkeys([*wanted, *needed]))
