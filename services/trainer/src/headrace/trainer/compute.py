@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 _START_WITHIN = 120.0  # seconds for Ray to start or answer; 5 s on an idle machine
 _ANSWER_WITHIN = 30.0  # seconds for one call; they take milliseconds while Ray is well
+_END_WITHIN = 10.0  # seconds for a gateway to hang up; a Ray of its own takes two
 _AGAIN_AFTER = 1.0  # seconds between two tries to reach Ray
 _LINE = 64 << 20  # bytes of one answer; a report of the longest run is far below
 
@@ -87,7 +88,8 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
             raise ComputeAway("Ray is not connected")
         async with self._one_call:
             try:
-                return await asyncio.wait_for(self._ask(call, arguments), _ANSWER_WITHIN)
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    return await self._ask(call, arguments)
             except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
                 self._kill()
                 raise ComputeAway(f"Ray did not answer {call!r}: {error or type(error).__name__}") from error
@@ -98,17 +100,21 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         number = next(self._numbers)
         self._writer.write(json.dumps({"id": number, "call": call, "with": arguments}).encode() + b"\n")
         await self._writer.drain()
-        return await self._answer()
+        return await self._answer(number)
 
-    async def _answer(self) -> Any:
-        if self._reader is None:
-            raise ConnectionError("the gateway is gone")
-        return json.loads(await self._reader.readuntil(b"\n"))["result"]
+    async def _answer(self, number: int) -> Any:
+        """The answer to a call; one to an earlier call, whose caller was cancelled, is passed over."""
+        while self._reader is not None:
+            answer = json.loads(await self._reader.readuntil(b"\n"))
+            if answer["id"] == number:
+                return answer["result"]
+        raise ConnectionError("the gateway is gone")
 
     async def _keep(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._start(), _START_WITHIN)
+                async with asyncio.timeout(_START_WITHIN):
+                    await self._start()
                 self.ready.set()
                 log.info("compute_ready", address=self._settings.address or "local")
             except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
@@ -131,7 +137,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
             )
         self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE)
         self._writer.write(self._config.encode() + b"\n")
-        await self._answer()
+        await self._answer(0)
 
     async def _ended(self) -> None:
         if self._process is not None:
@@ -149,7 +155,8 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         if self._writer is not None:
             self._writer.close()
         try:
-            await asyncio.wait_for(self._ended(), 10)
+            async with asyncio.timeout(_END_WITHIN):
+                await self._ended()
         except TimeoutError:
             self._kill()
             await self._ended()

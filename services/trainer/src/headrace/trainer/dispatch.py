@@ -57,7 +57,9 @@ class Dispatcher:
             busy = await self._look(runtime)
             pause = self._settings.poll_every if busy else self._settings.look_every
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), pause.total_seconds())
+                # not wait_for: Python 3.11's can swallow a cancellation, and the service would never stop
+                async with asyncio.timeout(pause.total_seconds()):
+                    await self._changed.wait()
             self._changed.clear()
 
     async def _look(self, runtime: Runtime) -> bool:
