@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Executable, Table, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, func, insert, or_, select, update
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -105,7 +105,7 @@ class Log:
     async def _put_tiles(self, size: int, changed: Mapping[TileId, Sequence[bytes]]) -> None:
         grown = [tile for tile, width in last_tiles(size) if width]
         if grown:
-            await run(self._session, delete(TILE).where(tuple_(TILE.c.level, TILE.c.number).in_(grown)))
+            await run(self._session, delete(TILE).where(_among(grown)))
         rows = [{"level": t.level, "number": t.number, "hashes": b"".join(h)} for t, h in changed.items()]
         await run(self._session, insert(TILE), rows)
 
@@ -114,7 +114,7 @@ class Log:
         ids = list(wanted)
         if not ids:
             return {}
-        query = select(TILE.c.level, TILE.c.number, TILE.c.hashes).where(tuple_(TILE.c.level, TILE.c.number).in_(ids))
+        query = select(TILE.c.level, TILE.c.number, TILE.c.hashes).where(_among(ids))
         return {TileId(row.level, row.number): row.hashes for row in await run(self._session, query)}
 
     async def prove(self, compute: Callable[[Tiles], T]) -> T:
@@ -162,6 +162,11 @@ class Log:
         """How many of a stream's sequence range are recorded."""
         query = select(func.count()).where(RECORD.c.stream == stream, RECORD.c.seq >= first, RECORD.c.seq <= last)
         return int((await run(self._session, query)).scalar_one())
+
+
+def _among(tiles: Iterable[TileId]) -> ColumnElement[bool]:
+    """Rows of these tiles; in this form SQLite uses the key, while it scans the table for a list of pairs."""
+    return or_(*((TILE.c.level == tile.level) & (TILE.c.number == tile.number) for tile in tiles))
 
 
 def _counts(record: Record) -> bool:
