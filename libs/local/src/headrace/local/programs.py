@@ -71,7 +71,8 @@ def _seaweedfs(layout: Layout, keys: Mapping[str, S3Key]) -> Program:
     command = [
         *(str(BIN / "weed"), "server", f"-dir={layout.data('seaweedfs')}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-filer", "-s3", f"-s3.port={layout.port('s3')}", f"-s3.config={layout.secret('seaweedfs.json')}"),
-        *("-master.volumeSizeLimitMB=256", "-volume.max=0", "-master.telemetry=false", "-s3.port.iceberg=0", *ports),
+        *("-master.volumeSizeLimitMB=256", "-volume.max=0", "-master.telemetry=false", *ports),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0"),  # fixed ports, where two stacks would collide
     ]
     return Program("s3", command, {"GOMEMLIMIT": "300MiB"}, ready_url=layout.url("s3"), any_answer=True)
 

@@ -1,7 +1,7 @@
 """The same store in coroutines: each call runs in a thread, streams hand over block by block."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -87,6 +87,9 @@ def object_store(settings: ObjectSettings) -> ObjectStore:
     return ObjectStore(settings)
 
 
-async def _blocks(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-        yield block
+async def _blocks(blocks: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+    try:
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            yield block
+    finally:
+        blocks.close()  # who stops early gives the connection back

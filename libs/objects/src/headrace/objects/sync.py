@@ -6,10 +6,11 @@ as metadata, which overwrites in silence.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
@@ -27,6 +28,7 @@ from headrace.objects.settings import ObjectSettings
 
 BLOCK = 1 << 20
 SINGLE_PUT = 4 << 30  # S3 takes at most 5 GB in one PUT
+PART = 64 << 20  # the memory that a larger write takes
 PRESIGNED_FOR = timedelta(minutes=15)
 Content = bytes | Path | Iterable[bytes]
 
@@ -47,11 +49,13 @@ class SyncObjectStore:
     def __init__(self, settings: ObjectSettings) -> None:
         self.settings = settings
         url = urlsplit(settings.endpoint)
+        retries = Retry(
+            total=settings.retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+        )
+        self._put_retries = retries.new(status_forcelist=(409, 500, 502, 503, 504))  # 409: another writes it just now
         self._http = urllib3.PoolManager(
             timeout=Timeout(connect=settings.connect_timeout_s, read=settings.read_timeout_s),
-            retries=Retry(
-                total=settings.retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
-            ),
+            retries=retries,
             maxsize=32,
         )
         self.client = Minio(
@@ -90,7 +94,7 @@ class SyncObjectStore:
         """The whole content; raises Missing, or Corrupt when it is not what the reference promises."""
         return b"".join(self.stream(ref))
 
-    def stream(self, ref: ObjectRef) -> Iterator[bytes]:
+    def stream(self, ref: ObjectRef) -> Generator[bytes, None, None]:
         """The content in blocks; the digest is checked when the last is out, so act on it only then."""
         digest, size = hashlib.sha256(), 0
         for block in self.read(ref.bucket, ref.key, ref.version_id):
@@ -101,7 +105,7 @@ class SyncObjectStore:
             found = f"{size} bytes with digest {digest.hexdigest()[:12]}"
             raise Corrupt(f"{ref.bucket}/{ref.key}: {found}, not {ref.size} with {ref.sha256[:12]}; restore the object")
 
-    def read(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
+    def read(self, bucket: str, key: str, version_id: str | None = None) -> Generator[bytes, None, None]:
         """The content in blocks of an object whose digest nobody knows yet; raises Missing."""
         with self._errors(bucket, key):
             answer = self.client.get_object(self.bucket(bucket), key, version_id=version_id)
@@ -186,9 +190,8 @@ class SyncObjectStore:
         name = key or content_key(digest)
         ref = ObjectRef(bucket=self.bucket(bucket), key=name, size=size, sha256=digest)
         with self._errors(bucket, name):
-            if size > SINGLE_PUT:
-                self._put_large(ref, body, content_type)
-            elif not self._put_once(ref, body, content_type) and not self._holds(ref, addressed=key is None):
+            write = self._put_large if size > SINGLE_PUT else self._put_once
+            if not write(ref, body, content_type) and not self._holds(ref, addressed=key is None):
                 raise AlreadyExists(f"{ref.bucket}/{name} holds other content; keys are written once, choose another")
         return ref
 
@@ -196,18 +199,20 @@ class SyncObjectStore:
         """Write where nothing is; False where something is."""
         url = self.client.presigned_put_object(ref.bucket, ref.key, expires=PRESIGNED_FOR)
         headers = {"If-None-Match": "*", "Content-Type": content_type, "Content-Length": str(ref.size)}
-        answer = self._http.request("PUT", url, body=body, headers=headers)
-        if answer.status in {409, 412}:  # taken, or somebody writes it at this moment
+        answer = self._http.request("PUT", url, body=body, headers=headers, retries=self._put_retries)
+        if answer.status == 412:
             return False
         if answer.status not in {200, 204}:
             raise _answered(answer.status, answer.data, f"{ref.bucket}/{ref.key}")
         return True
 
-    def _put_large(self, ref: ObjectRef, body: bytes | IO[bytes], content_type: str) -> None:
-        """In parts; there is no conditional write for these, so look first. The name is the content's for our own."""
-        if self.stat(ref.bucket, ref.key) is None:
-            assert not isinstance(body, bytes)
-            self.client.put_object(ref.bucket, ref.key, body, ref.size, content_type, part_size=64 << 20)  # type: ignore[arg-type]
+    def _put_large(self, ref: ObjectRef, body: bytes | IO[bytes], content_type: str) -> bool:
+        """In parts; there is no conditional write for these, so look first; False where something is."""
+        if self.stat(ref.bucket, ref.key) is not None:
+            return False
+        stream = BytesIO(body) if isinstance(body, bytes) else body
+        self.client.put_object(ref.bucket, ref.key, stream, ref.size, content_type, part_size=PART)  # type: ignore[arg-type]
+        return True
 
     def _holds(self, ref: ObjectRef, *, addressed: bool) -> bool:
         """Whether what is there already is the same content; a content address cannot hold other content."""
