@@ -11,7 +11,7 @@ from headrace.contracts import EVENTS
 from headrace.testkit import builders
 
 
-def envelope(kind: str, **data: Any) -> dict[str, Any]:
+def envelope(kind: str, /, **data: Any) -> dict[str, Any]:
     """A CloudEvent as the stream carries it."""
     return {"type": f"headrace.{kind}.v1", "source": "headrace/registry", "id": "1", "data": data}
 

@@ -10,7 +10,7 @@ from minio.error import MinioException, S3Error
 from minio.minioadmin import MinioAdmin
 
 from headrace.local.access import ACCESS, BUCKETS, policy
-from headrace.local.identities import S3Key
+from headrace.local.identities import S3Key, write_private
 from headrace.local.layout import Layout
 from headrace.local.programs import PREFIX, REGION
 
@@ -31,7 +31,7 @@ def make_users(layout: Layout, keys: Mapping[str, S3Key]) -> None:
     for name, rights in ACCESS.items():
         admin.user_add(keys[name].access, keys[name].secret)
         file = layout.secret(f"policy-{name}.json")
-        file.write_text(policy(rights, PREFIX))
+        write_private(file, policy(rights, PREFIX))
         admin.policy_add(f"headrace-{name}", str(file))
         admin.policy_set(f"headrace-{name}", user=keys[name].access)
 

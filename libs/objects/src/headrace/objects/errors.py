@@ -18,7 +18,7 @@ class AlreadyExists(ObjectError):
 
 
 class Denied(ObjectError):
-    """This identity may not do this."""
+    """The identity may not do what it asked for."""
 
 
 class StoreAway(ObjectError):

@@ -50,7 +50,11 @@ class SyncObjectStore:
         self.settings = settings
         url = urlsplit(settings.endpoint)
         retries = Retry(
-            total=settings.retries, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+            total=settings.retries,
+            backoff_factor=0.2,
+            status_forcelist=(500, 502, 503, 504),
+            raise_on_status=False,
+            respect_retry_after_header=False,
         )
         self._put_retries = retries.new(status_forcelist=(409, 500, 502, 503, 504))  # 409: another writes it just now
         self._http = urllib3.PoolManager(

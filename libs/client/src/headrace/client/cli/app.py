@@ -3,7 +3,6 @@
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from headrace.client.cli import data, demo, live, models, parked, proof, stack
@@ -11,6 +10,8 @@ from headrace.client.cli.session import Session, fail
 from headrace.client.errors import HeadraceError, TimedOut
 
 DONE, REFUSED, USAGE, LATE = 0, 1, 2, 3
+# typer brings its own click, so its base of all usage errors is found through what it exports
+UsageProblem: type[Exception] = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 
 app = typer.Typer(
     name="headrace",
@@ -45,12 +46,12 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = app(arguments, standalone_mode=False)
-    except click.exceptions.Exit as ending:
+    except typer.Exit as ending:
         return ending.exit_code
-    except click.Abort:
+    except typer.Abort:
         return REFUSED
-    except click.ClickException as error:
-        error.show()
+    except UsageProblem as error:
+        getattr(error, "show", lambda: None)()
         return USAGE
     except TimedOut as error:
         return fail(error, LATE, as_json)

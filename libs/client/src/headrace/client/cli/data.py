@@ -5,15 +5,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from headrace.client.cli.session import Json, answer, progress_console, say, session, table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Document
+
+if TYPE_CHECKING:
+    import pandas as pd  # a second to import; the functions that need it import it themselves
 
 BATCH = 5_000  # labels a report; the schema allows 10,000
 ROWS = 1_000  # rows a prediction request, well under the server's limit
@@ -73,7 +75,7 @@ def truth(
     answer(total, as_json, lambda: say(", ".join(f"{name} {count:,}" for name, count in total.items())))
 
 
-def read_rows(source: str) -> pd.DataFrame:
+def read_rows(source: str) -> "pd.DataFrame":
     """The rows of a CSV or JSON file, or of standard input; raises HeadraceError naming the file."""
     raw = sys.stdin.buffer.read() if source == "-" else _read(Path(source))
     try:
@@ -114,19 +116,21 @@ def _read(path: Path) -> bytes:
         raise HeadraceError(f"{path}: {error.strerror}") from error
 
 
-def _parse(raw: bytes) -> pd.DataFrame:
+def _parse(raw: bytes) -> "pd.DataFrame":
+    import pandas as pd
+
     if raw.lstrip()[:1] in (b"[", b"{"):
         document = json.loads(raw)
         return pd.DataFrame(document if isinstance(document, list) else [document])
     return pd.read_csv(BytesIO(raw))
 
 
-def _columns(rows: pd.DataFrame) -> dict[str, list[Any]]:
+def _columns(rows: "pd.DataFrame") -> dict[str, list[Any]]:
     columns = [str(name) for name in rows.columns]
     return dict(zip(columns, map(list, zip(*_plain(rows), strict=True)), strict=True))
 
 
-def _plain(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+def _plain(frame: "pd.DataFrame") -> list[tuple[Any, ...]]:
     """Rows as plain Python values, a gap as None."""
     objects = frame.astype(object).where(frame.notna(), None)
     return [tuple(row) for row in objects.itertuples(index=False)]

@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 
 from headrace.client.cli.session import Json, answer, console
-from headrace.client.demo.run import Wish, play
 from headrace.local import PORT_BASE
 
 
@@ -28,14 +27,16 @@ def demo(
 
     Exit code 0 only if every step held.
     """
+    from headrace.client.demo.run import Wish, play  # plots and frames take two seconds to import
+
     wish = Wish(folder.resolve(), port_base, until, keep, target)
     stage = Console(stderr=True) if as_json else console
     summary = play(wish, stage)
-    answer(summary, as_json, lambda: _farewell(wish, stage))
+    answer(summary, as_json, lambda: _farewell(keep, stage))
     if not summary["held"]:
         raise typer.Exit(1)
 
 
-def _farewell(wish: Wish, stage: Console) -> None:
-    if wish.keep:
+def _farewell(keep: bool, stage: Console) -> None:
+    if keep:
         stage.print("The stack runs on: `headrace status` shows its addresses, `headrace down` stops it.")

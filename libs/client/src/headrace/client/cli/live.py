@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from headrace.client import live
 from headrace.client.cli.session import Json, answer, console, say, session
 from headrace.client.demo.chronicle import sentence_of
 from headrace.client.errors import HeadraceError
@@ -24,6 +23,8 @@ def watch(
     as_json: Json = False,
 ) -> None:
     """Show events as they happen, one line each; Ctrl-C ends it. With --json each line is one CloudEvent."""
+    from headrace.client import live  # the bus takes a second to import
+
     stack = session(ctx).stack()
     tell = _as_json if as_json else _as_line
     asyncio.run(live.watch(stack, tell, patterns=tuple(patterns or ())))
@@ -36,6 +37,8 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publish a request; a service answers it by events, or with `request.refused`."""
+    from headrace.client import live
+
     try:
         json.loads(payload)
     except ValueError as error:

@@ -109,8 +109,9 @@ def reject(
 def read_declaration(file: Path) -> Document:
     """A declaration from its file, as written; raises HeadraceError that names the file and the place."""
     try:
-        document = load_yaml(file.read_bytes())
-        parse_declaration(document)
+        text = file.read_bytes()
+        parse_declaration(text)
+        document = load_yaml(text)
     except (OSError, ContractError) as error:
         raise HeadraceError(f"{file}: {error}") from error
     declared: Document = document

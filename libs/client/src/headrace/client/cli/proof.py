@@ -7,7 +7,6 @@ import typer
 
 from headrace.client.cli.session import Json, answer, progress_console, say, session, table
 from headrace.client.sdk import Document
-from headrace.client.verify import verify as verify_log
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +40,8 @@ def verify(
 
     Every entry is downloaded, and the tree is computed again on this machine.
     """
+    from headrace.client.verify import verify as verify_log
+
     key = key_file.read_text() if key_file else None
     with session(ctx).client() as client, progress_console.status("reading the log"):
         verdict = verify_log(client.http, key)
