@@ -1,0 +1,173 @@
+"""The catalogue of events is closed and whole: schema, model, speaker and stream of each agree."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from headrace.contracts import EVENTS, ContractError, decode, decode_message, encode, load_topology, stream_of, wrap
+from headrace.contracts.generate.lock import check_released, incompatibilities, shape
+from headrace.contracts.generate.sources import find_sources
+from headrace.contracts.generate.table import event_table
+from headrace.testkit import a
+
+SOURCES = find_sources()
+SCHEMAS = SOURCES.events()
+FILES = SOURCES.files()
+REGISTRY: Registry[Any] = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in FILES.values()])
+MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def validator(kind: str) -> Draft202012Validator:
+    """The schema of an event, with everything that it refers to."""
+    return Draft202012Validator(SCHEMAS[kind], registry=REGISTRY)
+
+
+def said(kind: str) -> bytes:
+    """A valid message of a type."""
+    event = a(EVENTS[kind])
+    return encode(wrap(event, source="headrace/test", id="e1", time=MOMENT, authid="key:ann"))
+
+
+def test_schemas_models_and_topology_know_the_same_events() -> None:
+    """An event that lacks one of them is no event."""
+    topology = load_topology()
+
+    assert set(SCHEMAS) == set(EVENTS) == set(topology.says) == set(topology.hears)
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_every_event_has_a_known_speaker_and_known_listeners(kind: str) -> None:
+    """Whoever is named is an identity; what nobody hears is for the record alone."""
+    topology = load_topology()
+
+    assert topology.says[kind], f"say in topology.yaml who says {kind}"
+    assert {*topology.says[kind], *topology.hears[kind]} <= set(topology.identities)
+    assert stream_of(kind) in topology.streams
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_a_message_reads_as_it_was_written(kind: str) -> None:
+    """Encode and decode are each other's inverse."""
+    raw = said(kind)
+
+    assert encode(decode(raw)) == raw
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_what_the_model_writes_the_schema_allows(kind: str) -> None:
+    """The generated class and its source agree."""
+    data = json.loads(said(kind))["data"]
+
+    assert [error.message for error in validator(kind).iter_errors(data)] == []
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_a_missing_field_is_refused_by_schema_and_model_alike(kind: str) -> None:
+    """Each required property in turn."""
+    whole = json.loads(said(kind))
+    for name in SCHEMAS[kind].get("required", []):
+        broken = copy.deepcopy(whole)
+        del broken["data"][name]
+        assert not validator(kind).is_valid(broken["data"])
+        with pytest.raises((ContractError, KeyError), match=name):
+            decode(json.dumps(broken).encode())
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_a_reader_ignores_what_it_does_not_know_and_a_writer_refuses_it(kind: str) -> None:
+    """A newer writer is understood by an older reader."""
+    document = json.loads(said(kind))
+    document["data"]["from_the_future"] = 1
+
+    assert decode(json.dumps(document).encode()) == decode(said(kind))
+    with pytest.raises(ValueError, match="from_the_future"):
+        EVENTS[kind].model_validate({**document["data"]})
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_every_property_is_described(kind: str) -> None:
+    """What other teams code against explains itself."""
+    assert SCHEMAS[kind]["description"]
+    assert all(each.get("description") for each in SCHEMAS[kind].get("properties", {}).values())
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b"{", "not JSON"),
+        (b"[1]", "a JSON object is needed"),
+        (b"{}", "specversion"),
+        (said("headrace.training.failed.v1").replace(b"training.failed.v1", b"training.fell.v1", 1), "is not known"),
+        (said("headrace.training.failed.v1").replace(b'"time":"2026', b'"time":"x2026', 1), "time: an RFC 3339"),
+    ],
+)
+def test_a_message_that_no_schema_allows_is_refused_with_its_place(raw: bytes, place: str) -> None:
+    """The reader learns what would be right."""
+    with pytest.raises(ContractError, match=place):
+        decode(raw)
+
+
+def test_every_reader_derives_the_same_envelope_of_a_bare_request() -> None:
+    """Id and time come from the stream, type and key from the subject."""
+    place = {"stream": "REQUESTS", "seq": 7, "timestamp": MOMENT}
+    read = decode_message("headrace.request.training.flights", None, b'{"reason": "new season"}', **place)
+
+    assert (read.id, read.type, read.subject, read.time) == (
+        "REQUESTS-7",
+        "headrace.request.training.v1",
+        "flights",
+        MOMENT,
+    )
+    with pytest.raises(ContractError, match="only requests may be bare JSON"):
+        decode_message("headrace.training.failed.flights", None, b"{}", **place)
+
+
+def test_a_binary_mode_request_is_read_by_its_headers() -> None:
+    """CloudEvents' other mode."""
+    headers = {
+        "ce-id": "x1",
+        "ce-source": "cron",
+        "ce-type": "headrace.request.training.v1",
+        "ce-time": "2026-01-05T12:00:00Z",
+    }
+    read = decode_message(
+        "headrace.request.training.flights", headers, b"{}", stream="REQUESTS", seq=1, timestamp=MOMENT
+    )
+
+    assert (read.id, read.source, read.data.key) == ("x1", "cron", "flights")
+
+
+def test_no_released_schema_has_changed() -> None:
+    """The lock holds the shape of each."""
+    assert check_released(SOURCES) == []
+
+
+def test_the_table_of_events_is_current() -> None:
+    """`make schemas` writes it."""
+    assert event_table(SOURCES) in (SOURCES.schemas / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "allowed"),
+    [
+        (lambda s: s["properties"].update(note={"type": "string"}), True),
+        (lambda s: s["properties"]["run"].update(description="other words"), True),
+        (lambda s: s["properties"].pop("reason"), False),
+        (lambda s: s["properties"]["reason"].update(type="integer"), False),
+        (lambda s: s["required"].append("dataset"), False),
+        (lambda s: s["properties"]["kind"]["enum"].append("other"), False),
+        (lambda s: s.update(additionalProperties=False), False),
+    ],
+)
+def test_within_a_version_only_optional_properties_may_be_added(change: Any, allowed: bool) -> None:
+    """Each other change is found."""
+    old = SCHEMAS["headrace.training.failed.v1"]
+    new = copy.deepcopy(old)
+    change(new)
+
+    assert (list(incompatibilities(shape(old), shape(new))) == []) is allowed
