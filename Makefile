@@ -36,7 +36,7 @@ test: setup ## every test that must hold: real NATS, real S3, real databases
 demo: setup ## the main job: from a CSV to a served, watched and audited model
 	.venv/bin/headrace demo
 
-bench: setup ## our figures beside the peers' (BENCH=name for one, PEERS=0 for ours alone)
+bench: setup ## our figures beside those of the peers (BENCH=name for one, PEERS=0 for ours alone)
 	PEERS=$(or $(PEERS),1) $(PY) tests/benchmarks/run.py $(BENCH)
 
 schemas: setup ## write again all that is generated from schemas/

@@ -1,0 +1,49 @@
+"""Who may touch which bucket, in the words of both servers."""
+
+import json
+
+import pytest
+
+from headrace.local.access import ACCESS, BUCKETS, actions, policy
+from headrace.local.layout import OFFSETS, PORT_BASE, SPAN, Layout
+
+
+@pytest.mark.parametrize("name", ACCESS)
+def test_both_servers_grant_the_same(name: str) -> None:
+    """An identity writes to the same buckets under SeaweedFS's actions and under the S3 policy."""
+    statements = json.loads(policy(ACCESS[name], "p-"))["Statement"]
+
+    by_policy = {s["Resource"][0].split(":::")[1].split("/")[0] for s in statements if "s3:PutObject" in s["Action"]}
+    by_actions = {each.split(":")[1] for each in actions(ACCESS[name], "p-") if each.startswith("Write:")}
+
+    assert by_policy == by_actions == {f"p-{bucket}" for bucket, right in ACCESS[name].items() if right == "rw"}
+
+
+def test_nobody_deletes() -> None:
+    """No policy allows to delete: what was written stays."""
+    assert all("Delete" not in policy(rights, "p-") for rights in ACCESS.values())
+
+
+def test_each_bucket_has_one_service_that_writes() -> None:
+    """Uploads have two writers, ingest and a person; every other bucket has one."""
+    writers = {bucket: {name for name, rights in ACCESS.items() if rights.get(bucket) == "rw"} for bucket in BUCKETS}
+
+    assert writers.pop("uploads") == {"ingest", "operator"}
+    assert all(len(names) == 1 for names in writers.values())
+
+
+def test_ports_do_not_meet(tmp_path: object) -> None:
+    """Every part has its own port within the span; SeaweedFS's inner seven lie before Ray's."""
+    assert len(set(OFFSETS.values())) == len(OFFSETS)
+    assert max(OFFSETS.values()) < SPAN
+    assert OFFSETS["s3-inner"] + 7 <= OFFSETS["ray"]
+    assert PORT_BASE + OFFSETS["inference"] == 8110
+
+
+def test_ray_sockets_have_a_short_path(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """However deep the stack lies, Ray's folder is short: a Unix socket's path takes at most 107 bytes."""
+    deep = tmp_path_factory.mktemp("deep") / ("x" * 80) / ("y" * 80)
+
+    assert len(str(Layout(deep).ray_temp)) < 45 or len(str(Layout(deep).ray_temp)) == len(
+        str(Layout(deep.parent).ray_temp)
+    )
