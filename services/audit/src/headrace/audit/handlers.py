@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import structlog
 from sqlalchemy import insert, select, update
 
 from headrace.audit.domain import gaps_between
@@ -13,6 +14,8 @@ from headrace.audit.tables import GapRow, StreamRow
 from headrace.bus import RawMessage, Work
 from headrace.contracts import IntegrityViolated
 from headrace.tlog import Entry, SigningKey
+
+logger = structlog.get_logger()
 
 STREAM, GAP = table(StreamRow), table(GapRow)
 
@@ -29,6 +32,8 @@ async def on_messages(messages: Sequence[RawMessage], work: Work, *, key: Signin
     if new:
         await log.append(new)
         await _note_gaps(stream, new, work)
+        traces = sorted({record.trace for record in new if record.trace})
+        logger.info("recorded", stream=stream, first=new[0].entry.seq, entries=len(new), trace_ids=traces)
 
 
 def _compare(known: Mapping[int, bytes], records: Mapping[int, Record], work: Work, origin: str) -> None:

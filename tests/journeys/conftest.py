@@ -1,0 +1,194 @@
+"""One embedded stack for the session, a small declared model, and what a user would do with it."""
+
+import csv
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from headrace.client.addresses import find_stack
+from headrace.client.demo.chronicle import Chronicle, Happening
+from headrace.client.errors import HeadraceError
+from headrace.client.live import Listener
+from headrace.client.sdk import Client, Document
+from headrace.local import Stack, StackError
+
+T = TypeVar("T")
+PATIENCE = 45.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
+FEATURES = ["mean_radius", "mean_texture", "mean_smoothness", "mean_concavity"]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = 260  # rows of the first upload; the others bring a slice each
+
+
+def rows() -> pd.DataFrame:
+    """Breast cancer data with a time column made by row order: one row an hour."""
+    bunch = load_breast_cancer(as_frame=True)
+    frame = bunch.frame.rename(columns=lambda name: name.replace(" ", "_"))[[*FEATURES, "target"]]
+    return frame.assign(seen_at=[(START + timedelta(hours=at)).isoformat() for at in range(len(frame))])
+
+
+def declaration(name: str, dataset: str, **parts: Any) -> Document:
+    """A small model of `dataset`, rolled out by canary with a short bake."""
+    return {
+        "kind": "Model",
+        "name": name,
+        "purpose": "Tell benign from malignant.",
+        "data": {"dataset": dataset, "target": "target", "time": "seen_at"},
+        "training": {
+            "estimator": "sklearn.linear_model.LogisticRegression",
+            "params": {"max_iter": 500},
+            "on": ["new-data"],
+        },
+        "evaluation": {"metrics": ["roc_auc"], "gates": [{"metric": "roc_auc", "at_least": 0.7}]},
+        "serving": {"strategy": "canary", "steps": [50, 100], "bake": "PT0.5S"},
+        "monitoring": {"every": "PT1H", "minimum": 50, "drift": {"share": 0.3}},
+        "retraining": {"on": ["drift"], "cooldown": "PT1S"},
+        **parts,
+    }
+
+
+class World:
+    """The running stack as a user sees it, and every event it says."""
+
+    features = FEATURES
+
+    @staticmethod
+    def declaration(name: str, dataset: str, **parts: Any) -> Document:
+        """A small model of `dataset`."""
+        return declaration(name, dataset, **parts)
+
+    @staticmethod
+    def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+        """What `ask` answers once it is good."""
+        return patiently(ask, good)
+
+    def __init__(self, stack: Stack, client: Client, chronicle: Chronicle, folder: Path) -> None:
+        self.stack, self.client, self.chronicle = stack, client, chronicle
+        self._folder = folder
+        self._frame = rows()
+        self._used = FIRST
+        self._hour = 0
+
+    def wait(self, kind: str, **wanted: Any) -> Happening:
+        """The first event of a kind, past or to come, whose data hold these values."""
+
+        def fits(event: Happening) -> bool:
+            return event.type == kind and wanted.items() <= dict(event.data).items()
+
+        return self.chronicle.wait_for(fits, f"{kind} {wanted}", timeout=PATIENCE)
+
+    def first(self) -> pd.DataFrame:
+        """The rows of the first upload."""
+        return self._frame.head(FIRST)
+
+    def more(self, count: int = 25) -> pd.DataFrame:
+        """The next rows in time, which no upload has brought yet."""
+        self._used += count
+        return self._frame.iloc[self._used - count : self._used]
+
+    def csv(self, frame: pd.DataFrame, name: str = "rows.csv") -> Path:
+        """The rows as a file."""
+        file = self._folder / name
+        frame.to_csv(file, index=False, quoting=csv.QUOTE_MINIMAL)
+        return file
+
+    def upload(self, dataset: str, frame: pd.DataFrame, client: Client | None = None) -> int:
+        """Upload rows; returns the dataset version that they made."""
+        answer = (client or self.client).ingest(dataset, self.csv(frame))
+        return int(answer["version"])
+
+    def version_of(self, model: str, dataset_version: int) -> int:
+        """The model version that was trained on a dataset version."""
+        found = self.chronicle.wait_for(
+            lambda e: (
+                e.type == "version.registered"
+                and e.data["model"] == model
+                and e.data["dataset"]["version"] == dataset_version
+            ),
+            f"version of {model} from dataset version {dataset_version}",
+            timeout=PATIENCE,
+        )
+        return int(found.data["version"])
+
+    def predict(self, model: str, frame: pd.DataFrame, hour: int | None = None, client: Client | None = None) -> Any:
+        """Ask about rows, at an hour of event time (by default the next one)."""
+        self._hour = self._hour + 1 if hour is None else hour
+        columns = {name: frame[name].tolist() for name in FEATURES}
+        moment = START + timedelta(days=365, hours=self._hour)
+        return (client or self.client).predict(model, columns, time=moment.isoformat())
+
+    def kill(self, part: str) -> None:
+        """Kill -9 a part of the stack; its supervisor starts it again."""
+        pids = {each.name: each.pid for each in self.stack.status()}
+        pid = pids[part]
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def restarts(self, part: str) -> int:
+        """How often the supervisor started a part again."""
+        return next(each.restarts for each in self.stack.status() if each.name == part)
+
+    def log(self, part: str) -> str:
+        """Everything that a part has logged."""
+        return self.stack.layout.log(part).read_text(errors="replace")
+
+
+def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+    """What `ask` answers once it is good; errors of a part that is starting again are asked again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        last: object
+        try:
+            answer = ask()
+            if good(answer):
+                return answer
+            last = answer
+        except HeadraceError as error:
+            last = error
+        assert time.monotonic() < deadline, f"still not so after {PATIENCE:.0f} s: {last!r}"
+        time.sleep(0.05)
+
+
+def _up(folder: Path) -> Stack:
+    for base in range(23_000, 29_000, 100):
+        stack = Stack(folder, base)
+        try:
+            stack.up()
+        except StackError as error:
+            if "is taken" not in str(error):
+                raise
+        else:
+            return stack
+    raise AssertionError("no free range of ports")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The stack, up for all journeys, with the model `tumours` serving its first version."""
+    folder = tmp_path_factory.mktemp("journeys")
+    stack = _up(folder / ".headrace")
+    chronicle = Chronicle()
+    try:
+        found = find_stack(start=folder)
+        with Client(found) as client, Listener(found, chronicle.add):
+            world = World(stack, client, chronicle, folder)
+            client.apply(declaration("tumours", "patients"))
+            version = world.version_of("tumours", world.upload("patients", world.first()))
+            world.wait("rollout.completed", model="tumours", version=version)
+            yield world
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+def trace_client(world: World) -> Iterator[Client]:
+    """A client whose every request belongs to one new trace."""
+    with Client(world.client.http.stack) as client:
+        yield client
