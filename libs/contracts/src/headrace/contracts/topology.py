@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 SERVICE_KINDS = ("service", "replica")
-ACK_WAIT_S = 30  # a handler that takes longer is redelivered; the inbox absorbs it
+ACK_WAIT_S = 10  # so long a killed reader's work waits; longer handling says in-progress every third of it
 MAX_ACK_PENDING = 2048
 DUPLICATE_WINDOW_S = 600
 
