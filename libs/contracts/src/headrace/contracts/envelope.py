@@ -108,6 +108,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def from_document(document: dict[str, Any]) -> Envelope:
     """An envelope from its parsed attributes."""
+    if document.get("specversion", "1.0") != "1.0":
+        raise ContractError(f"specversion: '1.0' is needed, not {document['specversion']!r}")
     event = read_event(document["type"], document["data"])
     if event.key != document["subject"]:
         raise ContractError(f"subject: is {document['subject']!r}, but data.{event.KEY} is {event.key!r}")
@@ -118,10 +120,10 @@ def from_document(document: dict[str, Any]) -> Envelope:
         subject=event.key,
         time=_time(document["time"]),
         data=event,
-        correlationid=document.get("correlationid") or document["id"],
-        causationid=document.get("causationid"),
-        traceparent=document.get("traceparent"),
-        authid=document.get("authid"),
+        correlationid=_optional_text(document, "correlationid") or document["id"],
+        causationid=_optional_text(document, "causationid"),
+        traceparent=_optional_text(document, "traceparent"),
+        authid=_optional_text(document, "authid"),
     )
 
 
@@ -151,6 +153,10 @@ def dataschema(kind: str) -> str:
 def derive_id(cause_id: str, kind: str, key: str, ordinal: int) -> str:
     """The id of an event that follows from another: the same whenever it is computed again."""
     return str(uuid5(_NAMESPACE, f"{cause_id}\n{kind}\n{key}\n{ordinal}"))
+
+
+def _optional_text(document: dict[str, Any], name: str) -> str | None:
+    return None if document.get(name) is None else _text(document, name)
 
 
 def _text(document: dict[str, Any], name: str) -> str:
