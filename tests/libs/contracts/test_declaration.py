@@ -1,0 +1,141 @@
+"""Declarations from people: every wrong place is named, with what would be right."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from headrace.contracts import ContractError, parse_declaration
+from headrace.contracts.declaration import load_yaml
+from headrace.contracts.metrics import METRICS, USUAL
+from headrace.testkit.builders import a_declaration
+
+LEAST: dict[str, Any] = {"name": "churn", "data": {"dataset": "customers", "target": "left"}}
+
+
+def declared(**parts: Any) -> Any:
+    """The least declaration with these parts."""
+    return parse_declaration({**LEAST, **parts})
+
+
+def test_the_least_declaration_is_filled_with_the_usual() -> None:
+    """Name, data set and target are enough."""
+    declaration = parse_declaration(LEAST)
+
+    assert declaration.training.estimator == "sklearn.ensemble.HistGradientBoostingClassifier"
+    assert declaration.evaluation.metrics == list(USUAL["classification"])
+    assert declaration.evaluation.holdout.by == "random"
+    assert declaration.approval.needed == 0
+
+
+def test_a_time_column_makes_the_holdout_the_newest_rows() -> None:
+    """What is later must not teach about what was earlier."""
+    assert declared(data={**LEAST["data"], "time": "seen_at"}).evaluation.holdout.by == "time"
+
+
+def test_a_regression_is_judged_by_the_metrics_of_regressions() -> None:
+    """The task decides the defaults."""
+    declaration = declared(task="regression")
+
+    assert declaration.evaluation.metrics == list(USUAL["regression"])
+    assert declaration.training.estimator.endswith("Regressor")
+
+
+def test_metrics_that_gates_and_monitoring_need_are_computed_too() -> None:
+    """A gate on a metric that nobody computes could never pass."""
+    declaration = declared(
+        evaluation={"metrics": ["roc_auc"], "gates": [{"metric": "brier", "at_most": 0.2}]},
+        monitoring={"performance": {"metric": "log_loss", "drop": 0.1}},
+    )
+
+    assert declaration.evaluation.metrics == ["roc_auc", "brier", "log_loss"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"trainig": {}}, r"trainig: unknown field; did you mean 'training'\?"),
+        ({"training": {"estimater": "x"}}, r"training\.estimater: unknown field; did you mean 'estimator'\?"),
+        ({"zzz": 1}, "zzz: unknown field; known here are .*monitoring"),
+        (
+            {"evaluation": {"gates": [{"metric": "roc_auc", "at_leest": 1}]}},
+            r"evaluation\.gates\[0\]\.at_leest: unknown field; did you mean 'at_least'\?",
+        ),
+        ({"evaluation": {"metrics": ["auc"]}}, r"evaluation\.metrics.*roc_auc"),
+        ({"evaluation": {"metrics": ["rmse"]}}, r"rmse is no metric of classification; known are roc_auc"),
+        (
+            {"monitoring": {"performance": {"metric": "mae", "drop": 0.1}}},
+            r"monitoring\.performance\.metric: mae is no metric of classification",
+        ),
+        ({"evaluation": {"gates": [{"metric": "roc_auc"}]}}, r"gates\[0\]: exactly one of at_least, at_most and beats"),
+        (
+            {"evaluation": {"gates": [{"metric": "roc_auc", "at_least": 0.5, "beats": "champion"}]}},
+            "exactly one of at_least, at_most and beats",
+        ),
+        ({"serving": {"steps": [50, 10, 100]}}, r"serving\.steps: rising percents that end with 100"),
+        ({"serving": {"steps": [10, 50]}}, r"serving\.steps: rising percents that end with 100"),
+        ({"name": "Flights Delay"}, "name: "),
+        ({"data": {"dataset": "customers"}}, r"data\.target"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_the_place_and_what_would_be_right(parts: Any, says: str) -> None:
+    """The person who wrote it knows what to change."""
+    with pytest.raises(ContractError, match=says):
+        declared(**parts)
+
+
+def test_every_wrong_place_is_named_at_once() -> None:
+    """Nobody mends a file field by field, one upload each."""
+    with pytest.raises(ContractError) as refused:
+        declared(trainig={}, servin={})
+    assert "trainig" in str(refused.value)
+    assert "servin" in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["on", "off", "yes", "no", "On", "YES", "y", "n"])
+def test_words_are_words_and_not_truth_values(word: str) -> None:
+    """`on: [drift]` is a key in YAML 1.2; YAML 1.1 would read True."""
+    assert load_yaml(f"{word}: {word}") == {word: word}
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("TRUE", True)])
+def test_true_and_false_are_truth_values(text: str, value: bool) -> None:
+    """As in JSON, and in YAML 1.2's core schema."""
+    assert load_yaml(f"a: {text}") == {"a": value}
+
+
+@pytest.mark.parametrize("source", [b"\xff\xfe\x00", "a: [", "{a: 1, b"])
+def test_what_is_neither_yaml_nor_json_is_said_to_be_so(source: Any) -> None:
+    """A binary file, an open bracket."""
+    with pytest.raises(ContractError, match="neither YAML nor JSON"):
+        load_yaml(source)
+
+
+@pytest.mark.parametrize("source", ["- a list", "just text", "", "17"])
+def test_what_is_no_mapping_is_answered_with_the_least_declaration(source: str) -> None:
+    """An empty file, a list, a word."""
+    with pytest.raises(ContractError, match="a declaration is a mapping with at least name and data"):
+        parse_declaration(source)
+
+
+def test_yaml_cannot_make_objects() -> None:
+    """A declaration comes from outside; it must not run anything."""
+    with pytest.raises(ContractError, match="neither YAML nor JSON"):
+        parse_declaration("name: !!python/object/apply:os.system ['true']")
+
+
+def test_yaml_json_and_mapping_are_read_alike() -> None:
+    """Three ways to say the same."""
+    document = a_declaration(name="churn").model_dump(mode="json", exclude_none=True)
+
+    as_yaml = parse_declaration(yaml.safe_dump(document))
+    assert as_yaml == parse_declaration(document)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_an_improvement_is_positive_whatever_the_metric_s_direction(name: str) -> None:
+    """Less error and more area are both better."""
+    better, worse = (0.8, 0.7) if METRICS[name].greater_is_better else (0.7, 0.8)
+
+    assert METRICS[name].improvement(better, worse) == pytest.approx(0.1)
+    assert METRICS[name].improvement(worse, better) == pytest.approx(-0.1)
