@@ -1,0 +1,169 @@
+"""The embedded stack as its user meets it: real processes, one start for the whole file."""
+
+import json
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from headrace.local import AlreadyRunning, Stack, StackError
+from headrace.local.layout import OFFSETS, SPAN
+from headrace.local.stack import PARTS
+from headrace.objects import Denied, ObjectSettings, SyncObjectStore
+from headrace.testkit import eventually
+
+
+def free_base() -> int:
+    """The first port of a free stretch as long as a stack needs."""
+    for base in range(21000, 30000, 100):
+        if all(_free(base + offset) for offset in range(SPAN)):
+            return base
+    raise AssertionError("no free stretch of ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One running stack."""
+    running = Stack(tmp_path_factory.mktemp("stack") / ".headrace", free_base())
+    running.up()
+    yield running
+    running.down()
+
+
+def pids(stack: Stack) -> dict[str, int | None]:
+    """The process of each part."""
+    return {part.name: part.pid for part in stack.status()}
+
+
+def store(stack: Stack, identity: str) -> SyncObjectStore:
+    """The object store as an identity sees it."""
+    key = json.loads(stack.layout.secret("s3.json").read_text())[identity]
+    return SyncObjectStore(
+        ObjectSettings(endpoint=stack.layout.url("s3"), access_key=key["access"], secret_key=key["secret"])
+    )
+
+
+def unready(stack: Stack) -> list[str]:
+    """The services that do not answer that they are ready."""
+    return [name for name, url in stack.addresses()["services"].items() if not answers(name, url)]
+
+
+def answers(name: str, url: str) -> bool:
+    """Whether a service says that it is ready."""
+    try:
+        return httpx.get(url + ("/v2/health/ready" if name == "inference" else "/ready"), trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_every_part_runs_and_answers(stack: Stack) -> None:
+    """After `up` each part has a process, none was restarted, and each service is ready."""
+    parts = {part.name: part for part in stack.status()}
+
+    assert set(parts) == set(PARTS)
+    assert all(part.pid and part.restarts == 0 for part in parts.values())
+    assert unready(stack) == []
+
+
+def test_a_second_up_says_that_it_runs_already(stack: Stack) -> None:
+    """Nothing is started twice, and nothing is stopped by the attempt."""
+    before = pids(stack)
+
+    with pytest.raises(AlreadyRunning, match="headrace status"):
+        Stack(stack.layout.folder, stack.layout.port_base).up()
+
+    assert pids(stack) == before
+
+
+def test_secrets_are_their_owners_alone(stack: Stack) -> None:
+    """Seeds, keys and configurations with secrets are not readable by others."""
+    folders = ("nats", "secrets", "keys")
+    files = [file for name in folders for file in (stack.layout.folder / name).iterdir() if file.is_file()]
+
+    assert files
+    assert {str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077} == set()
+
+
+def test_each_identity_has_the_rights_that_it_needs_and_no_more(stack: Stack) -> None:
+    """The trainer writes models and reads datasets; it cannot change datasets, nor the registry models."""
+    data = store(stack, "ingest").put("datasets", b"rows")
+
+    assert store(stack, "trainer").get(data) == b"rows"
+    assert store(stack, "trainer").put("models", b"model").size == 5
+    with pytest.raises(Denied):
+        store(stack, "trainer").put("datasets", b"forged")
+    with pytest.raises(Denied):
+        store(stack, "registry").put("models", b"forged")
+    with pytest.raises(Denied):
+        store(stack, "registry").get(data)
+
+
+@pytest.mark.parametrize("name", ["registry", "inference", "nats", "s3"])
+async def test_a_killed_part_comes_back(stack: Stack, name: str) -> None:
+    """Whatever is killed is started again, which is recorded, and every service becomes ready again."""
+    before = pids(stack)[name]
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+
+    def back() -> bool:
+        part = next(part for part in stack.status() if part.name == name)
+        return part.pid not in {None, before} and part.restarts == 1
+
+    await eventually(back, timeout=20)
+    await eventually(lambda: not unready(stack), timeout=40)
+
+
+def test_logs_are_kept_by_part(stack: Stack) -> None:
+    """Each service's log has lines; a part that does not exist is named with those that do."""
+    assert [*stack.logs("registry")]
+    with pytest.raises(StackError, match="ingest"):
+        [*stack.logs("nobody")]
+
+
+def test_down_leaves_nothing_and_data_survive(stack: Stack) -> None:
+    """After `down` no process of the stack is left; the next `up` has the data and keys of before."""
+    ref = store(stack, "ingest").put("datasets", b"kept")
+    key = stack.layout.admin_key.read_text()
+
+    assert stack.down()
+
+    assert [process for process in psutil.process_iter() if marked(process, stack.layout.folder)] == []
+    assert not stack.running()
+    assert not stack.down()
+    with pytest.raises(StackError, match="headrace up"):
+        stack.addresses()
+    stack.up()
+    assert store(stack, "ingest").get(ref) == b"kept"
+    assert stack.layout.admin_key.read_text() == key
+
+
+def marked(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process belongs to the stack of a folder."""
+    try:
+        return process.environ().get("HEADRACE_STACK") == str(folder)
+    except psutil.Error:
+        return False
+
+
+def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
+    """`up` refuses before it starts anything, and says which port, which part and who holds it."""
+    base = free_base()
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", base + OFFSETS["registry"]))
+        holder.listen()
+
+        with pytest.raises(StackError, match=rf"port {base + 3}, which registry needs.*process {os.getpid()}"):
+            Stack(tmp_path / ".headrace", base).up()
+
+    assert not (tmp_path / ".headrace").exists()
