@@ -86,6 +86,7 @@ def ray_head(layout: Layout) -> Program:
     """Ray's head, a child of the supervisor: runs outlive the trainer."""
     layout.ray_temp.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [
+        *("nice", "-n", "5"),  # training yields to answering, also on a laptop
         *(str(BIN / "ray"), "start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
         *("--node-ip-address=127.0.0.1", f"--port={layout.port('ray')}", f"--num-cpus={os.cpu_count() or 2}"),
         *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={layout.ray_temp}"),

@@ -19,6 +19,7 @@ from headrace.local.identities import S3Key, s3_keys, write_private
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
 
+SLOWEST = "monitor"  # its numeric libraries take twice as long to import as any other service's
 READY_S = 90.0  # a warm machine needs under 20; a cold one reads a gigabyte of Python first
 
 
@@ -52,16 +53,16 @@ class Supervisor:
         return 1 if self._error else 0
 
     async def _start(self) -> None:
-        """Foundations first, all at once; then every service at once."""
+        """Everything at once: services wait for broker and buckets by themselves, and their imports take longest."""
         keys = s3_keys(self._layout, ACCESS)
         _make_api_keys(self._layout)
-        foundations = [nats(self._layout), object_server(self._layout, keys), ray_head(self._layout)]
-        self._tell("starting broker, object store and Ray")
-        broker, store, ray = [await self._launch(program) for program in foundations]
+        self._tell("starting broker and object store")
+        broker, store = [await self._launch(each) for each in (nats(self._layout), object_server(self._layout, keys))]
+        self._tell("starting services and Ray")
+        rest = [*sorted(services(self._layout, keys), key=lambda each: each.name != SLOWEST), ray_head(self._layout)]
+        launched = [await self._launch(each) for each in rest]
         await asyncio.gather(self._provision(broker), self._furnish(store, keys))
-        self._tell("starting services")
-        launched = [await self._launch(program) for program in services(self._layout, keys)]
-        await asyncio.gather(ray.ready(READY_S), *(child.ready(READY_S) for child in launched))
+        await asyncio.gather(*(child.ready(READY_S) for child in launched))
         write_private(self._layout.stack_file, json.dumps(self._stack(), indent=2))
         self._tell("ready")
 
