@@ -4,18 +4,27 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import httpx
+import psutil
+
+from headrace.testkit.broker import Broker
+from headrace.testkit.ports import free_ports, listens, wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".headrace" / "bench"
+LESS_IS_BETTER = {"s", "ms", "MB"}
 WITH_PEERS = os.environ.get("PEERS", "1") != "0"
 
 
@@ -59,9 +68,12 @@ class Bench:
         self.figures.append(Figure(work, who, unit, samples, notes))
 
     def ratio(self, target: Target) -> float | None:
-        """Ours over the peer's, or None where one of them was not measured."""
-        found = {f.who: f.value for f in self.figures if f.work == target.work}
-        return found["headrace"] / found[target.peer] if {"headrace", target.peer} <= found.keys() else None
+        """How many times as good ours is as the peer's; None where one of them was not measured."""
+        found = {f.who: f for f in self.figures if f.work == target.work}
+        if not {"headrace", target.peer} <= found.keys():
+            return None
+        ours, theirs = found["headrace"], found[target.peer]
+        return theirs.value / ours.value if ours.unit in LESS_IS_BETTER else ours.value / theirs.value
 
     def write(self) -> Path:
         """Keep raw samples, versions and machine."""
@@ -126,6 +138,43 @@ def peer(bench: Bench, name: str, *packages: str) -> Path | None:
             return None
     mark.write_text(" ".join(packages))
     return python
+
+
+@contextmanager
+def process(command: list[str], log: Path, port: int, environment: Mapping[str, str]) -> Iterator[psutil.Process]:
+    """A server as its own process, from the moment that its port accepts; killed with its children at the end."""
+    with log.open("wb") as out:
+        running = subprocess.Popen(
+            command, stdout=out, stderr=out, cwd=log.parent, env={**os.environ, **environment}, start_new_session=True
+        )
+    try:
+        wait_until(lambda: listens(port), running, log, 120)
+        yield psutil.Process(running.pid)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+@contextmanager
+def service(
+    module: str, broker: Broker, folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[str, psutil.Process]]:
+    """One of our services, ready, with its own key and an SQLite database; its address and its process."""
+    (port,) = free_ports(1)
+    name = module.removeprefix("headrace.")
+    told = {
+        "HEADRACE_NATS_URL": broker.url,
+        "HEADRACE_NATS_NKEY_SEED_FILE": str(broker.seed_file(name)),
+        "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/{name}.db",
+        "HEADRACE_HTTP_HOST": "127.0.0.1",
+        "HEADRACE_HTTP_PORT": str(port),
+        **environment,
+    }
+    url = f"http://127.0.0.1:{port}"
+    with process([sys.executable, "-m", module], folder / f"{name}.log", port, told) as running:
+        while not httpx.get(f"{url}/ready", trust_env=False).is_success:
+            time.sleep(0.1)
+        yield url, running
 
 
 def rounds(times: int, *works: Callable[[], None]) -> None:

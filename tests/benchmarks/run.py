@@ -8,7 +8,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("serving", "bus")
+BENCHES = ("serving", "bus", "drift", "ingest", "audit", "registry")
 
 
 def main(names: list[str]) -> int:
