@@ -13,6 +13,7 @@ import psutil
 from headrace.local.programs import MARK, Program
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 10.0
+ASK_EVERY_S = 0.1
 STEADY_S = 20.0  # a child that ran this long starts again at once when it ends
 
 
@@ -50,15 +51,19 @@ class Child:
 
     async def ready(self, wait: float) -> None:
         """Wait until the program answers; raises RuntimeError with the end of its log when it does not."""
-        deadline = time.monotonic() + wait
-        while not await self._answers():
+        # no certificates: reading them takes longer than the question, and everything is on loopback
+        async with httpx.AsyncClient(timeout=2, trust_env=False, verify=False) as client:
+            await self._until_it_answers(client, time.monotonic() + wait, wait)
+
+    async def _until_it_answers(self, client: httpx.AsyncClient, deadline: float, wait: float) -> None:
+        while not await self._answers(client):
             if self._process is not None and self._process.returncode is not None and self.restarts >= 3:
                 raise RuntimeError(f"{self.program.name} ended again and again; its log ends with:\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(
                     f"{self.program.name} was not ready in {wait:.0f} s; its log ends with:\n{self.tail()}"
                 )
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(ASK_EVERY_S)
 
     async def watch(self, changed: asyncio.Event) -> None:
         """Start the process again whenever it ends by itself."""
@@ -98,13 +103,12 @@ class Child:
         except OSError:
             return ""
 
-    async def _answers(self) -> bool:
+    async def _answers(self, client: httpx.AsyncClient) -> bool:
         program = self.program
         if program.ready_port is not None:
             return await _accepts(program.ready_port)
         try:
-            async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-                answer = await client.get(program.ready_url or "")
+            answer = await client.get(program.ready_url or "")
         except httpx.HTTPError:
             return False
         return program.any_answer or answer.is_success

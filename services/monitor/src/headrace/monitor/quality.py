@@ -1,33 +1,11 @@
 """Quality of predictions against their truth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn import metrics as sk
 
 from headrace.contracts import METRICS
-
-Array = NDArray[np.float64]
-
-LABELS: Mapping[str, Callable[[Array, Array], float]] = {
-    "accuracy": sk.accuracy_score,
-    "f1": lambda truth, label: sk.f1_score(truth, label, zero_division=0),
-    "precision": lambda truth, label: sk.precision_score(truth, label, zero_division=0),
-    "recall": lambda truth, label: sk.recall_score(truth, label, zero_division=0),
-}
-PROBABILITIES: Mapping[str, Callable[[Array, Array], float]] = {
-    "roc_auc": sk.roc_auc_score,
-    "average_precision": sk.average_precision_score,
-    "brier": sk.brier_score_loss,
-    "log_loss": lambda truth, p: sk.log_loss(truth, p, labels=[0, 1]),
-}
-NUMBERS: Mapping[str, Callable[[Array, Array], float]] = {
-    "rmse": sk.root_mean_squared_error,
-    "mae": sk.mean_absolute_error,
-    "r2": sk.r2_score,
-}
 
 
 def quality_of(judged: pd.DataFrame, names: Sequence[str], minimum: int) -> dict[str, float]:
@@ -42,10 +20,12 @@ def quality_of(judged: pd.DataFrame, names: Sequence[str], minimum: int) -> dict
 
 
 def _measure(name: str, known: pd.DataFrame) -> float | None:
+    from headrace.monitor.measures import BY_COLUMN  # scikit-learn takes 2 s: the first judgement pays, not the start
+
     truth = known["truth"].to_numpy(dtype=np.float64)
     if METRICS[name].task == "classification" and len(np.unique(truth)) < 2:
         return None
-    for functions, column in ((LABELS, "label"), (PROBABILITIES, "probability"), (NUMBERS, "prediction")):
+    for column, functions in BY_COLUMN.items():
         if name in functions and column in known:
             return float(functions[name](truth, known[column].to_numpy(dtype=np.float64)))
     return None

@@ -1,7 +1,7 @@
 """Chi-square test of homogeneity."""
 
 import numpy as np
-from scipy import stats
+import scipy  # loads scipy.stats when it is first used: a second less at every start
 
 from headrace.monitor.detectors.base import Detector, Floats
 
@@ -12,7 +12,7 @@ def measure(reference: Floats, current: Floats) -> float:
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2 or not table.sum(axis=1).all():
         return 1.0
-    return float(stats.chi2_contingency(table, correction=False).pvalue)
+    return float(scipy.stats.chi2_contingency(table, correction=False).pvalue)
 
 
 CHI_SQUARE = Detector("chi_square", frozenset({"categorical"}), 0.05, True, measure)

@@ -1,6 +1,6 @@
 """Two-sample Kolmogorov-Smirnov test."""
 
-from scipy import stats
+import scipy  # loads scipy.stats when it is first used: a second less at every start
 
 from headrace.monitor.detectors.base import Detector, Floats
 
@@ -10,7 +10,7 @@ def measure(reference: Floats, current: Floats) -> float:
 
     Hodges (1958), as scipy.stats.ks_2samp computes it.
     """
-    return float(stats.ks_2samp(reference, current, method="asymp").pvalue)
+    return float(scipy.stats.ks_2samp(reference, current, method="asymp").pvalue)
 
 
 KS = Detector("ks", frozenset({"numeric"}), 0.05, True, measure)

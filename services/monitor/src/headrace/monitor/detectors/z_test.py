@@ -2,7 +2,7 @@
 
 import math
 
-from scipy import stats
+import scipy  # loads scipy.stats when it is first used: a second less at every start
 
 from headrace.monitor.detectors.base import Detector, Floats
 
@@ -17,7 +17,7 @@ def measure(reference: Floats, current: Floats) -> float:
     if error == 0:
         return 1.0
     z = (reference[0] / n - current[0] / m) / error
-    return float(2 * stats.norm.sf(abs(z)))
+    return float(2 * scipy.stats.norm.sf(abs(z)))
 
 
 Z_TEST = Detector("z_test", frozenset({"categorical"}), 0.05, True, measure)
