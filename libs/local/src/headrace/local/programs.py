@@ -18,6 +18,7 @@ PREFIX = "headrace-"
 REGION = "us-east-1"
 MARK = "HEADRACE_STACK"  # every process of a stack carries its folder, so that none is ever left behind
 OBJECT_STORE_BYTES = 128 * 2**20  # Ray's shared memory; runs read their data from S3 themselves
+RAY_STOP_S = 2.0  # it would drain idle workers for 30; runs that are cut off are done again from what trainer knows
 BIN = Path(sys.executable).parent
 
 
@@ -91,7 +92,7 @@ def ray_head(layout: Layout) -> Program:
         *("--node-ip-address=127.0.0.1", f"--port={layout.port('ray')}", f"--num-cpus={os.cpu_count() or 2}"),
         *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={layout.ray_temp}"),
     ]
-    return Program("ray", command, ray_environment(layout), ready_port=layout.port("ray"), stop_s=15.0)
+    return Program("ray", command, ray_environment(layout), ready_port=layout.port("ray"), stop_s=RAY_STOP_S)
 
 
 def ray_environment(layout: Layout) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -117,6 +118,7 @@ class Supervisor:
         if self._error:
             self._tell("failed")
         else:
+            shutil.rmtree(self._layout.ray_temp, ignore_errors=True)  # its sockets and logs lie outside the folder
             self._layout.state_file.unlink(missing_ok=True)
 
     def _tell(self, phase: str) -> None:
