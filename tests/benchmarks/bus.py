@@ -5,6 +5,8 @@ synchronous=FULL: inbox, state, outbox and one commit a batch.
 """
 
 import asyncio
+import statistics
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -13,13 +15,24 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness import Bench, Target
+from harness import Bench, Target, peer
 from nats.js.client import JetStreamContext
 
 from headrace.bus import Connection, Handler, Publisher, Work, connect
+from headrace.bus.messages import raw
+from headrace.bus.pull import PullLoop
 from headrace.chassis import Service
 from headrace.chassis.run import running
-from headrace.contracts import AliasMoved, Envelope, RolloutCompleted, TrainingProgressed, encode, load_topology, wrap
+from headrace.contracts import (
+    AliasMoved,
+    Envelope,
+    RolloutCompleted,
+    TrainingCompleted,
+    TrainingProgressed,
+    encode,
+    load_topology,
+    wrap,
+)
 from headrace.deployer.handlers import on_alias_moved
 from headrace.deployer.service import build
 from headrace.deployer.settings import DeployerSettings
@@ -27,13 +40,21 @@ from headrace.deployer.tables import TrafficRow
 from headrace.testkit.broker import Broker, started
 from headrace.testkit.builders import a
 
-EVENTS, HANDLED, ROUNDS = 20_000, 3_000, 3
+EVENTS, HANDLED, CONSUMED, SINGLE, ROUNDS = 20_000, 3_000, 10_000, 500, 3
+CONSUME, IDLE = "consumed typed, acknowledged", "publish to handler, idle"
 PUBLISH, HANDLE = "publish, acknowledged, windowed", "handle durably (SQLite, FULL)"
+
+
+TARGETS = [
+    Target(PUBLISH, "nats-py publish_async", 0.6),
+    Target(PUBLISH, "FastStream", 1.8),
+    Target(CONSUME, "FastStream", 2.5),
+]
 
 
 def run() -> Bench:
     """Measure."""
-    bench = Bench("bus", targets=[Target(PUBLISH, "nats-py publish_async", 0.6)])
+    bench = Bench("bus", targets=TARGETS)
     with TemporaryDirectory() as folder:
         asyncio.run(_run(bench, Path(folder)))
     return bench
@@ -43,7 +64,10 @@ async def _run(bench: Bench, root: Path) -> None:
     broker = await started(root / "nats")
     try:
         await _publishing(bench, broker)
+        await _consuming(bench, broker)
         await _handling(bench, broker, root)
+        await _idle(bench, broker, root)
+        await asyncio.to_thread(_faststream, bench, broker)
     finally:
         await asyncio.to_thread(broker.remove)
 
@@ -79,6 +103,70 @@ async def _handling(bench: Bench, broker: Broker, root: Path) -> None:
         bench.add(work, "headrace", "/s", rates)
     await registry.close()
     await admin.close()
+
+
+async def _idle(bench: Bench, broker: Broker, root: Path) -> None:
+    """From the call that publishes to the first line of the handler, one event at a time."""
+    registry = await connect(broker.settings("registry"), name="bench")
+    sent: dict[str, float] = {}
+    waits: list[float] = []
+    seen = asyncio.Event()
+
+    async def on_moved(event: AliasMoved, work: Work) -> None:
+        waits.append((time.perf_counter() - sent[event.model]) * 1000)
+        seen.set()
+
+    async with running(_service(broker, root / "idle.db", on_moved)):
+        for number in range(SINGLE):
+            seen.clear()
+            sent[model := f"idle{number}"] = time.perf_counter()
+            await Publisher(registry).publish_window([_move(model)])
+            await seen.wait()
+            await asyncio.sleep(0.01)
+    waits = waits[SINGLE // 10 :]
+    bench.add(IDLE, "headrace", "ms", waits, p99=statistics.quantiles(waits, n=100)[98])
+    await registry.close()
+
+
+def _faststream(bench: Bench, broker: Broker) -> None:
+    python = peer(bench, "faststream", "faststream[nats]", "nkeys")
+    if python is None:
+        return
+    program = Path(__file__).with_name("bus_peer.py")
+    told = [str(python), str(program), broker.url, str(broker.seed_file("provisioner")), str(EVENTS)]
+    done = subprocess.run(told, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        bench.skipped.append(f"FastStream: {done.stderr.strip().splitlines()[-1]}")
+        return
+    publish, consume = map(float, done.stdout.split())
+    bench.add(PUBLISH, "FastStream", "/s", [publish])
+    bench.add(CONSUME, "FastStream", "/s", [consume])
+
+
+async def _consuming(bench: Bench, broker: Broker) -> None:
+    """Read, decoded and validated, and acknowledged: what the intake does before any handler."""
+    ours = await connect(broker.settings("monitor"), name="bench")
+    (spec,) = [each for each in load_topology().consumers("monitor") if each.stream == "EVENTS"]
+    trainer = await connect(broker.settings("trainer"), name="bench")
+    said = [_completed(number) for number in range(CONSUMED)]
+    await Publisher(trainer).publish_window(said)
+    loop = PullLoop(ours, spec.stream, spec.durable)
+    await loop.start()
+    start, count = time.perf_counter(), 0
+    while count < CONSUMED:
+        for message in await loop.take(256):
+            raw(message).envelope()
+            await ours.send(message.reply, b"+ACK")
+            count += 1
+    bench.add(CONSUME, "headrace", "/s", [CONSUMED / (time.perf_counter() - start)])
+    await loop.stop()
+    await ours.close()
+    await trainer.close()
+
+
+def _completed(number: int) -> Envelope:
+    event = a(TrainingCompleted, model="bench", run=f"run-{number}")
+    return wrap(event, source="headrace/trainer", id=f"completed-{number}", time=datetime.now(UTC))
 
 
 def _service(broker: Broker, database: Path, handler: Handler) -> Service:
