@@ -27,6 +27,7 @@ from headrace.bus import (
     connect,
     utc_now,
 )
+from headrace.bus.reached import catch_up
 from headrace.chassis.database import create_engine
 from headrace.contracts import (
     CONTENT_TYPE,
@@ -58,7 +59,8 @@ class Effect(SQLModel, table=True):
     model: str
 
 
-TABLES = [SQLModel.metadata.tables[name] for name in ("inbox", "outbox", "parked", "bus_test_effect")]
+NAMES = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "bus_test_effect")
+TABLES = [SQLModel.metadata.tables[name] for name in NAMES]
 
 
 async def leave_effect(event: TrainingRequested, work: Work) -> None:
@@ -121,6 +123,7 @@ class Plant:
         )
         for spec in load_topology().consumers("trainer"):
             intake = Intake(self.connection, spec, self.inlet, batch=self._batch)
+            await catch_up(self.connection, self.store, spec)
             await intake.start()
             self._stack.push_async_callback(intake.stop)
         return self
@@ -243,8 +246,8 @@ async def asker(nats_server: Broker) -> AsyncIterator[Asker]:
 def plant(nats_server: Broker, database_url: str) -> Callable[..., Plant]:
     """Processes of the trainer, entered with `async with`, each around a handler."""
 
-    def make(handler: Handling = leave_effect, **settings: Any) -> Plant:
-        return Plant(nats_server.settings("trainer"), database_url, handler, **settings)
+    def make(handler: Handling = leave_effect, *, database: str = database_url, **settings: Any) -> Plant:
+        return Plant(nats_server.settings("trainer"), database, handler, **settings)
 
     return make
 

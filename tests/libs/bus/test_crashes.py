@@ -16,44 +16,60 @@ MESSAGES = 40
 VICTIM = Path(__file__).with_name("victim.py")
 
 
-async def run_victim(point: str, nth: int, broker: Broker, database_url: str, messages: int = MESSAGES) -> int:
+# every point that this little service passes, at a passing of its first batches
+POINTS = [
+    "inlet.claimed:2",
+    "inlet.handled:2",
+    "inlet.committed:2",
+    "inlet.acknowledged:1",
+    "store.before_commit:3",
+    "store.committed:3",
+    "relay.read:2",
+    "relay.batch_sent:1",
+    "relay.stored:1",
+    "relay.marking:1",
+]
+
+
+async def run_victim(broker: Broker, database_url: str, messages: int = MESSAGES, fault: str = "") -> int:
     """Run it to its end; minus nine is the death that was asked for."""
-    seed = str(broker.seed_file("trainer"))
-    arguments = [str(VICTIM), point, str(nth), broker.url, seed, database_url, str(messages)]
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.DEVNULL)
+    arguments = [str(VICTIM), broker.url, str(broker.seed_file("trainer")), database_url, str(messages)]
+    environment = {**os.environ, "FAULT_AT": fault}
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=quiet, env=environment)
     return await asyncio.wait_for(process.wait(), 60)
 
 
-@pytest.mark.parametrize(
-    ("point", "nth"),
-    [
-        ("before_handling", 11),
-        ("before_commit", 12),
-        ("after_commit", 1),
-        ("after_commit", 3),
-        ("after_publish", 1),
-        ("after_mark", 1),
-    ],
-)
-async def test_a_crash_anywhere_loses_nothing_and_does_nothing_twice(
-    point: str, nth: int, nats_server: Broker, database_url: str, asker: Any, ledger: Any
-) -> None:
+async def crash_and_finish(point: str, broker: Broker, database_url: str, asker: Any, ledger: Any) -> None:
     """Killed at the point, started again: one effect and one event for every message."""
     await ledger.prepare(database_url)
     for number in range(MESSAGES):
         await asker.ask(f"m{number % 5}", id=f"ask-{number}")
 
-    killed = await run_victim(point, nth, nats_server, database_url)
-    finished = await run_victim("never", 0, nats_server, database_url)
+    killed = await run_victim(broker, database_url, fault=point)
+    finished = await run_victim(broker, database_url)
 
     assert (killed, finished) == (-signal.SIGKILL, os.EX_OK)
-    assert await ledger.counted(database_url) == {
-        "effects": MESSAGES,
-        "messages": MESSAGES,
-        "said": MESSAGES,
-        "unsent": 0,
-    }
+    expected = {"effects": MESSAGES, "messages": MESSAGES, "said": MESSAGES, "unsent": 0}
+    assert await ledger.counted(database_url) == expected
     assert await asker.count("EVENTS") == MESSAGES
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_crash_anywhere_loses_nothing_and_does_nothing_twice(
+    point: str, nats_server: Broker, sqlite_url: str, asker: Any, ledger: Any
+) -> None:
+    """On SQLite, at every point."""
+    await crash_and_finish(point, nats_server, sqlite_url, asker, ledger)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("point", ["inlet.handled:2", "inlet.committed:2", "relay.stored:1"])
+async def test_a_crash_anywhere_changes_nothing_on_postgresql_either(
+    point: str, nats_server: Broker, postgres: Any, asker: Any, ledger: Any
+) -> None:
+    """Before a commit, after it, and between the broker's word and its mark."""
+    await crash_and_finish(point, nats_server, postgres.new_database(), asker, ledger)
 
 
 async def test_process_and_broker_killed_together(
@@ -64,11 +80,11 @@ async def test_process_and_broker_killed_together(
     for number in range(MESSAGES):
         await asker.ask(id=f"ask-{number}")
 
-    killed = await run_victim("after_mark", 1, nats_server, database_url)
+    killed = await run_victim(nats_server, database_url, fault="relay.stored:2")
     nats_server.restart()
     for number in range(MESSAGES):  # the same again, as if every acknowledgement had been lost
         await _ask_again(asker, f"ask-{number}")
-    finished = await run_victim("never", 0, nats_server, database_url)
+    finished = await run_victim(nats_server, database_url)
 
     assert (killed, finished) == (-signal.SIGKILL, os.EX_OK)
     assert (await ledger.counted(database_url))["effects"] == MESSAGES
@@ -95,9 +111,9 @@ async def test_a_message_whose_handling_ends_the_process_is_parked(
     for number in range(5):
         await asker.ask(f"m{number}", id=f"ask-{number}")
 
-    ends = [await run_victim("never", 0, nats_server, sqlite_url, 5) for _ in range(3)]
+    ends = [await run_victim(nats_server, sqlite_url, 5) for _ in range(3)]
     while ends[-1] != os.EX_OK and len(ends) < 9:
-        ends.append(await run_victim("never", 0, nats_server, sqlite_url, 5))
+        ends.append(await run_victim(nats_server, sqlite_url, 5))
 
     assert ends[-1] == os.EX_OK
     assert (await ledger.counted(sqlite_url))["effects"] == 5

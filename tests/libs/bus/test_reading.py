@@ -5,18 +5,19 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from headrace.bus import Connection, Follower, Intake, Publisher, RawMessage, TapInlet, Work, connect, drift, provision
 from headrace.bus.inlet import LARGEST_BATCH, LONGEST_BATCH_S, fitting
 from headrace.bus.outbox import OUTBOX
 from headrace.bus.policy import Patience
-from headrace.bus.prune import KEEP_DONE, KEEP_SENT, prune
+from headrace.bus.prune import KEEP_MARKS, KEEP_ROWS, prune
 from headrace.bus.pull import PullLoop
 from headrace.bus.trace import follow, trace_id
 from headrace.contracts import TrainingCancelled, load_topology, wrap
@@ -192,19 +193,65 @@ async def test_no_identity_hears_the_answers_of_another(nats_server: Broker, eve
 async def test_old_rows_are_pruned_and_young_ones_and_unsent_ones_stay(
     plant: Any, asker: Any, clock: Any, eventually: Any
 ) -> None:
-    """What could still come back, or has not gone out, is never forgotten."""
+    """What has not gone out, or was handled just now, stays as it is."""
     async with plant(clock=clock) as running:
         await asker.ask(id="old")
         await eventually(lambda: said(running, 1))
-        clock.advance(KEEP_SENT + timedelta(seconds=1))
-        assert await prune(running.store, clock) == (0, 1)
-        clock.advance(KEEP_DONE)
+        clock.advance(KEEP_ROWS + timedelta(seconds=1))
         await asker.ask(id="young")
-        await eventually(lambda: said(running, 1))
+        await eventually(lambda: said(running, 2))
 
-        assert await prune(running.store, clock) == (1, 0)
+        assert await prune(running.store, clock) == (1, 1)
         assert await running.inbox("old") is None
         assert await running.inbox("young") is not None
+
+
+async def test_a_copy_that_comes_after_its_row_was_pruned_is_known_for_a_week(
+    plant: Any, asker: Any, clock: Any, eventually: Any
+) -> None:
+    """Sixteen bytes are enough to do nothing twice; after a week the same id is something new."""
+    async with plant(clock=clock) as running:
+        await asker.ask(id="again")
+        await eventually(lambda: said(running, 1))
+        clock.advance(KEEP_MARKS - timedelta(days=1))
+        await prune(running.store, clock)
+
+        await asker.ask(id="again")
+        await eventually(lambda: running.inbox("again"))
+        assert len(await running.effects()) == 1
+
+        clock.advance(KEEP_MARKS + timedelta(days=1))
+        await prune(running.store, clock)  # row and old mark go; the new mark is of today
+        clock.advance(KEEP_MARKS + timedelta(days=1))
+        await prune(running.store, clock)
+        await asker.ask(id="again")
+        await eventually(lambda: effects(running, 2))
+
+
+async def effects(running: Any, count: int) -> bool:
+    """Whether so many effects are there."""
+    return len(await running.effects()) == count
+
+
+async def test_a_database_older_than_the_broker_remembers_hears_again_what_it_missed(
+    plant: Any, nats_server: Broker, asker: Any, eventually: Any, tmp_path: Path
+) -> None:
+    """Restored from a copy: what came after it is handled again, what came before is not."""
+    lived, copy = (f"sqlite+aiosqlite:///{tmp_path}/{name}.db" for name in ("lived", "copy"))
+    async with plant(database=lived) as running:
+        for number in range(12):
+            await asker.ask(id=f"ask-{number}")
+            if number == 4:
+                await eventually(lambda: said(running, 5))
+                async with running.store.engine.connect() as connection:
+                    await connection.execute(text(f"VACUUM INTO '{tmp_path}/copy.db'"))
+        await eventually(lambda: said(running, 12))
+
+    async with plant(database=copy) as restored:
+        await eventually(lambda: effects(restored, 12))
+        await eventually(lambda: said(restored, 12))
+        assert len(set(await restored.effects())) == 12
+    assert await asker.count("EVENTS") == 12
 
 
 async def said(running: Any, count: int) -> bool:

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ RECONNECT_WAIT_S = 0.25
 RECONNECT_JITTER_S = 0.25
 PING_S = 10
 ACK_TIMEOUT_S = 5.0
+BREATHE = 64  # messages of a batch published between two looks at what else waits
 SWEEP_EVERY = 65_536  # publishes after which acknowledgements that nobody awaits any more are forgotten
 DENIED = re.compile(r"permissions violation for (publish|subscription) to \"?([^\"\s]+)", re.IGNORECASE)
 
@@ -99,6 +100,28 @@ class Connection:
         except (nats.errors.Error, ValueError) as error:  # too large, or no subject
             self._settle(token, error=PublishRefused(400, f"{subject}: {error}"))
         return future
+
+    async def publish_batch(
+        self, messages: Sequence[tuple[str, bytes, Mapping[str, str] | None]]
+    ) -> asyncio.Future[PubAck]:
+        """Send messages of one stream that are stored all together, in their order, or not at all (at most 1,000).
+
+        The stream must allow atomic batches. Errors are those of `publish`, of the whole batch.
+        """
+        if not self.client.is_connected:
+            raise BrokerAway("not connected")
+        batch = f"{self._prefix[-12:-1]}-{self._next}"  # unlike any other batch that is on its way
+        for number, (subject, payload, headers) in enumerate(messages[:-1], start=1):
+            marked = {**(headers or {}), "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+            try:
+                await self.client.publish(subject, payload, headers=marked)
+            except (nats.errors.Error, ValueError) as error:
+                raise BrokerAway(f"{subject}: {error}") from error
+            if number % BREATHE == 0:
+                await asyncio.sleep(0)
+        subject, payload, headers = messages[-1]
+        last = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(messages)), "Nats-Batch-Commit": "1"}
+        return await self.publish(subject, payload, {**(headers or {}), **last})
 
     async def publish_and_wait(
         self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None, wait: float = ACK_TIMEOUT_S

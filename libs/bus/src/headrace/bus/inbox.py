@@ -13,6 +13,7 @@ from sqlalchemy import Table, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from headrace.bus.memory import known
 from headrace.bus.messages import RawMessage
 from headrace.bus.tables import Inbox
 from headrace.contracts import Envelope
@@ -41,7 +42,10 @@ async def claim(session: AsyncSession, items: Iterable[Item], now: datetime) -> 
     rows = sorted((_row(item, now) for item in items), key=lambda row: str(row["message_id"]))
     connection = await session.connection()
     found = await connection.execute(_CLAIMS[connection.dialect.name], rows)
-    return {row.message_id: row.attempts for row in found}
+    fresh = {row.message_id: row.attempts for row in found}
+    for old in await known(session, fresh):  # its row was pruned, and it comes again
+        del fresh[old]
+    return fresh
 
 
 async def count(session: AsyncSession, item: Item, now: datetime, *, tries: int, error: str | None) -> Inbox:

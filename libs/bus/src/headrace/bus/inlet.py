@@ -25,6 +25,7 @@ from headrace.bus.tables import Inbox
 from headrace.bus.trace import follow, span, trace_id
 from headrace.bus.work import Work
 from headrace.contracts import ContractError, Envelope, Event
+from headrace.faults import point
 
 log = structlog.get_logger()
 
@@ -115,10 +116,12 @@ class Inlet:
                 failed_before = [at for at, item in enumerate(items) if fresh.get(item.id)]
                 if failed_before:
                     raise _Again(failed_before[0])
+                point("inlet.claimed")
                 for item in items:
                     if item.id in fresh:
                         await self._run(item, session)
                     good += 1
+                point("inlet.handled")
         except _Again as again:
             return again.good
         except Exception as error:  # whatever it was, the message is judged alone
@@ -131,8 +134,10 @@ class Inlet:
         self.problem = None
         self._wake()
         self._most = fitting(len(items), seconds, self._most)
+        point("inlet.committed")
         for item in items:
             await self._ack(item.message)
+        point("inlet.acknowledged")
         for item in items:
             self._tell(item, "done" if item.id in fresh else "duplicate", seconds / len(items))
 
@@ -154,8 +159,10 @@ class Inlet:
             fresh = await claim(session, [item], self._clock())
             if fresh:
                 await self._run(item, session)
+            point("inlet.handled_alone")
         self.problem = None
         self._wake()
+        point("inlet.committed_alone")
         await self._ack(item.message)
         return "done" if fresh else "duplicate"
 
@@ -163,6 +170,7 @@ class Inlet:
         """Count the attempt before it is made, since the process may not outlive it; True where it was parked."""
         async with self._store.write() as session:
             known = await count(session, item, self._clock(), tries=1, error=None)
+        point("inlet.counted")
         if known.done_at is not None or known.attempts <= self._patience.attempts:
             return False
         reason = known.error or f"handling it ended the process, or was never answered, {known.attempts - 1} times"
@@ -252,6 +260,7 @@ class Inlet:
             work.root = f"{item.id}/parked"  # its refusal is not what the handler would have said
             park(work, item.message, item.id, reason, attempts)
         self._wake()
+        point("inlet.parked")
         await self._ack(item.message)
         return "parked"
 
@@ -280,6 +289,7 @@ class Inlet:
             await self._back(message, jitter(OUTAGE_DELAY_S))
             return
         self._wake()
+        point("inlet.unreadable_parked")
         log.warning("message_parked", subject=message.subject, stream=message.stream, seq=message.seq, reason=reason)
         self._observe("unreadable", "parked", 0.0)
         await self._ack(message)

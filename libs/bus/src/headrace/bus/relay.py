@@ -8,6 +8,7 @@ knows it for good.
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -20,6 +21,8 @@ from headrace.bus.outbox import OUTBOX
 from headrace.bus.policy import jitter
 from headrace.bus.store import Clock, Store
 from headrace.bus.tasks import cancel
+from headrace.contracts.topology import stream_of
+from headrace.faults import point
 
 log = structlog.get_logger()
 
@@ -95,6 +98,7 @@ class Relay:
         after, failure, stored = 0, None, list[int]()
         try:
             while rows := await self._next(after):
+                point("relay.read")
                 acknowledged, error = await self._publish(rows)
                 stored += acknowledged
                 failure = failure or error
@@ -116,8 +120,40 @@ class Relay:
             return (await connection.execute(select(*columns).where(unsent).order_by(OUTBOX.c.seq).limit(WINDOW))).all()
 
     async def _publish(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[list[int], Exception | None]:
-        """Send a window; the numbers that the broker has stored, and the first error."""
+        """Send a window; the numbers that the broker has stored, and the first error.
+
+        What goes to one stream goes as one batch, which the broker stores whole, with one sync of its disk, or not at
+        all; a batch that it does not take (it knows one of its events already, or refuses one) goes one by one.
+        """
+        stored, failure = list[int](), None
+        for _, run in groupby(rows, key=lambda row: stream_of(row.subject)):
+            together = list(run)
+            if len(together) > 1 and await self._together(together):
+                stored += [row.seq for row in together]
+                continue
+            done, error = await self._one_by_one(together)
+            stored += done
+            failure = failure or error
+        point("relay.stored")
+        return stored, failure
+
+    async def _together(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> bool:
+        """Whether the broker has stored all as one batch."""
+        messages = [(row.subject, row.body, row.headers) for row in rows]
+        try:
+            future = await self._connection.publish_batch(messages)
+            point("relay.batch_sent")
+            await asyncio.wait_for(future, ACK_TIMEOUT_S)
+        except PublishRefused as error:
+            log.debug("batch_refused", events=len(rows), code=error.code)
+            return False
+        except TimeoutError as error:
+            raise BrokerAway(f"no acknowledgement within {ACK_TIMEOUT_S} s") from error
+        return True
+
+    async def _one_by_one(self, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[list[int], Exception | None]:
         futures = [await self._connection.publish(row.subject, row.body, row.headers) for row in rows]
+        point("relay.sent")
         await asyncio.wait(futures, timeout=ACK_TIMEOUT_S)
         errors = [_error(future) for future in futures]
         stored = [row.seq for row, error in zip(rows, errors, strict=True) if error is None]
@@ -128,6 +164,7 @@ class Relay:
             async with self._store.write() as session:
                 sent = update(OUTBOX).where(OUTBOX.c.seq.in_(stored)).values(sent_at=self._clock())
                 await (await session.connection()).execute(sent)
+            point("relay.marking")
 
     async def _is_mine(self) -> bool:
         """On PostgreSQL several copies of a service share a database: one of them relays."""

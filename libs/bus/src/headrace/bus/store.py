@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.faults import point
 
 Clock = Callable[[], datetime]
 
@@ -38,7 +43,16 @@ class Store:
         """A session whose changes are committed at the end, whole or not at all."""
         async with self._turn, AsyncSession(self.engine, expire_on_commit=False, autoflush=True) as session:
             yield session
+            point("store.before_commit")
             await session.commit()
+            point("store.committed")
+
+
+def upsert(connection: AsyncConnection, table: Table) -> sqlite.Insert:
+    """An insert that may say `on_conflict_...`, which both databases write the same way."""
+    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    found: sqlite.Insert = make(table)
+    return found
 
 
 # SQLite's primary codes for: busy, locked, out of memory, read-only, interrupted, I/O, corrupt, full, cannot open,

@@ -39,6 +39,29 @@ class Inbox(SQLModel, table=True):
     error: str | None = None
 
 
+class Remembered(SQLModel, table=True):
+    """What is left of an inbox row that was pruned: a mark of its id, by which a late copy is still known."""
+
+    __tablename__ = "inbox_memory"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    mark: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    day: int = Field(index=True)  # since 1970
+
+
+class Reached(SQLModel, table=True):
+    """How far a stream was handled when this database last looked, to notice that it is older than the broker's word.
+
+    `seq` is the highest message that was handled; `floor` the message up to which all were acknowledged.
+    """
+
+    __tablename__ = "inbox_reached"
+
+    stream: str = Field(primary_key=True)
+    seq: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    floor: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
 class Outbox(SQLModel, table=True):
     """One row an event to be said; the relay takes them in the order of `seq`."""
 

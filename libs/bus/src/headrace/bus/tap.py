@@ -10,9 +10,11 @@ import structlog
 from headrace.bus.connection import Connection
 from headrace.bus.messages import RawMessage
 from headrace.bus.policy import Patience, jitter
+from headrace.bus.reached import reach
 from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.trace import follow
 from headrace.bus.work import Work
+from headrace.faults import point
 
 log = structlog.get_logger()
 
@@ -52,9 +54,11 @@ class TapInlet:
                 service = f"service:{self._service}"
                 work = Work(session, self._service, service, self._clock(), root, traceparent=follow(None))
                 await self._tap(messages, work)
+                await reach(session, first.stream, seq=max(message.seq for message in messages))
         except Exception as error:
             return error
         self._wake()
+        point("tap.committed")
         for message in messages:
             self._failures.pop((message.stream, message.seq), None)
             await self._connection.send(message.reply, b"+ACK")

@@ -6,15 +6,17 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from headrace.bus import Inlet, Intake, Patience, Relay, Store, TapInlet, connect
+from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
 from headrace.bus.policy import jitter
 from headrace.bus.prune import EVERY_S, prune
+from headrace.bus.reached import catch_up
 from headrace.bus.tasks import cancel
 from headrace.chassis import metrics, routes
 from headrace.chassis.database import create_engine, migrate
@@ -119,7 +121,16 @@ async def _taking_in(runtime: Runtime) -> AsyncIterator[None]:
 async def _start_intakes(runtime: Runtime) -> None:
     await runtime.connection.opened.wait()
     for intake in runtime.intakes:
+        await _again(partial(_caught_up, intake), runtime)
         await intake.start()
+
+
+async def _caught_up(intake: Intake, runtime: Runtime) -> None:
+    """A database that was restored from an older copy hears again what it has missed."""
+    try:
+        await catch_up(runtime.connection, runtime.store, intake.spec)
+    except (BrokerAway, PublishRefused) as error:  # the intake says what is wrong with its durable
+        log.info("durable_not_seen", stream=intake.spec.stream, error=str(error))
 
 
 def intakes(runtime: Runtime) -> list[Intake]:
@@ -168,4 +179,7 @@ async def _prune(runtime: Runtime) -> None:
     while True:
         await asyncio.sleep(jitter(EVERY_S))
         inbox, outbox = await prune(runtime.store, runtime.clock)
-        log.info("pruned", inbox=inbox, outbox=outbox)
+        if inbox or outbox:
+            log.info("pruned", inbox=inbox, outbox=outbox)
+        for intake in runtime.intakes:
+            await _caught_up(intake, runtime)

@@ -126,9 +126,9 @@ _READER = ("headrace.replay.>", "$JS.API.INFO", "$JS.API.CONSUMER.CREATE.>", "$J
 
 
 def stream_of(kind: str) -> str:
-    """The stream that carries a type."""
+    """The stream that carries a type, or a subject."""
     aggregate = kind.split(".")[1]
-    return {"request": "REQUESTS", "prediction": "PREDICTIONS"}.get(aggregate, "EVENTS")
+    return {"request": "REQUESTS", "prediction": "PREDICTIONS", "parked": "PARKED"}.get(aggregate, "EVENTS")
 
 
 def pattern(kind: str) -> str:
@@ -164,11 +164,14 @@ def _pattern_all(kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def _binding(spec: ConsumerSpec) -> tuple[str, ...]:
-    """What binding to a durable takes: pulling, looking at it, and acknowledging in both of the broker's shapes."""
+    """What binding to a durable takes: pulling, looking at it, acknowledging in both of the broker's shapes, and
+    setting it back where the service's database was restored from an older copy.
+    """
     place = f"{spec.stream}.{spec.durable}"
     return (
         f"$JS.API.CONSUMER.MSG.NEXT.{place}",
         f"$JS.API.CONSUMER.INFO.{place}",
+        f"$JS.API.CONSUMER.RESET.{place}",
         f"$JS.API.STREAM.INFO.{spec.stream}",
         f"$JS.ACK.{place}.>",
         f"$JS.ACK.*.*.{place}.>",

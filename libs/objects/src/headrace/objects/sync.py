@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
 from headrace.contracts import Artifact, File, ObjectRef
+from headrace.faults import point
 from headrace.objects.errors import AlreadyExists, Corrupt, Denied, Missing, ObjectError, StoreAway
 from headrace.objects.settings import ObjectSettings
 
@@ -194,9 +195,11 @@ class SyncObjectStore:
         name = key or content_key(digest)
         ref = ObjectRef(bucket=self.bucket(bucket), key=name, size=size, sha256=digest)
         with self._errors(bucket, name):
+            point("objects.before_put")
             write = self._put_large if size > SINGLE_PUT else self._put_once
             if not write(ref, body, content_type) and not self._holds(ref, addressed=key is None):
                 raise AlreadyExists(f"{ref.bucket}/{name} holds other content; keys are written once, choose another")
+        point("objects.put")
         return ref
 
     def _put_once(self, ref: ObjectRef, body: bytes | IO[bytes], content_type: str) -> bool:

@@ -11,6 +11,7 @@ from headrace.audit.log import Log, run, table
 from headrace.audit.tables import MirrorRow
 from headrace.audit.watch import ACTOR, CHECKPOINT, LOOK_EVERY
 from headrace.chassis import Runtime
+from headrace.faults import point
 from headrace.objects import ObjectStore
 from headrace.tlog import TILE_WIDTH, Checkpoint, SigningKey, TileId, tile_path
 from headrace.tlog.tiles import bundle_path, last_tiles, tile_width
@@ -58,6 +59,7 @@ class Mirror:
             await self._full(size, level)
         await self._partial(size)
         await self._store.put(BUCKET, note.encode(), key=checkpoint_key(size), content_type="text/plain")
+        point("audit.checkpoint_copied")
         async with self._runtime.work(ACTOR) as work:
             await run(work.session, update(CHECKPOINT).where(CHECKPOINT.c.size == size).values(mirrored=True))
 
@@ -86,6 +88,7 @@ class Mirror:
                 tile = TileId(level, number)
                 path, data = tile_path(tile, width), await log.tile(tile, width)
         await self._store.put(BUCKET, data, key=path, content_type="application/octet-stream")
+        point("audit.tile_copied")
 
     async def _done(self, level: int) -> int:
         async with self._runtime.session() as session:

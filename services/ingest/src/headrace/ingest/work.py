@@ -28,6 +28,7 @@ from headrace.contracts import (
     Part,
     Violation,
 )
+from headrace.faults import point
 from headrace.ingest.domain import Incompatible, Mode, Version, columns_of, file_format, is_known, next_version
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
 from headrace.ingest.profile import Column
@@ -102,6 +103,7 @@ async def spool(chunks: AsyncIterator[bytes], path: Path) -> Spooled:
                 await asyncio.to_thread(flush)
                 waiting.clear()
         flush()
+    point("ingest.spooled")
     return Spooled(path, digest.hexdigest(), size)
 
 
@@ -183,6 +185,7 @@ class _Delivery:
         upload = asyncio.create_task(self.store.put(UPLOADS, self.file.path))
         try:
             result = await asyncio.to_thread(convert, self.file.path, form, rules, out, self.options, self.stop)
+            point("ingest.converted")
             return await upload, result
         finally:
             upload.cancel()
@@ -199,6 +202,7 @@ class _Delivery:
         columns = columns_of(result.rules)
         object_ = await self.store.put(DATASETS, result.path)
         profile = await self._profile(result, row if self.task.mode == "append" else None)
+        point("ingest.stored")
         async with self._work() as work:
             part = Part(
                 object=object_,

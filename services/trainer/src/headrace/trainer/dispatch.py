@@ -16,6 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from headrace.bus import Handler, Work
 from headrace.chassis import Runtime
 from headrace.contracts import TrainingProgressed
+from headrace.faults import point
 from headrace.trainer import ends
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import State, after_loss
@@ -150,8 +151,10 @@ class Dispatcher:
         for name, row in wanted.items():
             if not row.begun:
                 await self._begin(name, TrainJob.model_validate(row.job) if isinstance(row, Run) else jobs[name], row)
+                point("trainer.begun")
                 await _mark_begun(runtime, row)
         for name in said.keys() - wanted.keys():
+            point("trainer.releasing")
             await self._compute.release(name)
         return bool(wanted)
 

@@ -22,6 +22,7 @@ from headrace.deployer.serving.errors import NotLoaded, Refusal, Unknown
 from headrace.deployer.serving.stats import Stats
 from headrace.deployer.serving.tensors import BadInput
 from headrace.deployer.serving.versions import Loaded, Slot, Table
+from headrace.faults import point
 
 log = structlog.get_logger()
 
@@ -176,6 +177,7 @@ class Board:
                 log.warning("load_failed", model=model, version=route.version, error=entry.trouble)
         if entry.wanted is not envelope:
             return True
+        point("serving.loaded")
         self._swap(model, entry, changed, slots, whole=not (again or refused))
         entry.settled = not again
         return not again

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
+from headrace.faults import point
+
 _HEAD = struct.Struct("<IIHH")  # crc of the rest, length of payload, of subject, of id
 _CURSOR = struct.Struct("<QQ")
 _READ = 512 * 1024  # bytes read at once: some three hundred predictions, one atomic batch
@@ -140,6 +142,7 @@ class Journal:
         if written != len(frame):
             os.ftruncate(self._writer, self._sizes[self._current])
             raise JournalFull("the disk is full")
+        point("journal.written")
         self._sizes[self._current] += written
         self.size += written
 

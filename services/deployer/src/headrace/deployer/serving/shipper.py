@@ -8,22 +8,21 @@ drops those that it has.
 import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from secrets import token_hex
 
 import structlog
 from nats.errors import Error as NatsError
 
-from headrace.bus.connection import Connection
+from headrace.bus.connection import ACK_TIMEOUT_S, Connection
 from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.contracts import CONTENT_TYPE
 from headrace.deployer.serving.journal import Frame, Journal, Place
+from headrace.faults import point
 
 log = structlog.get_logger()
 
 LINGER = 0.02  # seconds: gathers some two hundred predictions at full load
 _WORTH_A_BATCH = 128 * 1024  # bytes that are not kept waiting for more
 LARGEST_BATCH = 500  # messages; the broker's limit is 1,000
-_BREATHE = 64  # messages published between two looks at requests that wait
 _PATIENCE = 0.5  # seconds between attempts while the broker is away
 DUPLICATES_IN_BATCH = 10201
 _PREDICTIONS = "headrace.prediction."
@@ -60,6 +59,7 @@ class Shipper:
                 await self._send(connection, batch)
         except (BrokerAway, PublishRefused, OSError, NatsError) as error:
             return await self._wait(error)
+        point("shipper.stored")
         self._done(frames, place)
         return True
 
@@ -74,17 +74,10 @@ class Shipper:
             await self._singly(connection, batch)
 
     async def _together(self, connection: Connection, batch: Sequence[Frame]) -> None:
-        if not connection.connected:
-            raise BrokerAway("not connected")
-        name = token_hex(8)
-        for number, frame in enumerate(batch[:-1], 1):
-            headers = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number), **_headers(frame)}
-            await connection.client.publish(frame.subject, frame.payload, headers=headers)
-            if number % _BREATHE == 0:
-                await asyncio.sleep(0)
-        commit = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(len(batch)), "Nats-Batch-Commit": "1"}
-        last = batch[-1]
-        await connection.publish_and_wait(last.subject, last.payload, commit | _headers(last))
+        messages = [(frame.subject, frame.payload, _headers(frame)) for frame in batch]
+        future = await connection.publish_batch(messages)
+        async with asyncio.timeout(ACK_TIMEOUT_S):  # TimeoutError is an OSError: waited out
+            await future
 
     async def _singly(self, connection: Connection, batch: Sequence[Frame]) -> None:
         sent = [await connection.publish(frame.subject, frame.payload, _headers(frame)) for frame in batch]

@@ -26,6 +26,21 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_inbox_done_at"), "inbox", ["done_at"], unique=False)
     op.create_table(
+        "inbox_memory",
+        sa.Column("mark", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("mark"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_inbox_memory_day"), "inbox_memory", ["day"], unique=False)
+    op.create_table(
+        "inbox_reached",
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("floor", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("stream"),
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("event_id", sa.String(), nullable=False),
