@@ -38,8 +38,10 @@ def test_the_named_passing_ends_it_and_no_other() -> None:
 
 def test_the_process_ends_there_as_in_a_power_cut() -> None:
     """No handler, no finally, nothing flushed."""
-    program = "from headrace.faults import point\ntry:\n print('buffered', end='')\n point('a.b')\nfinally:\n print('x')"
+    tried = "try:\n    print('buffered', end='')\n    point('a.b')\nfinally:\n    print('x', flush=True)"
+    program = f"from headrace.faults import point\n{tried}"
     environment = {**os.environ, "FAULT_AT": "a.b:1"}
+    environment.pop("PYTHONUNBUFFERED", None)
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == b""
@@ -53,4 +55,6 @@ def test_names_are_unique_and_say_where_they_are() -> None:
     assert len(set(names)) == len(names)
     for name in names:
         part, dot, what = name.partition(".")
-        assert part.isidentifier() and dot and what.isidentifier(), name
+        assert dot, name
+        assert part.isidentifier(), name
+        assert what.isidentifier(), name
