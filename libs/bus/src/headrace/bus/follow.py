@@ -23,16 +23,16 @@ Start = Literal["last_per_subject", "new", "all"]
 
 
 class Follower:
-    """Follows one filter of one stream; iterate over it."""
+    """Follows one filter of one stream, from `start` on (a number is a sequence of the stream); iterate over it."""
 
-    def __init__(self, connection: Connection, stream: str, filter_: str, start: Start = "last_per_subject") -> None:
+    def __init__(self, connection: Connection, stream: str, filter_: str, start: Start | int = "last_per_subject") -> None:
         self._connection = connection
         self._stream = stream
         self._filter = filter_
-        self._start: Start = start
+        self._start: Start = "all" if isinstance(start, int) else start
         self._queue: asyncio.Queue[RawMessage] = asyncio.Queue()
         self._inbox = ""
-        self._last = 0
+        self._last = start - 1 if isinstance(start, int) else 0
         self._expected = 1
         self._heard = 0.0
         self._again = asyncio.Event()

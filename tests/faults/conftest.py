@@ -1,0 +1,94 @@
+"""One rig for the session, and the table that the suite writes at its end."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from invariants import Findings, check
+from load import IDLE_MODEL, Load, declaration
+from report import Report, Row
+from rig import Rig
+
+REPORT = Report()
+_TRIALS = count()
+Trial = Callable[..., Load]
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Every part, running; tests leave it as they found it."""
+    rig = Rig(tmp_path_factory.mktemp("faults"))
+    try:
+        rig.up()
+        _declare_idle(rig)
+        yield rig
+    finally:
+        rig.down()
+
+
+def _declare_idle(rig: Rig) -> None:
+    import httpx
+
+    answer = httpx.put(
+        f"{rig.layout.url('registry')}/models/{IDLE_MODEL}",
+        json=declaration(IDLE_MODEL, "Waits for data that never come."),
+        headers=rig.headers,
+        timeout=30,
+    )
+    answer.raise_for_status()
+    rig.quiet()
+
+
+@pytest.fixture(scope="session")
+def reference(rig: Rig) -> Any:
+    """The state that a run of the usual load without faults ends in."""
+    load = Load(rig, f"t{next(_TRIALS)}").run()
+    rig.quiet()
+    found = check(load)
+    assert found.held, f"without any fault: {found}"
+    return load.state()
+
+
+@pytest.fixture
+def trial(rig: Rig) -> Trial:
+    """A new load under a name of its own."""
+    return lambda **settings: Load(rig, f"t{next(_TRIALS)}", **settings)
+
+
+@pytest.fixture
+def judged(rig: Rig, reference: Any) -> Callable[..., Findings]:
+    """Wait until all is quiet, check every invariant, and write the outcome into the row of the fault."""
+
+    def judge(fault: str, load: Load, *, trials: int = 1, **settings: Any) -> Findings:
+        row = REPORT.row(fault)
+        row.recovery.append(rig.quiet())
+        found = check(load, reference=reference if load.count == 300 and load.seed == 1 else None, **settings)
+        row.trials += trials
+        row.events += found.events
+        row.lost += len(found.lost)
+        row.doubled += len(found.doubled)
+        assert found.held, f"{fault}: {found}"
+        return found
+
+    return judge
+
+
+@pytest.fixture
+def row() -> Callable[[str], Row]:
+    """The row of a fault, for tests that count by themselves."""
+    return REPORT.row
+
+
+def pytest_sessionfinish() -> None:
+    """Write the table; into the README where the whole suite ran."""
+    if REPORT.rows:
+        whole = os.environ.get("HEADRACE_FAULTS") == "all"
+        readme = Path(__file__).with_name("README.md") if whole else None
+        REPORT.write(Path(".headrace/faults"), readme)
