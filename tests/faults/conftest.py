@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -64,11 +65,14 @@ def trial(rig: Rig) -> Trial:
 
 @pytest.fixture
 def judged(rig: Rig, reference: Any) -> Callable[..., Findings]:
-    """Wait until all is quiet, check every invariant, and write the outcome into the row of the fault."""
+    """Wait until every request is handled and all is quiet, check every invariant, and fill the fault's row."""
 
     def judge(fault: str, load: Load, *, trials: int = 1, **settings: Any) -> Findings:
         row = REPORT.row(fault)
-        row.recovery.append(rig.quiet())
+        began = time.monotonic()
+        rig.until(load.is_handled, f"every request of {load.trial} is handled")
+        row.recovery.append(time.monotonic() - began)
+        rig.quiet()
         found = check(load, reference=reference if load.count == 300 and load.seed == 1 else None, **settings)
         row.trials += trials
         row.events += found.events

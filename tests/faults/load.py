@@ -31,6 +31,7 @@ from headrace.contracts import (
     wrap,
 )
 
+HEARD_BY = {"model": "registry", "training": "trainer", "cancel": "trainer", "rollout": "deployer", "truth": "monitor"}
 IDLE_MODEL = "without-data"  # declared once for the rig; its dataset never comes
 PACE_S = 0.004
 WINDOW = 32
@@ -60,7 +61,6 @@ class Load:
 
     def __post_init__(self) -> None:
         self.requests = list(self._make())
-        self.expected = Counter(event.TYPE.split(".")[2] for event, _ in self.requests)
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self.first = {stream: self.last(stream) + 1 for stream in ("EVENTS", "REQUESTS", "PARKED")}
@@ -167,6 +167,15 @@ class Load:
             return found
 
         return self.rig.admin(read) if last >= first else []
+
+    def is_handled(self) -> bool:
+        """Whether every request of this load was handled by the service that hears it."""
+        query = "SELECT count(*) FROM inbox WHERE message_id LIKE ? AND done_at IS NOT NULL"
+        mine = f"{self.trial}-%"
+        return all(self.rig.rows(service, query, mine)[0][0] >= count for service, count in self._heard().items())
+
+    def _heard(self) -> Counter[str]:
+        return Counter(HEARD_BY[event.TYPE.split(".")[2]] for event, _ in self.requests)
 
     def state(self) -> Mapping[str, Any]:
         """What the services hold of this load; trials of one seed end in the same state."""

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-HEAD = "| fault | trials | kill points | events | lost | doubled | recovery p50 / p95 / max |\n|---|---|---|---|---|---|---|"
+COLUMNS = ("fault", "trials", "kill points", "events", "lost", "doubled", "recovery p50 / p95 / max")
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 
 

@@ -41,9 +41,8 @@ def test_a_service_killed_at_every_point_loses_nothing_and_does_nothing_twice(
 ) -> None:
     """One load lasts over all the deaths of a service."""
     own = [place.name for place in places() if place.member == service]
-    points = [point for point in COMMON + own]
     load = trial(count=1500, pace_s=0.05).start()
-    deaths, covered = chain(rig, service, points, seed=hash(service) % 1000)
+    deaths, covered = chain(rig, service, COMMON + own, seed=SERVICES.index(service))
     load.finish(120)
     COVERED.update(covered)
     judged(FAULT, load, trials=deaths)

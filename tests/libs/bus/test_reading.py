@@ -19,6 +19,7 @@ from headrace.bus.outbox import OUTBOX
 from headrace.bus.policy import Patience
 from headrace.bus.prune import KEEP_MARKS, KEEP_ROWS, prune
 from headrace.bus.pull import PullLoop
+from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow, trace_id
 from headrace.contracts import TrainingCancelled, load_topology, wrap
 from headrace.contracts.topology import ConsumerSpec
@@ -295,3 +296,22 @@ def test_a_trace_is_followed() -> None:
     assert trace_id(followed) == "a" * 32
     assert followed != given
     assert SimpleNamespace(trace=trace_id(None)).trace is None
+
+
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> None:
+    """As `wait_for` of Python 3.11 does when what it waits for is done in that very moment."""
+    swallowed = asyncio.Event()
+
+    async def deaf() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            swallowed.set()
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await cancel(task)
+    assert swallowed.is_set()
+    assert task.cancelled()

@@ -218,11 +218,14 @@ async def connect(
     """
     client = Client()
     connection = Connection(client, settings.identity)
+    seed = _seed(settings)
 
     async def on_error(error: Exception) -> None:
         denied = DENIED.search(str(error))
         if denied:
             connection.note_denied(denied[2].rstrip('"'), denied[1])
+        if "authorization violation" in str(error).lower() and _seed(settings) != seed:
+            on_fatal("the broker refuses this key, and its file holds another one by now")  # read at the next start
         log.warning("broker_error", error=str(error) or type(error).__name__)
 
     async def on_disconnected() -> None:
@@ -256,8 +259,8 @@ async def connect(
         "reconnected_cb": on_reconnected,
         "closed_cb": on_closed,
     }
-    if settings.nkey_seed_file:
-        options["nkeys_seed_str"] = settings.nkey_seed_file.read_text().strip()
+    if seed:
+        options["nkeys_seed_str"] = seed
     if settings.tls_ca:
         options["tls"] = ssl.create_default_context(cafile=str(settings.tls_ca))
     opening = asyncio.create_task(_open(connection, options))
@@ -266,6 +269,11 @@ async def connect(
     else:
         connection.keep(opening, on_fatal)
     return connection
+
+
+def _seed(settings: BusSettings) -> str:
+    """The identity's key as its file holds it now."""
+    return settings.nkey_seed_file.read_text().strip() if settings.nkey_seed_file else ""
 
 
 async def _open(connection: Connection, options: Mapping[str, Any]) -> None:

@@ -19,13 +19,13 @@ from headrace.bus.messages import RawMessage, raw
 from headrace.bus.tasks import cancel
 
 HEARTBEAT_S = 2.0
-Start = Literal["last_per_subject", "new", "all"]
+Start = Literal["last_per_subject", "new", "all"] | int
 
 
 class Follower:
     """Follows one filter of one stream, from `start` on (a number is a sequence of the stream); iterate over it."""
 
-    def __init__(self, connection: Connection, stream: str, filter_: str, start: Start | int = "last_per_subject") -> None:
+    def __init__(self, connection: Connection, stream: str, filter_: str, start: Start = "last_per_subject") -> None:
         self._connection = connection
         self._stream = stream
         self._filter = filter_
