@@ -1,6 +1,7 @@
 """The embedded stack with every process in the hand of a test, and a bad network at hand between its parts."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -65,6 +66,10 @@ class Rig:
             make_users(self.layout, keys)
         for name in self.programs:
             self.ready(name)
+        services_ = {name: self.layout.url(name) for name in (*SERVICES, INFERENCE)}
+        bus = {"url": self.layout.nats_url, "seed_file": str(self.layout.seed("operator"))}
+        stack = {"services": services_, "nats": bus, "key_file": str(self.layout.admin_key)}
+        self.layout.stack_file.write_text(json.dumps(stack))
 
     def down(self) -> None:
         """End everything."""

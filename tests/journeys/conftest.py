@@ -5,13 +5,12 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 import pytest
-from sklearn.datasets import load_breast_cancer
 
 from headrace.client.addresses import find_stack
 from headrace.client.demo.chronicle import Chronicle, Happening
@@ -19,39 +18,11 @@ from headrace.client.errors import HeadraceError
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
 from headrace.local import Stack, StackError
+from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 T = TypeVar("T")
 PATIENCE = 45.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
-FEATURES = ["mean_radius", "mean_texture", "mean_smoothness", "mean_concavity"]
-START = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = 260  # rows of the first upload; the others bring a slice each
-
-
-def rows() -> pd.DataFrame:
-    """Breast cancer data with a time column made by row order: one row an hour."""
-    bunch = load_breast_cancer(as_frame=True)
-    frame = bunch.frame.rename(columns=lambda name: name.replace(" ", "_"))[[*FEATURES, "target"]]
-    return frame.assign(seen_at=[(START + timedelta(hours=at)).isoformat() for at in range(len(frame))])
-
-
-def declaration(name: str, dataset: str, **parts: Any) -> Document:
-    """A small model of `dataset`, rolled out by canary with a short bake."""
-    return {
-        "kind": "Model",
-        "name": name,
-        "purpose": "Tell benign from malignant.",
-        "data": {"dataset": dataset, "target": "target", "time": "seen_at"},
-        "training": {
-            "estimator": "sklearn.linear_model.LogisticRegression",
-            "params": {"max_iter": 500},
-            "on": ["new-data"],
-        },
-        "evaluation": {"metrics": ["roc_auc"], "gates": [{"metric": "roc_auc", "at_least": 0.7}]},
-        "serving": {"strategy": "canary", "steps": [50, 100], "bake": "PT0.5S"},
-        "monitoring": {"every": "PT1H", "minimum": 50, "drift": {"share": 0.3}},
-        "retraining": {"on": ["drift"], "cooldown": "PT1S"},
-        **parts,
-    }
 
 
 class World:

@@ -77,15 +77,23 @@ class Inlet:
         self.problem: str | None = None
 
     async def process(self, messages: Sequence[RawMessage]) -> None:
-        """Handle messages in their order; each is acknowledged, or goes back with a delay."""
+        """Handle messages in their order; each is acknowledged, or goes back with a delay.
+
+        The same message may lie in a batch twice. Its copy is not answered before it is handled, since the broker
+        takes an answer to one for an answer to both; nor after, since the answer to the first is enough.
+        """
         items: dict[str, Item] = {}
+        later: list[RawMessage] = []  # the same event under another sequence: known by then
         for message in messages:
             item = await self._read(message)
-            if item is not None and item.id in items:  # the same message twice in one batch: the first decides
-                await self._ack(message)
-            elif item is not None:
-                items[item.id] = item
+            if item is None:
+                continue
+            first = items.setdefault(item.id, item)
+            if (first.message.stream, first.message.seq) != (message.stream, message.seq):
+                later.append(message)
         await self._handle(list(items.values()))
+        if later:
+            await self.process(later)
 
     async def _handle(self, items: Sequence[Item]) -> None:
         suspects = [item for item in items if item.message.delivered >= SUSPECT]

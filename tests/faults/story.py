@@ -1,0 +1,101 @@
+"""The life of one small model, from a file to a served, traced and judged version, as its user drives it."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rig import Rig
+
+from headrace.client.addresses import find_stack
+from headrace.client.errors import HeadraceError
+from headrace.client.sdk import Client
+from headrace.testkit.tumours import FEATURES, START, declaration, rows
+
+T = TypeVar("T")
+PATIENCE_S = 60.0
+FIRST = 260
+
+
+class Story:
+    """One model, `name`, and its dataset."""
+
+    def __init__(self, rig: Rig, name: str, folder: Path) -> None:
+        self.rig, self.name, self.dataset = rig, name, f"{name}-data"
+        self.client = Client(find_stack(start=rig.layout.folder.parent))
+        self.frame = rows().head(FIRST)
+        self._file = folder / f"{name}.csv"
+        self.frame.to_csv(self._file, index=False)
+
+    def tell(self) -> dict[str, Any]:
+        """All of it; returns the state that it ends in."""
+        self.declare()
+        self.upload()
+        self.served()
+        self.judged()
+        return self.state()
+
+    def declare(self) -> None:
+        """The declaration."""
+        self.patiently(lambda: self.client.apply(declaration(self.name, self.dataset)))
+
+    def upload(self) -> None:
+        """The file; sent again while the service is away, as a user does."""
+        self.patiently(lambda: self.client.ingest(self.dataset, self._file))
+
+    def served(self) -> None:
+        """Wait until a version is trained, approved, rolled out, and answers."""
+        self.patiently(lambda: self.client.versions(self.name), lambda found: found and found[0]["state"] == "approved")
+        self.patiently(lambda: self.client.rollouts(self.name), lambda r: any(x["state"] == "completed" for x in r))
+        self.prediction = self.patiently(lambda: self.predict(1))["parameters"]["prediction_id"]
+
+    def judged(self) -> None:
+        """The truth of one prediction, another an hour later, and the window that both lie in is judged."""
+        labels = [{"prediction_id": self.prediction, "value": 1}]
+        self.patiently(lambda: self.client.truth(self.name, labels))
+        self.patiently(lambda: self.predict(3))
+        self.patiently(lambda: self.client.windows(self.name), lambda found: any(w.get("truths") for w in found))
+        self.patiently(lambda: self.client.trace(self.prediction), lambda found: not found.get("missing"))
+
+    def predict(self, hour: int) -> dict[str, Any]:
+        """Ask about every row."""
+        columns = {name: self.frame[name].tolist() for name in FEATURES}
+        moment = START + timedelta(days=365, hours=hour)
+        return dict(self.client.predict(self.name, columns, time=moment.isoformat()))
+
+    def state(self) -> dict[str, Any]:
+        """What every story ends with, however often somebody died on the way."""
+        ask, mine = self.rig.rows, self.name
+        return {
+            "dataset versions": ask(
+                "ingest", "SELECT version, rows FROM dataset_version WHERE dataset = ?", self.dataset
+            ),
+            "runs": ask("trainer", "SELECT state, dataset_version FROM trainer_run WHERE model = ?", mine),
+            "versions": ask("registry", "SELECT version, state FROM versions WHERE model = ?", mine),
+            "alias moves": ask("registry", "SELECT alias, version FROM alias_moves WHERE model = ?", mine),
+            "rollouts": ask("deployer", "SELECT state FROM deployer_rollout WHERE model = ?", mine),
+            "truths": ask("monitor", "SELECT count(*) FROM truths WHERE model = ?", mine),
+            "ended": sorted(self._said("training.completed") + self._said("training.failed")),
+            "registered": self._said("version.registered"),
+            "completed": self._said("rollout.completed"),
+        }
+
+    def _said(self, fact: str) -> list[str]:
+        """The events of a type about this model, by distinct id."""
+        query = "SELECT DISTINCT type, id FROM log_record WHERE stream = 'EVENTS' AND type = ? AND key = ?"
+        return [kind for kind, _ in self.rig.rows("audit", query, f"headrace.{fact}.v1", self.name)]
+
+    def patiently(self, ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+        """What `ask` answers once it is good; errors of a part that is away are asked again."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            last: object
+            try:
+                last = answer = ask()
+                if good(answer):
+                    return answer
+            except HeadraceError as error:
+                last = error
+            assert time.monotonic() < end, f"{self.name}: still not so after {PATIENCE_S:.0f} s: {str(last)[:500]}"
+            time.sleep(0.05)
