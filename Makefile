@@ -31,7 +31,10 @@ check: setup ## style, types, import rules, generated files, the lock
 	$(PY) -m pytest tests/architecture tests/contracts $(PYTEST_ARGS)
 
 test: setup ## every test that must hold: real NATS, real S3, real databases
-	$(PY) -m pytest tests $(PYTEST_ARGS)
+	$(PY) -m pytest tests -m "not faults" $(PYTEST_ARGS)
+
+faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
+	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py $(PYTEST_ARGS)
 
 demo: setup ## the main job: from a CSV to a served, watched and audited model
 	.venv/bin/headrace demo
@@ -60,4 +63,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test demo bench schemas minio browser up down clean
+.PHONY: help setup check test faults demo bench schemas minio browser up down clean

@@ -5,6 +5,7 @@ lost, what the broker refuses or forgets, and at which await the process dies. A
 """
 
 import asyncio
+import json
 import random
 import sqlite3
 from collections import Counter
@@ -377,7 +378,6 @@ class World:
         rows = self.keeper.execute
         effects = Counter(name for (name,) in rows("SELECT message_id FROM simulated_effect"))
         parked = Counter(name for (name,) in rows("SELECT message_id FROM parked"))
-        said = Counter(_field(body, "causationid") for _, _, body in self.broker.streams["EVENTS"].messages)
         said = Counter({cause: len(ids) for cause, ids in self._ids().items()})
         bad = {name for name, kind in self.asked.items() if kind in {"refused", "broken"}}
         for name, kind in self.asked.items():
@@ -406,8 +406,6 @@ class World:
 
 
 def _field(body: bytes, name: str) -> str:
-    import json
-
     return str(json.loads(body).get(name) or "")
 
 
