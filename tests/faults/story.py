@@ -14,7 +14,7 @@ from headrace.client.sdk import Client
 from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 T = TypeVar("T")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # Ray waits a minute for a worker that died while it registered
 FIRST = 260
 
 

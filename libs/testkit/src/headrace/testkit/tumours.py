@@ -16,7 +16,8 @@ def rows() -> pd.DataFrame:
 
     bunch = load_breast_cancer(as_frame=True)
     frame = bunch.frame.rename(columns=lambda name: name.replace(" ", "_"))[[*FEATURES, "target"]]
-    return frame.assign(seen_at=[(START + timedelta(hours=at)).isoformat() for at in range(len(frame))])
+    timed: pd.DataFrame = frame.assign(seen_at=[(START + timedelta(hours=at)).isoformat() for at in range(len(frame))])
+    return timed
 
 
 def declaration(name: str, dataset: str, **parts: Any) -> Document:
