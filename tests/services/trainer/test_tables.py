@@ -1,14 +1,10 @@
-"""The trainer's tables, as migrations make them."""
+"""What the trainer asks of its tables."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
 from sqlalchemy.orm.exc import StaleDataError
-from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import headrace.trainer
@@ -33,21 +29,6 @@ async def engine(database_url: str):  # type: ignore[no-untyped-def]
     await migrate(made, MIGRATIONS)
     yield made
     await made.dispose()
-
-
-async def test_migrations_make_the_tables_that_the_code_expects(engine) -> None:  # type: ignore[no-untyped-def]
-    """A column that only one of them knows would fail at the worst moment."""
-
-    def differences(connection: Connection) -> list[object]:
-        ours = MigrationContext.configure(connection, opts={"include_object": _ours})
-        return list(compare_metadata(ours, SQLModel.metadata))
-
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-
-
-def _ours(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
-    return kind != "table" or str(name).startswith("trainer_")
 
 
 async def test_recent_tells_who_has_workers_and_since_when(engine) -> None:  # type: ignore[no-untyped-def]

@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlmodel import SQLModel
+
+from headrace.bus import migrations as delivery
 
 revision = "0001"
 down_revision = None
@@ -11,10 +12,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    delivery = [SQLModel.metadata.tables[name] for name in ("inbox", "outbox", "parked")]
-    SQLModel.metadata.create_all(op.get_bind(), tables=delivery)
+    delivery.create_first()
     op.create_table("note", sa.Column("id", sa.String(), primary_key=True))
 
 
 def downgrade() -> None:
     op.drop_table("note")
+    delivery.drop_first()

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from headrace.bus import migrations as delivery
 from headrace.bus.tables import UtcTime
 
 revision = "0001"
@@ -12,66 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
-        "inbox",
-        sa.Column("message_id", sa.String(), nullable=False),
-        sa.Column("stream", sa.String(), nullable=False),
-        sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("first_seen", UtcTime(), nullable=False),
-        sa.Column("done_at", UtcTime(), nullable=True),
-        sa.Column("outcome", sa.String(), nullable=True),
-        sa.Column("error", sa.String(), nullable=True),
-        sa.PrimaryKeyConstraint("message_id"),
-    )
-    op.create_index(op.f("ix_inbox_done_at"), "inbox", ["done_at"], unique=False)
-    op.create_table(
-        "inbox_memory",
-        sa.Column("mark", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("day", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("mark"),
-        sqlite_with_rowid=False,
-    )
-    op.create_index(op.f("ix_inbox_memory_day"), "inbox_memory", ["day"], unique=False)
-    op.create_table(
-        "inbox_reached",
-        sa.Column("stream", sa.String(), nullable=False),
-        sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("floor", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("stream"),
-    )
-    op.create_table(
-        "outbox",
-        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("event_id", sa.String(), nullable=False),
-        sa.Column("subject", sa.String(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("headers", sa.JSON(), nullable=False),
-        sa.Column("created_at", UtcTime(), nullable=False),
-        sa.Column("sent_at", UtcTime(), nullable=True),
-        sa.PrimaryKeyConstraint("seq"),
-        sa.UniqueConstraint("event_id"),
-    )
-    op.create_index("ix_outbox_unsent", "outbox", ["sent_at", "seq"], unique=False)
-    op.create_table(
-        "parked",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("message_id", sa.String(), nullable=False),
-        sa.Column("stream", sa.String(), nullable=False),
-        sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("subject", sa.String(), nullable=False),
-        sa.Column("type", sa.String(), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("headers", sa.JSON(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("parked_at", UtcTime(), nullable=False),
-        sa.Column("replayed_at", UtcTime(), nullable=True),
-        sa.Column("dropped_at", UtcTime(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(op.f("ix_parked_message_id"), "parked", ["message_id"], unique=False)
+    delivery.create_first()
     op.create_table(
         "trainer_dataset_version",
         sa.Column("dataset", sa.String(), nullable=False),
@@ -158,14 +100,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in (
-        "trainer_run_change",
-        "trainer_run",
-        "trainer_evaluation",
-        "trainer_declaration",
-        "trainer_dataset_version",
-        "parked",
-        "outbox",
-        "inbox",
-    ):
-        op.drop_table(table)
+    op.drop_table("trainer_run_change")
+    op.drop_table("trainer_run")
+    op.drop_table("trainer_evaluation")
+    op.drop_table("trainer_declaration")
+    op.drop_table("trainer_dataset_version")
+    delivery.drop_first()

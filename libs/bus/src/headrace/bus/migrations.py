@@ -1,0 +1,94 @@
+"""The tables of delivery as steps of a service's own migrations: written once here, called from each service's scripts.
+
+A step that was released never changes. What changes the tables later is a new pair of functions beside these, and a
+new script in every service that calls them.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from headrace.bus.tables import Number, UtcTime
+
+FIRST = ("parked", "outbox", "inbox_reached", "inbox_memory", "inbox")
+
+
+def create_first() -> None:
+    """Create the inbox with its memory, the outbox and what is parked."""
+    _create_inbox()
+    _create_outbox()
+    _create_parked()
+
+
+def drop_first() -> None:
+    """Take back what `create_first` made, and with it all that was not yet sent."""
+    for table in FIRST:
+        op.drop_table(table)
+
+
+def _create_inbox() -> None:
+    op.create_table(
+        "inbox",
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_seen", UtcTime(), nullable=False),
+        sa.Column("done_at", UtcTime(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
+    op.create_index(op.f("ix_inbox_done_at"), "inbox", ["done_at"])
+    op.create_table(
+        "inbox_memory",
+        sa.Column("mark", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("mark"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_inbox_memory_day"), "inbox_memory", ["day"])
+    op.create_table(
+        "inbox_reached",
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("floor", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("stream"),
+    )
+
+
+def _create_outbox() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("seq", Number, autoincrement=True, nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("sent_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("event_id"),
+    )
+    op.create_index("ix_outbox_unsent", "outbox", ["sent_at", "seq"])
+
+
+def _create_parked() -> None:
+    op.create_table(
+        "parked",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("parked_at", UtcTime(), nullable=False),
+        sa.Column("replayed_at", UtcTime(), nullable=True),
+        sa.Column("dropped_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_parked_message_id"), "parked", ["message_id"])
