@@ -28,6 +28,20 @@ def test_the_least_declaration_is_filled_with_the_usual() -> None:
     assert declaration.approval.needed == 0
 
 
+def test_where_no_gate_is_declared_a_version_must_beat_the_champion() -> None:
+    """Nothing worse takes over because somebody left a part out."""
+    (usual,) = parse_declaration(LEAST).evaluation.gates
+    (chosen,) = declared(evaluation={"metrics": ["accuracy"]}).evaluation.gates
+
+    assert (usual.metric, usual.beats, usual.by) == (USUAL["classification"][0], "champion", 0)
+    assert chosen.metric == "accuracy"
+
+
+def test_who_declares_that_there_are_no_gates_has_none() -> None:
+    """An empty list is a decision."""
+    assert declared(evaluation={"gates": []}).evaluation.gates == []
+
+
 def test_a_time_column_makes_the_holdout_the_newest_rows() -> None:
     """What is later must not teach about what was earlier."""
     assert declared(data={**LEAST["data"], "time": "seen_at"}).evaluation.holdout.by == "time"

@@ -76,6 +76,14 @@ def test_every_part_runs_and_answers(stack: Stack) -> None:
     assert unready(stack) == []
 
 
+def test_status_tells_the_ports_that_the_stack_took_whoever_asks(stack: Stack) -> None:
+    """Another process knows the folder alone, and is told the addresses that really answer."""
+    told = {part.name: part.address for part in Stack(stack.layout.folder).status()}
+
+    assert told["registry"] == stack.addresses()["services"]["registry"]
+    assert told["nats"] == stack.addresses()["nats"]["url"]
+
+
 def test_a_second_up_says_that_it_runs_already(stack: Stack) -> None:
     """Nothing is started twice, and nothing is stopped by the attempt."""
     before = pids(stack)

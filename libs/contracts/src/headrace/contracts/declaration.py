@@ -132,18 +132,27 @@ def _gate(place: int, gate: Gate) -> Iterator[str]:
 
 
 def _filled(declared: Declaration) -> Declaration:
-    """Defaults that depend on other parts: metrics by task, holdout by the time column, the usual estimator."""
+    """Defaults that depend on other parts: metrics by task, gates, holdout by the time column, the usual estimator."""
     evaluation = declared.evaluation
     holdout = evaluation.holdout
     filled = evaluation.model_copy(
         update={
             "metrics": _all_metrics(declared, evaluation),
+            "gates": _gates(declared, evaluation),
             "holdout": holdout.model_copy(update={"by": holdout.by or ("time" if declared.data.time else "random")}),
         }
     )
     usual = ESTIMATORS.get((declared.training.framework, declared.task))
     training = declared.training.model_copy(update={"estimator": declared.training.estimator or usual})
     return declared.model_copy(update={"evaluation": filled, "training": training})
+
+
+def _gates(declared: Declaration, evaluation: Evaluation) -> list[Gate]:
+    """What is declared, also where that is none; else that a version replaces the champion only if it is better."""
+    if "gates" in evaluation.model_fields_set:
+        return evaluation.gates
+    first = evaluation.metrics[0] if evaluation.metrics else USUAL[declared.task][0]
+    return [Gate.model_validate({"metric": first, "beats": "champion"})]
 
 
 def _all_metrics(declared: Declaration, evaluation: Evaluation) -> list[Any]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,11 @@ class Stack:
         return state is not None and state["phase"] != "failed" and _is_supervisor(state["pid"])
 
     def status(self) -> list[Part]:
-        """Every part with its process, restarts and memory; empty when nothing runs."""
+        """Every part with its process, restarts, memory and address; empty when nothing runs."""
         state = self._state() if self.running() else None
         parts = state["parts"] if state else {}
-        return [self._part(name, parts[name]) for name in PARTS if name in parts]
+        layout = replace(self.layout, port_base=state["port_base"]) if state else self.layout
+        return [_part(layout, name, parts[name]) for name in PARTS if name in parts]
 
     def addresses(self) -> dict[str, Any]:
         """What clients read; raises StackError when nothing runs."""
@@ -186,9 +187,10 @@ class Stack:
         mark = str(self.layout.folder)
         return [process for process in psutil.process_iter() if process.pid != os.getpid() and _mark(process) == mark]
 
-    def _part(self, name: str, state: dict[str, Any]) -> Part:
-        address = self.layout.nats_url if name == "nats" else self.layout.url(name)
-        return Part(name, state["pid"], state["restarts"], _memory(state["pid"]), address)
+
+def _part(layout: Layout, name: str, state: dict[str, Any]) -> Part:
+    address = layout.nats_url if name == "nats" else layout.url(name)
+    return Part(name, state["pid"], state["restarts"], _memory(state["pid"]), address)
 
 
 def _mark(process: psutil.Process) -> str | None:

@@ -1970,7 +1970,7 @@ class Evaluation(Model):
     """
     gates: Annotated[list[Gate], Field(validate_default=True)] = []
     """
-    Every gate must be met.
+    Every gate must be met; default: that the first metric beats the champion's. An empty list lets every version through.
     """
     confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
     """
