@@ -9,6 +9,8 @@ UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
 PY := .venv/bin/python
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 PYTEST_ARGS ?=
+# Two processes: most tests wait for a disk or a process rather than for a core. Each starts its own servers, once.
+WORKERS ?= 2
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -31,7 +33,7 @@ check: setup ## style, types, import rules, generated files, the lock
 	$(PY) -m pytest tests/architecture tests/contracts $(PYTEST_ARGS)
 
 test: setup ## every test that must hold: real NATS, real S3, real databases
-	$(PY) -m pytest tests -m "not faults" $(PYTEST_ARGS)
+	$(PY) -m pytest tests -m "not faults" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py $(PYTEST_ARGS)
