@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import yaml
 
-from headrace.contracts import AliasMoved, ApprovalRequested, PerformanceDegraded, VersionApproved, VersionRejected
+from headrace.contracts import (
+    AliasMoved,
+    ApprovalGiven,
+    ApprovalRequested,
+    PerformanceDegraded,
+    RequestRefused,
+    VersionApproved,
+    VersionRejected,
+)
 from headrace.testkit import FakeClock, Stage, a, eventually
 
 from .conftest import DECLARATION, asked_for, crown, declare, judged, trained
@@ -91,13 +99,24 @@ async def test_a_risky_model_waits_for_people(on: Stage) -> None:
     assert waiting.data.needed == 1
     assert on.all(AliasMoved) == []
 
-    await on.publish(
-        "headrace.request.approval.flights", b'{"version": 1, "decision": "approve", "comment": "looked at it"}'
-    )
+    await on.say(a(ApprovalGiven, model="flights", version=1, decision="approve"), authid="key:second")
 
     approved = await on.heard(VersionApproved)
-    assert [each.by for each in approved.data.approvals] == ["nats:outsider"]
+    assert [each.by for each in approved.data.approvals] == ["key:second"]
     assert (await on.heard(AliasMoved)).data.version == 1
+
+
+async def test_nobody_in_particular_approves_nothing(on: Stage) -> None:
+    """A bare message does not say whose decision it is: it is refused, and the version waits on."""
+    await declare(on, approval={"needed": 1})
+    await on.say(trained("run-1"))
+    await on.say(judged(await asked_for(on, 1), candidate=0.7))
+    await on.heard(ApprovalRequested)
+
+    await on.publish("headrace.request.approval.flights", b'{"version": 1, "decision": "approve"}', as_="operator")
+
+    assert "whose it is" in (await on.heard(RequestRefused)).data.reason
+    assert (await on.http.get("/models/flights/versions/1")).json()["state"] == "pending"
 
 
 async def test_an_author_cannot_approve_their_own(on: Stage) -> None:
@@ -134,8 +153,8 @@ async def test_one_person_alone_is_not_two(on: Stage) -> None:
     await on.heard(ApprovalRequested)
 
     for comment in ("once", "twice"):
-        body = f'{{"version": 1, "decision": "approve", "comment": "{comment}"}}'
-        await on.publish("headrace.request.approval.flights", body.encode())
+        given = a(ApprovalGiven, model="flights", version=1, decision="approve", comment=comment)
+        await on.say(given, authid="key:second")
     await on.quiet()
 
     version = (await on.http.get("/models/flights/versions/1")).json()
@@ -150,9 +169,8 @@ async def test_a_person_may_say_no(on: Stage) -> None:
     await on.say(judged(await asked_for(on, 1), candidate=0.7))
     await on.heard(ApprovalRequested)
 
-    await on.publish(
-        "headrace.request.approval.flights", b'{"version": 1, "decision": "reject", "comment": "unfair to Newark"}'
-    )
+    given = a(ApprovalGiven, model="flights", version=1, decision="reject", comment="unfair to Newark")
+    await on.say(given, authid="key:second")
 
     assert (await on.heard(VersionRejected)).data.reason == "unfair to Newark"
 

@@ -18,5 +18,5 @@ from headrace.contracts.generated.models import *  # noqa: F403  every class of 
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.metrics import METRICS, MetricInfo
 from headrace.contracts.names import Alias, DatasetName, Digest, ModelName, RunId, is_name
-from headrace.contracts.outside import decode_message
+from headrace.contracts.outside import OUTSIDER, decode_message
 from headrace.contracts.topology import Topology, load_topology, stream_of

@@ -14,6 +14,7 @@ from headrace.contracts.generated.models import EVENTS
 
 PREFIX = "headrace"
 REQUEST = "request"
+OUTSIDER = "nats:outsider"  # who asked, where a message does not say
 
 
 def decode_message(
@@ -54,7 +55,7 @@ def _from_subject(subject: str, stream: str, seq: int, timestamp: datetime) -> d
         "type": f"{PREFIX}.{aggregate}.{fact}.v1",
         "subject": key,
         "time": timestamp.isoformat(),
-        "authid": "nats:outsider",
+        "authid": OUTSIDER,
     }
 
 

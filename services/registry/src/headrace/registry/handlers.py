@@ -1,7 +1,8 @@
 """One function per fact heard: load, decide, save, emit."""
 
-from headrace.bus import NotYet, Work
+from headrace.bus import NotYet, Refused, Work
 from headrace.contracts import (
+    OUTSIDER,
     ApprovalGiven,
     Declaration,
     DriftDetected,
@@ -97,7 +98,9 @@ async def on_evaluation_failed(event: EvaluationFailed, work: Work) -> None:
 
 
 async def on_approval_given(event: ApprovalGiven, work: Work) -> None:
-    """A person says yes or no."""
+    """A person says yes or no; who does not say who they are decides nothing."""
+    if work.actor == OUTSIDER:
+        raise Refused("a decision needs to say whose it is: use `headrace approve`, HTTP, or a CloudEvent with authid")
     await decide(work, event.model, event.version, event.decision, event.comment, event.digest)
 
 
