@@ -57,6 +57,19 @@ async def test_the_same_content_again_is_no_second_write(objects: S3) -> None:
     assert await objects.store.put("models", b"a", key="k") == await objects.store.put("models", b"a", key="k")
 
 
+async def test_a_digest_that_is_known_already_names_the_file(objects: S3, tmp_path: Path) -> None:
+    """It is not computed again; one that is not the file's is found out by whoever reads."""
+    file = tmp_path / "file"
+    file.write_bytes(b"water")
+
+    known = await objects.store.put("datasets", file, sha256=hashlib.sha256(b"water").hexdigest())
+    wrong = await objects.store.put("datasets", file, sha256="0" * 64)
+
+    assert known == await objects.store.put("datasets", b"water")
+    with pytest.raises(Corrupt):
+        await objects.store.get(wrong)
+
+
 @pytest.mark.parametrize("other", [b"two", b"longer than before"], ids=["same size", "other size"])
 async def test_a_key_is_written_once(objects: S3, other: bytes) -> None:
     """Other content under a taken key is refused, and the first content stays."""

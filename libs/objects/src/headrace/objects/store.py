@@ -31,10 +31,13 @@ class ObjectStore:
         *,
         key: str | None = None,
         content_type: str = "application/octet-stream",
+        sha256: str | None = None,
     ) -> ObjectRef:
         """Write once and return the reference."""
         if isinstance(data, (bytes, Path)):
-            return await self._call(lambda: self.sync.put(bucket, data, key=key, content_type=content_type))
+            return await self._call(
+                lambda: self.sync.put(bucket, data, key=key, content_type=content_type, sha256=sha256)
+            )
         async with spooled(data) as path:
             return await self._call(lambda: self.sync.put(bucket, path, key=key, content_type=content_type))
 

@@ -62,6 +62,7 @@ class SyncObjectStore:
             timeout=Timeout(connect=settings.connect_timeout_s, read=settings.read_timeout_s),
             retries=retries,
             maxsize=32,
+            blocksize=BLOCK,  # of a file that is sent; with the usual 16 KiB Python is busy with slices
         )
         self.client = Minio(
             url.netloc,
@@ -78,17 +79,24 @@ class SyncObjectStore:
         return name if name.startswith(prefix) else prefix + name
 
     def put(
-        self, bucket: str, data: Content, *, key: str | None = None, content_type: str = "application/octet-stream"
+        self,
+        bucket: str,
+        data: Content,
+        *,
+        key: str | None = None,
+        content_type: str = "application/octet-stream",
+        sha256: str | None = None,
     ) -> ObjectRef:
         """Write once and return the reference; without a key the content's digest is the key.
 
         The same content again is no error and no second write; other content under a key raises AlreadyExists.
-        Content of unknown length is spooled to disk first, because its digest is its name.
+        Content of unknown length is spooled to disk first, because its digest is its name. `sha256` is a file's
+        digest, from who has computed it while writing the file; else the file is read once more for it.
         """
         if isinstance(data, bytes):
             return self._put_bytes(bucket, data, key, content_type)
         if isinstance(data, Path):
-            return self._put_file(bucket, data, key, content_type)
+            return self._put_file(bucket, data, key, content_type, sha256)
         with NamedTemporaryFile(prefix="headrace-spool-") as spool:
             for block in data:
                 spool.write(block)
@@ -183,9 +191,11 @@ class SyncObjectStore:
         digest = hashlib.sha256(data).hexdigest()
         return self._put(bucket, data, len(data), digest, key, content_type)
 
-    def _put_file(self, bucket: str, path: Path, key: str | None, content_type: str) -> ObjectRef:
+    def _put_file(
+        self, bucket: str, path: Path, key: str | None, content_type: str, sha256: str | None = None
+    ) -> ObjectRef:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             return self._put(bucket, file, path.stat().st_size, digest, key, content_type)
 

@@ -182,7 +182,7 @@ class _Delivery:
         with self.file.path.open("rb") as file:
             form = file_format(self.task.format, self.task.content_type, self.task.source_name, file.read(4))
         out = self.file.path.with_name("out.parquet")
-        upload = asyncio.create_task(self.store.put(UPLOADS, self.file.path))
+        upload = asyncio.create_task(self.store.put(UPLOADS, self.file.path, sha256=self.file.sha256))
         try:
             result = await asyncio.to_thread(convert, self.file.path, form, rules, out, self.options, self.stop)
             point("ingest.converted")
