@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from invariants import Findings, check
-from load import IDLE_MODEL, Load, declaration
+from load import Load
 from report import Report, Row
 from rig import Rig
 
@@ -28,23 +28,10 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("faults"))
     try:
         rig.up()
-        _declare_idle(rig)
+        rig.declare_idle()
         yield rig
     finally:
         rig.down()
-
-
-def _declare_idle(rig: Rig) -> None:
-    import httpx
-
-    answer = httpx.put(
-        f"{rig.layout.url('registry')}/models/{IDLE_MODEL}",
-        json=declaration(IDLE_MODEL, "Waits for data that never come."),
-        headers=rig.headers,
-        timeout=30,
-    )
-    answer.raise_for_status()
-    rig.quiet()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rig import Rig
+from rig import IDLE_MODEL, Rig
 
 from headrace.bus import BrokerAway, BusSettings, Follower, PublishRefused, connect
 from headrace.bus.messages import RawMessage
@@ -32,7 +32,6 @@ from headrace.contracts import (
 )
 
 HEARD_BY = {"model": "registry", "training": "trainer", "cancel": "trainer", "rollout": "deployer", "truth": "monitor"}
-IDLE_MODEL = "without-data"  # declared once for the rig; its dataset never comes
 PACE_S = 0.004
 WINDOW = 32
 

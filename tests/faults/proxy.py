@@ -31,6 +31,10 @@ class Proxy:
         """Where it listens."""
         return f"127.0.0.1:{self.port}"
 
+    def admits(self, writer: asyncio.StreamWriter) -> bool:
+        """Whether whoever dials is let in."""
+        return True
+
     def reset(self) -> None:
         """Reset every connection."""
         self._loop.call_soon_threadsafe(self._reset)
@@ -59,6 +63,9 @@ class Proxy:
         return port
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.admits(writer):
+            _abort(writer)
+            return
         if self.answer is not None:
             await self._say(reader, writer, self.answer)
             return

@@ -17,7 +17,7 @@ import httpx
 import psutil
 from proxy import Proxy
 
-from headrace.bus import BrokerAway, BusSettings, Connection, connect, provision
+from headrace.bus import BrokerAway, BusSettings, Connection, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts import load_topology
 from headrace.local.access import ACCESS
@@ -29,11 +29,14 @@ from headrace.testkit.ports import free_ports, listens
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
+IDLE_MODEL = "without-data"  # declared once for the rig; its dataset never comes
 QUIET_S = 90.0
 
 
 class Rig:
     """Broker, object store, Ray and services, each a process of its own."""
+
+    without: frozenset[str] = frozenset()  # parts that are left out
 
     def __init__(self, folder: Path) -> None:
         self.layout = Layout(folder / ".headrace", _free_base())
@@ -51,14 +54,17 @@ class Rig:
         write_keys(self.layout.folder / "keys" / "keys.json", made)
         write_private(self.layout.admin_key, key)
         self.headers = {"Authorization": f"Bearer {key}"}
-        parts = [nats(self.layout), object_server(self.layout, keys), *services(self.layout, keys)]
-        self.programs = {each.name: each for each in [*parts, *([ray_head(self.layout)] if ray else [])]}
+        parts = [*self._brokers(), object_server(self.layout, keys), *services(self.layout, keys)]
+        parts += [ray_head(self.layout)] if ray else []
+        self.programs = {each.name: each for each in parts if each.name not in self.without}
         for name in ("nats", "s3"):
-            self.start(name)
+            if name in self.programs:
+                self.start(name)
         self.broker_proxy = Proxy(self.layout.port("nats"))
         self.store_proxy = Proxy(self.layout.port("s3"))
-        for name in (*SERVICES, INFERENCE, *(["ray"] if ray else [])):
-            self.start(name)
+        for name in self.programs:
+            if name not in self.processes:
+                self.start(name)
         self.provision()
         self.ready("s3")
         make_buckets(self.layout, keys)
@@ -71,6 +77,9 @@ class Rig:
         stack = {"services": services_, "nats": bus, "key_file": str(self.layout.admin_key)}
         self.layout.stack_file.write_text(json.dumps(stack))
 
+    def _brokers(self) -> list[Program]:
+        return [nats(self.layout)]
+
     def down(self) -> None:
         """End everything."""
         for name in list(self.processes):
@@ -78,6 +87,19 @@ class Rig:
         for proxy in (self.broker_proxy, self.store_proxy):
             proxy.close()
         shutil.rmtree(self.layout.ray_temp, ignore_errors=True)
+
+    def declare_idle(self) -> None:
+        """A model whose data never come, for requests about it."""
+        body = {
+            "kind": "Model",
+            "name": IDLE_MODEL,
+            "purpose": "Waits for data that never come.",
+            "data": {"dataset": f"{IDLE_MODEL}-data", "target": "target"},
+            "training": {"estimator": "sklearn.linear_model.LogisticRegression", "on": []},
+        }
+        url = f"{self.layout.url('registry')}/models/{IDLE_MODEL}"
+        httpx.put(url, json=body, headers=self.headers, timeout=30).raise_for_status()
+        self.quiet()
 
     def start(self, name: str, **environment: str) -> None:
         """Start a part; what is given goes over its usual environment."""
@@ -190,16 +212,7 @@ class Rig:
     def provision(self) -> None:
         """Streams and durables."""
         self.ready("nats")
-
-        async def make(connection: Connection) -> None:
-            for _ in range(50):
-                try:
-                    await provision(connection, load_topology())
-                    return
-                except BrokerAway:
-                    await asyncio.sleep(0.1)
-
-        self.admin(make)
+        self.admin(lambda connection: provision_patiently(connection, load_topology()))
 
     def quiet(self, wait: float = QUIET_S) -> float:
         """Wait until nothing is on its way: no durable has anything left, and no outbox; returns the seconds."""

@@ -27,6 +27,8 @@ def verdict(config: BrokerConfig, folder: Path, keys: dict[str, str] | None = No
         {},
         {"sync_always": False, "http_port": 8222},
         {"cluster_name": "c", "cluster_port": 6222, "routes": ("nats://one:6222", "nats://two:6222")},
+        {"cluster_name": "c", "cluster_port": 6222, "routes": ("one:6222",), "cluster_password": "p"},
+        {"server_name": "$HOME", "cluster_name": "c", "cluster_port": 6222, "cluster_advertise": "one.nats:6222"},
     ],
 )
 def test_nats_server_takes_the_configuration(parts: dict[str, object], tmp_path: Path) -> None:
@@ -62,3 +64,12 @@ def test_tls_asks_clients_for_their_certificate_where_an_authority_is_named() ->
     assert 'cert_file: "/tls/cert.pem"' in one_way
     assert "verify" not in one_way
     assert 'ca_file: "/tls/ca.pem", verify: true' in both
+
+
+def test_only_who_knows_the_password_joins_a_cluster() -> None:
+    """It stands in every route, and in what the node asks of others."""
+    parts = {"cluster_name": "c", "cluster_port": 6222, "routes": ("one:6222", "two:6222"), "cluster_password": "p"}
+    text = render_broker(BrokerConfig(store=Path("/data"), **parts), TOPOLOGY, KEYS)  # type: ignore[arg-type]
+
+    assert text.count("nats-route://route:p@") == 2
+    assert 'authorization { user: route, password: "p"' in text

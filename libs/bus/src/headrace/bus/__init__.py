@@ -7,7 +7,7 @@ from headrace.bus.inlet import Handler, Inlet
 from headrace.bus.intake import Intake
 from headrace.bus.messages import RawMessage
 from headrace.bus.policy import Patience
-from headrace.bus.provision import drift, provision
+from headrace.bus.provision import drift, provision, provision_patiently
 from headrace.bus.publisher import Publisher
 from headrace.bus.relay import Relay
 from headrace.bus.settings import BusSettings

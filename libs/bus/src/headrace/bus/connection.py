@@ -21,6 +21,7 @@ from nats.aio.msg import Msg
 from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.bus.settings import BusSettings
 from headrace.bus.tasks import cancel
+from headrace.bus.watch import Watch
 
 log = structlog.get_logger()
 
@@ -56,6 +57,8 @@ class Connection:
         self._next = 0
         self._prefix = ""
         self._opening: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self.watch = Watch(client)
         self.opened = asyncio.Event()
         self.closing = False
 
@@ -74,6 +77,7 @@ class Connection:
         inbox = self.client.new_inbox()
         self._prefix = f"{inbox}."
         await self.client.subscribe(f"{inbox}.*", cb=self._on_ack)
+        self._watching = asyncio.create_task(self.watch.run())
         self.opened.set()
 
     async def publish(
@@ -131,6 +135,7 @@ class Connection:
         try:
             return await asyncio.wait_for(future, wait)
         except TimeoutError as error:
+            self.watch.unanswered()
             raise BrokerAway(f"no acknowledgement for {subject} within {wait} s") from error
 
     async def send(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
@@ -146,7 +151,9 @@ class Connection:
             body = json.dumps(document).encode() if document is not None else b""
             answer = await self.client.request(f"$JS.API.{subject}", body, timeout=wait)
         except (TimeoutError, nats.errors.Error) as error:
+            self.watch.unanswered()
             raise BrokerAway(f"no answer to {subject}: {error or type(error).__name__}") from error
+        self.watch.answered()
         found: dict[str, Any] = json.loads(answer.data)
         if "error" in found:
             raise PublishRefused(found["error"].get("err_code", 0), found["error"].get("description", ""))
@@ -165,8 +172,9 @@ class Connection:
     async def close(self) -> None:
         """Flush what was sent and close; handlers must have ended before."""
         self.closing = True
-        if self._opening is not None:
-            await cancel(self._opening)
+        for task in (self._opening, self._watching):
+            if task is not None:
+                await cancel(task)
         self.fail_waiting("the connection is closed")
         if self.client.is_connected:
             await self.client.flush(2)
@@ -187,8 +195,10 @@ class Connection:
     async def _on_ack(self, message: Msg) -> None:
         token = message.subject[len(self._prefix) :]
         if not message.data:  # status frame: no stream listens there
+            self.watch.unanswered()
             self._settle(token, error=BrokerAway("no stream takes this subject"))
             return
+        self.watch.answered()
         answer = json.loads(message.data)
         if "error" in answer:
             error = answer["error"]

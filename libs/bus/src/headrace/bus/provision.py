@@ -1,14 +1,37 @@
 """Making streams and durables what the topology says, and saying where the broker differs from it."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.bus.connection import Connection
-from headrace.bus.errors import PublishRefused
+from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.contracts.topology import DUPLICATE_WINDOW_S, ConsumerSpec, StreamSpec, Topology
 
 NO_STREAM, NO_CONSUMER = 10059, 10014
+# what a cluster answers while its nodes have not found each other, or no leader: not yet
+NOT_YET = frozenset({10004, 10005, 10006, 10007, 10008, 10009, 10118, 10119})
 NANO = 10**9
+AGAIN_S = 0.1
+
+
+async def provision_patiently(
+    connection: Connection, topology: Topology, *, replicas: int = 1, patience_s: float = 60.0
+) -> list[str]:
+    """The same as `provision`, tried again while the broker is starting, or its cluster has no leader yet.
+
+    Raises the last error where that takes longer than `patience_s`.
+    """
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            return await provision(connection, topology, replicas=replicas)
+        except (BrokerAway, PublishRefused) as error:
+            hopeless = isinstance(error, PublishRefused) and error.code not in NOT_YET
+            if hopeless or time.monotonic() > end:
+                raise
+        await asyncio.sleep(AGAIN_S)
 
 
 async def provision(connection: Connection, topology: Topology, *, replicas: int = 1) -> list[str]:

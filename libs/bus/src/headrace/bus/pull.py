@@ -83,8 +83,13 @@ class PullLoop:
             self._some.set()
             return
         status = (message.headers or {}).get("Status")
-        if status == "100" or not message.subject.endswith(f".{self._generation}"):
+        if not message.subject.endswith(f".{self._generation}"):
             return
+        if status == "100":  # the durable is there, and has nothing
+            self.problem = None
+            return
+        if status == "503":  # nobody serves this durable, as far as this node knows
+            self._connection.watch.unanswered()
         self.problem = None if status in {"404", "408"} else (message.headers or {}).get("Description", status)
         self.rearm()
 

@@ -6,12 +6,18 @@ from pathlib import Path
 
 from headrace.contracts.topology import Permissions, Topology
 
+ROUTE_USER = "route"
 MAX_PAYLOAD = 8 * 2**20  # a prediction batch or 10,000 labels fit; bigger things lie in the object store
 
 
 @dataclass(frozen=True)
 class BrokerConfig:
-    """What differs from broker to broker; sizes in bytes. `cluster` holds the routes of a clustered broker."""
+    """What differs from broker to broker; sizes in bytes.
+
+    A cluster is the same configuration on each node but for `server_name` (nats-server takes `$POD_NAME` and the like
+    from its environment) and `store`: `cluster_name`, `cluster_port`, and `routes`, a `host:port` for each node; a
+    node's own address among them does no harm. Streams get their replicas from `provision(..., replicas=3)`.
+    """
 
     store: Path
     port: int = 4222
@@ -23,6 +29,8 @@ class BrokerConfig:
     cluster_name: str | None = None
     cluster_port: int | None = None
     routes: tuple[str, ...] = ()
+    cluster_advertise: str | None = None  # host:port under which the other nodes reach this one, where it differs
+    cluster_password: str | None = None  # who knows it may join; the configuration is then a secret
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
@@ -57,8 +65,28 @@ def _jetstream(config: BrokerConfig) -> str:
 def _cluster(config: BrokerConfig) -> str:
     if config.cluster_name is None:
         return ""
-    routes = ", ".join(f'"{route}"' for route in config.routes)
-    return f"cluster {{ name: {config.cluster_name}, listen: {config.host}:{config.cluster_port}, routes: [{routes}] }}"
+    routes = ", ".join(f'"{_route(config, route)}"' for route in config.routes)
+    parts = [
+        f"name: {config.cluster_name}",
+        f"listen: {config.host}:{config.cluster_port}",
+        f'advertise: "{config.cluster_advertise}"' if config.cluster_advertise else "",
+        "connect_retries: 120",  # others may start long after this one
+        f"routes: [{routes}]",
+        f'authorization {{ user: {ROUTE_USER}, password: "{config.cluster_password}", timeout: 3 }}'
+        if config.cluster_password
+        else "",
+    ]
+    # asked to leave (SIGUSR2), a node hands its leaderships over and lets its clients go one by one
+    leaving = 'lame_duck_duration: "30s"\nlame_duck_grace_period: "2s"'
+    return f"{leaving}\ncluster {{\n  " + "\n  ".join(part for part in parts if part) + "\n}"
+
+
+def _route(config: BrokerConfig, address: str) -> str:
+    """A node's address as a route; the old form, a whole URL, is taken as it is."""
+    if "://" in address:
+        return address
+    who = f"{ROUTE_USER}:{config.cluster_password}@" if config.cluster_password else ""
+    return f"nats-route://{who}{address}"
 
 
 def _tls(config: BrokerConfig) -> str:

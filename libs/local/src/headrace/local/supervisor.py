@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from headrace.bus import BrokerAway, BusSettings, connect, provision
+from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts.topology import load_topology
 from headrace.local.access import ACCESS
@@ -80,12 +80,7 @@ class Supervisor:
         await broker.ready(READY_S)
         settings = BusSettings(self._layout.nats_url, "provisioner", self._layout.seed("provisioner"))
         connection = await connect(settings, name="provisioner")
-        for _ in range(50):
-            try:
-                await provision(connection, load_topology())
-                break
-            except BrokerAway:
-                await asyncio.sleep(0.1)
+        await provision_patiently(connection, load_topology())
         await connection.close()
 
     async def _furnish(self, store: Child, keys: dict[str, S3Key]) -> None:
