@@ -42,6 +42,12 @@ def test_every_command_answers_programs(command: str, capsys: pytest.CaptureFixt
     assert "--json" in capsys.readouterr().out
 
 
+def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that a report of a fault needs."""
+    assert run(["--version"]) == DONE
+    assert capsys.readouterr().out.startswith("headrace 0.")
+
+
 def test_what_the_field_expects_is_there() -> None:
     """The commands of the conventions."""
     expected = "up down status logs apply ingest train models versions show approve reject predict truth watch trace"

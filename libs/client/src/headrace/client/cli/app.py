@@ -1,6 +1,7 @@
 """The command line put together: global options, the commands, and what each ending means for CI."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -22,11 +23,20 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"headrace {version('headrace-client')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     ctx: typer.Context,
     url: Annotated[str | None, typer.Option(envvar="HEADRACE_URL", help="Host of the stack to talk to.")] = None,
     key: Annotated[str | None, typer.Option(envvar="HEADRACE_KEY", help="API key to present.")] = None,
+    _shown: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Say which stack is meant; without options it is the one running from this folder."""
     ctx.obj = Session(url, key)
