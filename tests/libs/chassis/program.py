@@ -48,20 +48,20 @@ async def read(session: SessionDep) -> list[str]:
     return [row.id for row in (await (await session.connection()).execute(text("SELECT id FROM note"))).all()]
 
 
-@router.get("/who")
+@router.get("/who", dependencies=[requires("trainer:read")])
 async def who(caller: CallerDep) -> str:
     """Who asks."""
     return caller.authid
 
 
-@router.get("/fails/{how}")
+@router.get("/fails/{how}", dependencies=[requires("trainer:read")])
 async def fails(how: str, work: WorkDep) -> None:
     """Fail after having written something."""
     await keep(work, f"half-done-{how}")
     raise ERRORS[how]
 
 
-@router.post("/size")
+@router.post("/size", dependencies=[requires("trainer:write")])
 async def size(request: Request) -> int:
     """How large the body was."""
     return len(await request.body())

@@ -8,7 +8,6 @@ import asyncio
 import json
 import random
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -271,8 +270,8 @@ async def connect(
     }
     if seed:
         options["nkeys_seed_str"] = seed
-    if settings.tls_ca:
-        options["tls"] = ssl.create_default_context(cafile=str(settings.tls_ca))
+    if tls := settings.tls():
+        options["tls"] = tls
     opening = asyncio.create_task(_open(connection, options))
     if wait:
         await opening

@@ -20,3 +20,15 @@ class Forbidden(Exception):
 
 class Unauthorised(Exception):
     """The caller is not known."""
+
+
+class Unavailable(Exception):
+    """Whether the caller is known cannot be found out now; the text says what is away."""
+
+
+class TooMany(Exception):
+    """The caller asks more often than allowed; `wait` is in seconds."""
+
+    def __init__(self, reason: str, wait: float) -> None:
+        super().__init__(reason)
+        self.wait = wait

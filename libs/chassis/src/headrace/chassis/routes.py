@@ -12,7 +12,7 @@ from headrace.bus.tables import Parked
 from headrace.chassis import metrics
 from headrace.chassis.errors import NotFound
 from headrace.chassis.health import problems
-from headrace.chassis.http import Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, WorkDep, requires
 
 health = APIRouter(tags=["health"])
 parked = APIRouter(prefix="/parked", tags=["parked"])
@@ -55,9 +55,9 @@ async def live() -> dict[str, str]:
 
 
 @health.get("/ready")
-async def ready(runtime: RuntimeDep, response: Response) -> dict[str, Any]:
+async def ready(runtime: RuntimeDep, gate: GateDep, response: Response) -> dict[str, Any]:
     """The service can do its work; 503 with the reasons where it cannot."""
-    found = await problems(runtime)
+    found = {**await problems(runtime), **gate.problems()}
     response.status_code = 503 if found else 200
     return {"status": "not ready" if found else "ready", "problems": found}
 

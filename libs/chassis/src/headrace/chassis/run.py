@@ -22,6 +22,7 @@ from headrace.chassis import metrics, routes
 from headrace.chassis.database import create_engine, migrate
 from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
+from headrace.chassis.protocol import BoundedProtocol
 from headrace.chassis.service import Loop, Runtime, Service
 from headrace.chassis.telemetry import configure_traces
 from headrace.contracts.topology import ConsumerSpec, load_topology
@@ -49,13 +50,17 @@ async def _serve(service: Service) -> None:
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=BoundedProtocol,
+            server_header=False,
+            ssl_certfile=settings.http_tls_cert,
+            ssl_keyfile=settings.http_tls_key,
             timeout_graceful_shutdown=max(1, int(settings.drain_s * HTTP_SHARE)),
         )
         server = _Server(config)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
-        log.info("started", http=f"http://{settings.http_host}:{settings.http_port}")
+        log.info("started", http=settings.http_address)
         await server.serve()
     log.info("stopped")
 
@@ -103,6 +108,7 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
             stack.push_async_callback(cancel, asyncio.create_task(_again(loop, runtime)))
         app = make_app(service, [routes.health, routes.parked])
         app.state.runtime = runtime
+        stack.push_async_callback(cancel, asyncio.create_task(app.state.gate.keep()))
         yield app
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from headrace.bus import BusSettings
+from headrace.chassis.oidc import OidcSettings
 
 
 class ServiceSettings(BaseSettings):
@@ -17,21 +18,52 @@ class ServiceSettings(BaseSettings):
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_nkey_seed_file: Path | None = None
-    nats_tls_ca: Path | None = None
+    nats_tls_ca: Path | None = None  # makes the connection TLS, believing this CA
+    nats_tls_cert: Path | None = None  # shown where the broker asks its clients for certificates
+    nats_tls_key: Path | None = None
     database_url: str = "sqlite+aiosqlite:///headrace.db"
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    http_tls_cert: Path | None = None  # makes the HTTP port HTTPS: a chain in PEM, and its key
+    http_tls_key: Path | None = None
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_endpoint: str | None = None
     api_keys_file: Path | None = None
+    oidc_issuer: str | None = None  # tokens of this identity provider are accepted beside API keys
+    oidc_audience: str = "headrace"  # a token must be meant for us
+    oidc_jwks: str | None = None  # a URL or a file; unset: where the issuer's configuration says
+    oidc_ca: Path | None = None  # believed instead of the system's, when the issuer is asked
+    oidc_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA")
+    oidc_roles_claim: str = "roles"  # a path may lead inside: realm_access.roles
+    oidc_scopes_claim: str = "scope"
+    oidc_roles: dict[str, str] = Field(default_factory=dict)  # their role: ours; unset: headrace-viewer is viewer, ...
+    oidc_leeway_s: float = Field(default=30.0, ge=0)  # how far clocks may differ
+    oidc_refetch_s: float = Field(default=10.0, gt=0)  # unknown keys make us ask the issuer no more often than that
+    oidc_stale_s: float = Field(default=3600.0, gt=0)  # how long known keys are used while the issuer is away
+    rate_limit: float = Field(default=100.0, ge=0)  # requests a second of one caller; 0: any number
+    rate_burst: int = Field(default=1000, ge=1)  # requests at once
     drain_s: float = 5.0  # longest a stop may take; what is not done then is done again after the next start
     max_request_mb: int = 16  # larger bodies are refused, but for streamed uploads
     parked_after_attempts: int = Field(default=6, ge=1)  # about a minute with the delays of headrace.bus.policy
 
     def bus(self, identity: str) -> BusSettings:
         """How `identity` reaches the broker."""
-        return BusSettings(self.nats_url, identity, self.nats_nkey_seed_file, self.nats_tls_ca)
+        tls = (self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
+        return BusSettings(self.nats_url, identity, self.nats_nkey_seed_file, *tls)
+
+    @property
+    def oidc(self) -> OidcSettings | None:
+        """Whose tokens are accepted; None where only API keys are."""
+        if self.oidc_issuer is None:
+            return None
+        told = {name: getattr(self, f"oidc_{name}") for name in OidcSettings.model_fields}
+        return OidcSettings(**told)
+
+    @property
+    def http_address(self) -> str:
+        """Where the service answers."""
+        return f"{'https' if self.http_tls_cert else 'http'}://{self.http_host}:{self.http_port}"
 
     @property
     def on_loopback(self) -> bool:

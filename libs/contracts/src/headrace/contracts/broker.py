@@ -75,6 +75,7 @@ def _cluster(config: BrokerConfig) -> str:
         f'authorization {{ user: {ROUTE_USER}, password: "{config.cluster_password}", timeout: 3 }}'
         if config.cluster_password
         else "",
+        _tls(config),
     ]
     # asked to leave (SIGUSR2), a node hands its leaderships over and lets its clients go one by one
     leaving = 'lame_duck_duration: "30s"\nlame_duck_grace_period: "2s"'
@@ -90,6 +91,7 @@ def _route(config: BrokerConfig, address: str) -> str:
 
 
 def _tls(config: BrokerConfig) -> str:
+    """With a CA, clients show certificates of their own beside their nkeys, and so do the cluster's routes."""
     if config.tls_cert is None:
         return ""
     ca = f', ca_file: "{config.tls_ca}", verify: true' if config.tls_ca else ""

@@ -1,5 +1,7 @@
 """Where the object store is, and as whom it is used."""
 
+from pathlib import Path
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -11,6 +13,7 @@ class ObjectSettings(BaseSettings):
     endpoint: str = "http://127.0.0.1:9000"
     access_key: str = ""
     secret_key: str = ""
+    tls_ca: Path | None = None  # believed instead of the system's, where the endpoint is https
     region: str = "us-east-1"  # always sent: asking for it needs a right that services do not have
     bucket_prefix: str = "headrace-"
     connect_timeout_s: float = 3.0

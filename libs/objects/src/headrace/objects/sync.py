@@ -63,6 +63,7 @@ class SyncObjectStore:
             retries=retries,
             maxsize=32,
             blocksize=BLOCK,  # of a file that is sent; with the usual 16 KiB Python is busy with slices
+            ca_certs=str(settings.tls_ca) if settings.tls_ca else None,
         )
         self.client = Minio(
             url.netloc,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,6 +19,7 @@ import structlog
 
 from headrace.bus.trace import follow, trace_id
 from headrace.chassis import Forbidden, Unauthorised
+from headrace.chassis.errors import TooMany, Unavailable
 from headrace.deployer.serving import mlflow, openapi, protocol
 from headrace.deployer.serving.auth import Doorkeeper
 from headrace.deployer.serving.board import Board
@@ -28,6 +30,7 @@ from headrace.deployer.serving.http import (
     JSON,
     OCTETS,
     TEXT,
+    Compressed,
     Headers,
     Receive,
     Scope,
@@ -49,11 +52,15 @@ STATUS: Mapping[type[Exception], int] = {
     Forbidden: 403,
     Unknown: 404,
     TooLarge: 413,
+    Compressed: 415,
+    TooMany: 429,
     Failed: 500,
     NotLoaded: 503,
+    Unavailable: 503,
     Unloggable: 503,
 }
 _EXPECTED = tuple(STATUS)
+_BUG = b'{"error":"something went wrong here; the log has it"}'
 _RETRY = (b"retry-after", b"1")
 _CHALLENGE = (b"www-authenticate", b"Bearer")
 
@@ -91,8 +98,16 @@ class App:
             await self._others(scope, receive, send)
         except _EXPECTED as error:
             await self._refuse(send, error)
+        except Exception:
+            log.exception("request_failed", path=scope["path"])
+            self._state.refused(500)
+            await send_bytes(send, 500, _BUG, [JSON])
 
     # predictions
+
+    def knows(self, authorization: bytes | None) -> bool:
+        """Whether a caller is remembered, and may be answered without asking anybody."""
+        return self._doorkeeper.knows(authorization)
 
     @property
     def infer_paths(self) -> Mapping[bytes, str]:
@@ -110,14 +125,14 @@ class App:
         except Exception:
             log.exception("prediction_failed", model=model)
             self._state.refused(500)
-            return response(500, b'{"error":"something went wrong here; the log has it"}', [JSON]), None
+            return response(500, _BUG, [JSON]), None
         return response(200, answer.body, _headers(answer, request.traceparent)), self._remainder(request, answer)
 
     async def _infer(self, model: str, version: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        self._doorkeeper.admit(header(scope, b"authorization"))
-        body = await read_body(receive, self._largest_body)
-        ask = self._asking(model, version, scope["headers"], body, started)
+        caller = await self._doorkeeper.meet(header(scope, b"authorization"))
+        body = await read_body(scope, receive, self._largest_body)
+        ask = self._asking(model, version, scope["headers"], body, started, caller)
         request, answer = await self._asked(ask, body)
         self._desk.keep(request, answer)
         await send_bytes(send, 200, answer.body, _headers(answer, request.traceparent))
@@ -125,7 +140,13 @@ class App:
             afterwards()
 
     def _asking(
-        self, model: str, version: int | None, headers: Headers, body: bytes, started: float
+        self,
+        model: str,
+        version: int | None,
+        headers: Headers,
+        body: bytes,
+        started: float,
+        caller: str | None = None,
     ) -> Callable[[], tuple[Request, Answer]]:
         """What is left to do for an answer, once the caller is let in: work for this thread or another."""
         authorization = traceparent = length = None
@@ -136,7 +157,7 @@ class App:
                 traceparent = value
             elif key == b"inference-header-content-length":
                 length = value
-        caller = self._doorkeeper.admit(authorization)
+        known = caller or self._doorkeeper.admit(authorization)
         table = self._board.table(model)
         self._check_open()
         trace = None if traceparent is None else follow(traceparent.decode("latin-1"))
@@ -144,7 +165,7 @@ class App:
         def ask() -> tuple[Request, Answer]:
             raw, json_length = _split(body, length)
             document = protocol.document_of(body, json_length)
-            request = Request(table, document, caller, started, version, trace, raw)
+            request = Request(table, document, known, started, version, trace, raw)
             return request, self._desk.answer(request)
 
         return ask
@@ -152,10 +173,10 @@ class App:
     async def _invocations(self, scope: Scope, receive: Receive, send: Send) -> None:
         """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
         started = perf_counter()
-        caller = self._doorkeeper.admit(header(scope, b"authorization"))
+        caller = await self._doorkeeper.meet(header(scope, b"authorization"))
         table = self._board.table(self._board.only(_query(scope).get("model")))
         self._check_open()
-        body = await read_body(receive, self._largest_body)
+        body = await read_body(scope, receive, self._largest_body)
         traceparent = header(scope, b"traceparent")
         trace = follow(traceparent.decode("latin-1")) if traceparent else None
 
@@ -240,7 +261,7 @@ class App:
             case "POST", ["infer"]:
                 await self._infer(model, version, scope, receive, send)
             case "GET", []:
-                self._doorkeeper.admit(header(scope, b"authorization"))
+                await self._doorkeeper.meet(header(scope, b"authorization"))
                 await send_json(send, 200, self._board.described(model, version))
             case "GET", ["ready"]:
                 ready = self._board.ready(model, version)
@@ -255,6 +276,8 @@ class App:
     def _refusal(self, error: Exception) -> tuple[int, Headers]:
         status = STATUS[type(error)]
         self._state.refused(status)
+        if isinstance(error, TooMany):
+            return status, [(b"retry-after", b"%d" % ceil(error.wait))]
         return status, [_RETRY] if status == 503 else [_CHALLENGE] if status == 401 else []
 
 

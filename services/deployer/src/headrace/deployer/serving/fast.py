@@ -8,7 +8,7 @@ all requests that are not small POSTs to a model's infer path.
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from headrace.chassis.protocol import BoundedProtocol
 
 INLINE_BYTES = 32 * 1024  # a body above this goes the long way, and may be answered in a thread
 
@@ -16,13 +16,14 @@ Answer = Callable[[str, list[tuple[bytes, bytes]], bytes], tuple[bytes, Callable
 """(model, headers, body) -> the whole response, and what is left to do once it is sent."""
 
 
-class FastProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with the short cut; the application has `infer_paths` and `answer_now`."""
+class FastProtocol(BoundedProtocol):
+    """uvicorn's HTTP protocol with the short cut; the application has `infer_paths`, `knows` and `answer_now`."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._paths: dict[bytes, str] = self.app.infer_paths
         self._answer: Answer = self.app.answer_now
+        self._knows: Callable[[bytes | None], bool] = self.app.knows
         self._model: str | None = None
         self._body = b""
 
@@ -40,6 +41,7 @@ class FastProtocol(HttpToolsProtocol):
             self._begin_anew()
             super().on_headers_complete()
             return
+        self._head = None
         self._model, self._body = model, b""
 
     def on_body(self, body: bytes) -> None:
@@ -54,6 +56,7 @@ class FastProtocol(HttpToolsProtocol):
         if self._model is None:
             super().on_message_complete()
             return
+        self._head = 0
         response, afterwards = self._answer(self._model, self.headers, self._body)
         self.transport.write(response)
         if not self.parser.should_keep_alive():
@@ -70,10 +73,17 @@ class FastProtocol(HttpToolsProtocol):
         self.headers.extend(headers)  # the list lies in the scope already
 
     def _is_short(self) -> bool:
-        """Whether the request is a small POST, alone on its connection."""
+        """Whether the request is a small POST of a known caller, alone on its connection."""
         if self.parser.get_method() != b"POST" or self.expect_100_continue or self.parser.should_upgrade():
             return False
         if self.parser.get_http_version() != "1.1" or (self.cycle is not None and not self.cycle.response_complete):
             return False
-        length = next((value for name, value in self.headers if name == b"content-length"), b"")
-        return length.isdigit() and int(length) <= INLINE_BYTES
+        length, authorization = b"", None
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"authorization":
+                authorization = value
+            elif name == b"content-encoding":
+                return False
+        return length.isdigit() and int(length) <= INLINE_BYTES and self._knows(authorization)

@@ -20,6 +20,7 @@ from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow
 from headrace.chassis.auth import Gate
+from headrace.chassis.limits import Limiter
 from headrace.contracts import ContractError, Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
 from headrace.contracts.topology import pattern, stream_of
 from headrace.deployer.serving.app import App, State
@@ -60,11 +61,11 @@ class Replica:
         """Whether the route tables are known: told by the broker, or remembered from before."""
         self._registry = CollectorRegistry()
         self._registry.register(ReplicaCollector(self.board.stats, self._gauges(), self.refused))
-        gate = Gate(settings.api_keys_file, open_to_all=settings.on_loopback)
+        self.gate = Gate.of(settings)
         self.app = App(
             self.desk,
             self.board,
-            Doorkeeper(gate.caller),
+            Doorkeeper(self.gate, Limiter(settings.rate_limit, settings.rate_burst)),
             State(
                 name="headrace",
                 version=version("headrace-deployer"),
@@ -82,7 +83,7 @@ class Replica:
 
         A broker that is away is no reason: predictions are answered and spooled.
         """
-        return self.informed and self.board.settled and self.desk.open
+        return self.informed and self.board.settled and self.desk.open and not self.gate.problems()
 
     def details(self) -> Mapping[str, Any]:
         """What an operator wants to know beside yes or no."""
@@ -91,7 +92,11 @@ class Replica:
             "broker": "connected" if connected else "away; predictions are spooled",
             "spooled_bytes": self.journal.size,
             "spool_policy": self.desk.policy,
-            "problems": {**self.board.troubles, **({"spool": self.shipper.trouble} if self.shipper.trouble else {})},
+            "problems": {
+                **self.gate.problems(),
+                **self.board.troubles,
+                **({"spool": self.shipper.trouble} if self.shipper.trouble else {}),
+            },
             "models": {table.model: table.revision for table in self.board.tables},
         }
 
@@ -191,11 +196,13 @@ async def running(
         return await connect(settings.bus(IDENTITY), name=f"headrace-{IDENTITY}", on_fatal=lost)
 
     talking = asyncio.create_task(replica.talk(reach))
+    keeping = asyncio.create_task(replica.gate.keep())
     try:
         yield replica
     finally:
         closing = True
         await cancel(talking)
+        await cancel(keeping)
         await replica.close()
 
 
@@ -207,7 +214,7 @@ async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
         _calm_collector()
-        log.info("started", replica=settings.replica, http=f"http://{settings.http_host}:{settings.http_port}")
+        log.info("started", replica=settings.replica, http=settings.http_address)
         await server.serve()
     log.info("stopped")
 
@@ -227,6 +234,8 @@ def http_server(replica: Replica) -> "HttpServer":
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        ssl_certfile=settings.http_tls_cert,
+        ssl_keyfile=settings.http_tls_key,
         timeout_graceful_shutdown=max(1, int(settings.drain_s)),
     )
     return HttpServer(config)

@@ -13,6 +13,7 @@ from headrace.objects import ObjectSettings
 class InferenceSettings(ServiceSettings):
     """Settings of the inference server; HEADRACE_<NAME> in the environment."""
 
+    rate_limit: float = Field(default=0.0, ge=0)  # of one caller, requests a second; predictions are not limited
     replica: str = Field(default_factory=socket.gethostname)  # names this process in events; unique a process
     cache_dir: Path = Path("inference-cache")  # models by digest, the last route tables, the spool
     log_policy: Literal["require", "best-effort"] = "require"

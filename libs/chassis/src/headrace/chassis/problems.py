@@ -1,0 +1,98 @@
+"""Problem details (RFC 9457): what is wrong, and what would be right; never the inside."""
+
+import math
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from headrace.bus import NotYet, Refused
+from headrace.bus.store import is_outage
+from headrace.chassis.errors import Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
+from headrace.contracts import ContractError
+from headrace.contracts.errors import path as place
+
+PROBLEM = "application/problem+json"
+STATUSES: Mapping[type[Exception], int] = {
+    Refused: 422,
+    ContractError: 422,
+    NotFound: 404,
+    Conflict: 409,
+    Forbidden: 403,
+    Unauthorised: 401,
+}
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
+    """Problem details as an answer."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers, media_type=PROBLEM)
+
+
+def refusal(error: Exception) -> Response | None:
+    """What a caller who is not let in is told; None for other errors."""
+    if isinstance(error, Unauthorised):
+        return problem(401, str(error), {"www-authenticate": "Bearer"})
+    if isinstance(error, Unavailable):
+        return problem(503, str(error), {"retry-after": "5"})
+    if isinstance(error, TooMany):
+        return problem(429, str(error), {"retry-after": str(math.ceil(error.wait))})
+    return None
+
+
+def failure(error: Exception) -> Response:
+    """What a caller is told of an error that nobody expected."""
+    if is_outage(error):
+        return problem(503, "the database is not available; try again", {"retry-after": "2"})
+    if _of_the_data(error):
+        return problem(422, "a value in the request is outside what can be stored")
+    return problem(500, "something went wrong here; the log holds the trace id of this answer")
+
+
+def _of_the_data(error: Exception) -> bool:
+    """Numbers beyond the database's, characters that it cannot hold: it says so in its own classes."""
+    if isinstance(error, DBAPIError):
+        kinds = {each.__name__ for each in type(error.orig).__mro__}
+        return bool(kinds & {"DataError", "OverflowError", "UnicodeEncodeError"})
+    return isinstance(error, (OverflowError, UnicodeEncodeError))
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Let an application answer errors with problem details."""
+    for kind, status in STATUSES.items():
+        app.add_exception_handler(kind, _handler(status))
+    app.add_exception_handler(NotYet, _not_yet)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StarletteHTTPException, _http)
+
+
+def _handler(status: int) -> Callable[[Request, Exception], Response]:
+    headers = {"www-authenticate": "Bearer"} if status == 401 else None
+
+    def handle(_request: Request, error: Exception) -> Response:
+        return problem(status, str(error), headers, **getattr(error, "details", {}))
+
+    return handle
+
+
+def _not_yet(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, NotYet)
+    seconds = max(1, round(error.delay.total_seconds()))
+    return problem(503, error.reason, {"retry-after": str(seconds)})
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    places = [f"{place(each['loc'])}: {each['msg']}" for each in error.errors()]
+    return problem(422, "; ".join(places))
+
+
+def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, (HTTPException, StarletteHTTPException))
+    return problem(error.status_code, str(error.detail), dict(error.headers or {}))
