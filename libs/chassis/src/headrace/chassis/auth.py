@@ -72,7 +72,8 @@ class Gate:
 
     def problems(self) -> Mapping[str, str]:
         """What keeps callers out, for readiness."""
-        return {"oidc": self._issuer.problem} if self._issuer and self._issuer.problem else {}
+        outage = self._issuer.outage if self._issuer else None
+        return {"oidc": outage} if outage else {}
 
     def _bearer(self, presented: str) -> Caller:
         now = datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 MIGRATION_LOCK = 0x4845_4144_4D49  # "HEADMI": copies of a service that start at once migrate one after the other
 BUSY_MS = 10_000
+TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -26,7 +28,24 @@ def create_engine(url: str) -> AsyncEngine:
         engine = create_async_engine(parsed, pool_size=8, max_overflow=8)
         event.listen(engine.sync_engine, "connect", _on_sqlite_connect)
         return engine
-    return create_async_engine(parsed, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    plain, tls = _tls(parsed)
+    told = {"ssl": tls} if tls is not None else {}
+    return create_async_engine(plain, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=told)
+
+
+def _tls(url: URL) -> tuple[URL, ssl.SSLContext | bool | None]:
+    """PostgreSQL's TLS in libpq's own words: sslmode, sslrootcert, sslcert and sslkey of the URL."""
+    told = {name: str(url.query[name]) for name in TLS_WORDS if name in url.query}
+    mode = told.get("sslmode", "verify-full" if told else None)
+    if mode is None or mode == "disable":
+        return url.difference_update_query(TLS_WORDS), None if mode is None else False
+    context = ssl.create_default_context(cafile=told.get("sslrootcert"))
+    context.check_hostname = mode == "verify-full"
+    if mode not in ("verify-ca", "verify-full"):
+        context.verify_mode = ssl.CERT_NONE  # encrypted, but with whom is not asked: libpq's meaning of `require`
+    if "sslcert" in told:
+        context.load_cert_chain(told["sslcert"], told.get("sslkey"))
+    return url.difference_update_query(TLS_WORDS), context
 
 
 def _on_sqlite_connect(connection: Any, _record: object) -> None:

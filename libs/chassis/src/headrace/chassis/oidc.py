@@ -74,6 +74,12 @@ class Issuer:
         self._fetching = asyncio.Lock()
         self._roles = settings.roles or {f"headrace-{role}": role for role in ROLES}
 
+    @property
+    def outage(self) -> str | None:
+        """Why no token can be checked now; None where some can."""
+        fresh = self._keys is not None and time.monotonic() - self._keys.fetched <= self.settings.stale_s
+        return None if fresh else self.problem or "the issuer's keys are too old"
+
     async def caller(self, token: str) -> Caller:
         """Whose token it is; raises Unauthorised, or Unavailable while that cannot be told."""
         try:
@@ -155,8 +161,8 @@ class Issuer:
     def _current(self) -> Mapping[str | None, Mapping[str, Any]]:
         if self._keys is None and time.monotonic() - self._asked >= self.settings.refetch_s:
             raise UnknownKey("the issuer's keys are not fetched yet")
-        if self._keys is None or time.monotonic() - self._keys.fetched > self.settings.stale_s:
-            raise Unavailable(self.problem or "the issuer's keys are too old")
+        if self._keys is None or self.outage:
+            raise Unavailable(self.outage)
         return self._keys.by_id
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from headrace.bus import Refused
 from headrace.chassis import NotFound
-from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkDep, problem, requires
+from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.chassis.problems import problem
 from headrace.contracts import ColumnRule
 from headrace.ingest.domain import contract_faults
 from headrace.ingest.repository import Repository

@@ -83,7 +83,7 @@ class Replica:
 
         A broker that is away is no reason: predictions are answered and spooled.
         """
-        return self.informed and self.board.settled and self.desk.open and not self.gate.problems()
+        return self.informed and self.board.settled and self.desk.open
 
     def details(self) -> Mapping[str, Any]:
         """What an operator wants to know beside yes or no."""
