@@ -21,7 +21,7 @@ from headrace.local import Stack, StackError
 from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 T = TypeVar("T")
-PATIENCE = 45.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
+PATIENCE = 120.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
 FIRST = 260  # rows of the first upload; the others bring a slice each
 
 

@@ -17,7 +17,7 @@ import psutil
 from headrace.local.layout import INFERENCE, OFFSETS, PORT_BASE, SERVICES, Layout
 from headrace.local.programs import MARK
 
-UP_S = 120.0
+UP_S = 240.0  # a busy machine; an idle one needs under 20
 DOWN_S = 40.0
 PARTS = ("nats", "s3", "ray", *SERVICES, INFERENCE)
 

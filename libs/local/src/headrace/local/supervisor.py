@@ -21,7 +21,7 @@ from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
 
 SLOWEST = "monitor"  # its numeric libraries take twice as long to import as any other service's
-READY_S = 90.0  # a warm machine needs under 20; a cold one reads a gigabyte of Python first
+READY_S = 180.0  # a warm machine needs under 20; a cold one reads a gigabyte of Python first
 
 
 class Supervisor:

@@ -1,5 +1,6 @@
 """Commands that prove: trace one prediction, verify the whole log."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +52,37 @@ def verify(
 
 
 def _tell_trace(found: Document) -> None:
-    table(found.get("events") or [], ["type", "time", "authid", "id", "index"], empty="no events")
+    for name, text in chain_of(found):
+        say(f"{name:<11} {text}")
+    say("")
+    table(map(_step, found.get("events") or []), ["entry", "time", "event", "of", "who"], empty="no events")
     for link in found.get("missing") or []:
         say(f"missing: {link}")
+
+
+def chain_of(found: Document) -> Iterator[tuple[str, str]]:
+    """From the request back to the files: a name and a sentence a link, as far as the trace goes."""
+    asked = found.get("prediction")
+    if asked:
+        yield "prediction", f"{asked['key']}, asked by {asked.get('authid') or 'nobody known'} at {asked['time']}"
+    yield "model", f"models:/{found['model']}/{found['version']}, digest {found.get('digest') or 'unknown'}"
+    yield "run", str(found.get("run") or "unknown")
+    dataset = found.get("dataset") or {}
+    yield "dataset", f"{dataset.get('name', 'unknown')} version {dataset.get('version', '?')}"
+    for source in found.get("sources") or []:
+        named = source.get("source_name") or source["key"]
+        yield "source file", f"{named}, {source.get('rows', 0):,} rows, sha256 {source['sha256']}"
+
+
+def _step(event: Document) -> Document:
+    kind = event["type"].removeprefix("headrace.").rsplit(".", 1)[0]
+    return {
+        "entry": event["index"],
+        "time": event["time"],
+        "event": kind,
+        "of": event["key"],
+        "who": event.get("authid") or event["source"],
+    }
 
 
 def _tell_verdict(verdict: Document) -> None:
