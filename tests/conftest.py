@@ -5,6 +5,7 @@ import pytest
 COSTLY = ("world", "rig", "stack", "ray_head")  # fixtures that start whole stacks, or Ray
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share a costly fixture go to the same process; the others go wherever there is room."""
     for item in items:
