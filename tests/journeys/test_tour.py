@@ -82,7 +82,8 @@ def test_a_bad_request_by_event_is_parked_shown_and_dropped(world: World, typed:
     refused = world.wait("request.refused", request_id=f"REQUESTS-{stored['seq']}")
     assert "seed" in refused.data["reason"]
 
-    (parked,) = [each for each in typed("parked", "list") if f"REQUESTS-{stored['seq']}" in json.dumps(each)]
+    place = ("REQUESTS", stored["seq"])
+    (parked,) = [each for each in typed("parked", "list") if (each["stream"], each["seq"]) == place]
     shown = typed("parked", "show", parked["id"])
     assert "seed" in shown["reason"]
     typed("parked", "drop", parked["id"])

@@ -124,6 +124,7 @@ async def test_what_is_parked_lies_in_the_stream_as_it_came_and_with_its_reason(
     refusal = decode(said["headrace.request.refused.flights"].body).data
     assert isinstance(refusal, RequestRefused)
     assert "not JSON" in refusal.reason
+    assert refusal.request_id == "REQUESTS-1"  # what the broker told its sender when it stored it
 
 
 @pytest.mark.parametrize(

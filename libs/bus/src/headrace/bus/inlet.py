@@ -18,7 +18,7 @@ from headrace.bus.connection import Connection
 from headrace.bus.errors import NotYet, Refused
 from headrace.bus.inbox import Item, claim, close, count
 from headrace.bus.messages import RawMessage
-from headrace.bus.parking import park, plain
+from headrace.bus.parking import UNREAD, park, plain
 from headrace.bus.policy import Patience, jitter
 from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.tables import Inbox
@@ -304,7 +304,7 @@ class Inlet:
 
     async def _park_unread(self, message: RawMessage, reason: str) -> None:
         """Under the message's place, since its id cannot be trusted."""
-        place, now = f"{message.stream}-{message.seq}/unread", self._clock()
+        place, now = f"{message.stream}-{message.seq}{UNREAD}", self._clock()
         row = Inbox(
             message_id=place, stream=message.stream, seq=message.seq, first_seen=now, done_at=now, outcome="parked"
         )

@@ -13,6 +13,7 @@ from headrace.bus.work import ID_HEADER, LARGEST, Work
 from headrace.contracts import CONTENT_TYPE, ContractError, RequestRefused, derive_id, encode
 
 LONGEST_REASON = 2_000
+UNREAD = "/unread"  # after the place of a message whose own id cannot be trusted, so that it is no other message's id
 
 
 def park(work: Work, message: RawMessage, message_id: str, reason: str, attempts: int) -> Parked:
@@ -98,7 +99,7 @@ def _copy(work: Work, row: Parked, subject: str) -> None:
 def _refusal(work: Work, row: Parked) -> RequestRefused:
     return RequestRefused(
         about=row.key,
-        request_id=row.message_id,
+        request_id=row.message_id.removesuffix(UNREAD),
         request_type=row.type,
         subject=row.subject,
         reason=row.reason,

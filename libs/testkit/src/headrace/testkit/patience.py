@@ -12,10 +12,10 @@ _EVERY = 0.01
 
 
 @overload
-async def eventually(fact: Callable[[], Awaitable[T]], timeout: float = 10) -> T: ...
+async def eventually(fact: Callable[[], Awaitable[T]], timeout: float = 30) -> T: ...
 @overload
-async def eventually(fact: Callable[[], T], timeout: float = 10) -> T: ...
-async def eventually(fact: Callable[[], Any], timeout: float = 10) -> Any:
+async def eventually(fact: Callable[[], T], timeout: float = 30) -> T: ...
+async def eventually(fact: Callable[[], Any], timeout: float = 30) -> Any:
     """What `fact` answers as soon as it is true (or does not raise AssertionError); fails after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
