@@ -10,6 +10,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -61,13 +63,29 @@ async def migrate(engine: AsyncEngine, folder: Path) -> None:
         await connection.commit()
 
 
+async def is_migrated(engine: AsyncEngine, folder: Path) -> bool:
+    """Whether the schema is at the newest revision that `folder` knows."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_is_newest, folder)
+
+
 def _upgrade(connection: Connection, folder: Path) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config = _alembic(folder)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _is_newest(connection: Connection, folder: Path) -> bool:
+    there = MigrationContext.configure(connection).get_current_heads()
+    return set(there) == set(ScriptDirectory.from_config(_alembic(folder)).get_heads())
+
+
+def _alembic(folder: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
 
 
 def _file_lock(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
