@@ -14,7 +14,7 @@ ALLOWED: dict[str, set[str]] = {
     "tlog": set(),
     "chassis": {"contracts", "bus"},
     "local": {"contracts", "bus", "chassis"},
-    "client": {"contracts", "bus", "local", "tlog"},
+    "client": {"contracts", "bus", "chassis", "local", "tlog"},
     "testkit": {"contracts", "bus", "chassis", "objects", "local"},
 }
 ABOVE_SERVICES = {"client", "local", "testkit"}

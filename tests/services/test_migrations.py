@@ -22,11 +22,12 @@ def folder(service: str) -> Path:
 
 
 def expected(service: str) -> MetaData:
-    """The tables that a service's code and the bus know, and no other service's."""
+    """The tables that a service's code, the bus and the chassis know, and no other service's."""
     import_module(f"headrace.{service}.tables")
+    import_module("headrace.chassis.key_use")
     ours = MetaData()
     for mapper in SQLModel._sa_registry.mappers:
-        if mapper.class_.__module__.startswith((f"headrace.{service}.", "headrace.bus.")):
+        if mapper.class_.__module__.startswith((f"headrace.{service}.", "headrace.bus.", "headrace.chassis.")):
             mapper.local_table.to_metadata(ours)
     return ours
 

@@ -34,7 +34,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "Usage" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"logs", "parked"}))
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"logs", "parked", "keys"}))
 def test_every_command_answers_programs(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--json is there wherever there is an answer."""
     run([command, "--help"])
@@ -51,7 +51,7 @@ def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None
 def test_what_the_field_expects_is_there() -> None:
     """The commands of the conventions."""
     expected = "up down status logs apply ingest train models versions show approve reject predict truth watch trace"
-    assert {*expected.split(), "verify", "parked", "publish", "demo"} <= set(COMMANDS)
+    assert {*expected.split(), "verify", "parked", "publish", "keys", "demo"} <= set(COMMANDS)
 
 
 def test_wrong_usage_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,9 @@ import structlog
 
 from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
-from headrace.chassis.auth import new_key, new_keys, write_keys
+from headrace.chassis.auth import Gate, new_key, new_keys, write_keys
 from headrace.contracts import Artifact, Envelope, PredictionLogged, ReplicaLoaded, ReplicaReported, Route
+from headrace.deployer.serving.keys import KeyUses
 from headrace.testkit.broker import Broker, started
 from headrace.testkit.patience import eventually
 from headrace.testkit.s3 import S3
@@ -411,6 +412,30 @@ async def test_only_keys_that_may_predict_are_let_in(alone: Lonely, numbers: Mod
     assert [answer.status_code for answer in answers] == [401, 401, 403, 200, 200]
     assert answers[0].headers["www-authenticate"] == "Bearer"
     assert json.loads(made.replica.journal.read()[0][-1].payload)["authid"] == "key:demo"
+
+
+async def test_a_replica_keeps_when_a_key_was_last_used(alone: Lonely, numbers: Model, tmp_path: Path) -> None:
+    """In a file of its own, for those who may see keys; a file that is damaged costs nothing but the times."""
+    ann, keys = new_key(new_keys(), "ann", ["predict", "keys:read"])
+    bob, keys = new_key(keys, "bob", ["predict"])
+    write_keys(tmp_path / "keys.json", keys)
+
+    async def shown(made: Alone, key: str) -> httpx.Response:
+        return await made.http.get("/keys", headers={"authorization": f"Bearer {key}"})
+
+    first: Alone = await alone(numbers, api_keys_file=tmp_path / "keys.json")
+    assert (await shown(first, bob)).status_code == 403
+    first.replica.key_uses.save()
+    kept = {key["name"]: key["last_used"] for key in (await shown(first, ann)).json()}
+    file = first.replica.settings.cache_dir / "key-use.json"
+    again = KeyUses(Gate(tmp_path / "keys.json", open_to_all=False), file)
+    read = {key["name"]: key["last_used"] for key in await again.shown(f"Bearer {ann}")}
+    file.write_text("{nonsense")
+    damaged = KeyUses(Gate(tmp_path / "keys.json", open_to_all=False), file)
+
+    assert kept["bob"] is not None
+    assert read["bob"] == kept["bob"]
+    assert [key["name"] for key in await damaged.shown(f"Bearer {ann}") if key["last_used"]] == ["ann"]
 
 
 async def test_a_sampled_trace_is_found_in_the_logs(alone: Lonely, mixed: Model) -> None:

@@ -66,6 +66,10 @@ class Gate:
             return self._issuer.read(presented)
         return self._bearer(presented)
 
+    def stored(self) -> Mapping[str, StoredKey]:
+        """Every API key that is known here, by its id; none where keys are not set up."""
+        return self._current().stored if self._file is not None else {}
+
     async def keep(self) -> None:
         """Keep the issuer's keys fresh, for ever."""
         await (self._issuer.keep() if self._issuer else asyncio.Event().wait())
@@ -79,7 +83,7 @@ class Gate:
         now = datetime.now(UTC)
         key = self._current().find(presented)
         if key is None:
-            raise Unauthorised("this key is not known; make one with `headrace keys create`")
+            raise Unauthorised("this key is not known; make one with `headrace keys make`")
         if key.expires is not None and key.expires <= now:
             raise Unauthorised(f"the key of {key.name} expired at {key.expires.isoformat()}")
         self.used[key.id] = now
@@ -94,7 +98,7 @@ class Gate:
             if self._keys is None or stamp != self._stamp:
                 self._keys, self._stamp = read_keys(self._file), stamp
         except FileNotFoundError:
-            why = f"the keys file {self._file.name} is not there: make it with `headrace keys create`"
+            why = f"the keys file {self._file.name} is not there: make it with `headrace keys make`"
             raise Unauthorised(why) from None
         except (OSError, ValueError) as error:
             raise Unauthorised(f"the keys file {self._file.name} cannot be read, so nobody is let in") from error

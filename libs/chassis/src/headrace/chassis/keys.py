@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -96,14 +96,27 @@ def read_keys(file: Path) -> Keys:
 
 
 def write_keys(file: Path, keys: Keys) -> None:
-    """Write the keys, readable by their owner alone; who reads meanwhile sees the old file or the new one, whole."""
+    """Write the keys; who reads meanwhile sees the old file or the new one, whole.
+
+    A new file is readable by its owner alone; one that was there keeps its owner, group and mode, so that the services
+    that could read it still can.
+    """
     listed = [_document(key) for key in keys.stored.values()]
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
+        if file.is_file():
+            _resemble(descriptor, file.stat())
         stream.write(json.dumps({"pepper": keys.pepper, "keys": listed}, indent=2) + "\n")
     draft.replace(file)
+
+
+def _resemble(descriptor: int, known: os.stat_result) -> None:
+    if (known.st_uid, known.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.fchown(descriptor, known.st_uid, known.st_gid)
+    os.fchmod(descriptor, known.st_mode & 0o777)
 
 
 @contextmanager

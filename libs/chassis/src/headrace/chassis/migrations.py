@@ -1,8 +1,11 @@
-"""What a service's migrations/env.py calls: three lines there, everything here."""
+"""What a service's migrations call: three lines in env.py, one line for each table that every service has."""
 
-from alembic import context
+import sqlalchemy as sa
+from alembic import context, op
 from sqlalchemy import Connection, create_engine
 from sqlmodel import SQLModel
+
+from headrace.bus.tables import UtcTime
 
 
 def run_migrations() -> None:
@@ -14,6 +17,21 @@ def run_migrations() -> None:
     url = context.get_x_argument(as_dictionary=True)["url"].replace("+aiosqlite", "").replace("+asyncpg", "")
     with create_engine(url).begin() as own:
         _run(own)
+
+
+def create_key_use() -> None:
+    """Create the table of when API keys were last used."""
+    op.create_table(
+        "key_use",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("used_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def drop_key_use() -> None:
+    """Take it back."""
+    op.drop_table("key_use")
 
 
 def _run(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """Routes that every service has: health, metrics, and what is parked."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,15 @@ from pydantic import BaseModel
 from headrace.bus.parking import drop, listed, replay, shown
 from headrace.bus.tables import Parked
 from headrace.chassis import metrics
+from headrace.chassis.auth import Gate
 from headrace.chassis.errors import NotFound
 from headrace.chassis.health import problems
 from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.chassis.key_use import last_used
 
 health = APIRouter(tags=["health"])
 parked = APIRouter(prefix="/parked", tags=["parked"])
+keys = APIRouter(prefix="/keys", tags=["keys"])
 
 
 class ParkedView(BaseModel):
@@ -48,6 +52,17 @@ class Replayed(BaseModel):
     replayed_as: str
 
 
+class KeyView(BaseModel):
+    """One API key: whose it is and what it may; never the key. `last_used` is by this service alone."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created: datetime | None
+    expires: datetime | None
+    last_used: datetime | None
+
+
 @health.get("/live")
 async def live() -> dict[str, str]:
     """The process runs."""
@@ -69,6 +84,28 @@ async def prometheus(runtime: RuntimeDep) -> Response:
         metrics.UNSENT.set(await runtime.relay.unsent())
     page, kind = metrics.exposition()
     return Response(page, media_type=kind)
+
+
+@keys.get("", dependencies=[requires("keys:read")])
+async def list_keys(session: SessionDep, gate: GateDep) -> list[KeyView]:
+    """Every API key, and when it was last presented to this service."""
+    return key_views(gate, await last_used(session, gate))
+
+
+def key_views(gate: Gate, used: Mapping[str, datetime]) -> list[KeyView]:
+    """The keys as they are shown, by name."""
+    known = sorted(gate.stored().values(), key=lambda key: (key.name, key.id))
+    return [
+        KeyView(
+            id=key.id,
+            name=key.name,
+            scopes=list(key.scopes),
+            created=key.created,
+            expires=key.expires,
+            last_used=used.get(key.id),
+        )
+        for key in known
+    ]
 
 
 @parked.get("", dependencies=[requires("parked:read")])

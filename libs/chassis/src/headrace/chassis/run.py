@@ -12,13 +12,15 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
 from headrace.bus.policy import jitter
 from headrace.bus.prune import EVERY_S, prune
 from headrace.bus.reached import catch_up
 from headrace.bus.tasks import cancel
-from headrace.chassis import metrics, routes
+from headrace.chassis import key_use, metrics, routes
+from headrace.chassis.auth import Gate
 from headrace.chassis.database import create_engine, migrate
 from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
@@ -106,10 +108,23 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
         await stack.enter_async_context(_taking_in(runtime))
         for loop in (*service.background, _prune):
             stack.push_async_callback(cancel, asyncio.create_task(_again(loop, runtime)))
-        app = make_app(service, [routes.health, routes.parked])
+        app = make_app(service, [routes.health, routes.parked, routes.keys])
         app.state.runtime = runtime
         stack.push_async_callback(cancel, asyncio.create_task(app.state.gate.keep()))
+        await stack.enter_async_context(_noting_keys(app.state.gate, runtime))
         yield app
+
+
+@asynccontextmanager
+async def _noting_keys(gate: Gate, runtime: Runtime) -> AsyncIterator[None]:
+    """Keep when API keys were last used, the last uses too."""
+    keeping = asyncio.create_task(_again(partial(key_use.keep, gate), runtime))
+    try:
+        yield
+    finally:
+        await cancel(keeping)
+        with contextlib.suppress(SQLAlchemyError, OSError):  # a database that is away does not hold up the stop
+            await key_use.flush(gate, runtime.store)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ SCOPES: Mapping[str, str] = {
     "audit:read": "search the record, get proofs",
     "parked:read": "see events that could not be handled, with what they carried",
     "parked:write": "replay and drop them",
+    "keys:read": "see who holds API keys, with which scopes, and when each was last used",
     "predict": "ask for predictions",
     ALL: "everything",
 }
@@ -30,7 +31,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "scientist": (*READ, "ingest:write", "trainer:write", "registry:write", "monitor:write", "predict"),
     "engineer": (*READ, "ingest:write", "trainer:write", "deployer:write", "monitor:write", "predict", "parked:write"),
     "approver": (*READ, "registry:approve", "audit:read"),
-    "auditor": (*READ, "audit:read"),
+    "auditor": (*READ, "audit:read", "keys:read"),
     "admin": (ALL,),
 }
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ class Stack:
     key: str | None = None
     nats_url: str | None = None
     nats_seed_file: Path | None = None
+    keys_file: Path | None = None
+    """Every service's API keys, where the stack's folder lies on this machine."""
 
     def url(self, service: str) -> str:
         """The base URL of `service`, without a slash at its end."""
@@ -74,6 +76,7 @@ def _read(file: Path, key: str | None) -> Stack:
         key=key or _read_key(file.parent.parent, document.get("key_file")),
         nats_url=nats.get("url"),
         nats_seed_file=_resolve(file.parent.parent, nats.get("seed_file")),
+        keys_file=_keys_file(file.parent.parent, document.get("key_file")),
     )
 
 
@@ -86,6 +89,13 @@ def _read_key(root: Path, path: str | None) -> str | None:
     return file.read_text().strip() if file and file.is_file() else None
 
 
+def _keys_file(root: Path, key_file: str | None) -> Path | None:
+    """The keys lie beside the key that the command line presents."""
+    beside = _resolve(root, key_file)
+    file = beside.with_name("keys.json") if beside else None
+    return file if file and file.is_file() else None
+
+
 def _seed_from_environment() -> Path | None:
     path = os.environ.get("HEADRACE_NATS_NKEY_SEED_FILE")
     return Path(path) if path else None
@@ -94,4 +104,4 @@ def _seed_from_environment() -> Path | None:
 def _with_overrides(stack: Stack) -> Stack:
     named = {name: os.environ.get(f"HEADRACE_{name.upper()}_URL") for name in PORTS}
     services = {**stack.services, **{name: url for name, url in named.items() if url}}
-    return Stack(services, stack.key, stack.nats_url, stack.nats_seed_file)
+    return replace(stack, services=services)

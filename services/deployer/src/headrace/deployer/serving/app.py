@@ -5,7 +5,7 @@ rare goes through `_others`. Errors are V2's `{"error": ...}` everywhere.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from headrace.bus.trace import follow, trace_id
 from headrace.chassis import Forbidden, Unauthorised
 from headrace.chassis.errors import TooMany, Unavailable
 from headrace.deployer.serving import mlflow, openapi, protocol
-from headrace.deployer.serving.auth import Doorkeeper
+from headrace.deployer.serving.auth import Doorkeeper, text_of
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Answer, Desk, Request
 from headrace.deployer.serving.errors import Failed, NotLoaded, Unknown, Unloggable
@@ -75,6 +75,7 @@ class State:
     details: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], bytes]
     refused: Callable[[int], None]
+    keys: Callable[[str | None], Awaitable[Any]]
 
 
 class App:
@@ -244,6 +245,8 @@ class App:
             case "GET", ["v2"]:
                 about = {"name": self._state.name, "version": self._state.version, "extensions": protocol.EXTENSIONS}
                 await send_json(send, 200, about)
+            case "GET", ["keys"]:
+                await send_json(send, 200, await self._state.keys(text_of(header(scope, b"authorization"))))
             case "POST", ["invocations"]:
                 await self._invocations(scope, receive, send)
             case _, ["v2", "models", model, *rest]:
@@ -264,6 +267,7 @@ class App:
                 await self._doorkeeper.meet(header(scope, b"authorization"))
                 await send_json(send, 200, self._board.described(model, version))
             case "GET", ["ready"]:
+                await self._doorkeeper.meet(header(scope, b"authorization"))
                 ready = self._board.ready(model, version)
                 await send_json(send, 200 if ready else 503, {"name": model, "ready": ready})
             case _:

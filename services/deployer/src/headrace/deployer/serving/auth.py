@@ -49,7 +49,7 @@ class Doorkeeper:
                 self._count(known[0])
             return known[0]
         try:
-            return self._remember(authorization, self._gate.caller(_text(authorization)))
+            return self._remember(authorization, self._gate.caller(text_of(authorization)))
         except UnknownKey as error:
             raise Unavailable(str(error)) from error
 
@@ -57,7 +57,7 @@ class Doorkeeper:
         """The same, asking the identity provider where its keys are not known yet."""
         if self.knows(authorization):
             return self.admit(authorization)
-        return self._remember(authorization, await self._gate.admitted(_text(authorization)))
+        return self._remember(authorization, await self._gate.admitted(text_of(authorization)))
 
     def _remember(self, authorization: bytes | None, caller: Caller) -> str:
         caller.must(SCOPE)
@@ -75,5 +75,6 @@ class Doorkeeper:
             raise TooMany(f"{caller} asks too often; the next request is taken in {wait:.1f} s", wait)
 
 
-def _text(authorization: bytes | None) -> str | None:
+def text_of(authorization: bytes | None) -> str | None:
+    """An Authorization header as text."""
     return None if authorization is None else authorization.decode("latin-1")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from headrace.chassis.openapi import BEARER
+
 _ERROR = {
     "description": "What is wrong, and what would be right.",
     "content": {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}},
@@ -58,10 +60,12 @@ _ANSWER = {
 
 
 def _operation(
-    summary: str, *, body: Any = None, answer: Any = None, parameters: tuple[str, ...] = ()
+    summary: str, *, body: Any = None, answer: Any = None, parameters: tuple[str, ...] = (), scope: str | None = None
 ) -> dict[str, Any]:
+    """One operation; without a scope it is for everybody."""
     operation: dict[str, Any] = {
         "summary": summary,
+        "security": [{"bearer": [scope]}] if scope else [],
         "responses": {
             "200": {
                 "description": "As asked.",
@@ -88,14 +92,13 @@ DOCUMENT: dict[str, Any] = {
         "version": "2",
         "description": "Open Inference Protocol V2, MLflow scoring.",
     },
-    "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "Scope: predict."}}},
-    "security": [{"key": []}],
+    "components": {"securitySchemes": {"bearer": BEARER}},
     "paths": {
         "/v2": {"get": _operation("The server: name, version, extensions.")},
         "/v2/health/live": {"get": _operation("Whether the process runs.")},
         "/v2/health/ready": {"get": _operation("Whether it answers; details of broker, spool and models.")},
         **{
-            path + suffix: {method: _operation(summary, parameters=names, **more)}
+            path + suffix: {method: _operation(summary, parameters=names, scope="predict", **more)}
             for path, names in ((_MODEL, ("model",)), (_VERSION, ("model", "version")))
             for suffix, method, summary, more in (
                 ("", "get", "What the model takes and gives.", {}),
@@ -107,8 +110,10 @@ DOCUMENT: dict[str, Any] = {
             "post": _operation(
                 "MLflow scoring: dataframe_split, dataframe_records, instances or inputs, or CSV; ?model=NAME.",
                 body={"type": "object"},
+                scope="predict",
             )
         },
+        "/keys": {"get": _operation("Every API key, and when it was last used here.", scope="keys:read")},
         "/ping": {"get": _operation("MLflow's word for live.")},
         "/metrics": {"get": _operation("Figures for Prometheus.")},
     },

@@ -29,6 +29,7 @@ from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Desk
 from headrace.deployer.serving.fast import FastProtocol
 from headrace.deployer.serving.journal import Journal, JournalFull
+from headrace.deployer.serving.keys import KeyUses
 from headrace.deployer.serving.loader import Directories, Loader
 from headrace.deployer.serving.metrics import ReplicaCollector
 from headrace.deployer.serving.record import SOURCE
@@ -62,6 +63,7 @@ class Replica:
         self._registry = CollectorRegistry()
         self._registry.register(ReplicaCollector(self.board.stats, self._gauges(), self.refused))
         self.gate = Gate.of(settings)
+        self.key_uses = KeyUses(self.gate, cache / "key-use.json")
         self.app = App(
             self.desk,
             self.board,
@@ -73,6 +75,7 @@ class Replica:
                 details=self.details,
                 metrics=lambda: generate_latest(self._registry),
                 refused=self._count_refusal,
+                keys=self.key_uses.shown,
             ),
             self.pool,
             largest_body=settings.max_request_mb << 20,
@@ -116,6 +119,7 @@ class Replica:
                     await self.shipper.finish(self.connection)
             await self.connection.close()
         self.journal.close()
+        self.key_uses.save()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     async def _for_ever(self, loop: Callable[[Connection], Awaitable[None]], connection: Connection) -> None:
@@ -196,13 +200,14 @@ async def running(
         return await connect(settings.bus(IDENTITY), name=f"headrace-{IDENTITY}", on_fatal=lost)
 
     talking = asyncio.create_task(replica.talk(reach))
-    keeping = asyncio.create_task(replica.gate.keep())
+    keeping = [asyncio.create_task(each()) for each in (replica.gate.keep, replica.key_uses.keep)]
     try:
         yield replica
     finally:
         closing = True
         await cancel(talking)
-        await cancel(keeping)
+        for task in keeping:
+            await cancel(task)
         await replica.close()
 
 

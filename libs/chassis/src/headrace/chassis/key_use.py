@@ -1,0 +1,60 @@
+"""When each API key was last presented: noted in memory, written down in batches, so that no request waits for it."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus.policy import jitter
+from headrace.bus.store import Store, upsert
+from headrace.bus.tables import UtcTime
+from headrace.chassis.auth import Gate
+from headrace.chassis.service import Runtime
+
+EVERY_S = 30.0  # who asks whether a key is still in use counts in days
+
+
+class KeyUse(SQLModel, table=True):
+    """One row a key that was ever presented to this service."""
+
+    __tablename__ = "key_use"
+
+    id: str = Field(primary_key=True)
+    used_at: datetime = Field(sa_type=UtcTime)
+
+
+async def keep(gate: Gate, runtime: Runtime) -> None:
+    """Write down what was noted, again and again."""
+    while True:
+        await asyncio.sleep(jitter(EVERY_S))
+        await flush(gate, runtime.store)
+
+
+async def flush(gate: Gate, store: Store) -> None:
+    """Write down what was noted since the last time; what cannot be written stays noted."""
+    noted, gate.used = gate.used, {}
+    try:
+        if noted:
+            await _write(store, noted)
+    except BaseException:
+        gate.used = {**noted, **gate.used}
+        raise
+
+
+async def last_used(session: AsyncSession, gate: Gate) -> dict[str, datetime]:
+    """When each key was last presented to this service, by its id."""
+    written = (await session.exec(select(KeyUse))).all()
+    return {**{row.id: row.used_at for row in written}, **gate.used}
+
+
+async def _write(store: Store, noted: Mapping[str, datetime]) -> None:
+    rows = [{"id": key_id, "used_at": at} for key_id, at in sorted(noted.items())]
+    async with store.write() as session:
+        connection = await session.connection()
+        insert = upsert(connection, KeyUse.__table__).values(rows)  # type: ignore[attr-defined]
+        newer = insert.excluded.used_at > col(KeyUse.used_at)  # several copies of a service share one database
+        await connection.execute(
+            insert.on_conflict_do_update(index_elements=["id"], set_={"used_at": insert.excluded.used_at}, where=newer)
+        )

@@ -1,0 +1,59 @@
+"""When each API key was last used here: kept in a small file, because a replica has no database."""
+
+import asyncio
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from headrace.chassis.auth import Gate
+from headrace.chassis.key_use import EVERY_S
+from headrace.chassis.routes import key_views
+
+log = structlog.get_logger()
+
+SCOPE = "keys:read"
+
+
+class KeyUses:
+    """The last use of every key by this replica."""
+
+    def __init__(self, gate: Gate, file: Path) -> None:
+        self._gate = gate
+        self._file = file
+        gate.used = _read(file)
+        self._saved = dict(gate.used)
+
+    async def shown(self, authorization: str | None) -> list[dict[str, Any]]:
+        """Every key with its last use here, for a caller who may see them."""
+        (await self._gate.admitted(authorization)).must(SCOPE)
+        return [view.model_dump(mode="json") for view in key_views(self._gate, self._gate.used)]
+
+    async def keep(self) -> None:
+        """Write down what was noted, again and again."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await asyncio.to_thread(self.save)
+
+    def save(self) -> None:
+        """Write down what was noted since the last time; a disk that is full stops no prediction."""
+        noted = dict(self._gate.used)
+        if noted == self._saved:
+            return
+        draft = self._file.with_suffix(".new")
+        try:
+            draft.write_text(json.dumps({key_id: at.isoformat() for key_id, at in noted.items()}))
+            draft.replace(self._file)
+            self._saved = noted
+        except OSError as error:
+            log.warning("key_use_not_kept", error=str(error))
+
+
+def _read(file: Path) -> dict[str, datetime]:
+    """What was kept; nothing where that cannot be read, for it is no more than a hint to people."""
+    try:
+        return {str(key_id): datetime.fromisoformat(at) for key_id, at in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
