@@ -50,6 +50,11 @@ schemas: setup ## write again all that is generated from schemas/
 minio: setup ## build the real MinIO server from its source, once (needs Go)
 	$(PY) -m headrace.local.minio
 
+k8s: setup ## render the Kubernetes manifests of every overlay into .headrace/k8s
+	@mkdir -p .headrace/k8s && PATH="$(CURDIR)/.venv/bin:$$PATH"; for overlay in infra/k8s/overlays/*/; do \
+	  name=$$(basename $$overlay); kubectl kustomize $$overlay >.headrace/k8s/$$name.yaml || exit 1; \
+	  echo ".headrace/k8s/$$name.yaml: $$(grep -c ^kind: .headrace/k8s/$$name.yaml) objects"; done
+
 browser: ## install the Chromium that the page tests use (Debian packages; asks for root)
 	@command -v chromedriver >/dev/null || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
@@ -65,4 +70,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test faults demo bench schemas minio browser up down clean
+.PHONY: help setup check test faults demo bench schemas minio k8s browser up down clean
