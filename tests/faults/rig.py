@@ -23,9 +23,9 @@ from headrace.contracts import load_topology
 from headrace.local.access import ACCESS
 from headrace.local.buckets import make_buckets, make_users
 from headrace.local.identities import s3_keys, write_private
-from headrace.local.layout import INFERENCE, OFFSETS, SERVICES, Layout
+from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
-from headrace.testkit.ports import free_ports, listens
+from headrace.testkit.ports import free_stretch, listens
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
@@ -39,7 +39,7 @@ class Rig:
     without: frozenset[str] = frozenset()  # parts that are left out
 
     def __init__(self, folder: Path) -> None:
-        self.layout = Layout(folder / ".headrace", _free_base())
+        self.layout = Layout(folder / ".headrace", free_stretch())
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.programs: dict[str, Program] = {}
         self.environment: dict[str, dict[str, str]] = {}  # by service, over what the stack would say
@@ -254,13 +254,6 @@ class Rig:
             self.stop(name)
         self.start(name)
         self.ready(name)
-
-
-def _free_base() -> int:
-    for base in range(31_000, 45_000, 100):
-        if not any(listens(base + offset) for offset in OFFSETS.values()):
-            return base
-    return free_ports(1)[0]
 
 
 def _family(pid: int) -> list[psutil.Process]:

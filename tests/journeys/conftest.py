@@ -17,7 +17,8 @@ from headrace.client.demo.chronicle import Chronicle, Happening
 from headrace.client.errors import HeadraceError
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
-from headrace.local import Stack, StackError
+from headrace.local import Stack
+from headrace.testkit.ports import free_stretch
 from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 T = TypeVar("T")
@@ -127,24 +128,12 @@ def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True
         time.sleep(0.05)
 
 
-def _up(folder: Path) -> Stack:
-    for base in range(23_000, 29_000, 100):
-        stack = Stack(folder, base)
-        try:
-            stack.up()
-        except StackError as error:
-            if "is taken" not in str(error):
-                raise
-        else:
-            return stack
-    raise AssertionError("no free range of ports")
-
-
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The stack, up for all journeys, with the model `tumours` serving its first version."""
     folder = tmp_path_factory.mktemp("journeys")
-    stack = _up(folder / ".headrace")
+    stack = Stack(folder / ".headrace", free_stretch())
+    stack.up()
     chronicle = Chronicle()
     try:
         found = find_stack(start=folder)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -19,24 +18,17 @@ from headrace.chassis.database import create_engine, migrate
 from headrace.contracts import TrainingRequested
 from headrace.testkit import a
 from headrace.testkit.broker import Broker
+from headrace.testkit.ports import free_ports
 
 PROGRAM = Path(__file__).with_name("program.py")
 MIGRATIONS = Path(__file__).with_name("migrations")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        port: int = tried.getsockname()[1]
-        return port
 
 
 class Running:
     """The service as a process of its own."""
 
     def __init__(self, broker: Broker, database_url: str, log: Path) -> None:
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self._log = log
         self._environment = os.environ | {
             "HEADRACE_NATS_URL": broker.url,

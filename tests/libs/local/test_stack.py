@@ -13,29 +13,17 @@ import psutil
 import pytest
 
 from headrace.local import AlreadyRunning, Stack, StackError
-from headrace.local.layout import OFFSETS, SPAN
+from headrace.local.layout import OFFSETS
 from headrace.local.stack import PARTS
 from headrace.objects import Denied, ObjectSettings, SyncObjectStore
 from headrace.testkit import eventually
-
-
-def free_base() -> int:
-    """The first port of a free stretch as long as a stack needs."""
-    for base in range(21000, 30000, 100):
-        if all(_free(base + offset) for offset in range(SPAN)):
-            return base
-    raise AssertionError("no free stretch of ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+from headrace.testkit.ports import free_stretch
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One running stack."""
-    running = Stack(tmp_path_factory.mktemp("stack") / ".headrace", free_base())
+    running = Stack(tmp_path_factory.mktemp("stack") / ".headrace", free_stretch())
     running.up()
     yield running
     running.down()
@@ -166,7 +154,7 @@ def marked(process: psutil.Process, folder: Path) -> bool:
 
 def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
     """`up` refuses before it starts anything, and says which port, which part and who holds it."""
-    base = free_base()
+    base = free_stretch()
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", base + OFFSETS["registry"]))
         holder.listen()
