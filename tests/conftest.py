@@ -12,3 +12,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
         if shared is not None:
             item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A group that xdist was told and pytest does not carry would start every stack in every process, unseen."""
+    if not session.config.getoption("loadgroup", False):
+        return
+    for item in session.items:
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and not item.nodeid.endswith(f"@{group.args[0]}"):
+            raise pytest.UsageError(f"pytest {pytest.__version__} and this pytest-xdist do not share out groups")

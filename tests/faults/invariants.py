@@ -1,5 +1,6 @@
 """What must hold after every fault, checked in one place for all of them."""
 
+import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from headrace.bus.messages import RawMessage
 from headrace.contracts import load_topology
 from headrace.local.layout import SERVICES
 
+PATIENCE_S = 10.0
 REFUSED = "headrace.request.refused.v1"
 SAID_BY = {  # what one request of the load leads to, exactly once
     "headrace.request.model.v1": "headrace.model.declared.v1",
@@ -145,14 +147,25 @@ def _parked_is_the_poison(load: Load, poison: Collection[str], found: Findings) 
 
 def _audit_has_everything(load: Load, found: Findings) -> None:
     for stream in ("EVENTS", "REQUESTS", "PARKED"):
-        places = [row[0] for row in load.rig.rows("audit", "SELECT seq FROM log_record WHERE stream = ?", stream)]
+        last = load.last(stream)
+        places = _recorded(load, stream, last)
         if len(places) != len(set(places)):
             found.doubled.append(f"audit has messages of {stream} twice")
-        if missing := set(range(1, load.last(stream) + 1)) - set(places):
+        if missing := set(range(1, last + 1)) - set(places):
             found.lost.append(f"audit misses {len(missing)} messages of {stream}, first {min(missing)}")
     positions = load.rig.rows("audit", "SELECT count(*), max(position) FROM log_record")[0]
     if positions[1] is not None and positions[0] != positions[1] + 1:
         found.other.append(f"audit's sequence has a gap: {positions[0]} entries, the last is {positions[1]}")
+
+
+def _recorded(load: Load, stream: str, last: int) -> list[int]:
+    """What audit has, once it has as much as there was: it says events of its own at any time, and hears them."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        places = [row[0] for row in load.rig.rows("audit", "SELECT seq FROM log_record WHERE stream = ?", stream)]
+        if len(places) >= last or time.monotonic() > end:
+            return places
+        time.sleep(0.05)
 
 
 def _id(message: RawMessage) -> str:
