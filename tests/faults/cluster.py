@@ -19,7 +19,7 @@ from headrace.bus import BrokerAway, Connection, PublishRefused, provision_patie
 from headrace.contracts import load_topology
 from headrace.contracts.broker import BrokerConfig, render_broker
 from headrace.local.identities import nats_keys, write_private
-from headrace.local.layout import INFERENCE, Layout
+from headrace.local.layout import Layout
 from headrace.local.programs import BIN, Program
 from headrace.testkit.ports import free_ports
 
@@ -150,9 +150,7 @@ class ClusterLayout(Layout):
 
 
 class ClusterRig(Rig):
-    """Services, their databases and an object store on three brokers; without Ray and without the inference server."""
-
-    without = frozenset({INFERENCE})
+    """Services, their databases and an object store on three brokers."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -162,10 +160,10 @@ class ClusterRig(Rig):
         self.cluster = Cluster(home, nats_keys(self.layout))
         object.__setattr__(self.layout, "urls", self.cluster.url)
 
-    def up(self, *, ray: bool = False) -> None:
+    def up(self) -> None:
         """Three brokers first."""
         self.cluster.up()
-        super().up(ray=ray)
+        super().up()
 
     def down(self) -> None:
         """Everything."""

@@ -28,15 +28,13 @@ from headrace.local.programs import Program, nats, object_server, ray_head, serv
 from headrace.testkit.ports import free_stretch, listens
 
 T = TypeVar("T")
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0  # for a fact, on a machine that does much else
 IDLE_MODEL = "without-data"  # declared once for the rig; its dataset never comes
-QUIET_S = 90.0
+QUIET_S = 150.0
 
 
 class Rig:
     """Broker, object store, Ray and services, each a process of its own."""
-
-    without: frozenset[str] = frozenset()  # parts that are left out
 
     def __init__(self, folder: Path) -> None:
         self.layout = Layout(folder / ".headrace", free_stretch())
@@ -46,8 +44,8 @@ class Rig:
 
     # --- life
 
-    def up(self, *, ray: bool = True) -> None:
-        """Start everything, and wait until it is ready."""
+    def up(self) -> None:
+        """Start everything that a load needs, and wait until it is ready."""
         self.layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys = s3_keys(self.layout, ACCESS)
         key, made = new_key(new_keys(), "admin", ROLES["admin"])
@@ -55,27 +53,32 @@ class Rig:
         write_private(self.layout.admin_key, key)
         self.headers = {"Authorization": f"Bearer {key}"}
         parts = [*self._brokers(), object_server(self.layout, keys), *services(self.layout, keys)]
-        parts += [ray_head(self.layout)] if ray else []
-        self.programs = {each.name: each for each in parts if each.name not in self.without}
+        self.programs = {each.name: each for each in [*parts, ray_head(self.layout)]}
         for name in ("nats", "s3"):
             if name in self.programs:
                 self.start(name)
         self.broker_proxy = Proxy(self.layout.port("nats"))
         self.store_proxy = Proxy(self.layout.port("s3"))
-        for name in self.programs:
-            if name not in self.processes:
-                self.start(name)
+        for name in SERVICES:
+            self.start(name)
         self.provision()
         self.ready("s3")
         make_buckets(self.layout, keys)
         if "minio" in Path(self.programs["s3"].command[0]).name:
             make_users(self.layout, keys)
-        for name in self.programs:
+        for name in self.processes:
             self.ready(name)
         services_ = {name: self.layout.url(name) for name in (*SERVICES, INFERENCE)}
         bus = {"url": self.layout.nats_url, "seed_file": str(self.layout.seed("operator"))}
         stack = {"services": services_, "nats": bus, "key_file": str(self.layout.admin_key)}
         self.layout.stack_file.write_text(json.dumps(stack))
+
+    def complete(self) -> None:
+        """Start also what whole stories need: Ray, and the inference server."""
+        for name in ("ray", INFERENCE):
+            self.start(name)
+        for name in ("ray", INFERENCE):
+            self.ready(name)
 
     def _brokers(self) -> list[Program]:
         return [nats(self.layout)]

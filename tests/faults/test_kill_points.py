@@ -50,6 +50,7 @@ def test_a_service_killed_at_every_point_loses_nothing_and_does_nothing_twice(
     assert deaths >= 4, f"{service} died only at {sorted(covered)}"
 
 
+@pytest.mark.timeout(900)  # the first of them starts everything
 @pytest.mark.parametrize("service", ["registry", "trainer"])
 def test_a_sample_a_service_killed_between_commit_and_acknowledgement(
     rig: Any, service: str, trial: Any, judged: Any

@@ -35,6 +35,7 @@ POINTS = {
 @pytest.fixture(scope="session")
 def usual(rig: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """How a story ends where nothing happens to anybody."""
+    rig.complete()
     return Story(rig, "undisturbed", tmp_path_factory.mktemp("story")).tell()
 
 
