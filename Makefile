@@ -38,6 +38,10 @@ test: setup ## every test that must hold: real NATS, real S3, real databases
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py --timeout 900 $(PYTEST_ARGS)
 
+denials: setup ## every identity tries everything; writes the counts into tests/denials/README.md
+	$(PY) -m pytest tests/denials $(PYTEST_ARGS)
+	$(PY) tests/denials/tally.py
+
 demo: setup ## the main job: from a CSV to a served, watched and audited model
 	.venv/bin/headrace demo
 
@@ -70,4 +74,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test faults demo bench schemas minio k8s browser up down clean
+.PHONY: help setup check test faults demo bench schemas minio k8s browser up down clean denials

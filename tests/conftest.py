@@ -2,7 +2,7 @@
 
 import pytest
 
-COSTLY = ("world", "rig", "stack", "ray_head")  # fixtures that start whole stacks, or Ray
+COSTLY = ("world", "rig", "stack", "ray_head", "town")  # fixtures that start whole stacks, or Ray
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -34,3 +34,13 @@ def on_stage(stage: Any, database_url: str, program: Any) -> Any:
         return stage(program.build, ServiceSettings, identity="trainer", database_url=database_url, **settings)
 
     return put
+
+
+@pytest.fixture
+def on_sqlite(stage: Any, sqlite_url: str, program: Any) -> Any:
+    """The same where the database is not the subject."""
+
+    def put(**settings: Any) -> Any:
+        return stage(program.build, ServiceSettings, identity="trainer", database_url=sqlite_url, **settings)
+
+    return put

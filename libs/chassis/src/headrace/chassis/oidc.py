@@ -109,7 +109,7 @@ class Issuer:
                 leeway=self.settings.leeway_s,
                 options={"require": _REQUIRED},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, TypeError, ValueError, RecursionError) as error:
             raise Unauthorised(f"this token is not accepted: {error}") from error
         return self._caller(claims)
 

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from headrace.chassis.edge import PUBLIC
 from headrace.chassis.problems import PROBLEM
@@ -35,21 +35,21 @@ class Unguarded(Exception):
     """A route asks for no scope; deny by default means that the service does not start with it."""
 
 
-def scopes_of(route: APIRoute) -> frozenset[str]:
+def scopes_of(route: RouteContext) -> frozenset[str]:
     """The scopes that a route asks for."""
     return frozenset(_scopes(route.dependant))
 
 
 def guard(app: FastAPI) -> None:
     """Refuse to start with a route that asks for no scope; raises Unguarded, naming it."""
-    open_ = [each.path for each in routes(app) if not scopes_of(each) and each.path not in PUBLIC]
+    open_ = [str(each.path) for each in routes(app) if not scopes_of(each) and each.path not in PUBLIC]
     if open_:
         raise Unguarded(f"give these routes a scope with requires(...): {', '.join(open_)}")
 
 
-def routes(app: FastAPI) -> Iterator[APIRoute]:
-    """The application's own routes, without those of its pages."""
-    return (each for each in app.routes if isinstance(each, APIRoute))
+def routes(app: FastAPI) -> Iterator[RouteContext]:
+    """The application's own routes as they are reached, those of included routers too; not those of its pages."""
+    return (each for each in iter_route_contexts(app.routes) if isinstance(each.original_route, APIRoute))
 
 
 def describe(app: FastAPI) -> None:

@@ -26,6 +26,7 @@ from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
 from headrace.chassis.protocol import BoundedProtocol
 from headrace.chassis.service import Loop, Runtime, Service
+from headrace.chassis.settings import ServiceSettings
 from headrace.chassis.telemetry import configure_traces
 from headrace.contracts.topology import ConsumerSpec, load_topology
 
@@ -44,30 +45,34 @@ def run(service: Service) -> None:
 
 async def _serve(service: Service) -> None:
     async with running(service, on_fatal=_die) as app:
-        settings = service.settings
-        config = uvicorn.Config(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            http=BoundedProtocol,
-            server_header=False,
-            ssl_certfile=settings.http_tls_cert,
-            ssl_keyfile=settings.http_tls_key,
-            timeout_graceful_shutdown=max(1, int(settings.drain_s * HTTP_SHARE)),
-        )
-        server = _Server(config)
+        server = http_server(app, service.settings)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
-        log.info("started", http=settings.http_address)
+        log.info("started", http=service.settings.http_address)
         await server.serve()
     log.info("stopped")
 
 
-class _Server(uvicorn.Server):
+def http_server(app: FastAPI, settings: ServiceSettings) -> "HttpServer":
+    """The HTTP port of a service, not yet open."""
+    config = uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http=BoundedProtocol,
+        server_header=False,
+        ssl_certfile=settings.http_tls_cert,
+        ssl_keyfile=settings.http_tls_key,
+        timeout_graceful_shutdown=max(1, int(settings.drain_s * HTTP_SHARE)),
+    )
+    return HttpServer(config)
+
+
+class HttpServer(uvicorn.Server):
     """uvicorn without its own signal handlers."""
 
     def leave(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 
 from headrace.chassis import Service, ServiceSettings
 from headrace.testkit.broker import Broker, started
@@ -16,11 +17,18 @@ from headrace.testkit.databases import Postgres
 from headrace.testkit.patience import eventually as _eventually
 from headrace.testkit.s3 import S3, Seaweed, given
 from headrace.testkit.stage import Stage
+from headrace.testkit.town import Town
 
 S = TypeVar("S", bound=ServiceSettings)
 Staging = Callable[..., Stage]
 
 _PREFIXES = count()
+
+
+def pytest_configure() -> None:
+    """Tracebacks in logs stay plain: drawing them with every local variable takes seconds."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 @pytest.fixture
@@ -47,6 +55,13 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 def s3(s3_server: S3) -> S3:
     """Fresh buckets: `.settings`, and stores that may do everything, `.store` (async) and `.sync`."""
     return s3_server.fresh(f"test{next(_PREFIXES)}-")
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Town]:
+    """Every service over HTTP, with a key of each role and an identity provider."""
+    with Town(tmp_path_factory.mktemp("town"), s3_server.fresh("town-")) as every:
+        yield every
 
 
 @pytest.fixture(scope="session")
