@@ -70,8 +70,27 @@ up: setup ## start the embedded stack in the background
 down: setup ## stop it
 	.venv/bin/headrace down
 
+# Compose v2 where it is installed, else docker-compose 1.29; both build with BuildKit
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+compose-%: export DOCKER_BUILDKIT := 1
+compose-%: export COMPOSE_DOCKER_CLI_BUILD := 1
+images: export DOCKER_BUILDKIT := 1
+images: export COMPOSE_DOCKER_CLI_BUILD := 1
+
+images: ## build the container images, and list their sizes (needs Docker)
+	$(COMPOSE) build
+	@docker image ls --filter reference='headrace/*' --format '{{.Repository}}:{{.Tag}}\t{{.Size}}' | sort
+
+compose-up: setup ## start everything as containers, wait until all are healthy, and fetch addresses and keys
+	$(COMPOSE) up -d
+	@until ! docker inspect -f '{{with .State.Health}}{{.Status}}{{end}}' $$($(COMPOSE) ps -q) | grep -q starting; do sleep 1; done
+	.venv/bin/headrace attach
+
+compose-down: ## stop them; their data stay in volumes
+	$(COMPOSE) down
+
 clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test faults demo bench schemas minio k8s browser up down clean denials
+.PHONY: help setup check test faults demo bench schemas minio k8s images compose-up compose-down browser up down clean denials

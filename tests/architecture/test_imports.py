@@ -13,11 +13,12 @@ ALLOWED: dict[str, set[str]] = {
     "frameworks": {"contracts"},
     "tlog": set(),
     "chassis": {"contracts", "bus"},
-    "local": {"contracts", "bus", "chassis"},
-    "client": {"contracts", "bus", "chassis", "local", "tlog"},
+    "provision": {"contracts", "bus", "chassis"},
+    "local": {"contracts", "bus", "chassis", "provision"},
+    "client": {"contracts", "bus", "chassis", "local", "provision", "tlog"},
     "testkit": {"contracts", "bus", "chassis", "objects", "local"},
 }
-ABOVE_SERVICES = {"client", "local", "testkit"}
+ABOVE_SERVICES = {"client", "local", "provision", "testkit"}
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib.request", "http.client", "urllib3", "websockets", "grpc"}
 IO = {
     "asyncio", "socket", "subprocess", "sqlite3", "sqlalchemy", "sqlmodel", "alembic", "nats",

@@ -20,11 +20,11 @@ from proxy import Proxy
 from headrace.bus import BrokerAway, BusSettings, Connection, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts import load_topology
-from headrace.local.access import ACCESS
 from headrace.local.buckets import make_buckets, make_users
 from headrace.local.identities import s3_keys, write_private
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
+from headrace.provision import ACCESS
 from headrace.testkit.ports import free_stretch, listens
 
 T = TypeVar("T")

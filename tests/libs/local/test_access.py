@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from headrace.local.access import ACCESS, BUCKETS, actions, policy
 from headrace.local.layout import OFFSETS, PORT_BASE, SPAN, Layout
+from headrace.provision.access import ACCESS, BUCKETS, actions, policy
 
 
 @pytest.mark.parametrize("name", ACCESS)

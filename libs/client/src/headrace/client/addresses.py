@@ -19,6 +19,7 @@ PORTS: Mapping[str, int] = {
     "inference": 8110,
 }
 FOLDER = ".headrace"
+COMPOSE = "compose"  # below it: what `headrace attach` fetched from the stack of containers
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,18 @@ def _from_url(url: str, key: str | None) -> Stack:
 
 def _from_folder(start: Path, key: str | None) -> Stack:
     for folder in (start, *start.parents):
-        for file in (folder / FOLDER / "stack.json", folder / FOLDER / "demo" / "stack.json"):
-            if file.is_file():
-                return _read(file, key)
+        for place in (folder / FOLDER, folder / FOLDER / "demo", folder / FOLDER / COMPOSE):
+            if (file := place / "stack.json").is_file():
+                return read_stack(file, key)
     raise NoStack(
         f"no running stack found: no {FOLDER}/stack.json in {start} or above. "
-        "Start one with `headrace up`, or name one with --url or HEADRACE_URL."
+        "Start one with `headrace up`, attach to one of containers with `headrace attach`, "
+        "or name one with --url or HEADRACE_URL."
     )
 
 
-def _read(file: Path, key: str | None) -> Stack:
+def read_stack(file: Path, key: str | None = None) -> Stack:
+    """The stack that a stack.json describes; `key` goes before the one that it names."""
     document = json.loads(file.read_text())
     nats = document.get("nats", {})
     return Stack(

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from headrace.contracts.broker import BrokerConfig, render_broker
 from headrace.contracts.topology import load_topology
-from headrace.local.access import ACCESS, actions
-from headrace.local.identities import S3Key, nats_keys, ray_token, write_private
+from headrace.local.identities import nats_keys, ray_token
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.minio import find_minio
+from headrace.provision import S3Key, write_private
+from headrace.provision.access import ACCESS, actions
 
 PREFIX = "headrace-"
 REGION = "us-east-1"

@@ -13,12 +13,12 @@ from typing import Any
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts.topology import load_topology
-from headrace.local.access import ACCESS
 from headrace.local.buckets import make_buckets, make_users
 from headrace.local.child import Child
-from headrace.local.identities import S3Key, s3_keys, write_private
+from headrace.local.identities import s3_keys
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
+from headrace.provision import ACCESS, S3Key, write_private
 
 SLOWEST = "monitor"  # its numeric libraries take twice as long to import as any other service's
 READY_S = 180.0  # a warm machine needs under 20; a cold one reads a gigabyte of Python first

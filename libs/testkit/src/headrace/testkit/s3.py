@@ -5,10 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+import httpx
+
+from headrace.local.minio import find_minio
 from headrace.objects import ObjectSettings, ObjectStore, SyncObjectStore, object_store, sync_object_store
 from headrace.testkit.ports import free_ports, listens, wait_until
 
@@ -77,6 +81,29 @@ class Seaweed:
         volumes = ["-master.volumeSizeLimitMB=64", "-volume.max=0", "-master.telemetry=false"]
         off = ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they listen on fixed ports, where two servers would collide
         return [_program("weed"), "-logtostderr=true", "server", "-s3", "-filer", *local, *ports, *grpc, *volumes, *off]
+
+
+def minio(folder: Path) -> Iterator[S3]:
+    """The real server, on a port of its own."""
+    port, log = free_ports(1)[0], folder / "minio.log"
+    environment = {**os.environ, "MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY}
+    command = [str(find_minio()), "server", str(folder / "data"), "--address", f"127.0.0.1:{port}", "--quiet"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    wait_until(lambda: _healthy(port), process, log)
+    yield S3(ObjectSettings(endpoint=f"http://127.0.0.1:{port}", access_key=ACCESS_KEY, secret_key=SECRET_KEY))
+    process.kill()
+    process.wait(10)
+
+
+def _healthy(port: int) -> bool:
+    """The port opens a moment before the server is ready, and it then asks callers to come back in a minute."""
+    if not listens(port):
+        return False
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/minio/health/ready", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def given() -> S3 | None:

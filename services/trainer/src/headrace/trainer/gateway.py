@@ -17,6 +17,7 @@ from uuid import uuid4
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
+from headrace.trainer.node import join
 from headrace.trainer.work.actor import Actor
 
 _REPORT_WITHIN = 0.25  # seconds given to all workers together to report; who is late is asked for again next time
@@ -30,6 +31,7 @@ class Config:
 
     namespace: str
     address: str | None
+    join: bool
     local_cpus: int
     objects: str
     job_bytes: int
@@ -204,7 +206,8 @@ def _answer(connection: socket.socket, number: int, result: Any) -> None:
 def _connect(config: Config) -> None:
     common: dict[str, Any] = {"namespace": config.namespace, "log_to_driver": False, "logging_level": "ERROR"}
     if config.address:
-        ray.init(address=config.address, **common)
+        here: dict[str, Any] = {"_node_ip_address": join(config.address)} if config.join else {}
+        ray.init(address=config.address, **here, **common)
     else:
         ray.init(num_cpus=config.local_cpus, include_dashboard=False, object_store_memory=100 << 20, **common)
 

@@ -19,6 +19,7 @@ class RaySettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     address: str | None
+    join: bool
     token_file: Path | None
     namespace: str
     local_cpus: int
@@ -38,6 +39,7 @@ class RaySettings(BaseModel):
         told = {
             "namespace": self.namespace,
             "address": self.address,
+            "join": self.join,
             "local_cpus": self.local_cpus,
             "objects": objects,
             "job_bytes": self.job_memory_mb * _MIB,
@@ -52,6 +54,7 @@ class TrainerSettings(ServiceSettings):
     """The trainer's own settings beside every service's."""
 
     ray_address: str | None = None  # unset: a Ray of its own, which ends with the trainer
+    ray_join: bool = False  # the head runs elsewhere: this machine joins its cluster, as a node that offers nothing
     ray_token_file: Path | None = None
     ray_namespace: str = "headrace"
     ray_local_cpus: int = 2  # of a Ray of its own: the smallest machine we promise to run on
@@ -81,6 +84,7 @@ class TrainerSettings(ServiceSettings):
         """What compute needs of these."""
         return RaySettings(
             address=self.ray_address,
+            join=self.ray_join,
             token_file=self.ray_token_file,
             namespace=self.ray_namespace,
             local_cpus=self.ray_local_cpus,

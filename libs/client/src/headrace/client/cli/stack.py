@@ -1,5 +1,6 @@
-"""Commands about the embedded stack: up, down, status, logs."""
+"""Commands about stacks: the embedded one's up, down, status and logs; attach to one of containers."""
 
+import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from headrace.client.cli.session import Json, answer, progress_console, say, table
+from headrace.client.compose import attach as fetch
 from headrace.client.errors import HeadraceError
 from headrace.local import PORT_BASE, Part, Stack, StackError
 
@@ -19,7 +21,7 @@ DEMO = Path("demo")  # the demo's stack lies inside, so that its story begins wi
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, down, status, logs):
+    for command in (up, down, status, logs, attach):
         app.command()(command)
 
 
@@ -68,6 +70,16 @@ def logs(
             print(line)
     except StackError as error:
         raise HeadraceError(str(error)) from error
+
+
+def attach(
+    project: Annotated[Path, typer.Option("--project", help="The folder of the compose file.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Fetch addresses and keys of the stack that runs as containers; every command finds them from then on."""
+    file = fetch(project.resolve())
+    addresses = json.loads(file.read_text())
+    answer(addresses, as_json, lambda: _tell_addresses(addresses["services"]))
 
 
 def _stacks(folder: Path) -> list[Stack]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from headrace.client.addresses import Stack as Addresses
-from headrace.client.addresses import find_stack
+from headrace.client.addresses import read_stack
+from headrace.client.compose import attach
 from headrace.client.demo.checks import Evidence, check_all
 from headrace.client.demo.chronicle import Chronicle
 from headrace.client.demo.meter import Meter
@@ -32,7 +33,7 @@ class Wish:
     port_base: int
     until: int  # last month of the year that is replayed
     keep: bool
-    target: str  # embedded: a stack of its own; compose: the one that runs
+    target: str  # embedded: a stack of its own; compose: the containers that run from this folder's compose file
 
 
 def play(wish: Wish, console: Console) -> Document:
@@ -42,7 +43,7 @@ def play(wish: Wish, console: Console) -> Document:
     """
     wish.folder.mkdir(parents=True, exist_ok=True)
     if wish.target == "compose":
-        return _play_on(find_stack(), [], wish, console)
+        return _play_on(read_stack(attach(Path.cwd())), [], wish, console)
     stack = _fresh(wish)
     with console.status("starting the stack") as line:
         try:

@@ -1,0 +1,77 @@
+"""`python -m headrace.provision secrets|parts|attach`: what must be there before services start.
+
+secrets: make every secret that is missing, and hand each part its own. Needs no network.
+parts:   databases, buckets, users and streams; safe to run again at any time.
+attach:  print, as JSON, what a person needs to talk to the installation.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+
+from headrace.bus import BusSettings, connect, provision_patiently
+from headrace.contracts.topology import load_topology
+from headrace.provision.buckets import ObjectServer, make_buckets, make_users
+from headrace.provision.databases import make_databases
+from headrace.provision.settings import ProvisionSettings
+from headrace.provision.vault import PEOPLE, Vault
+
+
+def make_secrets(settings: ProvisionSettings) -> None:
+    """Secrets, made where they are missing and handed out."""
+    Vault(settings).hand_out()
+
+
+def make_parts(settings: ProvisionSettings) -> None:
+    """Everything that services find and do not make."""
+    asyncio.run(_databases_and_streams(settings))
+    server = _object_server(settings)
+    make_buckets(server, versioned=settings.s3_versioned, lock_days=settings.s3_lock_days, wait=60)
+    if settings.own_keys and settings.s3_users == "minio":
+        make_users(server, Vault(settings).s3_keys())
+
+
+def attach(settings: ProvisionSettings) -> None:
+    """Print the administrator's key, the nkey seeds and passwords of people, and the ports that are published."""
+    vault = Vault(settings)
+    seeds = {name: vault.seed(name).read_text().strip() for name in PEOPLE}
+    passwords = {"grafana": vault.grafana()}
+    print(json.dumps({"key": vault.api_key(), "seeds": seeds, "passwords": passwords, "ports": settings.published}))
+
+
+async def _databases_and_streams(settings: ProvisionSettings) -> None:
+    vault = Vault(settings)
+    admin = vault.database_url("postgres", vault.database_root())
+    await make_databases(admin, vault.database_passwords())
+    connection = await connect(
+        BusSettings(settings.nats_url, "provisioner", vault.seed("provisioner")), name="provisioner"
+    )
+    for line in await provision_patiently(connection, load_topology(), replicas=settings.nats_replicas):
+        print(line)
+    await connection.close()
+
+
+def _object_server(settings: ProvisionSettings) -> ObjectServer:
+    root = Vault(settings).s3_keys()["root"]
+    return ObjectServer(settings.s3_endpoint, root, settings.s3_region, settings.s3_bucket_prefix, settings.s3_tls_ca)
+
+
+COMMANDS: Mapping[str, Callable[[ProvisionSettings], None]] = {
+    "secrets": make_secrets,
+    "parts": make_parts,
+    "attach": attach,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that the arguments name."""
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    COMMANDS[arguments[0]](ProvisionSettings())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

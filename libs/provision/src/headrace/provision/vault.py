@@ -1,0 +1,128 @@
+"""All secrets of an installation, and what of them is handed to each part: its own, and nothing else."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
+from headrace.contracts.broker import BrokerConfig, render_broker
+from headrace.contracts.topology import load_topology
+from headrace.provision.access import ACCESS
+from headrace.provision.secrets import S3Key, nats_keys, s3_keys, secret, write_private
+from headrace.provision.settings import ProvisionSettings
+
+SERVICES = ("ingest", "trainer", "registry", "deployer", "monitor", "audit")
+REPLICA = "inference"
+PEOPLE = ("operator", "outsider")
+BROKER_PORT, BROKER_HTTP_PORT = 4222, 8222
+
+
+class Vault:
+    """The secrets, made where they are missing; what is there is never changed."""
+
+    def __init__(self, settings: ProvisionSettings) -> None:
+        self._settings = settings
+        self._folder = settings.vault
+
+    def seed(self, identity: str) -> Path:
+        """The file with an identity's nkey seed."""
+        return self._folder / "nats" / f"{identity}.nk"
+
+    def s3_keys(self) -> Mapping[str, S3Key]:
+        """Each identity's key to the object store: its own, or the one that was given for all."""
+        told = self._settings
+        if not told.own_keys:
+            return dict.fromkeys(("root", *ACCESS), S3Key(told.s3_access_key, told.s3_secret_key))
+        return s3_keys(self._folder / "s3.json", ACCESS)
+
+    def database_passwords(self) -> dict[str, str]:
+        """Each service's password."""
+        return {name: secret(self._folder / "databases" / name) for name in SERVICES}
+
+    def database_root(self) -> str:
+        """The password of who may make databases."""
+        return secret(self._folder / "databases" / "root")
+
+    def grafana(self) -> str:
+        """The password of Grafana's administrator."""
+        return secret(self._folder / "grafana")
+
+    def api_key(self) -> str:
+        """The administrator's API key; it is made together with the file of all keys, at the first call."""
+        file = self._folder / "admin.key"
+        if not file.is_file():
+            key, keys = new_key(new_keys(), "admin", ROLES["admin"])
+            write_keys(self._folder / "keys.json", keys)
+            write_private(file, key)
+        return file.read_text().strip()
+
+    def hand_out(self) -> None:
+        """Write into each part's folder what is its own, for its user alone to read."""
+        for name, text in self._handed():
+            write_private(self._settings.handed / name, text)
+        self._hand_out_keys()
+        for folder in (self._folder, *self._settings.handed.iterdir()):
+            _give(folder, self._settings.owner)
+
+    def _handed(self) -> Iterator[tuple[str, str]]:
+        """Files by part and name, with what they hold."""
+        root = self.s3_keys()["root"]
+        yield "nats/nats.conf", self._broker()
+        yield "postgres/password", self.database_root()
+        yield "minio/env", _lines({"MINIO_ROOT_USER": root.access, "MINIO_ROOT_PASSWORD": root.secret})
+        yield "grafana/password", self.grafana()
+        yield "ray/ray.token", self._ray_token()
+        yield "trainer/ray.token", self._ray_token()
+        yield "audit/audit.key", secret(self._folder / "audit.key")
+        for name in (*SERVICES, REPLICA):
+            yield f"{name}/nats.nk", self.seed(name).read_text()
+            yield f"{name}/env", _lines(self._environment(name))
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """The settings of a service that are secret."""
+        found: dict[str, str] = {}
+        if name in SERVICES:
+            password = self.database_passwords()[name]
+            found["HEADRACE_DATABASE_URL"] = self.database_url(name, password, "postgresql+asyncpg")
+        if key := self.s3_keys().get(name):
+            found |= {"HEADRACE_S3_ACCESS_KEY": key.access, "HEADRACE_S3_SECRET_KEY": key.secret}
+        return found
+
+    def database_url(self, name: str, password: str, scheme: str = "postgresql") -> str:
+        """The URL of a database whose role has its name."""
+        return f"{scheme}://{name}:{password}@{self._settings.database_host}/{name}"
+
+    def _broker(self) -> str:
+        told = self._settings
+        config = BrokerConfig(
+            store=told.nats_store,
+            host="0.0.0.0",
+            port=BROKER_PORT,
+            http_port=BROKER_HTTP_PORT,
+            max_file_store=told.nats_max_file_store,
+        )
+        return render_broker(config, load_topology(), nats_keys(self._folder / "nats"))
+
+    def _ray_token(self) -> str:
+        return secret(self._folder / "ray.token")
+
+    def _hand_out_keys(self) -> None:
+        """The API keys are handed out once: who makes or revokes keys later does so in the file that services read."""
+        self.api_key()
+        file = self._settings.handed / "keys" / "keys.json"
+        if not file.is_file():
+            write_private(file, (self._folder / "keys.json").read_text())
+
+
+def _lines(variables: Mapping[str, str]) -> str:
+    """A file that a shell reads; none of the values holds a quote."""
+    return "".join(f"{name}='{value}'\n" for name, value in variables.items())
+
+
+def _give(folder: Path, owner: int) -> None:
+    """Make a user the owner of a folder and all that is in it, where this process may."""
+    for path in (folder, *folder.rglob("*")):
+        if path.stat().st_uid != owner:
+            os.chown(path, owner, owner)
+        if path.is_dir():
+            path.chmod(0o700)

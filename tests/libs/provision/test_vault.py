@@ -1,0 +1,122 @@
+"""Secrets: made once, kept, and handed to each part alone."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from headrace.chassis.auth import read_keys
+from headrace.contracts.topology import load_topology
+from headrace.provision.__main__ import main
+from headrace.provision.settings import ProvisionSettings
+from headrace.provision.vault import REPLICA, SERVICES, Vault
+
+PARTS = ("nats", "postgres", "minio", "ray", "grafana", *SERVICES, REPLICA)
+
+
+def settings(folder: Path, **told: str) -> ProvisionSettings:
+    """An installation's folders; its files belong to whoever runs the test."""
+    for part in PARTS:
+        (folder / "handed" / part).mkdir(parents=True, exist_ok=True)
+    return ProvisionSettings(vault=folder / "vault", handed=folder / "handed", owner=os.getuid(), **told)
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Every file below a folder, with what it holds."""
+    return {str(each.relative_to(folder)): each.read_text() for each in folder.rglob("*") if each.is_file()}
+
+
+def test_nobody_else_reads_a_secret(tmp_path: Path) -> None:
+    """Neither in the vault nor where it was handed to."""
+    Vault(settings(tmp_path)).hand_out()
+
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.rglob("*") if each.is_file()}
+    assert modes == {0o600}
+    assert {stat.S_IMODE((tmp_path / "handed" / part).stat().st_mode) for part in PARTS} == {0o700}
+
+
+def test_handing_out_again_changes_nothing(tmp_path: Path) -> None:
+    """The job runs at every start; who was known stays known."""
+    Vault(settings(tmp_path)).hand_out()
+    before = files(tmp_path)
+
+    Vault(settings(tmp_path)).hand_out()
+
+    assert files(tmp_path) == before
+
+
+def test_keys_that_were_made_later_stay(tmp_path: Path) -> None:
+    """The file of API keys is people's own once it was handed out."""
+    vault = Vault(settings(tmp_path))
+    vault.hand_out()
+    keys = tmp_path / "handed/keys/keys.json"
+    changed = keys.read_text().replace('"admin"', '"somebody"')
+    keys.write_text(changed)
+
+    vault.hand_out()
+
+    assert keys.read_text() == changed
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_handed_its_own_alone(tmp_path: Path, service: str) -> None:
+    """Its broker seed, its database and its object store key; of nobody else's anything."""
+    told = settings(tmp_path)
+    vault = Vault(told)
+    vault.hand_out()
+
+    handed = "\n".join(files(tmp_path / "handed" / service).values())
+    others = [name for name in load_topology().identities if name != service]
+    passwords = vault.database_passwords()
+    assert f"postgresql+asyncpg://{service}:{passwords[service]}@" in handed
+    assert not [name for name in others if vault.seed(name).read_text() in handed]
+    assert not [name for name, password in passwords.items() if name != service and password in handed]
+    assert not [name for name, key in vault.s3_keys().items() if name != service and key.secret in handed]
+
+
+def test_the_broker_is_told_who_may_what_and_writes_through(tmp_path: Path) -> None:
+    """Identities by their public halves, a quota, and every message on the disk before it is acknowledged."""
+    vault = Vault(settings(tmp_path))
+    vault.hand_out()
+
+    config = (tmp_path / "handed/nats/nats.conf").read_text()
+    assert "sync_interval: always" in config
+    assert "max_file_store: " in config
+    assert config.count("nkey: U") == len(load_topology().identities)
+    assert vault.seed("audit").read_text() not in config
+
+
+def test_a_store_of_others_is_used_with_the_key_that_was_given(tmp_path: Path) -> None:
+    """Every service gets that key; none is made up."""
+    Vault(settings(tmp_path, s3_access_key="given", s3_secret_key="for-all")).hand_out()
+
+    for name in ("ingest", "audit", REPLICA):
+        handed = (tmp_path / "handed" / name / "env").read_text()
+        assert "HEADRACE_S3_ACCESS_KEY='given'\nHEADRACE_S3_SECRET_KEY='for-all'\n" in handed
+    assert not (tmp_path / "vault/s3.json").exists()
+
+
+def test_a_person_is_told_what_people_need(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that the services know, the seeds of people and of no service, and where things answer."""
+    Vault(settings(tmp_path)).hand_out()
+    monkeypatch.setenv("HEADRACE_VAULT", str(tmp_path / "vault"))
+    monkeypatch.setenv("HEADRACE_PUBLISHED", '{"ingest": 8101}')
+
+    assert main(["attach"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    known = read_keys(tmp_path / "handed/keys/keys.json").find(told["key"])
+    assert known is not None
+    assert known.name == "admin"
+    assert told["seeds"].keys() == {"operator", "outsider"}
+    assert told["ports"] == {"ingest": 8101}
+
+
+def test_an_unknown_job_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what there is."""
+    assert main(["everything"]) == 2
+    assert "secrets|parts|attach" in capsys.readouterr().err
