@@ -14,10 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from invariants import Findings, check
 from load import Load
-from report import Report, Row
+from report import FIGURES, README, Report, Row
 from rig import Rig
 
-REPORT = Report()
+WHOLE = os.environ.get("HEADRACE_FAULTS") == "all"  # `make faults`, or pieces of it, fill the table of the README
+REPORT = Report(FIGURES if WHOLE else Path(".headrace/faults/figures.json"))
 _TRIALS = count()
 Trial = Callable[..., Load]
 
@@ -77,9 +78,9 @@ def row() -> Callable[[str], Row]:
     return REPORT.row
 
 
-def pytest_sessionfinish() -> None:
-    """Write the table; into the README where the whole suite ran."""
-    if REPORT.rows:
-        whole = os.environ.get("HEADRACE_FAULTS") == "all"
-        readme = Path(__file__).with_name("README.md") if whole else None
-        REPORT.write(Path(".headrace/faults"), readme)
+@pytest.fixture(autouse=True)
+def _reported(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test finds is in the table as soon as it ends, however it ends."""
+    REPORT.begin(request.node.nodeid.partition("tests/faults/")[2].partition("@")[0])
+    yield
+    REPORT.write(README if WHOLE else None)

@@ -62,6 +62,7 @@ class Load:
         self.requests = list(self._make())
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._ended, self.asked = threading.Event(), 0
         self.first = {stream: self.last(stream) + 1 for stream in ("EVENTS", "REQUESTS", "PARKED")}
 
     def _make(self) -> Iterator[tuple[Event, Envelope]]:
@@ -106,6 +107,14 @@ class Load:
             raise self._error
         return self
 
+    def enough(self) -> "Load":
+        """Ask for no more than has been asked; the rest was never part of the load."""
+        self._ended.set()
+        self.finish()
+        self.requests = self.requests[: self.asked]
+        self.count = self.asked
+        return self
+
     def run(self) -> "Load":
         """All of it."""
         return self.start().finish()
@@ -137,6 +146,9 @@ class Load:
 
         sending = []
         for _, envelope in self.requests:
+            if self._ended.is_set():
+                break
+            self.asked += 1
             sending.append(asyncio.create_task(one(envelope)))
             await asyncio.sleep(self.pace_s)
         await asyncio.gather(*sending)

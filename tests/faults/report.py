@@ -1,9 +1,16 @@
-"""What the suite found, as the table of the README: one line a fault."""
+"""What the suite found, as the table of the README: one line a fault, written anew after every test.
+
+Each test's figures are kept in `figures.json` under the test's name, so that a run in pieces adds up, a test that runs
+again replaces what it found before, and a run that is cut off leaves all that was measured until then.
+"""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+HERE = Path(__file__).parent
+FIGURES, README = HERE / "figures.json", HERE / "README.md"
 COLUMNS = ("fault", "trials", "kill points", "events", "lost", "doubled", "recovery p50 / p95 / max")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
@@ -15,15 +22,19 @@ class Row:
 
     fault: str
     trials: int = 0
-    points: str = ""
+    points: list[str] = field(default_factory=list)  # fault points that a process died at
+    points_of: int = 0
     events: int = 0
     lost: int = 0
     doubled: int = 0
     recovery: list[float] = field(default_factory=list)
+    note: str = ""  # what else was measured
 
     def line(self) -> str:
         """As a line of the table."""
-        cells = (self.fault, f"{self.trials}", self.points, f"{self.events:,}", *self._counts(), self._recovery())
+        points = f"{len(set(self.points))} of {self.points_of}" if self.points_of else ""
+        name = f"{self.fault}: {self.note}" if self.note else self.fault
+        cells = (name, f"{self.trials}", points, f"{self.events:,}", *self._counts(), self._recovery())
         return "| " + " | ".join(cells) + " |"
 
     def _counts(self) -> tuple[str, str]:
@@ -38,29 +49,61 @@ class Row:
 
 
 class Report:
-    """Rows by fault, in the order in which they were first tried."""
+    """Rows by test and fault: those of earlier runs, and those of this one."""
 
-    def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
+    def __init__(self, figures: Path) -> None:
+        self._figures = figures
+        self.rows: dict[str, list[Row]] = {}
+        if figures.is_file():
+            kept = json.loads(figures.read_text())
+            self.rows = {test: [Row(**row) for row in rows] for test, rows in kept.items()}
+
+    def begin(self, test: str) -> None:
+        """A test begins; what it found earlier is forgotten when it finds something."""
+        self._test, self._fresh = test, True
 
     def row(self, fault: str) -> Row:
-        """The row of a fault."""
-        return self.rows.setdefault(fault, Row(fault))
+        """The present test's row of a fault."""
+        if self._fresh:
+            self.rows[self._test], self._fresh = [], False
+        mine = self.rows[self._test]
+        found = next((row for row in mine if row.fault == fault), None)
+        if found is None:
+            mine.append(found := Row(fault))
+        return found
 
     def table(self) -> str:
-        """All rows."""
-        return "\n".join([HEAD, *(row.line() for row in self.rows.values())])
+        """One line a fault, over all tests."""
+        faults: dict[str, list[Row]] = {}
+        for rows in self.rows.values():
+            for row in rows:
+                faults.setdefault(row.fault, []).append(row)
+        return "\n".join([HEAD, *(_sum(fault, rows).line() for fault, rows in sorted(faults.items()))])
 
-    def write(self, folder: Path, readme: Path | None) -> None:
+    def write(self, readme: Path | None) -> None:
         """Keep the figures, and put the table into a README between its marks."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "faults.json").write_text(json.dumps([asdict(row) for row in self.rows.values()], indent=2))
-        (folder / "faults.md").write_text(self.table() + "\n")
-        if readme is not None and readme.is_file():
+        self._figures.parent.mkdir(parents=True, exist_ok=True)
+        kept = {test: [asdict(row) for row in rows] for test, rows in sorted(self.rows.items())}
+        self._figures.write_text(json.dumps(kept, indent=1) + "\n")
+        if readme is not None:
             text = readme.read_text()
             before, _, rest = text.partition(BEGIN)
             _, _, after = rest.partition(END)
             readme.write_text(f"{before}{BEGIN}\n{self.table()}\n{END}{after}")
+
+
+def _sum(fault: str, rows: Iterable[Row]) -> Row:
+    whole = Row(fault)
+    for row in rows:
+        whole.trials += row.trials
+        whole.points += row.points
+        whole.points_of = max(whole.points_of, row.points_of)
+        whole.events += row.events
+        whole.lost += row.lost
+        whole.doubled += row.doubled
+        whole.recovery += [round(each, 2) for each in row.recovery]
+        whole.note = row.note or whole.note
+    return whole
 
 
 def _bounded(count: int, of: int) -> str:

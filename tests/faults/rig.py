@@ -212,6 +212,15 @@ class Rig:
 
         return asyncio.run(asyncio.wait_for(asked(), PATIENCE_S))
 
+    def said(self) -> int:
+        """How many messages were ever taken by the streams that everybody hears."""
+
+        async def ask(connection: Connection) -> int:
+            told = [await connection.request(f"STREAM.INFO.{name}") for name in ("EVENTS", "REQUESTS")]
+            return sum(int(each["state"]["last_seq"]) for each in told)
+
+        return self.admin(ask)
+
     def provision(self) -> None:
         """Streams and durables."""
         self.ready("nats")

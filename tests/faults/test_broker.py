@@ -5,12 +5,14 @@ import time
 from typing import Any
 
 import pytest
+from disks import fill, small_disk
 
 from headrace.contracts import load_topology
 from headrace.local.layout import SERVICES
 
 pytestmark = pytest.mark.faults
 AWAY_S = 20.0  # ten minutes, at a thirtieth
+ROOM_MB = 192  # the broker's disk
 FULL = 40_000  # bytes that are left in the stream when its quota is set
 
 
@@ -83,6 +85,23 @@ def test_out_of_quota(rig: Any, trial: Any, judged: Any) -> None:
     load.finish()
     _resize(rig, usual)
     judged("broker out of quota", load)
+
+
+def test_disk_full(rig: Any, trial: Any, judged: Any) -> None:
+    """Nothing is stored any more: outboxes wait; with room again, and the restart that the broker needs, all go on."""
+    disk = rig.layout.data("nats")
+    with small_disk(disk, ROOM_MB, before=lambda: rig.stop("nats"), after=lambda: rig.start("nats")):
+        rig.ready("nats")
+        load = trial().start()
+        load.sent(0.2)
+        fill(disk / "filler")
+        rig.until(lambda: "outbox" in rig.problems("registry"), "registry says that its outbox waits")
+        (disk / "filler").unlink()
+        if not rig.is_ready("nats"):  # it says so itself, and whoever watches it starts it anew
+            rig.kill("nats")
+            rig.start("nats")
+            rig.ready("nats")
+        judged("broker out of disk", load.finish())
 
 
 def _resize(rig: Any, room: int | None) -> int:

@@ -2,13 +2,11 @@
 
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import fill, small_disk
 
 pytestmark = pytest.mark.faults
 ROOM_MB = 24
@@ -52,51 +50,17 @@ def test_restored_from_an_older_copy(rig: Any, service: str, trial: Any, judged:
 @pytest.mark.parametrize("service", ["registry", "monitor"])
 def test_disk_full(rig: Any, service: str, trial: Any, judged: Any) -> None:
     """No commit, no acknowledgement; when there is room again all goes on by itself."""
-    with _small_disk(rig, service) as disk:
+    disk, filler = rig.layout.data(service), rig.layout.data(service) / "filler"
+
+    def again() -> None:
+        rig.start(service)
+        rig.ready(service)
+
+    with small_disk(disk, ROOM_MB, before=lambda: rig.stop(service), after=again):
         load = trial().start()
         load.sent(0.2)
-        filler = disk / "filler"
-        _fill(filler)
+        fill(filler)
         rig.until(lambda: {"handling", "outbox"} & set(rig.problems(service)), f"{service} says that its disk is full")
         load.finish()
         filler.unlink()
         judged("database's disk full", load)
-
-
-@contextmanager
-def _small_disk(rig: Any, service: str) -> Iterator[Path]:
-    """The service's data on a file system of their own."""
-    folder, aside = rig.layout.data(service), rig.layout.data(f"{service}-aside")
-    rig.stop(service)
-    shutil.copytree(folder, aside)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM_MB}m", "tmpfs", str(folder)]
-    mounted = subprocess.run(mount, check=False, capture_output=True)
-    if mounted.returncode:
-        shutil.rmtree(aside)
-        rig.start(service)
-        pytest.skip("a small disk is a tmpfs, and mounting one takes root: " + mounted.stderr.decode().strip())
-    shutil.copytree(aside, folder, dirs_exist_ok=True)
-    rig.start(service)
-    rig.ready(service)
-    try:
-        yield folder
-    finally:
-        rig.stop(service)
-        shutil.rmtree(aside)
-        shutil.copytree(folder, aside)
-        subprocess.run(["umount", str(folder)], check=True)
-        shutil.copytree(aside, folder, dirs_exist_ok=True)
-        shutil.rmtree(aside)
-        rig.start(service)
-        rig.ready(service)
-
-
-def _fill(file: Path) -> None:
-    """Until nothing fits any more."""
-    with file.open("wb", buffering=0) as out:
-        for size in (1 << 20, 1 << 12, 1):
-            try:
-                while out.write(b"\0" * size):
-                    pass
-            except OSError:
-                continue

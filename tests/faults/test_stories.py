@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from story import Story
-from test_kill_points import COVERED, EVERY, FAULT
+from test_kill_points import EVERY, FAULT
 
 pytestmark = pytest.mark.faults
 # where each point of a service's own is passed: by whom
@@ -45,13 +45,14 @@ def told(rig: Any, usual: Any, row: Callable[[str], Any], tmp_path: Path) -> Cal
 
     def tell(fault: str, name: str, disturb: Callable[[Story], None], *, trials: int = 1) -> None:
         story, line = Story(rig, name, tmp_path), row(fault)
+        before = rig.said()
         disturbing = threading.Thread(target=disturb, args=(story,))
         disturbing.start()
         state = story.tell()
         disturbing.join(60)
         rig.quiet()
         line.trials += trials
-        line.events += 100  # about; a story is some hundred events
+        line.events += rig.said() - before
         if state != usual:
             line.lost += 1
         assert state == usual, fault
@@ -72,12 +73,11 @@ def test_a_part_killed_at_a_point_of_its_own(rig: Any, point: str, told: Any, ro
             rig.processes.pop(part)
             rig.start(part)
             rig.ready(part)
-            COVERED.add(point)
+            row(FAULT).points, row(FAULT).points_of = [point], len(EVERY)
             row(FAULT).recovery.append(time.monotonic() - began)
 
     told(FAULT, point.replace(".", "-").replace("_", "-"), again)
-    row(FAULT).points = f"{len(COVERED)} of {len(EVERY)}"
-    assert point in COVERED, f"{part} never came to {point}"
+    assert row(FAULT).points == [point], f"{part} never came to {point}"
 
 
 @pytest.mark.parametrize("who", ["worker", "head"])

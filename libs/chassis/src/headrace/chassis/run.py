@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -169,11 +170,17 @@ def intakes(runtime: Runtime) -> list[Intake]:
         service.subscriptions,
         wake=runtime.relay.wake,
         clock=service.clock,
-        patience=Patience(attempts=service.settings.parked_after_attempts),
+        patience=patience(service.settings),
         observe=metrics.observe,
     )
     specs = load_topology().consumers(service.name)
     return [Intake(runtime.connection, spec, _tap(runtime, spec) or runtime.inlet) for spec in specs]
+
+
+def patience(settings: ServiceSettings) -> Patience:
+    """How often a failing message is tried, and how long a handler may take."""
+    longest = timedelta(seconds=settings.longest_handler_s)
+    return Patience(attempts=settings.parked_after_attempts, longest=longest)
 
 
 def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:

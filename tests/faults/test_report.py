@@ -1,0 +1,36 @@
+"""The table of the README is what the tests have measured."""
+
+import ast
+from pathlib import Path
+
+from report import BEGIN, END, FIGURES, HERE, README, Report
+
+
+def test_the_table_is_that_of_the_figures() -> None:
+    """Nobody has written into it by hand."""
+    told = README.read_text().partition(BEGIN)[2].partition(END)[0].strip()
+
+    assert told == Report(FIGURES).table()
+
+
+def test_every_figure_is_of_a_test_that_there_is() -> None:
+    """A test that was renamed or removed takes its figures with it."""
+    there = {f"{file.name}::{name}" for file in HERE.glob("test_*.py") for name in _tests(file)}
+
+    assert {test.partition("[")[0] for test in Report(FIGURES).rows} <= there
+
+
+def test_figures_of_pieces_add_up_and_a_test_that_runs_again_replaces_its_own(tmp_path: Path) -> None:
+    """One line a fault; beside a zero stands what it rules out."""
+    figures = tmp_path / "figures.json"
+    for test, events in (("a", 100), ("b", 200), ("a", 400)):
+        report = Report(figures)
+        report.begin(test)
+        report.row("nothing").events += events
+        report.write(None)
+
+    assert Report(figures).table().splitlines()[-1] == "| nothing | 0 |  | 600 | 0 (< 5.0e-03) | 0 (< 5.0e-03) |  |"
+
+
+def _tests(file: Path) -> set[str]:
+    return {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
