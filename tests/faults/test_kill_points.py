@@ -38,18 +38,19 @@ def dies(rig: Any, service: str) -> bool:
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("third", range(3))
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_killed_at_every_point_loses_nothing_and_does_nothing_twice(
-    rig: Any, service: str, trial: Any, judged: Any, row: Callable[[str], Any]
+    rig: Any, service: str, third: int, trial: Any, judged: Any, row: Callable[[str], Any]
 ) -> None:
-    """One load lasts over all the deaths of a service."""
+    """One load lasts over a third of the deaths of a service."""
     own = [place.name for place in places() if place.member == service]
     load = trial(count=20_000, pace_s=0.05).start()
-    covered = chain(rig, service, COMMON + own, seed=SERVICES.index(service))
+    covered = chain(rig, service, (COMMON + own)[third::3], seed=3 * SERVICES.index(service) + third)
     load.enough()
     judged(FAULT, load, trials=len(covered))
     row(FAULT).points, row(FAULT).points_of = sorted(covered), len(EVERY)
-    assert len(covered) >= 4, f"{service} died only at {sorted(covered)}"
+    assert covered, f"{service} died nowhere"
 
 
 @pytest.mark.timeout(900)  # the first of them starts everything
