@@ -46,7 +46,7 @@ def test_a_handler_that(rig: Any, how: str, trial: Any, judged: Any) -> None:
         load.sent(0.3)
         poison = publish(rig, load.trial, how)
         load.finish()
-        rig.until(lambda: parked(rig, poison), f"{poison} is parked")
+        rig.until(lambda: parked(rig, poison), f"{poison} is parked", 400)  # ten seconds between deaths, and a start
         assert rig.rows("registry", "SELECT attempts FROM parked WHERE message_id = ?", poison) == [(ATTEMPTS,)]
         assert not rig.rows("registry", "SELECT name FROM models WHERE name = ?", f"poison-{load.trial}")
         judged(f"poison: handler {how}", load, poison={poison})
