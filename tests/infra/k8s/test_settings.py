@@ -42,14 +42,11 @@ def variables(rendering: Rendering, container: Object) -> dict[str, Any]:
     return found | {it["name"]: it.get("value") for it in container.get("env", [])}
 
 
-PENDING = {"headrace.provision"}
-
-
 def programs(rendering: Rendering) -> Iterator[tuple[Pod, Object, str]]:
     """Every container that runs a program of ours."""
     for pod in rendering.pods:
         for container in pod.containers:
-            if (name := module(container)) and name not in PENDING:
+            if name := module(container):
                 yield pod, container, name
 
 
@@ -94,9 +91,17 @@ def test_every_copy_waits_for_its_own_migrations(rendering: Rendering) -> None:
 def test_every_variable_is_a_setting(rendering: Rendering) -> None:
     """A misspelt one would be ignored, and its default taken."""
     for pod, container, name in programs(rendering):
-        known = {it for kind in settings_of(name) for it in names(kind)}
-        told = {it for it in variables(rendering, container) if it.startswith("HEADRACE_")}
-        assert told <= known | names(_objects()), f"{pod}: {name} knows no {sorted(told - known - names(_objects()))}"
+        known = {it for kind in settings_of(name) for it in names(kind)} | names(_objects())
+        told = {it["name"] for it in container.get("env", []) if it["name"].startswith("HEADRACE_")}
+        assert told <= known, f"{pod}: {name} knows no {sorted(told - known)}"
+
+
+def test_what_all_are_told_all_services_know(rendering: Rendering) -> None:
+    """The shared settings are of the chassis or of the object store."""
+    for config in rendering.kind("ConfigMap"):
+        told = {it for it in config["data"] if it.startswith("HEADRACE_")}
+        known = names(_objects()) | {it for kind in settings_of("headrace.chassis") for it in names(kind)}
+        assert told <= known, f"no service knows {sorted(told - known)}"
 
 
 def _objects() -> type[BaseSettings]:

@@ -1,8 +1,10 @@
-"""`python -m headrace.provision secrets|parts|attach`: what must be there before services start.
+"""`python -m headrace.provision secrets|parts|attach|streams|kubernetes`: what must be there before services start.
 
-secrets: make every secret that is missing, and hand each part its own. Needs no network.
-parts:   databases, buckets, users and streams; safe to run again at any time.
-attach:  print, as JSON, what a person needs to talk to the installation.
+secrets:    make every secret that is missing, and hand each part its own. Needs no network.
+parts:      databases, buckets, users and streams; safe to run again at any time.
+streams:    streams alone, where others make databases and buckets.
+attach:     print, as JSON, what a person needs to talk to the installation.
+kubernetes: make every secret that is missing, and print all of them as Secrets for `kubectl apply -f -`.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.contracts.topology import load_topology
+from headrace.provision import kubernetes
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
 from headrace.provision.databases import make_databases
 from headrace.provision.settings import ProvisionSettings
@@ -25,7 +28,10 @@ def make_secrets(settings: ProvisionSettings) -> None:
 
 def make_parts(settings: ProvisionSettings) -> None:
     """Everything that services find and do not make."""
-    asyncio.run(_databases_and_streams(settings))
+    vault = Vault(settings)
+    admin = vault.database_url("postgres", vault.database_root())
+    asyncio.run(make_databases(admin, vault.database_passwords()))
+    make_streams(settings)
     server = _object_server(settings)
     make_buckets(server, versioned=settings.s3_versioned, lock_days=settings.s3_lock_days, wait=60)
     if settings.own_keys and settings.s3_users == "minio":
@@ -40,13 +46,20 @@ def attach(settings: ProvisionSettings) -> None:
     print(json.dumps({"key": vault.api_key(), "seeds": seeds, "passwords": passwords, "ports": settings.published}))
 
 
-async def _databases_and_streams(settings: ProvisionSettings) -> None:
-    vault = Vault(settings)
-    admin = vault.database_url("postgres", vault.database_root())
-    await make_databases(admin, vault.database_passwords())
-    connection = await connect(
-        BusSettings(settings.nats_url, "provisioner", vault.seed("provisioner")), name="provisioner"
-    )
+def make_streams(settings: ProvisionSettings) -> None:
+    """Streams and durables, as the topology has them."""
+    asyncio.run(_streams(settings))
+
+
+def print_secrets(settings: ProvisionSettings) -> None:
+    """Print the Secrets of a namespace, as JSON."""
+    print(json.dumps(kubernetes.secrets(settings), indent=1))
+
+
+async def _streams(settings: ProvisionSettings) -> None:
+    seed = Vault(settings).seed("provisioner")
+    tls = (settings.nats_tls_ca, settings.nats_tls_cert, settings.nats_tls_key)
+    connection = await connect(BusSettings(settings.nats_url, "provisioner", seed, *tls), name="provisioner")
     for line in await provision_patiently(connection, load_topology(), replicas=settings.nats_replicas):
         print(line)
     await connection.close()
@@ -60,7 +73,9 @@ def _object_server(settings: ProvisionSettings) -> ObjectServer:
 COMMANDS: Mapping[str, Callable[[ProvisionSettings], None]] = {
     "secrets": make_secrets,
     "parts": make_parts,
+    "streams": make_streams,
     "attach": attach,
+    "kubernetes": print_secrets,
 }
 
 

@@ -21,7 +21,12 @@ class ProvisionSettings(BaseSettings):
     nats_max_file_store: int = 20 * 2**30  # bytes; a full disk would freeze the broker, a full quota refuses cleanly
     nats_replicas: int = Field(default=1, ge=1)
 
+    nats_tls_ca: Path | None = None  # where the broker speaks TLS; it then asks for a certificate of ours, too
+    nats_tls_cert: Path | None = None
+    nats_tls_key: Path | None = None
+
     database_host: str = "postgres:5432"
+    database_options: str = ""  # of every service's URL: sslmode=verify-full&sslrootcert=...
 
     s3_endpoint: str = "http://minio:9000"
     s3_region: str = "us-east-1"
@@ -34,6 +39,9 @@ class ProvisionSettings(BaseSettings):
     s3_lock_days: int = Field(default=365, ge=0)  # how long what audit writes can be deleted by nobody; 0: no lock
 
     published: dict[str, int] = Field(default_factory=dict)  # ports on the user's machine, by what answers there
+
+    namespace: str = "headrace"  # on Kubernetes
+    inside: bool = False  # there: whether PostgreSQL and MinIO run in the namespace, and need secrets of their own
 
     @property
     def own_keys(self) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts.broker import BrokerConfig, render_broker
@@ -33,7 +34,11 @@ class Vault:
         told = self._settings
         if not told.own_keys:
             return dict.fromkeys(("root", *ACCESS), S3Key(told.s3_access_key, told.s3_secret_key))
-        return s3_keys(self._folder / "s3.json", ACCESS)
+        return s3_keys(self.s3_file(), ACCESS)
+
+    def s3_file(self) -> Path:
+        """The file with all keys of the object store."""
+        return self._folder / "s3.json"
 
     def database_passwords(self) -> dict[str, str]:
         """Each service's password."""
@@ -46,6 +51,36 @@ class Vault:
     def grafana(self) -> str:
         """The password of Grafana's administrator."""
         return secret(self._folder / "grafana")
+
+    def ray_token(self) -> str:
+        """The token that Ray asks of whoever connects."""
+        return secret(self._folder / "ray.token")
+
+    def audit_key(self) -> str:
+        """The seed of the audit log's signing key."""
+        return secret(self._folder / "audit.key")
+
+    def cluster_password(self) -> str:
+        """What brokers of one cluster know each other by."""
+        return secret(self._folder / "nats" / "cluster.password")
+
+    def keys_file(self) -> str:
+        """The file of API keys, as the first administrator's key made it, or as it was changed since."""
+        self.api_key()
+        return (self._folder / "keys.json").read_text()
+
+    def broker(self, **more: Any) -> str:
+        """The broker's configuration; `more` is what differs from one broker alone."""
+        told = self._settings
+        config = BrokerConfig(
+            store=told.nats_store,
+            host="0.0.0.0",
+            port=BROKER_PORT,
+            http_port=BROKER_HTTP_PORT,
+            max_file_store=told.nats_max_file_store,
+            **more,
+        )
+        return render_broker(config, load_topology(), nats_keys(self._folder / "nats"))
 
     def api_key(self) -> str:
         """The administrator's API key; it is made together with the file of all keys, at the first call."""
@@ -67,13 +102,13 @@ class Vault:
     def _handed(self) -> Iterator[tuple[str, str]]:
         """Files by part and name, with what they hold."""
         root = self.s3_keys()["root"]
-        yield "nats/nats.conf", self._broker()
+        yield "nats/nats.conf", self.broker()
         yield "postgres/password", self.database_root()
         yield "minio/env", _lines({"MINIO_ROOT_USER": root.access, "MINIO_ROOT_PASSWORD": root.secret})
         yield "grafana/password", self.grafana()
-        yield "ray/ray.token", self._ray_token()
-        yield "trainer/ray.token", self._ray_token()
-        yield "audit/audit.key", secret(self._folder / "audit.key")
+        yield "ray/ray.token", self.ray_token()
+        yield "trainer/ray.token", self.ray_token()
+        yield "audit/audit.key", self.audit_key()
         for name in (*SERVICES, REPLICA):
             yield f"{name}/nats.nk", self.seed(name).read_text()
             yield f"{name}/env", _lines(self._environment(name))
@@ -90,28 +125,16 @@ class Vault:
 
     def database_url(self, name: str, password: str, scheme: str = "postgresql") -> str:
         """The URL of a database whose role has its name."""
-        return f"{scheme}://{name}:{password}@{self._settings.database_host}/{name}"
-
-    def _broker(self) -> str:
         told = self._settings
-        config = BrokerConfig(
-            store=told.nats_store,
-            host="0.0.0.0",
-            port=BROKER_PORT,
-            http_port=BROKER_HTTP_PORT,
-            max_file_store=told.nats_max_file_store,
-        )
-        return render_broker(config, load_topology(), nats_keys(self._folder / "nats"))
-
-    def _ray_token(self) -> str:
-        return secret(self._folder / "ray.token")
+        query = f"?{told.database_options}" if told.database_options else ""
+        return f"{scheme}://{name}:{password}@{told.database_host}/{name}{query}"
 
     def _hand_out_keys(self) -> None:
         """The API keys are handed out once: who makes or revokes keys later does so in the file that services read."""
-        self.api_key()
         file = self._settings.handed / "keys" / "keys.json"
+        first = self.keys_file()
         if not file.is_file():
-            write_private(file, (self._folder / "keys.json").read_text())
+            write_private(file, first)
 
 
 def _lines(variables: Mapping[str, str]) -> str:
