@@ -42,6 +42,10 @@ denials: setup ## every identity tries everything; writes the counts into tests/
 	$(PY) -m pytest tests/denials $(PYTEST_ARGS)
 	$(PY) tests/denials/tally.py
 
+fuzz: setup ## made-up and hostile requests to every operation (FUZZ=120 cases of a kind); writes tests/fuzz/README.md
+	HEADRACE_FUZZ=$(or $(FUZZ),120) $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
+	$(PY) tests/fuzz/tally.py
+
 demo: setup ## the main job: from a CSV to a served, watched and audited model
 	.venv/bin/headrace demo
 
@@ -93,4 +97,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test faults demo bench schemas minio k8s images compose-up compose-down browser up down clean denials
+.PHONY: help setup check test faults demo bench schemas minio k8s images compose-up compose-down browser up down clean denials fuzz

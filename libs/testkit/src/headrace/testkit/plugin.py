@@ -27,7 +27,7 @@ _PREFIXES = count()
 
 def pytest_configure() -> None:
     """Tracebacks in logs stay plain: drawing them with every local variable takes seconds."""
-    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 

@@ -4,17 +4,20 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 
+from headrace.bus import connect
 from headrace.chassis.keys import new_key, new_keys, write_keys
 from headrace.chassis.run import http_server, running
 from headrace.chassis.scopes import ROLES
 from headrace.chassis.settings import ServiceSettings
-from headrace.contracts import load_topology
+from headrace.contracts import Envelope, Event, encode, load_topology, wrap
 from headrace.testkit.broker import Broker, started
 from headrace.testkit.idp import IdentityProvider
 from headrace.testkit.patience import eventually
@@ -31,6 +34,7 @@ class Town:
 
     def __init__(self, folder: Path, s3: S3, **settings: Any) -> None:
         self._folder = folder
+        self.s3 = s3
         kinds = load_topology().identities
         self.services = [name for name, kind in kinds.items() if kind in ("service", "replica")]
         self._ports = dict(zip(self.services, free_ports(len(self.services)), strict=True))
@@ -42,6 +46,7 @@ class Town:
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
+        self._broker: Broker
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -62,6 +67,18 @@ class Town:
         page: dict[str, Any] = httpx.get(f"{self.urls[service]}/openapi.json").raise_for_status().json()
         return page
 
+    def say(self, event: Event) -> Envelope:
+        """Say an event as whoever says such events."""
+        return asyncio.run_coroutine_threadsafe(self._say(event), self._loop).result(START_S)
+
+    async def _say(self, event: Event) -> Envelope:
+        speaker = load_topology().says[event.TYPE][0]
+        said = wrap(event, source=f"headrace/{speaker}", id=str(uuid4()), time=datetime.now(UTC), authid="key:ann")
+        connection = await connect(self._broker.settings(speaker), name=f"town-{speaker}")
+        await connection.publish_and_wait(said.nats_subject, encode(said), {"Nats-Msg-Id": said.id})
+        await connection.close()
+        return said
+
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
@@ -72,29 +89,29 @@ class Town:
     async def _live(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with AsyncExitStack() as stack:
-            broker = await started(self._folder / "nats")
-            stack.callback(broker.remove)
+            self._broker = await started(self._folder / "nats")
+            stack.callback(self._broker.remove)
             for name in self.services:
-                await stack.enter_async_context(self._serving(name, broker))
+                await stack.enter_async_context(self._serving(name))
             self._started.set()
             await self._stop.wait()
 
     @asynccontextmanager
-    async def _serving(self, name: str, broker: Broker) -> AsyncIterator[None]:
+    async def _serving(self, name: str) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            opened = await _opened(stack, name, lambda kind: kind(**self._settings(name, broker)))
+            opened = await _opened(stack, name, lambda kind: kind(**self._settings(name)))
             serving = asyncio.create_task(opened.serve())
             await eventually(lambda: opened.started, START_S)
             yield
             opened.leave()
             await serving
 
-    def _settings(self, name: str, broker: Broker) -> dict[str, Any]:
+    def _settings(self, name: str) -> dict[str, Any]:
         """What any service may be told; each takes what it knows."""
         own = self._folder / name
         return {
-            "nats_url": broker.url,
-            "nats_nkey_seed_file": broker.seed_file(name),
+            "nats_url": self._broker.url,
+            "nats_nkey_seed_file": self._broker.seed_file(name),
             "database_url": f"sqlite+aiosqlite:///{own}.db",
             "http_port": self._ports[name],
             "api_keys_file": self._folder / "keys.json",
