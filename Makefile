@@ -90,6 +90,9 @@ compose-up: setup ## start everything as containers, wait until all are healthy,
 	@until ! docker inspect -f '{{with .State.Health}}{{.Status}}{{end}}' $$($(COMPOSE) ps -q) | grep -q starting; do sleep 1; done
 	.venv/bin/headrace attach
 
+compose-test: setup ## kill every container in mid-story, then down and up (needs Docker; a quarter of an hour)
+	HEADRACE_COMPOSE=$(or $(KEEP),down) $(PY) -m pytest tests/infra/compose/test_engine.py -v -s $(PYTEST_ARGS)
+
 compose-down: ## stop them; their data stay in volumes
 	$(COMPOSE) down
 
@@ -97,4 +100,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test faults demo bench schemas minio k8s images compose-up compose-down browser up down clean denials fuzz
+.PHONY: help setup check test faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.chassis.auth import read_keys
+from headrace.chassis.auth import ROLES, read_keys
 from headrace.contracts.topology import load_topology
 from headrace.provision.__main__ import main
 from headrace.provision.settings import ProvisionSettings
@@ -116,7 +116,40 @@ def test_a_person_is_told_what_people_need(
     assert told["ports"] == {"ingest": 8101}
 
 
-def test_an_unknown_job_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """With what there is."""
-    assert main(["everything"]) == 2
-    assert "secrets|parts|attach" in capsys.readouterr().err
+def test_a_key_is_made_and_taken_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the administrator's, which stays."""
+    Vault(settings(tmp_path)).hand_out()
+    file = tmp_path / "handed/keys/keys.json"
+    for name, value in {"VAULT": tmp_path / "vault", "HANDED": tmp_path / "handed", "OWNER": os.getuid()}.items():
+        monkeypatch.setenv(f"HEADRACE_{name}", str(value))
+
+    assert main(["key", "ann", "approver"]) == 0
+
+    key = capsys.readouterr().out.strip()
+    known = read_keys(file).find(key)
+    assert known is not None
+    assert set(known.scopes) == set(ROLES["approver"])
+    assert main(["revoke", known.id]) == 0
+    assert read_keys(file).find(key) is None
+    assert [each.name for each in read_keys(file).stored.values()] == ["admin"]
+
+
+@pytest.mark.parametrize("words", [[], ["everything"], ["attach", "me"], ["key", "ann"]])
+def test_a_word_too_many_or_too_few_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """With what there is, and exit code 2."""
+    assert main(words) == 2
+    assert "key NAME ROLE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["key", "ann", "emperor"], ["revoke", "nothing"]])
+def test_a_role_or_key_that_is_none_is_named(
+    words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing was changed."""
+    monkeypatch.setenv("HEADRACE_HANDED", str(tmp_path))
+
+    assert main(words) == 1
+    assert words[-1] in capsys.readouterr().err
+    assert not (tmp_path / "keys/keys.json").exists()

@@ -14,16 +14,17 @@ from headrace.provision import write_private
 FILE = "docker-compose.yml"
 
 
-def attach(project: Path) -> Path:
-    """Fetch addresses and keys of the installation that the folder's compose file describes.
+def attach(project: Path, folder: Path | None = None) -> Path:
+    """Fetch addresses and keys of the installation that the compose file of `project` describes.
 
-    They are written into `.headrace/compose/` of the folder, readable by their owner alone, where every command finds
-    them; returns the file with the addresses. Raises NoStack without a compose file, or where nothing was started.
+    They are written, readable by their owner alone, into `folder`, by default `.headrace/compose/` beside the compose
+    file, where every command finds them; returns the file with the addresses. Raises NoStack without a compose file,
+    or where nothing was started.
     """
     if not (project / FILE).is_file():
         raise NoStack(f"no {FILE} in {project}; run this in the folder of the checkout, or name it with --project")
     told = _ask(project)
-    folder = project / FOLDER / COMPOSE
+    folder = folder or project / FOLDER / COMPOSE
     write_private(folder / "admin.key", told["key"])
     for name, seed in told["seeds"].items():
         write_private(folder / f"{name}.nk", seed)

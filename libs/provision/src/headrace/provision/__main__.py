@@ -1,20 +1,24 @@
-"""`python -m headrace.provision secrets|parts|attach|streams|kubernetes`: what must be there before services start.
+"""`python -m headrace.provision COMMAND`: what must be there before services start.
 
-secrets:    make every secret that is missing, and hand each part its own. Needs no network.
-parts:      databases, buckets, users and streams; safe to run again at any time.
-streams:    streams alone, where others make databases and buckets.
-attach:     print, as JSON, what a person needs to talk to the installation.
-kubernetes: make every secret that is missing, and print all of them as Secrets for `kubectl apply -f -`.
+secrets:            make every secret that is missing, and hand each part its own. Needs no network.
+parts:              databases, buckets, users and streams; safe to run again at any time.
+streams:            streams alone, where others make databases and buckets.
+attach:             print, as JSON, what a person needs to talk to the installation.
+kubernetes:         make every secret that is missing, and print all of them as Secrets for `kubectl apply -f -`.
+key NAME ROLE...:   make an API key, and print it, this once.
+revoke ID:          take an API key away; its id is the part between its first two underscores.
 """
 
 import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
+from inspect import signature
 
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.contracts.topology import load_topology
 from headrace.provision import kubernetes
+from headrace.provision.api_keys import Unknown, make_key, revoke_key
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
 from headrace.provision.databases import make_databases
 from headrace.provision.settings import ProvisionSettings
@@ -70,21 +74,31 @@ def _object_server(settings: ProvisionSettings) -> ObjectServer:
     return ObjectServer(settings.s3_endpoint, root, settings.s3_region, settings.s3_bucket_prefix, settings.s3_tls_ca)
 
 
-COMMANDS: Mapping[str, Callable[[ProvisionSettings], None]] = {
+COMMANDS: Mapping[str, Callable[..., None]] = {
     "secrets": make_secrets,
     "parts": make_parts,
     "streams": make_streams,
     "attach": attach,
     "kubernetes": print_secrets,
+    "key": make_key,
+    "revoke": revoke_key,
 }
 
 
 def main(arguments: list[str]) -> int:
     """Run the command that the arguments name."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+    name, *rest = arguments or [""]
+    try:
+        command = COMMANDS[name]
+        signature(command).bind(None, *rest)
+    except (KeyError, TypeError):  # no such command; too much or too little said
         print(__doc__, file=sys.stderr)
         return 2
-    COMMANDS[arguments[0]](ProvisionSettings())
+    try:
+        command(ProvisionSettings(), *rest)
+    except Unknown as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

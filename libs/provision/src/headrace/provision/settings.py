@@ -44,6 +44,11 @@ class ProvisionSettings(BaseSettings):
     inside: bool = False  # there: whether PostgreSQL and MinIO run in the namespace, and need secrets of their own
 
     @property
+    def keys_file(self) -> Path:
+        """The API keys, as services read them."""
+        return self.handed / "keys" / "keys.json"
+
+    @property
     def own_keys(self) -> bool:
         """Whether each service has a key of its own, made here, rather than one that was given."""
         return not self.s3_access_key

@@ -97,7 +97,7 @@ class Vault:
             write_private(self._settings.handed / name, text)
         self._hand_out_keys()
         for folder in (self._folder, *self._settings.handed.iterdir()):
-            _give(folder, self._settings.owner)
+            give(folder, self._settings.owner)
 
     def _handed(self) -> Iterator[tuple[str, str]]:
         """Files by part and name, with what they hold."""
@@ -131,7 +131,7 @@ class Vault:
 
     def _hand_out_keys(self) -> None:
         """The API keys are handed out once: who makes or revokes keys later does so in the file that services read."""
-        file = self._settings.handed / "keys" / "keys.json"
+        file = self._settings.keys_file
         first = self.keys_file()
         if not file.is_file():
             write_private(file, first)
@@ -142,7 +142,7 @@ def _lines(variables: Mapping[str, str]) -> str:
     return "".join(f"{name}='{value}'\n" for name, value in variables.items())
 
 
-def _give(folder: Path, owner: int) -> None:
+def give(folder: Path, owner: int) -> None:
     """Make a user the owner of a folder and all that is in it, where this process may."""
     for path in (folder, *folder.rglob("*")):
         if path.stat().st_uid != owner:
