@@ -26,7 +26,7 @@ def summary() -> dict[str, Any]:
         "predictions": 57_231,
         "predictions_by_version": {"1": 29_000, "2": 28_231},
         "truths": 56_000,
-        "versions": [_version(2, ["champion"]), _version(1, [])],
+        "versions": [_version(2, ["champion"], comparison), _version(1, [])],
         "months": [_month("2013-03", 1, 0.711, []), _month("2013-04", 1, 0.631, ["temp", "dewp"])],
         "promotions": [
             {"version": 1, "previous": None, "comparisons": [], "metrics": {}, "at": 20.0, "reason": "first"},
@@ -66,9 +66,11 @@ def browser() -> Iterator[webdriver.Chrome]:
         yield chrome
 
 
-def _version(number: int, aliases: list[str]) -> dict[str, Any]:
-    metrics = {"roc_auc": 0.7, "brier": 0.12}
-    return {"version": number, "state": "approved", "aliases": aliases, "metrics": metrics, "digest": "c" * 64}
+def _version(number: int, aliases: list[str], *comparisons: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": number, "state": "approved", "aliases": aliases, "metrics": {"roc_auc": 0.7, "brier": 0.12},
+        "digest": "c" * 64, "comparisons": list(comparisons),
+    }  # fmt: skip
 
 
 def _month(name: str, version: int, quality: float, drifted: list[str]) -> dict[str, Any]:

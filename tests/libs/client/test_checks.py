@@ -126,6 +126,7 @@ def test_the_summary_tells_each_promotion_with_its_comparison() -> None:
     assert document["held"] is True
     assert [p["version"] for p in document["promotions"]] == [1, 2]
     assert document["promotions"][1]["comparisons"][0]["low"] == 0.05
+    assert [len(v["comparisons"]) for v in document["versions"] if v["version"] == 2] == [1]  # promoted or not
     assert document["months"][0] | {"month": "2013-03", "drifted": ["temp"]} == document["months"][0]
     assert document["event_count"] == len(evidence.chronicle)
 

@@ -22,7 +22,7 @@ def summarise(evidence: Evidence, checks: Sequence[Check], *, seconds: float, pe
         "predictions": tally.predictions + 1,
         "predictions_by_version": tally.by_version,
         "truths": tally.truths,
-        "versions": [_version(version) for version in outcome.versions],
+        "versions": [_version(evidence, version) for version in outcome.versions],
         "months": [_month(window) for window in outcome.windows],
         "promotions": _promotions(evidence),
         "retraining": [
@@ -35,9 +35,10 @@ def summarise(evidence: Evidence, checks: Sequence[Check], *, seconds: float, pe
     }
 
 
-def _version(version: Document) -> Document:
+def _version(evidence: Evidence, version: Document) -> Document:
     names = ("version", "state", "aliases", "metrics", "digest", "created", "run")
-    return {name: version.get(name) for name in names}
+    met = _judged(evidence, version["version"]).get("comparisons")
+    return {**{name: version.get(name) for name in names}, "comparisons": met or []}
 
 
 def _month(window: Document) -> Document:
@@ -60,8 +61,7 @@ def _promotions(evidence: Evidence) -> list[Document]:
 
 
 def _promotion(evidence: Evidence, moved: Any, at: float) -> Document:
-    judged = evidence.chronicle.all("evaluation.completed", lambda d: d["candidate"] == moved["version"])
-    metrics = judged[-1].data if judged else {}
+    metrics = _judged(evidence, moved["version"])
     return {
         "at": round(at, 1),
         "version": moved["version"],
@@ -71,6 +71,12 @@ def _promotion(evidence: Evidence, moved: Any, at: float) -> Document:
         "metrics": metrics.get("metrics"),
         "comparisons": metrics.get("comparisons") or [],
     }
+
+
+def _judged(evidence: Evidence, version: int) -> Any:
+    """What the last evaluation of a version said; empty where there was none."""
+    found = evidence.chronicle.all("evaluation.completed", lambda d: d["candidate"] == version)
+    return found[-1].data if found else {}
 
 
 def _champion(data: Any) -> bool:

@@ -79,7 +79,7 @@ def show_tables(console: Console, summary: Document) -> None:
         months.add_row(*_month_cells(month))
     versions = Table("version", "state", "aliases", "holdout roc_auc", "against the champion of the time", box=None)
     for version in summary["versions"]:
-        versions.add_row(*_version_cells(version, summary))
+        versions.add_row(*_version_cells(version))
     for title, table in (("Months", months), ("Versions", versions)):
         console.print(f"\n[bold]{title}[/bold]")
         console.print(table)
@@ -107,17 +107,14 @@ def _month_cells(month: Document) -> list[str]:
     ]
 
 
-def _version_cells(version: Document, summary: Document) -> list[str]:
-    met = [p for p in summary["promotions"] if p["version"] == version["version"] and p["comparisons"]]
-    compared = met[-1]["comparisons"][0] if met else None
-    against = f"{compared['candidate']:.3f} > {compared['champion']:.3f}" if compared else ""
+def _version_cells(version: Document) -> list[str]:
     aliases = ", ".join(version["aliases"] or [])
     return [
         str(version["version"]),
         version["state"],
         aliases,
         _figure((version["metrics"] or {}).get("roc_auc")),
-        against,
+        "".join(f"{c['candidate']:.3f} against {c['champion']:.3f}" for c in version["comparisons"][:1]),
     ]
 
 
