@@ -39,10 +39,12 @@ faults: setup ## the whole fault suite, ten minutes and more; writes the table i
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py --timeout 900 $(PYTEST_ARGS)
 
 denials: setup ## every identity tries everything; writes the counts into tests/denials/README.md
+	rm -rf .headrace/denials
 	$(PY) -m pytest tests/denials $(PYTEST_ARGS)
 	$(PY) tests/denials/tally.py
 
 fuzz: setup ## made-up and hostile requests to every operation (FUZZ=120 cases of a kind); writes tests/fuzz/README.md
+	rm -rf .headrace/fuzz
 	HEADRACE_FUZZ=$(or $(FUZZ),120) $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
 	$(PY) tests/fuzz/tally.py
 

