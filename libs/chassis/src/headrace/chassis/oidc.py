@@ -159,7 +159,8 @@ class Issuer:
         return algorithm, key
 
     def _current(self) -> Mapping[str | None, Mapping[str, Any]]:
-        if self._keys is None and time.monotonic() - self._asked >= self.settings.refetch_s:
+        due = time.monotonic() - self._asked >= self.settings.refetch_s
+        if self._keys is None and (due or self._fetching.locked()):  # they are on their way: worth waiting for
             raise UnknownKey("the issuer's keys are not fetched yet")
         if self._keys is None or self.outage:
             raise Unavailable(self.outage)

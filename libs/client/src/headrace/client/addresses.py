@@ -30,6 +30,8 @@ class Stack:
     key: str | None = None
     nats_url: str | None = None
     nats_seed_file: Path | None = None
+    tls_ca: Path | None = None
+    """Believed instead of the system's CAs, where services and broker are asked over TLS."""
     keys_file: Path | None = None
     """Every service's API keys, where the stack's folder lies on this machine."""
 
@@ -107,4 +109,5 @@ def _seed_from_environment() -> Path | None:
 def _with_overrides(stack: Stack) -> Stack:
     named = {name: os.environ.get(f"HEADRACE_{name.upper()}_URL") for name in PORTS}
     services = {**stack.services, **{name: url for name, url in named.items() if url}}
-    return replace(stack, services=services)
+    ca = os.environ.get("HEADRACE_TLS_CA")
+    return replace(stack, services=services, tls_ca=Path(ca) if ca else stack.tls_ca)

@@ -1,6 +1,7 @@
 """One way of asking a service over HTTP: the key, the trace, the timeouts and the errors."""
 
 import secrets
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ class Http:
         self.stack = stack
         self._flags = "01" if sampled else "00"
         self.trace_id = trace_id or secrets.token_hex(16)
-        self._client = httpx.Client(timeout=TIMEOUT)
+        verify = ssl.create_default_context(cafile=str(stack.tls_ca)) if stack.tls_ca else True
+        self._client = httpx.Client(timeout=TIMEOUT, verify=verify)
 
     def close(self) -> None:
         """Close every connection."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Self
 
@@ -100,7 +101,7 @@ async def connected(stack: Stack) -> AsyncIterator[Connection]:
     """A connection as the operator; raises Unreachable when the broker is not there."""
     if stack.nats_url is None:
         raise HeadraceError("the broker's address is not known; set HEADRACE_NATS_URL")
-    settings = BusSettings(stack.nats_url, IDENTITY, stack.nats_seed_file)
+    settings = BusSettings(stack.nats_url, IDENTITY, stack.nats_seed_file, _bus_ca(stack))
     try:
         connection = await asyncio.wait_for(connect(settings, name="headrace-cli"), CONNECT_S)
     except (TimeoutError, OSError, BrokerAway) as error:
@@ -111,6 +112,11 @@ async def connected(stack: Stack) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+def _bus_ca(stack: Stack) -> Path | None:
+    """The CA for a broker over TLS; one that is asked in the clear is not asked for a certificate."""
+    return stack.tls_ca if (stack.nats_url or "").startswith("tls://") else None
 
 
 async def _follow(follower: Follower, told: Told) -> None:

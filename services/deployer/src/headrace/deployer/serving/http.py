@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from headrace.chassis.edge import SECURITY_HEADERS
+from headrace.chassis.edge import SECURITY_HEADERS, STRICT_TRANSPORT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +16,7 @@ Headers = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
 OCTETS = (b"content-type", b"application/octet-stream")
 TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+STRICT = (b"strict-transport-security", STRICT_TRANSPORT.encode())
 SECURITY: Headers = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 _SECURITY = b"".join([b"%b: %b\r\n" % pair for pair in SECURITY])
 

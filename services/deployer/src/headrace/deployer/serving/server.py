@@ -79,6 +79,7 @@ class Replica:
             ),
             self.pool,
             largest_body=settings.max_request_mb << 20,
+            secure=settings.http_tls_cert is not None,
         )
 
     def ready(self) -> bool:
