@@ -24,17 +24,20 @@ COPY pyproject.toml uv.lock ./
 COPY --from=manifests /mnt ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-install-workspace --package headrace-${SERVICE} ${EXTRAS}
-COPY infra/docker/trim.py infra/docker/minimal_root.py /tools/
+COPY infra/docker/trim.py /tools/
 RUN python /tools/trim.py /app
 
 FROM packages AS ours
+COPY infra/docker/importable.py /tools/
 COPY libs libs
 COPY services services
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-editable --package headrace-${SERVICE} ${EXTRAS} \
+ && /app/bin/python -B /tools/importable.py headrace.${SERVICE} \
  && mkdir /ours && cd /app && cp --archive --parents -t /ours lib/python*/site-packages/headrace*
 
 FROM packages AS layout
+COPY infra/docker/minimal_root.py /tools/
 # what the service writes lies in volumes and in /tmp, so that the root may be read-only
 RUN useradd --system --uid 1000 --home-dir /var/lib/headrace headrace \
  && install -d -o headrace -g headrace /var/lib/headrace /run/headrace \

@@ -15,13 +15,14 @@ from headrace.client.demo.checks import Evidence, check_all
 from headrace.client.demo.chronicle import Chronicle
 from headrace.client.demo.meter import Meter
 from headrace.client.demo.report import write_report
-from headrace.client.demo.story import Story
+from headrace.client.demo.story import DECLARATION, Story
 from headrace.client.demo.summary import summarise
 from headrace.client.demo.timeline import Timeline, show_checks, show_tables
 from headrace.client.errors import HeadraceError
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
 from headrace.client.verify import verify
+from headrace.contracts import load_yaml
 from headrace.local import Stack, StackError
 
 
@@ -43,7 +44,7 @@ def play(wish: Wish, console: Console) -> Document:
     """
     wish.folder.mkdir(parents=True, exist_ok=True)
     if wish.target == "compose":
-        return _play_on(read_stack(attach(Path.cwd())), [], wish, console)
+        return _play_on(_untold(read_stack(attach(Path.cwd()))), [], wish, console)
     stack = _fresh(wish)
     with console.status("starting the stack") as line:
         try:
@@ -81,6 +82,14 @@ def _play_on(addresses: Addresses, roots: list[int], wish: Wish, console: Consol
     _write(summary, story, wish.folder)
     _show(summary, wish, console)
     return summary
+
+
+def _untold(addresses: Addresses) -> Addresses:
+    """The same stack, on which the story has not been played: it begins with nothing."""
+    with Client(addresses) as client:
+        if load_yaml(DECLARATION.read_text())["name"] in [model["name"] for model in client.models()]:
+            raise HeadraceError("the story was played here before; `docker compose down -v` forgets everything")
+    return addresses
 
 
 def _told(story: Story, until: int) -> str | None:
