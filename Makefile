@@ -31,6 +31,10 @@ check: setup ## style, types, import rules, generated files, the lock
 	$(PY) -m headrace.contracts.generate --check
 	$(UV) lock --check
 	$(PY) -m pytest tests/architecture tests/contracts $(PYTEST_ARGS)
+	@UV=$(UV) $(PY) infra/audit.py
+
+audit: setup ## known holes in what the lock holds, where the advisory database can be asked
+	@UV=$(UV) $(PY) infra/audit.py
 
 test: setup ## every test that must hold: real NATS, real S3, real databases
 	$(PY) -m pytest tests -m "not faults" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
@@ -102,4 +106,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check test faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: help setup check audit test faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
