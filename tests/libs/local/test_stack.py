@@ -7,11 +7,13 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from headrace.client.cli.app import run
 from headrace.local import AlreadyRunning, Stack, StackError
 from headrace.local.layout import OFFSETS
 from headrace.local.stack import PARTS
@@ -53,6 +55,35 @@ def answers(name: str, url: str) -> bool:
         return httpx.get(url + ("/v2/health/ready" if name == "inference" else "/ready"), trust_env=False).is_success
     except httpx.TransportError:
         return False
+
+
+def test_the_first_key_makes_others_and_their_use_is_seen(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command line finds its own key; a new one works at once, is seen by whoever it was shown to, and ends."""
+    monkeypatch.chdir(stack.layout.folder.parent)
+    for name in ("HEADRACE_URL", "HEADRACE_KEY", "HEADRACE_API_KEYS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def keys(*arguments: str) -> Any:
+        assert run(["keys", *arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    def asks(key: str) -> int:
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.get(f"{stack.layout.url('registry')}/models", headers=headers, trust_env=False).status_code
+
+    made = keys("make", "vera", "--role", "viewer")
+    before = {key["name"]: key["last_used"] for key in keys("list")}
+    assert asks(made["key"]) == 200
+    after = {key["name"]: key["last_used"] for key in keys("list")}
+    keys("revoke", "vera")
+
+    assert before["vera"] is None
+    assert before["admin"] is not None
+    assert after["vera"] is not None
+    assert asks(made["key"]) == 401
+    assert [key["name"] for key in keys("list")] == ["admin"]
 
 
 def test_every_part_runs_and_answers(stack: Stack) -> None:

@@ -142,7 +142,7 @@ async def upload(
         traceparent=request.state.traceparent,
     )
     with ingestion.workspace() as folder:
-        file = await spool(request.stream(), FilePath(folder, "source"))
+        file = await spool(request.stream(), FilePath(folder, "source"), ingestion.options.limits.file)
         answer = await ingestion.ingest(runtime, task, file)
     if answer.reason is not None:
         return _refusal(answer)

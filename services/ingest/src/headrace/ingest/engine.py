@@ -31,7 +31,7 @@ from headrace.ingest.violations import COMPLETENESS, UNIQUE, Unacceptable, Viola
 
 SOURCES: dict[str, Callable[[Path, Limits, int], Source]] = {
     "csv": CsvSource,
-    "parquet": lambda path, _limits, keep: ParquetSource(path, keep),
+    "parquet": ParquetSource,
 }
 LOOKAHEAD = 2  # blocks parsed while a row group is being written
 MEASURED = (INTEGER, NUMBER, TIMESTAMP)

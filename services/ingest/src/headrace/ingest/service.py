@@ -42,5 +42,11 @@ def build(settings: IngestSettings) -> Service:
 
 def options(settings: IngestSettings) -> Options:
     """The engine's bounds, out of the settings."""
-    limits = Limits(block=settings.ingest_block, line=settings.ingest_line)
+    limits = Limits(
+        block=settings.ingest_block,
+        line=settings.ingest_line,
+        columns=settings.ingest_columns,
+        rows=settings.ingest_rows,
+        file=settings.ingest_file_gb << 30,
+    )
     return Options(limits=limits, threads=settings.ingest_threads, keep=settings.ingest_keep)

@@ -20,6 +20,9 @@ class IngestSettings(ServiceSettings):
     ingest_at_once: int = 2  # files checked at the same time; each takes up to 200 MB, the others wait on disk
     ingest_block: int = 4 << 20  # bytes of CSV parsed at once
     ingest_line: int = 4 << 20  # bytes a line may have
+    ingest_columns: int = 4096  # a file may have; each has a profile and a rule in every version
+    ingest_rows: int = 1_000_000_000  # a Parquet file may have: a constant column takes next to nothing
+    ingest_file_gb: int = 64  # an upload may have; it lies in the spool, twice at most
     ingest_keep: int = 10  # offending rows named for each violation
     ingest_lease: timedelta = timedelta(seconds=10)  # after which another process takes up a job whose holder is silent
     ingest_retry: timedelta = timedelta(seconds=1)  # first wait after the store or the database failed; it doubles

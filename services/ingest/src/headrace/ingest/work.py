@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from headrace.bus import Work
+from headrace.bus import Refused, Work
 from headrace.chassis import Runtime
 from headrace.contracts import (
     ColumnRule,
@@ -86,8 +86,11 @@ class Answer:
         return "done" if self.reason is None else "rejected"
 
 
-async def spool(chunks: AsyncIterator[bytes], path: Path) -> Spooled:
-    """Write a stream to disk while its digest is computed; memory holds a megabyte of it."""
+async def spool(chunks: AsyncIterator[bytes], path: Path, largest: int | None = None) -> Spooled:
+    """Write a stream to disk while its digest is computed; memory holds a megabyte of it.
+
+    Raises Refused where it is larger than `largest` bytes.
+    """
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
         waiting = bytearray()
@@ -99,6 +102,8 @@ async def spool(chunks: AsyncIterator[bytes], path: Path) -> Spooled:
         async for chunk in chunks:
             waiting += chunk
             size += len(chunk)
+            if largest is not None and size > largest:
+                raise Refused(f"the file is larger than {largest:,} bytes; send it in parts")
             if len(waiting) >= BUFFER:
                 await asyncio.to_thread(flush)
                 waiting.clear()

@@ -30,10 +30,19 @@ class Block:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much memory one record may take."""
+    """How much a file may hold, and how much memory a part of it may take."""
 
     block: int = 4 << 20  # of CSV parsed at once; larger ones gain nothing and cost memory
     line: int = 4 << 20  # bytes between two line ends
+    columns: int = 4096  # each costs a profile, a rule and a place in the record of every version
+    rows: int = 1_000_000_000  # of Parquet, whose rows may take next to nothing; those of CSV take bytes
+    file: int = 64 << 30  # bytes of an upload
+    inflated: int = 256 << 20  # bytes of a part of a Parquet column that inflates a hundredfold
+
+    def check_columns(self, many: int) -> None:
+        """Refuse a file with too many columns."""
+        if many > self.columns:
+            raise refuse(PARSE, f"the file has {many:,} columns; at most {self.columns:,} are taken")
 
     @property
     def record(self) -> int:

@@ -51,6 +51,7 @@ class CsvSource:
         if head is None or not head.data.strip():
             raise refuse(PARSE, "the file is empty; a CSV file begins with a line of column names")
         self._header_size = _first_record(head.data)
+        limits.check_columns(head.data.count(b",", 0, self._header_size) + 1)
         self._header = _header(head.data[: self._header_size])
         self._body = head.offset + self._header_size
         self._zoned = self._find_zoned()

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headrace.ingest.sources.batch import Batch, Kinds
+from headrace.ingest.sources.blocks import Limits
 from headrace.ingest.sources.kinds import ARROW, EXPECTED, NUMBER, STRING, kind_of
 from headrace.ingest.violations import COMPLETENESS, PARSE, TYPE, Violations, refuse
 
 MAGIC = b"PAR1"
 ROWS = 65_536
+INFLATION = 100  # times; real columns inflate ten times at most
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,13 @@ class Piece:
 class ParquetSource:
     """One Parquet file of flat columns."""
 
-    def __init__(self, path: Path, keep: int) -> None:
+    def __init__(self, path: Path, limits: Limits, keep: int) -> None:
         self._keep = keep
         try:
             self._file = pq.ParquetFile(path, memory_map=True)
         except (pa.ArrowException, OSError) as error:
             raise refuse(PARSE, f"not a readable Parquet file: {error}") from error
+        _check_size(self._file.metadata, limits)
         if not self._file.metadata.num_rows:
             raise refuse(COMPLETENESS, "the file has no rows")
         self._schema: pa.Schema = self._file.schema_arrow
@@ -87,6 +90,19 @@ class ParquetSource:
             batch.violations.extend(TYPE, f"the file has {column.type}, the contract {kind}", name, len(column), [])
         batch.wrong[name] = set(range(len(column)))
         return pa.nulls(len(column), ARROW[kind])
+
+
+def _check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
+    """What the file says of itself, before anything of it is inflated."""
+    limits.check_columns(metadata.num_columns)
+    if metadata.num_rows > limits.rows:
+        raise refuse(PARSE, f"the file has {metadata.num_rows:,} rows; at most {limits.rows:,} are taken")
+    for group in range(metadata.num_row_groups):
+        for at in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(at)
+            size = chunk.total_uncompressed_size
+            if size > limits.inflated and size > INFLATION * chunk.total_compressed_size:
+                raise refuse(PARSE, f"a part of it inflates to {size:,} bytes", column=chunk.path_in_schema)
 
 
 def _fits(arrow: pa.DataType, kind: str) -> bool:
