@@ -65,6 +65,23 @@ def tensors(**changes: Any) -> bytes:
     return json.dumps({"inputs": [{**INPUT, **changes}]}).encode()
 
 
+DEEP = [
+    b'{"inputs": [{"name": "distance", "datatype": "FP64", "shape": [%s], "data": %s}]}'
+    % (b",".join([b"1"] * depth), b"[" * depth + b"1" + b"]" * depth)
+    for depth in (9, 500, 980, 1010, 5_000, 200_000)
+]
+DEEP += [
+    head + b'{"a":' * depth + b"1" + b"}" * depth + tail
+    for depth in (100, 980, 1010, 100_000)
+    for head, tail in (
+        (b'{"inputs": [{"name": "distance", "datatype": "FP64", "shape": [1], "data": [', b"]}]}"),
+        (b'{"inputs": [{"name": "distance", "datatype": "FP64", "shape": [', b'], "data": [1.0]}]}'),
+        (b'{"inputs": [{"name": ', b', "datatype": "FP64", "shape": [1], "data": [1.0]}]}'),
+        (b'{"inputs": [], "parameters": {"time": ', b"}}"),
+        (b'{"instances": [', b"]}"),
+        (b'{"dataframe_records": [{"distance": ', b"}]}"),
+    )
+]
 INFER = [
     *(
         tensors(shape=shape)

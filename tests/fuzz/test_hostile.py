@@ -13,7 +13,7 @@ import pytest
 
 from headrace.testkit.town import Town
 
-from .hostile import BODIES, INFER, NUMBERS, SCORING, TEXTS, tensors
+from .hostile import BODIES, DEEP, INFER, NUMBERS, SCORING, TEXTS, tensors
 
 SAMPLE = None if os.environ.get("HEADRACE_FUZZ") else 6
 """`make test` takes every sixth value, `make fuzz` all."""
@@ -103,8 +103,10 @@ def test_hostile_tensors_are_answered(lively: Town, http: httpx.Client) -> None:
     for size, raw in ((8, b""), (8, b"1234567"), (0, b""), (8, b"\xff" * 8), (16, b"\x00" * 8)):
         head = tensors(parameters={"binary_data_size": size}).replace(b', "data": [1.0]', b"")
         answers.append(http.post(url, content=head + raw, headers={"inference-header-content-length": str(len(head))}))
+    answers += [http.post(url, content=body) for body in DEEP]
     scoring = f"{lively.urls['inference']}/invocations"
     answers += [http.post(scoring, json=body) for body in SCORING]
+    answers += [http.post(scoring, content=body) for body in DEEP]
     tables = (b"", b"\x00", b"distance\n", b"distance,distance\n1,2\n", b'"', b"a" * 100_000, b"\xff\xfe")
     answers += [http.post(scoring, content=text, headers={"content-type": "text/csv"}) for text in tables]
 

@@ -92,7 +92,10 @@ def _keyring(file: Path | None) -> "Keyring":
 
     found = _file(file)
     if found is None:
-        raise HeadraceError("no keys file found here: name it with --file or HEADRACE_API_KEYS_FILE")
+        raise HeadraceError(
+            "no keys file found here: name it with --file or HEADRACE_API_KEYS_FILE; with compose it lies in a volume, "
+            "and `docker compose run --rm --no-deps -T secrets key NAME ROLE` makes keys"
+        )
     own = found.with_name("admin.key")
     return Keyring(found, own if own.is_file() else None)
 

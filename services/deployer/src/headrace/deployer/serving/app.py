@@ -178,8 +178,7 @@ class App:
         def ask() -> tuple[Request, Answer]:
             raw, json_length = _split(body, length)
             document = protocol.document_of(body, json_length)
-            request = Request(table, document, known, started, version, trace, raw)
-            return request, self._desk.answer(request)
+            return self._answered(Request(table, document, known, started, version, trace, raw))
 
         return ask
 
@@ -196,8 +195,7 @@ class App:
         def ask() -> tuple[Request, Answer]:
             interface = table.any().loaded.interface
             document = mlflow.document_of(body, header(scope, b"content-type") or b"", interface)
-            request = Request(table, document, caller, started, None, trace)
-            return request, self._desk.answer(request)
+            return self._answered(Request(table, document, caller, started, None, trace))
 
         request, answer = await self._asked(ask, body)
         self._desk.keep(request, answer)
@@ -205,6 +203,12 @@ class App:
         await send_json(send, 200, mlflow.answer(answer.outputs), [told, *_trace_header(trace)])
         if (afterwards := self._remainder(request, answer)) is not None:
             afterwards()
+
+    def _answered(self, request: Request) -> tuple[Request, Answer]:
+        try:
+            return request, self._desk.answer(request)
+        except RecursionError:
+            raise BadInput("the JSON nests too deep") from None
 
     def _remainder(self, request: Request, answer: Answer) -> Callable[[], None] | None:
         """What can wait until the answer is sent: usually nothing."""

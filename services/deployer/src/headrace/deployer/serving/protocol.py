@@ -9,8 +9,9 @@ import numpy as np
 import orjson
 
 from headrace.deployer.serving.interface import Interface, Rows
-from headrace.deployer.serving.tensors import DATATYPES, BadInput, Given, from_json, from_raw, kind, to_raw
+from headrace.deployer.serving.tensors import DATATYPES, BadInput, Given, from_json, from_raw, kind, shown, to_raw
 
+MOST_DIMENSIONS = 8  # what comes in more would be refused by its size anyway, after a walk through all of it
 EXTENSIONS = ["binary_tensor_data"]
 _NOTHING: Mapping[str, Any] = {}
 
@@ -138,7 +139,9 @@ def _tensor(number: int, tensor: Any, raw: memoryview | None, at: int) -> tuple[
     if datatype not in DATATYPES:
         raise BadInput(f"input {name!r}: datatype {datatype!r} is unknown; it is one of {', '.join(DATATYPES)}")
     if type(shape) is not list or not shape or not all(type(size) is int and size >= 0 for size in shape):
-        raise BadInput(f"input {name!r}: shape must be an array of sizes, such as [1], not {shape!r}")
+        raise BadInput(f"input {name!r}: shape must be an array of sizes, such as [1], not {shown(shape)}")
+    if len(shape) > MOST_DIMENSIONS:
+        raise BadInput(f"input {name!r}: shape has {len(shape)} dimensions; a tensor has at most {MOST_DIMENSIONS}")
     size = _raw_size(name, tensor)
     if size is None:
         return from_json(name, datatype, shape, tensor.get("data")), 0

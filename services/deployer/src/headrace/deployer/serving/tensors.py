@@ -100,6 +100,12 @@ def kind(value: Any) -> str:
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
+def shown(value: Any) -> str:
+    """A value in a message; the beginning of a long one."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def _leaves(name: str, data: list[Any], shape: Sequence[int], level: int) -> Iterable[Any]:
     if level >= len(shape) or len(data) != shape[level]:
         takes = shape[level] if level < len(shape) else "no further nesting"
@@ -121,7 +127,7 @@ def _lenient(name: str, datatype: str, values: list[Any]) -> list[Any]:
         if type(value) not in _ALLOWED[datatype] and not _tolerable(datatype, value):
             expected = _EXPECTED.get(datatype, "whole numbers" if "INT" in datatype else "numbers")
             raise BadInput(
-                f"input {name!r}: element {at} is {kind(value)} ({_shown(value)}); {datatype} takes {expected}"
+                f"input {name!r}: element {at} is {kind(value)} ({shown(value)}); {datatype} takes {expected}"
             )
     return values
 
@@ -165,8 +171,3 @@ def _text(name: str, at: int, raw: memoryview) -> str:
         return str(raw, "utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(f"input {name!r}: element {at} is not UTF-8: {error.reason}") from None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
