@@ -18,7 +18,7 @@ def main(port: int, path: str) -> int:
         import ssl
 
         connection = ssl._create_unverified_context().wrap_socket(connection)  # it is ourselves whom we ask
-    connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+    connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
     return 0 if b" 200 " in connection.recv(64) else 1
 
 

@@ -74,8 +74,8 @@ def test_the_story_ends_the_same_when_a_container_is_killed(containers: Containe
     containers.start(name)
 
     story.serves()
-    assert len(story.client.versions(story.model)) == story.versions
-    assert not list(story.client.parked())
+    assert len(patiently(lambda: story.client.versions(story.model))) == story.versions
+    assert not patiently(lambda: list(story.client.parked()))
     print(f"{name}: {time.monotonic() - began:.1f} s from the upload to the traced answer")
     patiently(containers.states, lambda found: found[name] == "healthy")
 
