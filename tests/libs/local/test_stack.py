@@ -19,7 +19,7 @@ from headrace.local.layout import OFFSETS
 from headrace.local.stack import PARTS
 from headrace.objects import Denied, ObjectSettings, SyncObjectStore
 from headrace.testkit import eventually
-from headrace.testkit.ports import free_stretch
+from headrace.testkit.ports import free_stretch, listens
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,7 @@ async def test_a_killed_part_comes_back(stack: Stack, name: str) -> None:
 
     await eventually(back, timeout=20)
     await eventually(lambda: not unready(stack), timeout=40)
+    await eventually(lambda: listens(stack.layout.port("s3")), timeout=40)  # nobody's readiness depends on the store
 
 
 def test_logs_are_kept_by_part(stack: Stack) -> None:
