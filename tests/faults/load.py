@@ -18,6 +18,7 @@ from typing import Any
 from rig import IDLE_MODEL, Rig
 
 from headrace.bus import BrokerAway, BusSettings, Follower, PublishRefused, connect
+from headrace.bus.memory import mark_of
 from headrace.bus.messages import RawMessage
 from headrace.contracts import (
     CancelRequested,
@@ -181,12 +182,22 @@ class Load:
 
     def is_handled(self) -> bool:
         """Whether every request of this load was handled by the service that hears it."""
-        query = "SELECT count(*) FROM inbox WHERE message_id LIKE ? AND done_at IS NOT NULL"
-        mine = f"{self.trial}-%"
-        return all(self.rig.rows(service, query, mine)[0][0] >= count for service, count in self._heard().items())
+        return all(self._missing(service, ids) == 0 for service, ids in self._heard().items())
 
-    def _heard(self) -> Counter[str]:
-        return Counter(HEARD_BY[event.TYPE.split(".")[2]] for event, _ in self.requests)
+    def _missing(self, service: str, ids: set[str]) -> int:
+        """How many a service has not handled; of those that were handled long ago only a mark is left."""
+        query = "SELECT message_id FROM inbox WHERE message_id LIKE ? AND done_at IS NOT NULL"
+        left = ids - {name for (name,) in self.rig.rows(service, query, f"{self.trial}-%")}
+        if left:
+            marks = {bytes(mark) for (mark,) in self.rig.rows(service, "SELECT mark FROM inbox_memory")}
+            left = {each for each in left if mark_of(each) not in marks}
+        return len(left)
+
+    def _heard(self) -> Mapping[str, set[str]]:
+        heard: dict[str, set[str]] = {}
+        for event, envelope in self.requests:
+            heard.setdefault(HEARD_BY[event.TYPE.split(".")[2]], set()).add(envelope.id)
+        return heard
 
     def state(self) -> Mapping[str, Any]:
         """What the services hold of this load; trials of one seed end in the same state."""

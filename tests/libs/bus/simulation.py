@@ -1,21 +1,27 @@
 """One service's delivery against a broker that is only a model, on a database that is real, all in one thread.
 
 Every decision comes from one seed: what is asked, what is delivered when and how often, which acknowledgements are
-lost, what the broker refuses or forgets, and at which await the process dies. A seed that fails fails again.
+lost, what the broker refuses or forgets, and at which await the process dies. A seed that fails fails again:
+`python tests/libs/bus/simulation.py SEED...` lives them anew, and `--many COUNT` as many as one wants.
 """
 
 import asyncio
 import json
+import logging
 import random
 import sqlite3
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import StaticPool
+import structlog
+from sqlalchemy import StaticPool, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import Field, SQLModel
 
@@ -27,7 +33,7 @@ from headrace.contracts import CONTENT_TYPE, DatasetRef, TrainingRequested, Trai
 from headrace.testkit.clock import FakeClock
 
 ATTEMPTS = 3
-ROUNDS = 40  # steps of trouble, before the calm in which all must come right
+ROUNDS = 12  # steps of trouble, before the calm in which all must come right; many short lives find more than few long
 KNOWN_IN_BATCH = 10201
 _NAMES = count()
 MEMBERS = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "simulated_effect")
@@ -94,6 +100,10 @@ class Inline:
         """Closed."""
         self._connection.close()
 
+    def cut(self) -> None:
+        """As when the process ends: what was begun is rolled back."""
+        self._connection.close()
+
 
 class InlineCursor:
     """A cursor as aiosqlite's."""
@@ -127,6 +137,27 @@ class InlineCursor:
         """Closed."""
         self._cursor.close()
 
+
+# One engine for all lives: what it has compiled stays compiled. Its connections are those of the present process.
+_process: list[Callable[[], Inline]] = []
+
+
+async def _creator(*_: Any, **__: Any) -> Inline:
+    return _process[0]()
+
+
+ENGINE = create_async_engine("sqlite+aiosqlite://", async_creator=_creator, poolclass=StaticPool)
+
+
+def _empty() -> sqlite3.Connection:
+    """A database with every table, to be copied."""
+    made = create_engine("sqlite://", poolclass=StaticPool)
+    SQLModel.metadata.create_all(made, tables=[SQLModel.metadata.tables[name] for name in MEMBERS])
+    connection: Any = made.raw_connection().driver_connection
+    return cast("sqlite3.Connection", connection)
+
+
+EMPTY = _empty()
 
 # --- the broker
 
@@ -252,13 +283,14 @@ class World:
         self.clock = FakeClock()
         self.name = f"simulated-{next(_NAMES)}"
         self.keeper = sqlite3.connect(f"file:{self.name}?mode=memory&cache=shared", uri=True)
+        EMPTY.backup(self.keeper)
+        self._connections: list[Inline] = []
         self.asked: dict[str, str] = {}  # request id -> what its handler does
         self.deaths = 0
         self._tries: Counter[str] = Counter()
 
     async def live(self) -> None:
         """Trouble, then calm."""
-        await self._tables()
         self._boot()
         for _ in range(ROUNDS):
             await self._step()
@@ -273,15 +305,17 @@ class World:
         await self._prune()
 
     def _boot(self) -> None:
-        """A new process on the same database."""
-        self.power = Power()
-        power = self.power
+        """A new process on the same database; what the last one had not committed is gone."""
+        self.end_process()
+        self.power = power = Power()
 
-        async def creator(*_: Any, **__: Any) -> Inline:
-            return Inline(self.name, power)
+        def connection() -> Inline:
+            self._connections.append(made := Inline(self.name, power))
+            return made
 
-        engine = create_async_engine("sqlite+aiosqlite://", async_creator=creator, poolclass=StaticPool)
-        self.store = Store(engine)
+        _process[:] = [connection]
+        ENGINE.sync_engine.dispose(close=False)
+        self.store = Store(ENGINE)
         line: Any = Line(self.broker, power)
         self.relay = Relay(self.store, line, clock=self.clock)
         handlers: dict[Any, Any] = {TrainingRequested: self._handle}
@@ -290,11 +324,10 @@ class World:
             "trainer", self.store, line, handlers, wake=lambda: None, clock=self.clock, patience=patience
         )
 
-    async def _tables(self) -> None:
-        self._boot()
-        tables = [SQLModel.metadata.tables[name] for name in MEMBERS]
-        async with self.store.engine.begin() as connection:
-            await connection.run_sync(SQLModel.metadata.create_all, tables=tables)
+    def end_process(self) -> None:
+        """Its connections go with it."""
+        while self._connections:
+            self._connections.pop().cut()
 
     async def _step(self) -> None:
         if self.chance.random() < 0.15:
@@ -402,6 +435,7 @@ class World:
 
     def end(self) -> None:
         """Forget the database."""
+        self.end_process()
         self.keeper.close()
 
 
@@ -409,11 +443,32 @@ def _field(body: bytes, name: str) -> str:
     return str(json.loads(body).get(name) or "")
 
 
+RUNNER = asyncio.Runner()
+
+
 def simulate(seed: int) -> tuple[list[str], int, int]:
     """Live one seed; returns what did not hold, the requests, and how often the process died."""
     world = World(seed)
     try:
-        asyncio.run(world.live())
+        RUNNER.run(world.live())
         return list(world.faults()), len(world.asked), world.deaths
     finally:
         world.end()
+
+
+def main(told: Sequence[str]) -> int:
+    """Live the seeds that are named, or many; says what did not hold, and how fast it went."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    seeds = range(int(told[1])) if told[0] == "--many" else [int(each) for each in told]
+    began, failed = time.monotonic(), 0
+    with ProcessPoolExecutor() as processes:
+        for seed, (faults, asked, deaths) in zip(seeds, processes.map(simulate, seeds, chunksize=50), strict=True):
+            failed += bool(faults)
+            if faults or len(seeds) < 10:
+                print(f"seed {seed}: {asked} requests, {deaths} deaths: {faults or 'all held'}")
+    print(f"{len(seeds)} seeds, {failed} failed, {60 * len(seeds) / (time.monotonic() - began):,.0f} a minute")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 SEEDS = int(os.environ.get("HEADRACE_SEEDS", "150"))
 
-_place = importlib.util.spec_from_file_location("simulation", Path(__file__).with_name("simulation.py"))
+PROGRAM = Path(__file__).with_name("simulation.py")
+_place = importlib.util.spec_from_file_location("simulation", PROGRAM)
 assert _place is not None
 assert _place.loader is not None
 simulation: Any = importlib.util.module_from_spec(_place)
@@ -32,19 +33,19 @@ def quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
-@example(6)  # a copy in one batch was acknowledged before its message was handled
-@example(9)
+@example(10)  # a copy in one batch was acknowledged before its message was handled
+@example(17)
 @settings(max_examples=SEEDS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_every_seed_ends_well(seed: int) -> None:
     """Crash at any await, lost and doubled acknowledgements, forgotten counts, refused batches, a jumping clock."""
     faults, _, _ = simulation.simulate(seed)
-    assert not faults, f"seed {seed}: {faults}"
+    assert not faults, f"{faults}\nto live it again: {sys.executable} {PROGRAM} {seed}"
 
 
 def test_the_simulation_really_kills_and_asks() -> None:
     """A simulation in which nothing happens would prove nothing."""
-    told = [simulation.simulate(seed) for seed in range(12)]
+    told = [simulation.simulate(seed) for seed in range(40)]
     assert sum(asked for _, asked, _ in told) > 60
     assert sum(deaths for _, _, deaths in told) > 6
 
@@ -52,7 +53,6 @@ def test_the_simulation_really_kills_and_asks() -> None:
 def test_the_judge_sees_what_is_lost_and_what_is_doubled() -> None:
     """Of a world where one request was never handled, and one handled twice."""
     world = simulation.World(1)
-    simulation.asyncio.run(world._tables())
     world.asked = {"lost": "silent", "twice": "silent"}
     world.keeper.executemany("INSERT INTO simulated_effect (message_id) VALUES (?)", [("twice",), ("twice",)])
     world.keeper.commit()

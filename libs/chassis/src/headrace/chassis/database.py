@@ -16,6 +16,8 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from headrace.chassis import sqlite
+
 MIGRATION_LOCK = 0x4845_4144_4D49  # "HEADMI": copies of a service that start at once migrate one after the other
 BUSY_MS = 10_000
 TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
@@ -27,7 +29,9 @@ def create_engine(url: str) -> AsyncEngine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(parsed, pool_size=8, max_overflow=8)
+        engine = create_async_engine(
+            parsed, pool_size=8, max_overflow=8, connect_args={"async_creator_fn": sqlite.connect}
+        )
         event.listen(engine.sync_engine, "connect", _on_sqlite_connect)
         return engine
     plain, tls = _tls(parsed)
