@@ -73,10 +73,10 @@ class Report:
         return found
 
     def table(self) -> str:
-        """One line a fault, over all tests."""
+        """One line a fault, over all tests that came to their end; those that did not have failed."""
         faults: dict[str, list[Row]] = {}
         for rows in self.rows.values():
-            for row in rows:
+            for row in filter(lambda row: row.trials, rows):
                 faults.setdefault(row.fault, []).append(row)
         return "\n".join([HEAD, *(_sum(fault, rows).line() for fault, rows in sorted(faults.items()))])
 

@@ -27,10 +27,15 @@ def test_figures_of_pieces_add_up_and_a_test_that_runs_again_replaces_its_own(tm
         report = Report(figures)
         report.begin(test)
         report.row("nothing").events += events
+        report.row("nothing").trials += 1
         report.write(None)
 
-    assert Report(figures).table().splitlines()[-1] == "| nothing | 0 |  | 600 | 0 (< 5.0e-03) | 0 (< 5.0e-03) |  |"
+    assert Report(figures).table().splitlines()[-1] == "| nothing | 2 |  | 600 | 0 (< 5.0e-03) | 0 (< 5.0e-03) |  |"
 
 
 def _tests(file: Path) -> set[str]:
-    return {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
+    return {
+        node.name
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
