@@ -1,6 +1,7 @@
 """Fixtures for every test; loaded by pytest through the entry point `headrace`."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -26,9 +27,14 @@ _PREFIXES = count()
 
 
 def pytest_configure() -> None:
-    """Tracebacks in logs stay plain: drawing them with every local variable takes seconds."""
+    """What a test's own process logs goes to standard error, with plain tracebacks.
+
+    Standard output is for what is tested, also while a service of another fixture goes on in a thread; drawing
+    tracebacks with every local variable takes seconds.
+    """
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+    processors = [*structlog.get_config()["processors"][:-1], renderer]
+    structlog.configure(processors=processors, logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture
