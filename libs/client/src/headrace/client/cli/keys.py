@@ -45,7 +45,7 @@ def list_(ctx: typer.Context, file: File = None, as_json: Json = False) -> None:
     """List every key: whose, what it may, until when, and when it was last used."""
     found = _listed(ctx, file)
     columns = ["id", "name", "may", "expires", "last_used"]
-    rows = [{**key, "may": key.get("roles") or key["scopes"], "last_used": _when(key)} for key in found]
+    rows = [{**key, "may": key.get("roles") or key["scopes"], **_moments(key)} for key in found]
     answer(found, as_json, lambda: table(rows, columns, empty="there are no keys; `headrace keys make` makes one"))
 
 
@@ -122,7 +122,11 @@ def _tell(made: dict[str, Any]) -> None:
     )
 
 
-def _when(key: dict[str, Any]) -> str:
-    if "last_used" not in key:
-        return "unknown: no stack runs"
-    return str(key["last_used"] or "never")
+def _moments(key: dict[str, Any]) -> dict[str, str]:
+    """Until when, and when last, to the minute."""
+    used = _minute(key["last_used"]) or "never" if "last_used" in key else "unknown: no stack runs"
+    return {"expires": _minute(key["expires"]) or "never", "last_used": used}
+
+
+def _minute(moment: str | None) -> str:
+    return (moment or "")[:16].replace("T", " ")
