@@ -61,7 +61,7 @@ async def test_memory_is_flat_and_the_database_bounded(tmp_path: Path, row: Call
     line.trials, line.events = 1, EVENTS
     line.lost, line.doubled = max(0, EVENTS - min(counted, followed)), max(0, max(counted, followed) - EVENTS)
     line.note = (
-        f"{rate:,.0f} a second; memory {first >> 20} MB at a fifth, {max(s.memory for s in samples) >> 20} MB at most; "
+        f"memory {first >> 20} MB at a fifth, {max(s.memory for s in samples) >> 20} MB at most; "
         f"database {last.database / 2**20:.0f} MB with {last.rows:,} rows and {last.handled:,} ids known"
     )
     kept_s = KEEP_ROWS.total_seconds() + EVERY_S + SLACK_S
