@@ -79,6 +79,9 @@ class Rig:
             self.start(name)
         for name in ("ray", INFERENCE):
             self.ready(name)
+        self.stop("trainer")  # it has looked for Ray all the time, later each time
+        self.start("trainer")
+        self.ready("trainer")
 
     def _brokers(self) -> list[Program]:
         return [nats(self.layout)]
