@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from invariants import Findings, check
 from load import Load
-from report import FIGURES, README, Report, Row
+from report import FIGURES, Report, Row
 from rig import Rig
 
 WHOLE = os.environ.get("HEADRACE_FAULTS") == "all"  # `make faults`, or pieces of it, fill the table of the README
@@ -83,4 +83,4 @@ def _reported(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test finds is in the table as soon as it ends, however it ends."""
     REPORT.begin(request.node.nodeid.partition("tests/faults/")[2].partition("@")[0])
     yield
-    REPORT.write(README if WHOLE else None)
+    REPORT.write(told=WHOLE)

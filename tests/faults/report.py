@@ -11,9 +11,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FIGURES, README = HERE / "figures.json", HERE / "README.md"
+FRONT = HERE.parents[1] / "README.md"  # has the sum
+PEERS = "the same load"  # what others lose is not in it
 COLUMNS = ("fault", "trials", "kill points", "events", "lost", "doubled", "recovery p50 / p95 / max")
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+FROM, TO = "<!-- faults: summary -->", "<!-- faults: end of summary -->"
 
 
 @dataclass
@@ -74,22 +77,41 @@ class Report:
 
     def table(self) -> str:
         """One line a fault, over all tests that came to their end; those that did not have failed."""
-        faults: dict[str, list[Row]] = {}
-        for rows in self.rows.values():
-            for row in filter(lambda row: row.trials, rows):
-                faults.setdefault(row.fault, []).append(row)
-        return "\n".join([HEAD, *(_sum(fault, rows).line() for fault, rows in sorted(faults.items()))])
+        return "\n".join([HEAD, *(row.line() for row in self._faults())])
 
-    def write(self, readme: Path | None) -> None:
-        """Keep the figures, and put the table into a README between its marks."""
+    def summary(self) -> str:
+        """All of it in one sentence."""
+        ours = [row for row in self._faults() if not row.fault.startswith(PEERS)]
+        whole = _sum("", ours)
+        return (
+            f"**{len(ours)} kinds of fault, {whole.trials} trials, {whole.events:,} events: "
+            f"{whole.lost} lost, {whole.doubled} done twice.**"
+        )
+
+    def write(self, *, told: bool) -> None:
+        """Keep the figures, and put table and sum into the READMEs between their marks where they are to be told."""
         self._figures.parent.mkdir(parents=True, exist_ok=True)
         kept = {test: [asdict(row) for row in rows] for test, rows in sorted(self.rows.items())}
         self._figures.write_text(json.dumps(kept, indent=1) + "\n")
-        if readme is not None:
-            text = readme.read_text()
-            before, _, rest = text.partition(BEGIN)
-            _, _, after = rest.partition(END)
-            readme.write_text(f"{before}{BEGIN}\n{self.table()}\n{END}{after}")
+        if told:
+            _between(README, BEGIN, END, self.table())
+            _between(FRONT, FROM, TO, self.summary())
+
+    def _faults(self) -> list[Row]:
+        faults: dict[str, list[Row]] = {}
+        for row in (row for rows in self.rows.values() for row in rows if row.trials):
+            faults.setdefault(row.fault, []).append(row)
+        return [_sum(fault, rows) for fault, rows in sorted(faults.items())]
+
+
+def told(file: Path, begin: str, end: str) -> str:
+    """What a README says between two marks."""
+    return file.read_text().partition(begin)[2].partition(end)[0].strip()
+
+
+def _between(file: Path, begin: str, end: str, what: str) -> None:
+    before, _, rest = file.read_text().partition(begin)
+    file.write_text(f"{before}{begin}\n{what}\n{end}{rest.partition(end)[2]}")
 
 
 def _sum(fault: str, rows: Iterable[Row]) -> Row:
