@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 
 from headrace.contracts import (
     ColumnRule,
@@ -71,6 +72,21 @@ async def test_an_uploaded_file_becomes_a_version(on: Stage, s3: S3) -> None:
     assert rows == [{"carrier": "AA", "delay": 1.0}, {"carrier": "UA", "delay": 2.5}]
     profile = json.loads(await s3.store.get(said.profile))
     assert profile["columns"]["delay"]["mean"] == 1.75
+
+
+async def test_files_are_taken_again_after_the_database_was_away(on: Stage) -> None:
+    """The loop that takes up jobs ends with its database and is started again; it must not stop the work for good."""
+    engine = on.app.state.runtime.store.engine
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE ingest_job RENAME TO ingest_job_away"))
+    await eventually(lambda: "work_off" in on.app.state.runtime.problems)
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE ingest_job_away RENAME TO ingest_job"))
+
+    answer = await upload(on, JAN)
+
+    assert answer.status_code == 201, answer.text
+    await eventually(lambda: not on.app.state.runtime.problems)
 
 
 async def test_the_event_continues_the_uploads_trace(on: Stage) -> None:

@@ -44,25 +44,32 @@ class Jobs:
     def __init__(self, settings: IngestSettings, store: ObjectStore) -> None:
         self._settings, self._store = settings, store
         self._awake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Look at the table soon: a job has been queued."""
         self._awake.set()
 
     async def run(self, runtime: Runtime, ingestion: Ingestion) -> None:
-        """Work for ever; what is running when the service stops is begun anew at the next start."""
-        running: set[asyncio.Task[None]] = set()
+        """Work for ever; what is running when the service stops is begun anew at the next start.
+
+        An outage of the database ends this loop, and the service starts it again; the work goes on meanwhile.
+        """
         try:
             while True:
-                running = {task for task in running if not task.done()}
-                while len(running) < self._settings.ingest_at_once and (job := await self._claim(runtime, ingestion)):
-                    running.add(asyncio.create_task(self._work_on(job, runtime, ingestion)))
+                await self._take_up(runtime, ingestion)
                 await self._rest()
-        finally:
+        except asyncio.CancelledError:  # the service stops
             ingestion.stop.set()
-            for task in running:
+            for task in self._running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*self._running, return_exceptions=True)
+            raise
+
+    async def _take_up(self, runtime: Runtime, ingestion: Ingestion) -> None:
+        self._running = {task for task in self._running if not task.done()}
+        while len(self._running) < self._settings.ingest_at_once and (job := await self._claim(runtime, ingestion)):
+            self._running.add(asyncio.create_task(self._work_on(job, runtime, ingestion)))
 
     async def _rest(self) -> None:
         try:
