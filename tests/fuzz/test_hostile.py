@@ -15,8 +15,8 @@ from headrace.testkit.town import Town
 
 from .hostile import BODIES, DEEP, INFER, NUMBERS, SCORING, TEXTS, tensors
 
-SAMPLE = None if os.environ.get("HEADRACE_FUZZ") else 6
-"""`make test` takes every sixth value, `make fuzz` all."""
+SAMPLE = None if os.environ.get("HEADRACE_FUZZ") else 12
+"""`make test` takes every twelfth value, `make fuzz` all."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_hostile_values_in_paths_and_queries_are_answered(lively: Town, http: ht
     ]
 
     assert [each for each in found if each] == []
-    assert len(found) > 500
+    assert len(found) > 200
 
 
 def test_hostile_bodies_are_answered(lively: Town, http: httpx.Client) -> None:
