@@ -26,7 +26,7 @@ async def test_a_run_can_be_asked_for_and_followed(on: Stage, world: Any) -> Non
 
     assert answer.status_code == 202
     run = answer.json()["run"]
-    done = await on.heard(TrainingCompleted, timeout=60)
+    done = await on.heard(TrainingCompleted, timeout=120)
     assert (done.data.run, done.data.requested_by) == (run, "key:anonymous")
     assert (done.traceparent or "")[3:35] == answer.headers["traceparent"][3:35]
     told = (await on.http.get(f"/runs/{run}")).json()

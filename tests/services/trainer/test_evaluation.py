@@ -18,7 +18,7 @@ from headrace.testkit import Stage, a
 async def trained(on: Stage, reason: str, **asked: Any) -> TrainingCompleted:
     """Ask for a run, and wait for its model."""
     await on.say(TrainingRequested(model="delay", reason=reason, **asked), as_="operator")
-    return (await on.heard(TrainingCompleted, where=lambda event: event.reason == reason, timeout=60)).data
+    return (await on.heard(TrainingCompleted, where=lambda event: event.reason == reason, timeout=120)).data
 
 
 def version(number: int, run: TrainingCompleted) -> ModelVersion:
@@ -58,7 +58,7 @@ async def test_the_better_model_wins_on_the_same_rows(on: Stage, world: Any, by:
 
     await on.say(request(candidate, champion))
 
-    told = (await on.heard(EvaluationCompleted, timeout=60)).data
+    told = (await on.heard(EvaluationCompleted, timeout=120)).data
     assert (told.candidate, told.champion, told.rows) == (2, 1, candidate.holdout.rows)
     for name, value in told.metrics.candidate.items():
         assert value == pytest.approx(candidate.metrics[name])
@@ -81,7 +81,7 @@ async def test_a_first_version_is_measured_alone(on: Stage, world: Any) -> None:
     for _ in range(2):
         await on.say(request(candidate, None))
 
-    told = (await on.heard(EvaluationCompleted, timeout=60)).data
+    told = (await on.heard(EvaluationCompleted, timeout=120)).data
     assert (told.champion, told.metrics.champion, told.comparisons) == (None, None, [])
     await on.quiet()
     assert len(on.all(EvaluationCompleted)) == 1
@@ -101,5 +101,5 @@ async def test_what_cannot_be_evaluated_says_why(on: Stage, world: Any) -> None:
     await on.say(request(lost, None, evaluation="eval-gone"))
 
     for evaluation, reason in (("eval-9", "has no version 9"), ("eval-gone", "nowhere")):
-        failed = await on.heard(EvaluationFailed, where=lambda e, name=evaluation: e.evaluation == name, timeout=60)
+        failed = await on.heard(EvaluationFailed, where=lambda e, name=evaluation: e.evaluation == name, timeout=120)
         assert reason in failed.data.reason

@@ -47,7 +47,7 @@ def ends(on: Stage) -> list[str]:
 
 async def fitting(on: Stage) -> TrainingProgressed:
     """Wait until a run fits."""
-    said = await on.heard(TrainingProgressed, where=lambda event: event.stage == "fitting", timeout=60)
+    said = await on.heard(TrainingProgressed, where=lambda event: event.stage == "fitting", timeout=120)
     return said.data
 
 
@@ -66,7 +66,7 @@ async def test_a_run_outlives_the_trainer(on: Stage, world: Any) -> None:
 
     await on.restart()
 
-    done = await on.heard(TrainingCompleted, timeout=90)
+    done = await on.heard(TrainingCompleted, timeout=180)
     assert done.data.params == SLOW["params"]
     assert ends(on) == ["TrainingCompleted"]
     assert "/1/model" in done.data.artifact.prefix  # the first attempt: nothing was done twice
@@ -79,7 +79,7 @@ async def test_a_run_whose_worker_dies_starts_over(on: Stage, world: Any, ray_he
     for worker in workers(ray_head):
         worker.kill()
 
-    done = await on.heard(TrainingCompleted, timeout=90)
+    done = await on.heard(TrainingCompleted, timeout=180)
     assert "/2/model" in done.data.artifact.prefix
     assert ends(on) == ["TrainingCompleted"]
     assert len(on.all(TrainingStarted)) == 1
@@ -122,7 +122,7 @@ async def test_a_dead_gateway_is_replaced(on: Stage, world: Any, eventually: Any
         if "headrace.trainer.gateway" in name_of(child):
             child.send_signal(signal.SIGKILL)
 
-    done = await on.heard(TrainingCompleted, timeout=90)
+    done = await on.heard(TrainingCompleted, timeout=180)
     assert "/1/model" in done.data.artifact.prefix
 
 
@@ -138,7 +138,7 @@ async def test_a_running_run_can_be_cancelled(on: Stage, world: Any, eventually:
     await on.say(world.declared(revision=2))
     await on.quiet()
     await on.say(ASK, as_="operator")
-    assert (await on.heard(TrainingCompleted, timeout=60)).data.declared_revision == 2
+    assert (await on.heard(TrainingCompleted, timeout=120)).data.declared_revision == 2
     assert ends(on) == ["TrainingCancelled", "TrainingCompleted"]
 
 
@@ -183,7 +183,7 @@ async def test_one_model_does_not_block_another(trainer: Callable[..., Stage], w
 
         await on.say(world.ingested(world.flights()))
 
-        await on.heard(TrainingCompleted, where=lambda _: len(on.all(TrainingCompleted)) == 3, timeout=60)
+        await on.heard(TrainingCompleted, where=lambda _: len(on.all(TrainingCompleted)) == 3, timeout=120)
         assert [each.data.model for each in on.all(TrainingStarted)] == ["delay", "other", "delay"]
 
 
@@ -196,4 +196,4 @@ async def test_a_run_gets_the_resources_it_asks_for(on: Stage, world: Any, size:
 
     await on.say(ASK, as_="operator")
 
-    await on.heard(TrainingCompleted, timeout=60)
+    await on.heard(TrainingCompleted, timeout=120)

@@ -31,7 +31,7 @@ async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp
 
     asked = await on.say(ASK, as_="operator", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
 
-    completed = await on.heard(TrainingCompleted, "delay", timeout=60)
+    completed = await on.heard(TrainingCompleted, "delay", timeout=120)
     told = completed.data
     assert (told.reason, told.requested_by) == ("new season", "nats:operator")
     assert (told.dataset.name, told.dataset.version, told.declared_revision) == ("flights", 1, 1)
@@ -65,7 +65,7 @@ async def test_any_nats_client_can_ask(on: Stage, world: Any) -> None:
 
     await on.publish("headrace.request.training.delay", b'{"reason": "new season"}')
 
-    assert (await on.heard(TrainingCompleted, "delay", timeout=60)).data.reason == "new season"
+    assert (await on.heard(TrainingCompleted, "delay", timeout=120)).data.reason == "new season"
 
 
 async def test_a_model_that_nobody_declared_is_refused(on: Stage) -> None:
@@ -82,21 +82,21 @@ async def test_new_data_start_a_run(on: Stage, world: Any) -> None:
 
     await on.say(world.ingested(world.flights()))
 
-    assert (await on.heard(TrainingCompleted, timeout=60)).data.reason == "new data: flights version 1"
+    assert (await on.heard(TrainingCompleted, timeout=120)).data.reason == "new data: flights version 1"
 
 
 async def test_a_run_of_newer_data_waits_for_them(on: Stage, world: Any) -> None:
     """It says that it waits, and starts once, also where new data would start a run anyway."""
     await on.say(world.declared(training={"on": ["new-data"]}))
     await on.say(world.ingested(world.flights()))
-    await on.heard(TrainingCompleted, timeout=60)
+    await on.heard(TrainingCompleted, timeout=120)
 
     await on.say(TrainingRequested(model="delay", reason="drift", data="newer"), as_="monitor")
     waiting = await on.heard(TrainingQueued, where=lambda event: event.reason == "drift")
     assert waiting.data.waits_for == "data"
     await on.say(world.ingested(world.flights(), world.flights(seed=2), version=2))
 
-    done = await on.heard(TrainingCompleted, where=lambda event: event.dataset.version == 2, timeout=60)
+    done = await on.heard(TrainingCompleted, where=lambda event: event.dataset.version == 2, timeout=120)
     assert (done.data.reason, done.data.run) == ("drift", waiting.data.run)
     await on.quiet()
     assert len(on.all(TrainingStarted)) == 2
@@ -111,7 +111,7 @@ async def test_a_request_that_came_before_any_data_waits(on: Stage, world: Any) 
 
     await on.say(world.ingested(world.flights()))
 
-    await on.heard(TrainingCompleted, timeout=60)
+    await on.heard(TrainingCompleted, timeout=120)
 
 
 async def test_the_request_may_change_parameters_version_and_seed(on: Stage, world: Any) -> None:
@@ -123,7 +123,7 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
 
     await on.say(TrainingRequested(model="delay", params={"max_iter": 50}, dataset_version=1, seed=7), as_="operator")
 
-    told = (await on.heard(TrainingCompleted, timeout=60)).data
+    told = (await on.heard(TrainingCompleted, timeout=120)).data
     assert (told.params, told.seed, told.dataset.version) == ({"C": 0.5, "max_iter": 50}, 7, 1)
 
 
@@ -166,7 +166,7 @@ async def test_a_training_that_cannot_be_says_why(
 
     await on.say(ASK, as_="operator")
 
-    failed = (await on.heard(TrainingFailed, timeout=60)).data
+    failed = (await on.heard(TrainingFailed, timeout=120)).data
     assert (failed.kind, reason in failed.reason) == (kind, True), failed.reason
     assert not on.all(TrainingCompleted)
 
@@ -179,7 +179,7 @@ async def test_too_few_rows_cannot_train(on: Stage, world: Any) -> None:
 
     await on.say(ASK, as_="operator")
 
-    failed = (await on.heard(TrainingFailed, timeout=60)).data
+    failed = (await on.heard(TrainingFailed, timeout=120)).data
     assert failed.kind == "data"
     assert "too few" in failed.reason
 
@@ -194,6 +194,6 @@ async def test_data_that_are_gone_are_named(on: Stage, world: Any, buckets: S3) 
 
     await on.say(ASK, as_="operator")
 
-    failed = (await on.heard(TrainingFailed, timeout=60)).data
+    failed = (await on.heard(TrainingFailed, timeout=120)).data
     assert failed.kind == "data"
     assert event.parts[0].object.key in failed.reason

@@ -79,7 +79,7 @@ class Seaweed:
         local = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self._folder}", f"-s3.config={config}"]
         ports = [f"-{name}.port={port}" for name, port in self._ports.items()]
         grpc = [f"-{name}.port.grpc={port}" for name, port in self._grpc.items()]
-        volumes = ["-master.volumeSizeLimitMB=64", "-volume.max=0", "-master.telemetry=false"]
+        volumes = ["-master.volumeSizeLimitMB=64", "-volume.max=20000", "-master.telemetry=false"]
         off = ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they listen on fixed ports, where two servers would collide
         parts = [*local, *ports, *grpc, *volumes, *off, *self._tls]
         return [_program("weed"), "-logtostderr=true", "server", "-s3", "-filer", *parts]

@@ -21,6 +21,7 @@ from headrace.testkit.patience import eventually
 
 E = TypeVar("E", bound=Event)
 Build = Callable[[], Service]
+HEARD = ("EVENTS", "REQUESTS", "PREDICTIONS")  # streams
 
 
 class Stage:
@@ -33,6 +34,7 @@ class Stage:
         self._outer = AsyncExitStack()
         self._service = AsyncExitStack()
         self._speakers: dict[str, Connection] = {}
+        self._heard_to: dict[str, int] = {}
         self.envelopes: list[Envelope] = []
         self.http: httpx.AsyncClient
         self.app: Any
@@ -76,7 +78,7 @@ class Stage:
         kind: type[E],
         key: str | None = None,
         where: Callable[[E], bool] | None = None,
-        timeout: float = 10,
+        timeout: float = 30,
     ) -> Envelope:
         """The first event of a type (of a key, where a condition holds), as soon as there is one."""
 
@@ -100,15 +102,27 @@ class Stage:
         """Wait until everything that was published has been handled, and its consequences have been published."""
 
         async def idle() -> bool:
-            admin = await self._speaker("provisioner")
-            specs = load_topology().consumers(self._name)
-            for spec in specs:
-                info = await admin.request(f"CONSUMER.INFO.{spec.stream}.{spec.durable}")
-                if info["num_pending"] or info["num_ack_pending"]:
-                    return False
-            return True
+            return await self._handled() and not await self._unsaid() and await self._overheard()
 
         await eventually(idle)
+
+    async def _handled(self) -> bool:
+        admin = await self._speaker("provisioner")
+        for spec in load_topology().consumers(self._name):
+            info = await admin.request(f"CONSUMER.INFO.{spec.stream}.{spec.durable}")
+            if info["num_pending"] or info["num_ack_pending"]:
+                return False
+        return True
+
+    async def _unsaid(self) -> int:
+        unsent: int = await self.app.state.runtime.relay.unsent()
+        return unsent
+
+    async def _overheard(self) -> bool:
+        """Whether all that lies in the streams has come to `envelopes`."""
+        admin = await self._speaker("provisioner")
+        lasts = {name: (await admin.request(f"STREAM.INFO.{name}"))["state"]["last_seq"] for name in HEARD}
+        return all(self._heard_to.get(name, 0) >= last for name, last in lasts.items())
 
     def _defaults(self, speaker: str) -> dict[str, Any]:
         event_id = str(uuid4())
@@ -132,7 +146,7 @@ class Stage:
 
     async def _listen(self) -> None:
         connection = await self._speaker("provisioner")
-        for stream in ("EVENTS", "REQUESTS", "PREDICTIONS"):
+        for stream in HEARD:
             follower = await self._outer.enter_async_context(Follower(connection, stream, "headrace.>", start="all"))
             task = asyncio.create_task(self._collect(follower))
             self._outer.push_async_callback(cancel, task)
@@ -141,6 +155,7 @@ class Stage:
         async for message in follower:
             with contextlib.suppress(ContractError):  # what a test publishes on purpose
                 self.envelopes.append(message.envelope())
+            self._heard_to[message.stream] = message.seq
 
     async def _speaker(self, identity: str) -> Connection:
         if identity not in self._speakers:
