@@ -7,8 +7,12 @@ lines over a socket, one at a time: {"id", "call", "with"} answered by
 """
 
 import json
+import os
+import select
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +26,7 @@ from headrace.trainer.work.actor import Actor
 
 _REPORT_WITHIN = 0.25  # seconds given to all workers together to report; who is late is asked for again next time
 _ADOPT_WITHIN = 30  # seconds: a worker that still starts answers after 5, and giving one up would lose its run
+_END_WITHIN = 10  # seconds to end in order, a Ray of its own too, once the trainer has hung up
 _LOW_MEMORY = "running low on memory"  # the words of Ray's memory monitor about an actor that it has killed
 
 
@@ -212,6 +217,16 @@ def _connect(config: Config) -> None:
         ray.init(num_cpus=config.local_cpus, include_dashboard=False, object_store_memory=100 << 20, **common)
 
 
+def _end_with_trainer(connection: int, connected: threading.Event) -> None:
+    """End when the trainer is gone, also in the midst of a call of Ray's: it may look for its head for ever."""
+    hung_up = select.poll()
+    hung_up.register(connection, 0)  # of all that can happen on it, a hang-up alone
+    hung_up.poll()
+    if connected.is_set():
+        time.sleep(_END_WITHIN)
+    os._exit(1)
+
+
 def _first_line(words: str) -> str:
     return next((line.strip() for line in words.splitlines() if line.strip()), "the worker is gone")
 
@@ -220,7 +235,10 @@ def main() -> None:
     """Serve the socket whose file descriptor is the first argument; its first line is the configuration."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     lines = connection.makefile("rb")
+    connected = threading.Event()
+    threading.Thread(target=_end_with_trainer, args=(connection.fileno(), connected), daemon=True).start()
     gateway = Gateway(Config(**json.loads(lines.readline())))
+    connected.set()
     _answer(connection, 0, "ready")
     serve(gateway, connection, lines)
 
