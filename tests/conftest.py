@@ -2,7 +2,12 @@
 
 import pytest
 
-COSTLY = ("world", "rig", "stack", "ray_head", "town")  # fixtures that start whole stacks, or Ray
+COSTLY = (
+    "ray_head",
+    "world",
+    "rig",
+    "stack",
+)  # fixtures that start whole stacks, or Ray; the first that a test asks for counts
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -19,7 +19,7 @@ import pytest
 
 from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part, parse_declaration
 from headrace.testkit import Stage, a
-from headrace.testkit.ports import free_ports, listens, wait_until
+from headrace.testkit.ports import free_ports, wait_until
 from headrace.testkit.s3 import S3
 from headrace.trainer.service import build
 from headrace.trainer.settings import TrainerSettings
@@ -32,6 +32,9 @@ COLUMNS = [
     Column(name="carrier", type="string", nullable=False),
     Column(name="late", type="integer", nullable=False),
 ]
+
+
+STARTED = b"Ray runtime started"
 
 
 class RayHead:
@@ -52,21 +55,27 @@ class RayHead:
         return self._process.pid
 
     def start(self) -> None:
-        """Start, and wait until it listens."""
+        """Start, and wait until all of its node runs: its port opens long before."""
         command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={self.port}"]
         size = ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false"]
         ports = [f"--dashboard-agent-listen-port={self._dashboard}"]
         place = ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
         log = self._folder / "ray.log"
+        started = log.read_bytes().count(STARTED) if log.exists() else 0
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [*command, *size, *ports, *place],
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file)},
+                env={
+                    **os.environ,
+                    "RAY_AUTH_MODE": "token",
+                    "RAY_AUTH_TOKEN_PATH": str(self.token_file),
+                    "RAY_raylet_start_wait_time_s": "150",  # of 30: a stack may start on the same two cores
+                },
             )
-        wait_until(lambda: listens(self.port), self._process, log, within=60)
+        wait_until(lambda: log.read_bytes().count(STARTED) > started, self._process, log, within=180)
 
     def kill(self) -> None:
         """Kill -9 the head and everything below it, workers too."""
