@@ -2,12 +2,8 @@
 
 import pytest
 
-COSTLY = (
-    "ray_head",
-    "world",
-    "rig",
-    "stack",
-)  # fixtures that start whole stacks, or Ray; the first that a test asks for counts
+# Fixtures that start whole stacks, or Ray; the first that a test asks for names its group.
+COSTLY = ("ray_head", "world", "rig", "stack")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
