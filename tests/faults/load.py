@@ -227,3 +227,11 @@ class Load:
             "truths": sorted(ask("monitor", truths, mine)),
         }
         return json.loads(json.dumps(found).replace(self.trial, "trial"))
+
+
+def settled(rig: Rig) -> Any:
+    """The state that a run without faults ends in, on a rig of its own kind."""
+    load = Load(rig, "whole").run()
+    rig.until(load.is_handled, "the load is handled")
+    rig.quiet()
+    return load.state()

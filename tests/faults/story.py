@@ -1,6 +1,5 @@
 """The life of one small model, from a file to a served, traced and judged version, as its user drives it."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from rig import Rig
 from headrace.client.addresses import find_stack
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client
+from headrace.testkit.patience import patiently
 from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 T = TypeVar("T")
@@ -88,14 +88,4 @@ class Story:
 
     def patiently(self, ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
         """What `ask` answers once it is good; errors of a part that is away are asked again."""
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            last: object
-            try:
-                last = answer = ask()
-                if good(answer):
-                    return answer
-            except HeadraceError as error:
-                last = error
-            assert time.monotonic() < end, f"{self.name}: still not so after {PATIENCE_S:.0f} s: {str(last)[:500]}"
-            time.sleep(0.05)
+        return patiently(ask, good, within=PATIENCE_S, away=HeadraceError)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cluster import NODES, REPLICAS, ClusterRig
-from load import Load
+from load import settled
 
 from headrace.bus import drift
 from headrace.contracts import load_topology
@@ -27,10 +27,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterRig]:
 @pytest.fixture(scope="module")
 def reference(rig: ClusterRig) -> Any:
     """The end of a run without faults, on the cluster."""
-    load = Load(rig, "whole").run()
-    rig.until(load.is_handled, "the load is handled")
-    rig.quiet()
-    return load.state()
+    return settled(rig)
 
 
 @pytest.mark.faults

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from load import Load
+from load import settled
 from rig import Rig
 
 from headrace.local.layout import SERVICES
@@ -64,10 +64,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresRig]:
 @pytest.fixture(scope="module")
 def reference(rig: PostgresRig) -> Any:
     """The end of a run without faults, on PostgreSQL."""
-    load = Load(rig, "whole").run()
-    rig.until(load.is_handled, "the load is handled")
-    rig.quiet()
-    return load.state()
+    return settled(rig)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -3,7 +3,6 @@
 import csv
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from headrace.client.errors import HeadraceError
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
 from headrace.local import Stack
+from headrace.testkit.patience import patiently as _patiently
 from headrace.testkit.ports import free_stretch
 from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
@@ -114,18 +114,7 @@ class World:
 
 def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
     """What `ask` answers once it is good; errors of a part that is starting again are asked again."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        last: object
-        try:
-            answer = ask()
-            if good(answer):
-                return answer
-            last = answer
-        except HeadraceError as error:
-            last = error
-        assert time.monotonic() < deadline, f"still not so after {PATIENCE:.0f} s: {last!r}"
-        time.sleep(0.05)
+    return _patiently(ask, good, within=PATIENCE, away=HeadraceError)
 
 
 @pytest.fixture(scope="session")

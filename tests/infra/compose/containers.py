@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +17,7 @@ from headrace.client.addresses import read_stack
 from headrace.client.compose import attach, compose_command
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client
+from headrace.testkit.patience import patiently as _patiently
 from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 from .conftest import ROOT
@@ -142,17 +142,7 @@ class Story:
 
 def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
     """What `ask` answers once it is good; who is away is asked again."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        last: object
-        try:
-            last = answer = ask()
-            if good(answer):
-                return answer
-        except HeadraceError as error:
-            last = error
-        assert time.monotonic() < deadline, f"still not so after {PATIENCE:.0f} s: {last!r}"
-        time.sleep(0.2)
+    return _patiently(ask, good, within=PATIENCE, away=HeadraceError, every=0.2)
 
 
 def _state(state: dict[str, Any]) -> str:

@@ -31,3 +31,25 @@ async def eventually(fact: Callable[[], Any], timeout: float = 30) -> Any:
         if time.monotonic() > end:
             raise AssertionError(f"still not so after {timeout} s; the last answer was {last!r}")
         await asyncio.sleep(_EVERY)
+
+
+def patiently(
+    ask: Callable[[], T],
+    good: Callable[[T], object] = lambda _: True,
+    *,
+    within: float,
+    away: type[Exception],
+    every: float = 0.05,
+) -> T:
+    """What `ask` answers once it is good; who is `away` is asked again. Blocks; fails after `within` seconds."""
+    end = time.monotonic() + within
+    while True:
+        last: object
+        try:
+            last = answer = ask()
+            if good(answer):
+                return answer
+        except away as error:
+            last = error
+        assert time.monotonic() < end, f"still not so after {within:.0f} s: {last!r}"
+        time.sleep(every)
