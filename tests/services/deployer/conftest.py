@@ -164,7 +164,7 @@ async def alone(tmp_path: Path) -> AsyncIterator[Lonely]:
     stack = AsyncExitStack()
 
     async def make(*models: Model, store: Folder | None = None, **settings: Any) -> Alone:
-        told = InferenceSettings(replica="r1", **{"cache_dir": tmp_path / "cache", **settings})
+        told = InferenceSettings(replica="r1", **{"cache_dir": tmp_path / "cache", "http_port": 0, **settings})
         replica = Replica(told, store or Folder(*models))
         stack.push_async_callback(replica.close)
         transport = httpx.ASGITransport(app=replica.app)  # type: ignore[arg-type]

@@ -123,9 +123,13 @@ def _resemble(descriptor: int, known: os.stat_result) -> None:
 def changing(file: Path) -> Iterator[Keys]:
     """The keys of a file, or none yet, while nobody else changes them."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f".{file.name}.lock").open("w") as lock:
+    # not for others: who can open it can hold it, and keep everybody from changing a key
+    lock = os.open(file.with_name(f".{file.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield read_keys(file) if file.is_file() else new_keys()
+    finally:
+        os.close(lock)
 
 
 def _stored(document: Mapping[str, Any]) -> StoredKey:
