@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,15 @@ def test_secrets_are_their_owners_alone(stack: Stack) -> None:
 
     assert files
     assert {str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077} == set()
+
+
+def test_orphans_are_looked_for_in_all_of_the_stack(stack: Stack) -> None:
+    """Nothing of it is old enough yet; an age within which an event may still come is refused."""
+    store(stack, "ingest").put("datasets", b"spoken of by nothing, but young")
+
+    assert stack.orphans(timedelta(days=7)) == {"orphans": [], "size": 0, "kept": 0, "older": 0}
+    with pytest.raises(ValueError, match="greater age"):
+        stack.orphans(timedelta(hours=1), delete=True)
 
 
 def test_each_identity_has_the_rights_that_it_needs_and_no_more(stack: Stack) -> None:

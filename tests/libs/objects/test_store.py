@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -24,7 +25,6 @@ from headrace.objects import (
     SyncObjectStore,
     object_store,
 )
-from headrace.objects.sweep import unreferenced
 from headrace.testkit.ports import free_ports
 from headrace.testkit.s3 import S3
 
@@ -172,6 +172,40 @@ async def test_objects_too_big_for_one_put_go_in_parts(objects: S3, monkeypatch:
         await objects.store.put("uploads", big[::-1], key="big")
 
 
+class Killed(BaseException):
+    """Ends a write as a killed process does: nobody tidies up."""
+
+
+async def test_a_large_write_that_is_torn_leaves_nothing_to_read(
+    objects: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of an object are no object; the write is done again as if nothing had been."""
+    monkeypatch.setattr("headrace.objects.sync.SINGLE_PUT", 5 * MIB)
+    monkeypatch.setattr("headrace.objects.sync.PART", 5 * MIB)
+    write = objects.sync.client.put_object
+
+    def torn(bucket: str, key: str, data: Any, *rest: Any, **more: Any) -> Any:
+        read, left = data.read, iter(range(2))
+
+        def reading(size: int = -1) -> bytes:
+            if next(left, None) is None:
+                raise Killed
+            return bytes(read(size))
+
+        data.read = reading
+        return write(bucket, key, data, *rest, **more)
+
+    file = tmp_path / "file"
+    file.write_bytes(b"0123456789abcdef" * MIB)
+    with monkeypatch.context() as killing:
+        killing.setattr(objects.sync.client, "put_object", torn)
+        with pytest.raises(Killed):
+            objects.sync.put("datasets", file)
+
+    assert [*objects.sync.list("datasets")] == []
+    assert objects.sync.get(objects.sync.put("datasets", file)) == file.read_bytes()
+
+
 async def test_directories_come_back_as_they_went(objects: S3, tmp_path: Path) -> None:
     """A model directory round trips; its digest depends on its content, not on where it lies."""
     source = tmp_path / "model"
@@ -211,12 +245,11 @@ async def test_a_presigned_url_needs_no_key(objects: S3) -> None:
 
 
 async def test_listing_sees_all_under_a_prefix(objects: S3) -> None:
-    """Only keys that begin with the prefix, with sizes; the sweep's helper names those that nobody refers to."""
+    """Only keys that begin with the prefix, with sizes."""
     for key in ("a/1", "a/2", "b/1"):
         await objects.store.put("reports", key.encode() * 2, key=key)
 
     assert [(each.key, each.size) for each in await objects.store.list("reports", "a/")] == [("a/1", 6), ("a/2", 6)]
-    assert [each.key for each in unreferenced(objects.sync, "reports", {"a/1", "b/1"})] == ["a/2"]
 
 
 async def test_a_wrong_key_is_denied_with_advice(objects: S3) -> None:

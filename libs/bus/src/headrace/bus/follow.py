@@ -6,6 +6,7 @@ heartbeat or a gap.
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from headrace.bus.messages import RawMessage, raw
 from headrace.bus.tasks import cancel
 
 HEARTBEAT_S = 2.0
+POLL_S = 0.01
 Start = Literal["last_per_subject", "new", "all"] | int
 
 
@@ -51,6 +53,16 @@ class Follower:
     async def __aiter__(self) -> AsyncIterator[RawMessage]:
         while True:
             yield await self._queue.get()
+
+    async def until_caught_up(self) -> AsyncIterator[RawMessage]:
+        """What the stream holds now, to its end; raises BrokerAway where it cannot be read."""
+        while not (self.caught_up.is_set() and self._queue.empty()):
+            with contextlib.suppress(asyncio.QueueEmpty):
+                yield self._queue.get_nowait()
+                continue
+            if self.problem:
+                raise BrokerAway(self.problem)
+            await asyncio.sleep(POLL_S)
 
     async def _run(self) -> None:
         while True:

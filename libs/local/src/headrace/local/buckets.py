@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from headrace import provision
+from headrace.local.identities import s3_keys
 from headrace.local.layout import Layout
 from headrace.local.programs import PREFIX, REGION
-from headrace.provision import ObjectServer, S3Key
+from headrace.objects import ObjectSettings
+from headrace.provision import ACCESS, ObjectServer, S3Key
 
 
 def make_buckets(layout: Layout, keys: Mapping[str, S3Key], *, wait: float = 30.0) -> None:
@@ -16,6 +18,14 @@ def make_buckets(layout: Layout, keys: Mapping[str, S3Key], *, wait: float = 30.
 def make_users(layout: Layout, keys: Mapping[str, S3Key]) -> None:
     """MinIO: a user and a policy for each identity. SeaweedFS reads its identities from its configuration."""
     provision.make_users(_server(layout, keys), keys)
+
+
+def object_settings(layout: Layout) -> ObjectSettings:
+    """For who may do everything."""
+    root = s3_keys(layout, ACCESS)["root"]
+    return ObjectSettings(
+        endpoint=layout.url("s3"), access_key=root.access, secret_key=root.secret, region=REGION, bucket_prefix=PREFIX
+    )
 
 
 def _server(layout: Layout, keys: Mapping[str, S3Key]) -> ObjectServer:

@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from headrace.bus import BusSettings
+from headrace.local.buckets import object_settings
 from headrace.local.layout import INFERENCE, OFFSETS, PORT_BASE, SERVICES, Layout
 from headrace.local.programs import MARK
+from headrace.provision.orphans import sweep
 
 UP_S = 240.0  # a busy machine; an idle one needs under 20
 DOWN_S = 40.0
@@ -81,8 +85,18 @@ class Stack:
         """Every part with its process, restarts, memory and address; empty when nothing runs."""
         state = self._state() if self.running() else None
         parts = state["parts"] if state else {}
-        layout = replace(self.layout, port_base=state["port_base"]) if state else self.layout
-        return [_part(layout, name, parts[name]) for name in PARTS if name in parts]
+        return [_part(self._running_layout(), name, parts[name]) for name in PARTS if name in parts]
+
+    def orphans(self, age: timedelta, *, delete: bool = False) -> dict[str, Any]:
+        """The objects of more than `age` that no event speaks of; with `delete` they are removed.
+
+        Raises StackError when nothing runs, ValueError for an age in which an event may still be to come.
+        """
+        if not self.running():
+            raise StackError("no stack runs here; start one with `headrace up`")
+        layout = self._running_layout()
+        bus = BusSettings(layout.nats_url, "provisioner", layout.seed("provisioner"))
+        return sweep(bus, object_settings(layout), age, delete=delete).as_document()
 
     def addresses(self) -> dict[str, Any]:
         """What clients read; raises StackError when nothing runs."""
@@ -116,6 +130,11 @@ class Stack:
         for process in alive:
             _quietly(process.kill)
         psutil.wait_procs(alive, timeout=5)
+
+    def _running_layout(self) -> Layout:
+        """The layout with the ports on which the stack was started."""
+        state = self._state() if self.running() else None
+        return replace(self.layout, port_base=state["port_base"]) if state else self.layout
 
     def supervisor_pid(self) -> int | None:
         """The parent of every part, while it runs."""

@@ -65,9 +65,9 @@ class ObjectStore:
         """Every object whose key begins with `prefix`."""
         return await self._call(lambda: [*self.sync.list(bucket, prefix)])
 
-    async def remove(self, bucket: str, key: str) -> None:
-        """Remove an object."""
-        await self._call(lambda: self.sync.remove(bucket, key))
+    async def remove(self, bucket: str, key: str, version_id: str | None = None) -> None:
+        """Remove an object, or one version of it."""
+        await self._call(lambda: self.sync.remove(bucket, key, version_id))
 
     def presign(self, ref: ObjectRef, expires: timedelta = timedelta(minutes=15)) -> str:
         """A URL that reads the object without a key, until it expires."""

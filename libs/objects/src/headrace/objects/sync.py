@@ -9,7 +9,7 @@ import json
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
@@ -31,17 +32,19 @@ BLOCK = 1 << 20
 SINGLE_PUT = 4 << 30  # S3 takes at most 5 GB in one PUT
 PART = 64 << 20  # the memory that a larger write takes
 PRESIGNED_FOR = timedelta(minutes=15)
+TOUCHED_AFTER = timedelta(hours=12)  # an object as old as this is young again when it is put again
 Content = bytes | Path | Iterable[bytes]
 
 
 @dataclass(frozen=True)
 class Found:
-    """An object that is there; its size in bytes."""
+    """An object that is there; its size in bytes, and when it was written, in whole seconds."""
 
     bucket: str
     key: str
     size: int
     version_id: str | None = None
+    modified: datetime | None = None
 
 
 class SyncObjectStore:
@@ -150,18 +153,19 @@ class SyncObjectStore:
                 there = self.client.stat_object(self.bucket(bucket), key)
         except Missing:
             return None
-        return Found(self.bucket(bucket), key, there.size or 0, there.version_id)
+        return Found(self.bucket(bucket), key, there.size or 0, there.version_id, _second(there.last_modified))
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[Found]:
         """Every object whose key begins with `prefix`."""
         with self._errors(bucket, prefix):
             for each in self.client.list_objects(self.bucket(bucket), prefix=prefix, recursive=True):
-                yield Found(self.bucket(bucket), each.object_name or "", each.size or 0, each.version_id)
+                name, size = each.object_name or "", each.size or 0
+                yield Found(self.bucket(bucket), name, size, each.version_id, _second(each.last_modified))
 
-    def remove(self, bucket: str, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+    def remove(self, bucket: str, key: str, version_id: str | None = None) -> None:
+        """Remove an object, or one version of it; one that is not there is no error."""
         with self._errors(bucket, key):
-            self.client.remove_object(self.bucket(bucket), key)
+            self.client.remove_object(self.bucket(bucket), key, version_id)
 
     def presign(self, ref: ObjectRef, expires: timedelta = PRESIGNED_FOR) -> str:
         """A URL that reads the object without a key, until it expires."""
@@ -238,11 +242,23 @@ class SyncObjectStore:
         if there is None or there.size != ref.size:
             return False
         if addressed:
+            self._touch(there)
             return True
         digest = hashlib.sha256()
         for block in self.read(ref.bucket, ref.key):
             digest.update(block)
         return digest.hexdigest() == ref.sha256
+
+    def _touch(self, there: Found) -> None:
+        """Make an old object young, by a copy onto itself: who puts it again will soon speak of it.
+
+        Until then it may be an orphan, and one of those that are removed for their age.
+        """
+        if there.modified is None or datetime.now(UTC) - there.modified < TOUCHED_AFTER:
+            return
+        kind = self.client.stat_object(there.bucket, there.key).content_type or "application/octet-stream"
+        source, kept = CopySource(there.bucket, there.key), {"Content-Type": kind}
+        self.client.copy_object(there.bucket, there.key, source, metadata=kept, metadata_directive=REPLACE)  # type: ignore[arg-type]
 
     @contextmanager
     def _errors(self, bucket: str, key: str) -> Iterator[None]:
@@ -283,6 +299,11 @@ def inside(folder: Path, name: str) -> Path:
 def sync_object_store(settings: ObjectSettings) -> SyncObjectStore:
     """The store that the settings name."""
     return SyncObjectStore(settings)
+
+
+def _second(moment: datetime | None) -> datetime | None:
+    """A listing may count in milliseconds what the object's own header gives in seconds."""
+    return moment and moment.replace(microsecond=0)
 
 
 def _refused(code: str, message: str, place: str) -> ObjectError:

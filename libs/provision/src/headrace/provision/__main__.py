@@ -7,20 +7,25 @@ attach:             print, as JSON, what a person needs to talk to the installat
 kubernetes:         make every secret that is missing, and print all of them as Secrets for `kubectl apply -f -`.
 key NAME ROLE...:   make an API key, and print it, this once.
 revoke ID:          take an API key away; its id is the part between its first two underscores.
+orphans DAYS:       print, as JSON, the objects of more than so many days that no event speaks of.
+orphans DAYS delete: remove them, and print what was removed.
 """
 
 import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from inspect import signature
 
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.contracts.topology import load_topology
+from headrace.objects import ObjectSettings
 from headrace.provision import kubernetes
 from headrace.provision.api_keys import Unknown, make_key, revoke_key
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
 from headrace.provision.databases import make_databases
+from headrace.provision.orphans import Incomplete, sweep
 from headrace.provision.settings import ProvisionSettings
 from headrace.provision.vault import PEOPLE, Vault
 
@@ -60,13 +65,36 @@ def print_secrets(settings: ProvisionSettings) -> None:
     print(json.dumps(kubernetes.secrets(settings), indent=1))
 
 
+def print_orphans(settings: ProvisionSettings, days: str, delete: str = "") -> None:
+    """Print, or remove, the objects that no event speaks of."""
+    if delete not in {"", "delete"}:
+        raise ValueError(f"{delete!r} is not understood; say `delete`, or nothing")
+    found = sweep(_bus(settings), _objects(settings), timedelta(days=float(days)), delete=bool(delete))
+    print(json.dumps(found.as_document(), indent=1))
+
+
 async def _streams(settings: ProvisionSettings) -> None:
-    seed = Vault(settings).seed("provisioner")
-    tls = (settings.nats_tls_ca, settings.nats_tls_cert, settings.nats_tls_key)
-    connection = await connect(BusSettings(settings.nats_url, "provisioner", seed, *tls), name="provisioner")
+    connection = await connect(_bus(settings), name="provisioner")
     for line in await provision_patiently(connection, load_topology(), replicas=settings.nats_replicas):
         print(line)
     await connection.close()
+
+
+def _bus(settings: ProvisionSettings) -> BusSettings:
+    tls = (settings.nats_tls_ca, settings.nats_tls_cert, settings.nats_tls_key)
+    return BusSettings(settings.nats_url, "provisioner", Vault(settings).seed("provisioner"), *tls)
+
+
+def _objects(settings: ProvisionSettings) -> ObjectSettings:
+    root = Vault(settings).s3_keys()["root"]
+    return ObjectSettings(
+        endpoint=settings.s3_endpoint,
+        access_key=root.access,
+        secret_key=root.secret,
+        region=settings.s3_region,
+        bucket_prefix=settings.s3_bucket_prefix,
+        tls_ca=settings.s3_tls_ca,
+    )
 
 
 def _object_server(settings: ProvisionSettings) -> ObjectServer:
@@ -82,6 +110,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "kubernetes": print_secrets,
     "key": make_key,
     "revoke": revoke_key,
+    "orphans": print_orphans,
 }
 
 
@@ -96,7 +125,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         command(ProvisionSettings(), *rest)
-    except Unknown as error:
+    except (Unknown, Incomplete, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

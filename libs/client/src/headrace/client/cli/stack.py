@@ -3,8 +3,9 @@
 import json
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +13,7 @@ from headrace.client.cli.session import Json, answer, progress_console, say, tab
 from headrace.client.compose import attach as fetch
 from headrace.client.errors import HeadraceError
 from headrace.local import PORT_BASE, Part, Stack, StackError
+from headrace.provision.orphans import Incomplete
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the stack keeps its data.")]
 Base = Annotated[int, typer.Option("--port-base", help="First of its ports.")]
@@ -21,7 +23,7 @@ DEMO = Path("demo")  # the demo's stack lies inside, so that its story begins wi
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, down, status, logs, attach):
+    for command in (up, down, status, logs, attach, orphans):
         app.command()(command)
 
 
@@ -80,6 +82,26 @@ def attach(
     file = fetch(project.resolve())
     addresses = json.loads(file.read_text())
     answer(addresses, as_json, lambda: _tell_addresses(addresses["services"]))
+
+
+def orphans(
+    days: Annotated[float, typer.Option("--days", help="Only objects of more than so many days; at least one.")] = 7,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them.")] = False,
+    folder: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """Show what lies in the embedded object store and no event speaks of: killed work leaves such objects behind."""
+    try:
+        with progress_console.status("reading every event"):
+            found = _running(folder).orphans(timedelta(days=days), delete=delete)
+    except (StackError, Incomplete, ValueError) as error:
+        raise HeadraceError(str(error)) from error
+    answer(found, as_json, lambda: _tell_orphans(found, "removed" if delete else "found"))
+
+
+def _tell_orphans(found: dict[str, Any], how: str) -> None:
+    table(found["orphans"], ["bucket", "key", "size"], empty="no orphans")
+    say(f"{len(found['orphans']):,} {how} ({found['size']:,} bytes); {found['kept']:,} are spoken of")
 
 
 def _stacks(folder: Path) -> list[Stack]:
