@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,11 +21,13 @@ from proxy import Proxy
 from headrace.bus import BrokerAway, BusSettings, Connection, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts import load_topology
-from headrace.local.buckets import make_buckets, make_users
+from headrace.local.buckets import make_buckets, make_users, object_settings
 from headrace.local.identities import s3_keys, write_private
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
+from headrace.objects import SyncObjectStore
 from headrace.provision import ACCESS
+from headrace.provision.orphans import find_orphans, remove_orphans
 from headrace.testkit.ports import free_stretch, listens
 
 T = TypeVar("T")
@@ -199,6 +202,23 @@ class Rig:
     def database(self, service: str) -> Path:
         """A service's database file."""
         return self.layout.data(service) / f"{service}.db"
+
+    # --- objects
+
+    def remove_orphans(self) -> int:
+        """Remove what no event speaks of, as if a week had passed; returns how much that was."""
+        later, store = datetime.now(UTC) + timedelta(days=8), SyncObjectStore(object_settings(self.layout))
+        found = self.admin(lambda connection: find_orphans(connection, store, timedelta(days=7), later))
+        return len(remove_orphans(store, found).found)
+
+    def missing(self) -> list[dict[str, Any]]:
+        """The objects that dataset versions consist of, and that are not there."""
+        store = SyncObjectStore(object_settings(self.layout))
+        parts = [
+            part for (found,) in self.rows("ingest", "SELECT parts FROM dataset_version") for part in json.loads(found)
+        ]
+        objects = [part[role] for part in parts for role in ("object", "source")]
+        return [each for each in objects if store.stat(each["bucket"], each["key"]) is None]
 
     # --- broker
 

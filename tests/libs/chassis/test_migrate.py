@@ -3,7 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
+
+import pytest
+from sqlalchemy import text
 
 from headrace.chassis.database import create_engine, is_migrated, migrate
 
@@ -45,6 +49,24 @@ def test_copies_wait_until_the_job_has_migrated(sqlite_url: str) -> None:
         assert "waiting_for_migration" in first_words
         assert job_ended == 0
         assert copy.wait(timeout=200) == 0
+
+
+@pytest.mark.parametrize("command", ["migrate", "await-migration"])
+async def test_an_older_version_ends_at_a_newer_schema(command: str, sqlite_url: str) -> None:
+    """It says what is the matter and what to do, and changes nothing."""
+    engine = create_engine(sqlite_url)
+    await migrate(engine, Path(str(files("headrace.registry") / "migrations")))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999_of_tomorrow'"))
+    await engine.dispose()
+
+    with started(command, sqlite_url) as copy:
+        said, _ = copy.communicate(timeout=200)
+
+    assert copy.returncode == 1
+    assert "9999_of_tomorrow" in said
+    assert "start the newer version again" in said
+    assert "Traceback" not in said
 
 
 def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from headrace.chassis.database import create_engine, is_migrated, migrate
+from headrace.chassis.database import create_engine, is_migrated, migrate, stopping_at_a_newer_schema
 from headrace.chassis.logs import configure_logs
 from headrace.chassis.settings import ServiceSettings
 
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = parser.parse_args(arguments)
     settings = ServiceSettings()
     configure_logs(told.package.rpartition(".")[2], settings)
-    asyncio.run(_run(told.command, settings.database_url, Path(str(files(told.package) / "migrations"))))
+    with stopping_at_a_newer_schema():
+        asyncio.run(_run(told.command, settings.database_url, Path(str(files(told.package) / "migrations"))))
 
 
 async def _run(command: str, url: str, folder: Path) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import fcntl
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -18,9 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from headrace.chassis import sqlite
 
+log = structlog.get_logger()
+
 MIGRATION_LOCK = 0x4845_4144_4D49  # "HEADMI": copies of a service that start at once migrate one after the other
 BUSY_MS = 10_000
 TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+
+
+class NewerSchema(Exception):
+    """The database was migrated by a newer version of the service."""
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -60,15 +68,25 @@ def _on_sqlite_connect(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+@contextmanager
+def stopping_at_a_newer_schema() -> Iterator[None]:
+    """End the process with one readable line, rather than a traceback, where its version is older than its data."""
+    try:
+        yield
+    except NewerSchema as error:
+        log.error("database_is_newer", error=str(error))
+        sys.exit(1)
+
+
 async def migrate(engine: AsyncEngine, folder: Path) -> None:
-    """Bring the schema to the newest revision; safe when several processes start at once."""
+    """Bring the schema to the newest revision; safe when several processes start at once. Raises NewerSchema."""
     async with _file_lock(engine), engine.connect() as connection:
         await connection.run_sync(_upgrade, folder)
         await connection.commit()
 
 
 async def is_migrated(engine: AsyncEngine, folder: Path) -> bool:
-    """Whether the schema is at the newest revision that `folder` knows."""
+    """Whether the schema is at the newest revision that `folder` knows; raises NewerSchema where it is beyond."""
     async with engine.connect() as connection:
         return await connection.run_sync(_is_newest, folder)
 
@@ -76,14 +94,21 @@ async def is_migrated(engine: AsyncEngine, folder: Path) -> bool:
 def _upgrade(connection: Connection, folder: Path) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+    _is_newest(connection, folder)
     config = _alembic(folder)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def _is_newest(connection: Connection, folder: Path) -> bool:
-    there = MigrationContext.configure(connection).get_current_heads()
-    return set(there) == set(ScriptDirectory.from_config(_alembic(folder)).get_heads())
+    there = set(MigrationContext.configure(connection).get_current_heads())
+    scripts = ScriptDirectory.from_config(_alembic(folder))
+    if unknown := there - {script.revision for script in scripts.walk_revisions()}:
+        raise NewerSchema(
+            f"the database is at revision {', '.join(sorted(unknown))}, which this version does not know: "
+            "migrations do not go back; start the newer version again, or restore the database that this one left"
+        )
+    return there == set(scripts.get_heads())
 
 
 def _alembic(folder: Path) -> Config:

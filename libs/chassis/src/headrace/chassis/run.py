@@ -22,7 +22,7 @@ from headrace.bus.reached import catch_up
 from headrace.bus.tasks import cancel
 from headrace.chassis import key_use, metrics, routes
 from headrace.chassis.auth import Gate
-from headrace.chassis.database import create_engine, migrate
+from headrace.chassis.database import create_engine, migrate, stopping_at_a_newer_schema
 from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
 from headrace.chassis.protocol import BoundedProtocol
@@ -41,7 +41,8 @@ def run(service: Service) -> None:
     """Run until SIGTERM or SIGINT; what is in hand is finished, the rest waits in streams and outbox."""
     configure_logs(service.name, service.settings)
     configure_traces(service.name, service.settings.otlp_endpoint)
-    uvloop.run(_serve(service))
+    with stopping_at_a_newer_schema():
+        uvloop.run(_serve(service))
 
 
 async def _serve(service: Service) -> None:
