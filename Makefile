@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 export UV_PYTHON_DOWNLOADS := never
+# once and on all cores, rather than by whatever starts first: a Ray node gives up on an agent that takes 15 s to start
+export UV_COMPILE_BYTECODE := 1
 
 # uv comes from PATH, or from pip into a folder of this checkout; nothing is installed system-wide.
 TOOLS := .tools

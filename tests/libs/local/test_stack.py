@@ -198,6 +198,7 @@ def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
     """`up` refuses before it starts anything, and says which port, which part and who holds it."""
     base = free_stretch()
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # another test may have closed a connection there
         holder.bind(("127.0.0.1", base + OFFSETS["registry"]))
         holder.listen()
 

@@ -105,7 +105,8 @@ def ray_environment(layout: Layout) -> dict[str, str]:
         "RAY_enable_metrics_collection": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_num_prestart_python_workers": "0",
-        "RAY_raylet_start_wait_time_s": "120",  # Ray's own 30 are too few where everything starts at once
+        # Ray's own 30 are too few where everything starts at once; a node that died while it started is waited for, too
+        "RAY_raylet_start_wait_time_s": "60",
     }
 
 
