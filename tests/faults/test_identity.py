@@ -37,6 +37,7 @@ def test_rotated(rig: Any, trial: Any, judged: Any) -> None:
     seed_file.write_bytes(seed)
     config.write_text(config.read_text().replace(old, _public(rig, "monitor")))
     rig.signal("nats", signal.SIGHUP)
+    assert rig.wait_dead("monitor", 60), "it ends, to be started with the key that its file holds by now"
     _alive(rig, "monitor")
     load.finish()
     judged("credential rotated", load)

@@ -27,7 +27,7 @@ from headrace.bus import (
     connect,
     utc_now,
 )
-from headrace.bus.reached import catch_up
+from headrace.bus.reached import Position
 from headrace.chassis.database import create_engine
 from headrace.contracts import (
     CONTENT_TYPE,
@@ -123,7 +123,9 @@ class Plant:
         )
         for spec in load_topology().consumers("trainer"):
             intake = Intake(self.connection, spec, self.inlet, batch=self._batch)
-            await catch_up(self.connection, self.store, spec)
+            in_hand = await Position(self.connection, self.store, spec).compare()
+            if in_hand is not None:
+                self.inlet.suspect(in_hand)
             await intake.start()
             self._stack.push_async_callback(intake.stop)
         return self

@@ -31,9 +31,11 @@ POINTS = [
 ]
 
 
-async def run_victim(broker: Broker, database_url: str, messages: int = MESSAGES, fault: str = "") -> int:
+async def run_victim(
+    broker: Broker, database_url: str, messages: int = MESSAGES, fault: str = "", batch: int = 8
+) -> int:
     """Run it to its end; minus nine is the death that was asked for."""
-    arguments = [str(VICTIM), broker.url, str(broker.seed_file("trainer")), database_url, str(messages)]
+    arguments = [str(VICTIM), broker.url, str(broker.seed_file("trainer")), database_url, str(messages), str(batch)]
     environment = {**os.environ, "FAULT_AT": fault}
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=quiet, env=environment)
@@ -102,18 +104,25 @@ async def _ask_again(asker: Any, message_id: str) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize(("before", "batch"), [(0, 8), (3, 1)])
 async def test_a_message_whose_handling_ends_the_process_is_parked(
-    nats_server: Broker, sqlite_url: str, asker: Any, ledger: Any
+    nats_server: Broker, sqlite_url: str, asker: Any, ledger: Any, before: int, batch: int
 ) -> None:
-    """It is counted before it is tried once it came back often enough, and its neighbours are done once each."""
+    """It is counted before it is tried once it may have killed, and its neighbours are done once each.
+
+    Also where the messages before it are none of this service's: an acknowledgement cannot be told from those then.
+    """
     await ledger.prepare(sqlite_url)
+    await asker.ask("early", id="early")
+    for _ in range(before):
+        await asker.say("headrace.request.model.m", b"{}")
     await asker.ask("deadly", id="poison")
     for number in range(5):
         await asker.ask(f"m{number}", id=f"ask-{number}")
 
-    ends = [await run_victim(nats_server, sqlite_url, 5) for _ in range(3)]
+    ends = [await run_victim(nats_server, sqlite_url, 6, batch=batch) for _ in range(3)]
     while ends[-1] != os.EX_OK and len(ends) < 9:
-        ends.append(await run_victim(nats_server, sqlite_url, 5))
+        ends.append(await run_victim(nats_server, sqlite_url, 6, batch=batch))
 
     assert ends[-1] == os.EX_OK
-    assert (await ledger.counted(sqlite_url))["effects"] == 5
+    assert (await ledger.counted(sqlite_url))["effects"] == 6

@@ -13,7 +13,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from headrace.bus import Connection, Follower, Intake, Publisher, RawMessage, TapInlet, Work, connect, drift, provision
+from headrace.bus import (
+    Connection,
+    Follower,
+    Intake,
+    NotYet,
+    Publisher,
+    RawMessage,
+    TapInlet,
+    Work,
+    connect,
+    drift,
+    provision,
+)
 from headrace.bus.inlet import LARGEST_BATCH, LONGEST_BATCH_S, fitting
 from headrace.bus.outbox import OUTBOX
 from headrace.bus.policy import Patience
@@ -253,6 +265,33 @@ async def test_a_database_older_than_the_broker_remembers_hears_again_what_it_mi
         await eventually(lambda: said(restored, 12))
         assert len(set(await restored.effects())) == 12
     assert await asker.count("EVENTS") == 12
+
+
+async def test_what_an_older_copy_knows_as_unfinished_is_heard_again_too(
+    plant: Any, handlers: Any, asker: Any, eventually: Any, tmp_path: Path
+) -> None:
+    """What waited when the copy was made, and was done before what came after the copy, if anything did."""
+    lived, copy = (f"sqlite+aiosqlite:///{tmp_path}/{name}.db" for name in ("lived", "copy"))
+    early = True
+
+    async def waits_for_its_turn(event: Any, work: Work) -> None:
+        if event.model == "waits" and early:
+            raise NotYet("its turn has not come", timedelta(milliseconds=50))
+        await handlers.leave_effect(event, work)
+
+    async with plant(waits_for_its_turn, database=lived) as running:
+        await asker.ask("waits", id="waits")
+        await asker.ask(id="later")
+        await eventually(lambda: effects(running, 1))
+        async with running.store.engine.connect() as connection:
+            await connection.execute(text(f"VACUUM INTO '{tmp_path}/copy.db'"))
+        early = False
+        await eventually(lambda: said(running, 2))
+
+    async with plant(database=copy) as restored:
+        await eventually(lambda: effects(restored, 2))
+        await eventually(lambda: said(restored, 2))
+    assert await asker.count("EVENTS") == 2
 
 
 async def said(running: Any, count: int) -> bool:

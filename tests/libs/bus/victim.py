@@ -1,4 +1,4 @@
-"""A process of the trainer, which FAULT_AT kills where it says: victim.py URL SEED DATABASE MESSAGES.
+"""A process of the trainer, which FAULT_AT kills where it says: victim.py URL SEED DATABASE MESSAGES BATCH.
 
 It ends by itself when all messages have had their effect and nothing waits in the outbox.
 """
@@ -29,10 +29,10 @@ async def handler(event: Any, work: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def main(url: str, seed: str, database: str, messages: str) -> None:
+async def main(url: str, seed: str, database: str, messages: str, batch: str) -> None:
     """Run until everything is done."""
     bus = BusSettings(url, "trainer", Path(seed))
-    async with plants.Plant(bus, database, handler, batch=8, patience=Patience(attempts=2)) as running:
+    async with plants.Plant(bus, database, handler, batch=int(batch), patience=Patience(attempts=2)) as running:
 
         async def done() -> bool:
             return len(await running.effects()) >= int(messages) and not await running.unsent()
@@ -40,4 +40,4 @@ async def main(url: str, seed: str, database: str, messages: str) -> None:
         await eventually(done, timeout=60)
 
 
-asyncio.run(main(*sys.argv[1:5]))
+asyncio.run(main(*sys.argv[1:6]))

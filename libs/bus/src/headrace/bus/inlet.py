@@ -20,6 +20,7 @@ from headrace.bus.inbox import Item, claim, close, count
 from headrace.bus.messages import RawMessage
 from headrace.bus.parking import UNREAD, park, plain
 from headrace.bus.policy import Patience, jitter
+from headrace.bus.reached import InHand
 from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.tables import Inbox
 from headrace.bus.trace import follow, span, trace_id
@@ -74,7 +75,16 @@ class Inlet:
         self._patience = patience or Patience()
         self._observe = observe
         self._most = LARGEST_BATCH
+        self._in_hand: dict[str, InHand] = {}
         self.problem: str | None = None
+
+    def suspect(self, in_hand: InHand) -> None:
+        """What the process before this one may have died of is handled alone, and counted before it is tried.
+
+        How often the broker has delivered it does not tell: that is forgotten when the broker is killed, or its
+        durable set back.
+        """
+        self._in_hand[in_hand.stream] = in_hand
 
     async def process(self, messages: Sequence[RawMessage]) -> None:
         """Handle messages in their order; each is acknowledged, or goes back with a delay.
@@ -96,13 +106,18 @@ class Inlet:
             await self.process(later)
 
     async def _handle(self, items: Sequence[Item]) -> None:
-        suspects = [item for item in items if item.message.delivered >= SUSPECT]
-        calm = [item for item in items if item.message.delivered < SUSPECT]
+        suspects = [item for item in items if self._is_suspect(item.message)]
+        calm = [item for item in items if not self._is_suspect(item.message)]
         while calm:
             handled = await self._some(calm)
             calm = calm[handled:]
         for item in suspects:
             await self._alone(item)
+
+    def _is_suspect(self, message: RawMessage) -> bool:
+        before = self._in_hand.get(message.stream)
+        was_in_hand = before is not None and before.after < message.seq <= before.until
+        return was_in_hand or message.delivered >= SUSPECT
 
     async def _some(self, items: Sequence[Item]) -> int:
         """Handle some from the front; returns how many."""
@@ -151,7 +166,7 @@ class Inlet:
 
     async def _alone(self, item: Item) -> None:
         started = time.perf_counter()
-        counted = item.message.delivered >= SUSPECT
+        counted = self._is_suspect(item.message)
         try:
             if counted and await self._deadly(item):
                 outcome = "parked"

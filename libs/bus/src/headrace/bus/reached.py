@@ -5,6 +5,8 @@ does, the database was restored from an older copy. The durable is then set back
 it knows it knows, the rest is handled again, under the same ids.
 """
 
+from dataclasses import dataclass
+
 import structlog
 from sqlalchemy import Table, case, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,6 +17,16 @@ from headrace.bus.tables import Inbox, Reached
 from headrace.contracts.topology import ConsumerSpec
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class InHand:
+    """The messages of a stream above `after` and up to `until`: whoever read before us may have died of one of them."""
+
+    stream: str
+    after: int
+    until: int
+
 
 REACHED: Table = Reached.metadata.tables["inbox_reached"]
 INBOX: Table = Inbox.metadata.tables["inbox"]
@@ -29,30 +41,60 @@ async def reach(session: AsyncSession, stream: str, *, seq: int = 0, floor: int 
     await connection.execute(new.on_conflict_do_update(index_elements=[there.stream], set_=higher))
 
 
-async def catch_up(connection: Connection, store: Store, spec: ConsumerSpec) -> int | None:
-    """Set the durable back where the database is older than it; returns the first message that comes again.
+class Position:
+    """A durable's position, compared again and again with what the database knows."""
 
-    Asked again and again while all is well, it notes how far the broker knows everything to be handled.
+    def __init__(self, connection: Connection, store: Store, spec: ConsumerSpec) -> None:
+        self._connection, self._store, self._spec = connection, store, spec
+        self._handled: int | None = None  # at the last comparison
+
+    async def compare(self) -> InHand | None:
+        """Set the durable back where the database is older than it; else note how far all is acknowledged.
+
+        The first comparison returns what the process before this one may have had in hand. It cannot tell an
+        acknowledged message from one that the durable's filters pass over, where the next one is unacknowledged; it
+        then sets back a durable that was right, which costs a few duplicates. Later ones can: what this process has
+        handled is gone only where the database was replaced under it.
+        """
+        first = self._handled is None
+        info = await self._connection.request(f"CONSUMER.INFO.{self._spec.stream}.{self._spec.durable}")
+        acknowledged = int(info["ack_floor"]["stream_seq"])
+        # after the question: what was acknowledged is committed by now
+        known = await _known(self._store, self._spec.stream, acknowledged)
+        older = known.open or acknowledged > known.handled if first else known.handled < (self._handled or 0)
+        if older:
+            await self._set_back(known, acknowledged)
+        elif acknowledged > known.floor:
+            async with self._store.write() as session:
+                await reach(session, self._spec.stream, seq=acknowledged, floor=acknowledged)
+        self._handled = known.handled if older else max(known.handled, acknowledged)
+        return InHand(self._spec.stream, acknowledged, int(info["delivered"]["stream_seq"])) if first else None
+
+    async def _set_back(self, known: "_Known", acknowledged: int) -> None:
+        stream, durable = self._spec.stream, self._spec.durable
+        log.warning("database_older_than_broker", stream=stream, handled=known.handled, acknowledged=acknowledged)
+        await self._connection.request(f"CONSUMER.RESET.{stream}.{durable}", {"seq": known.floor + 1})
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The highest message that the database knows as handled; up to where all were acknowledged; whether any that
+    the broker knows as acknowledged is known as not done.
     """
-    info = await connection.request(f"CONSUMER.INFO.{spec.stream}.{spec.durable}")
-    acknowledged = int(info["ack_floor"]["stream_seq"])
-    handled, floor = await _known(store, spec.stream)  # after the question: what was acknowledged is committed by now
-    if acknowledged <= handled:
-        if acknowledged > floor:
-            async with store.write() as session:
-                await reach(session, spec.stream, floor=acknowledged)
-        return None
-    log.warning("database_older_than_broker", stream=spec.stream, handled=handled, acknowledged=acknowledged)
-    await connection.request(f"CONSUMER.RESET.{spec.stream}.{spec.durable}", {"seq": floor + 1})
-    return floor + 1
+
+    handled: int
+    floor: int
+    open: bool
 
 
-async def _known(store: Store, stream: str) -> tuple[int, int]:
-    """The highest message that the database knows as handled, and up to where all were acknowledged."""
+async def _known(store: Store, stream: str, acknowledged: int) -> _Known:
     async with store.read() as session:
         connection = await session.connection()
         query = select(REACHED.c.seq, REACHED.c.floor).where(REACHED.c.stream == stream)
         row = (await connection.execute(query)).first()
-        done = select(func.max(INBOX.c.seq)).where(INBOX.c.stream == stream, INBOX.c.done_at.is_not(None))
+        here = INBOX.c.stream == stream
+        done = select(func.max(INBOX.c.seq)).where(here, INBOX.c.done_at.is_not(None))
         newest = (await connection.execute(done)).scalar()
-    return max(newest or 0, row.seq if row else 0), row.floor if row else 0
+        waiting = select(func.min(INBOX.c.seq)).where(here, INBOX.c.done_at.is_(None), INBOX.c.seq <= acknowledged)
+        oldest = (await connection.execute(waiting)).scalar()
+    return _Known(max(newest or 0, row.seq if row else 0), row.floor if row else 0, oldest is not None)

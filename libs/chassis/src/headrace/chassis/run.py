@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
 from headrace.bus.policy import jitter
 from headrace.bus.prune import EVERY_S, prune
-from headrace.bus.reached import catch_up
+from headrace.bus.reached import Position
 from headrace.bus.tasks import cancel
 from headrace.chassis import key_use, metrics, routes
 from headrace.chassis.auth import Gate
@@ -149,16 +149,20 @@ async def _taking_in(runtime: Runtime) -> AsyncIterator[None]:
 async def _start_intakes(runtime: Runtime) -> None:
     await runtime.connection.opened.wait()
     for intake in runtime.intakes:
-        await _again(partial(_caught_up, intake), runtime)
+        runtime.positions.append(position := Position(runtime.connection, runtime.store, intake.spec))
+        await _again(partial(_caught_up, position), runtime)
         await intake.start()
 
 
-async def _caught_up(intake: Intake, runtime: Runtime) -> None:
+async def _caught_up(position: Position, runtime: Runtime) -> None:
     """A database that was restored from an older copy hears again what it has missed."""
     try:
-        await catch_up(runtime.connection, runtime.store, intake.spec)
+        in_hand = await position.compare()
     except (BrokerAway, PublishRefused) as error:  # the intake says what is wrong with its durable
-        log.info("durable_not_seen", stream=intake.spec.stream, error=str(error))
+        log.info("durable_not_seen", error=str(error))
+        return
+    if in_hand is not None and runtime.inlet is not None:
+        runtime.inlet.suspect(in_hand)
 
 
 def intakes(runtime: Runtime) -> list[Intake]:
@@ -215,5 +219,5 @@ async def _prune(runtime: Runtime) -> None:
         inbox, outbox = await prune(runtime.store, runtime.clock)
         if inbox or outbox:
             log.info("pruned", inbox=inbox, outbox=outbox)
-        for intake in runtime.intakes:
-            await _caught_up(intake, runtime)
+        for position in runtime.positions:
+            await _caught_up(position, runtime)

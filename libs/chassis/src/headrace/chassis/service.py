@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Clock, Connection, Handler, Inlet, Intake, Relay, Store, Tap, Work, utc_now
+from headrace.bus.reached import Position
 from headrace.bus.trace import follow
 from headrace.chassis.settings import ServiceSettings
 from headrace.contracts import Envelope, Event
@@ -43,6 +44,7 @@ class Runtime:
     connection: Connection
     relay: Relay
     intakes: list[Intake] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
     inlet: Inlet | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
