@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import nkeys
 import pytest
 
-from headrace.bus import connect
+from headrace.bus import BrokerAway, PublishRefused, connect
 from headrace.contracts import Topology, load_topology
 from headrace.testkit.broker import Broker, started
 
@@ -39,8 +39,14 @@ def pulling(stream: str, durable: str) -> list[str]:
 def meddling(stream: str, durable: str) -> list[str]:
     """What makes, changes and ends a durable; the provisioner's alone."""
     place = f"{stream}.{durable}"
-    verbs = ("DELETE", "PAUSE", "UNPIN", "DURABLE.CREATE")
-    return [*(f"$JS.API.CONSUMER.{verb}.{place}" for verb in verbs), f"$JS.API.CONSUMER.LEADER.STEPDOWN.{place}"]
+    verbs = ("DELETE", "PAUSE", "UNPIN", "DURABLE.CREATE", "CREATE")
+    kinds = [kind for kind in TOPOLOGY.says if _stream(kind) == stream]
+    renewing = [f"$JS.API.CONSUMER.CREATE.{place}.{kind.rpartition('.')[0]}.*" for kind in kinds]
+    return [
+        *renewing,
+        *(f"$JS.API.CONSUMER.{verb}.{place}" for verb in verbs),
+        f"$JS.API.CONSUMER.LEADER.STEPDOWN.{place}",
+    ]
 
 
 def ruling(stream: str) -> list[str]:
@@ -61,7 +67,7 @@ def publishable(identity: str) -> dict[str, bool]:
             own = durable == identity and stream in {each.stream for each in TOPOLOGY.consumers(identity)}
             found |= dict.fromkeys(pulling(stream, durable), own)
             found |= dict.fromkeys(meddling(stream, durable), False)
-        found |= dict.fromkeys(ruling(stream), False)
+        found |= dict.fromkeys([*ruling(stream), f"$JS.API.CONSUMER.CREATE.{stream}"], False)
         found[f"$JS.API.CONSUMER.CREATE.{stream}.passing.headrace.secret.>"] = person
         found[f"$JS.API.CONSUMER.CREATE.{stream}.passing"] = person
         found[f"$JS.API.STREAM.INFO.{stream}"] = person or stream in {s.stream for s in TOPOLOGY.consumers(identity)}
@@ -170,6 +176,31 @@ async def test_a_reader_cannot_let_the_broker_speak_for_another(broker: Broker) 
     assert delivered["delivered"]["consumer_seq"] == 0
     assert (await admin.request("STREAM.INFO.EVENTS"))["state"]["messages"] == before
     for each in (person, admin):
+        await each.close()
+
+
+@pytest.mark.parametrize("who", ["operator", "inference"])
+@pytest.mark.parametrize("action", ["", "create", "update"])
+@pytest.mark.parametrize("place", ["EVENTS.registry.headrace.route.changed.*", "EVENTS.registry", "EVENTS"])
+async def test_a_readers_consumer_is_no_way_to_change_a_services_durable(
+    broker: Broker, who: str, action: str, place: str
+) -> None:
+    """Whoever may make a consumer could make one of a name that is there, and so give that one another filter."""
+    reader = await connect(broker.settings(who), name="test-meddler")
+    admin = await connect(broker.settings("provisioner"), name="test-witness")
+    before = (await admin.request("CONSUMER.INFO.EVENTS.registry"))["config"]
+    wish = {name: value for name, value in before.items() if name not in ("filter_subjects", "metadata")}
+    wish["filter_subject"] = "headrace.route.changed.*"
+    if place == "EVENTS":
+        del wish["durable_name"]  # refused as durable; taken as a name
+
+    with pytest.raises((BrokerAway, PublishRefused)):
+        await reader.request(
+            f"CONSUMER.CREATE.{place}", {"stream_name": "EVENTS", "config": wish, "action": action}, wait=0.5
+        )
+
+    assert (await admin.request("CONSUMER.INFO.EVENTS.registry"))["config"] == before
+    for each in (reader, admin):
         await each.close()
 
 

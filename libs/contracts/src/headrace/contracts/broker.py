@@ -104,7 +104,8 @@ def _users(topology: Topology, keys: Mapping[str, str]) -> str:
 
 
 def _user(permissions: Permissions, key: str) -> str:
-    publish = f"publish: {{ allow: {_subjects(permissions.publish)} }}"
+    denied = f", deny: {_subjects(permissions.denied)}" if permissions.denied else ""
+    publish = f"publish: {{ allow: {_subjects(permissions.publish)}{denied} }}"
     subscribe = f"subscribe: {{ allow: {_subjects(permissions.subscribe)} }}"
     return f"    {{ nkey: {key}, permissions: {{ {publish}, {subscribe} }} }}"
 

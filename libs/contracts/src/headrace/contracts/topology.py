@@ -50,6 +50,8 @@ class Permissions:
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    denied: tuple[str, ...] = ()
+    """What it may not publish to, though a pattern of what it may covers it."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,21 @@ class Topology:
             case "admin":
                 return Permissions((">",), (">",))
             case "person":
-                return Permissions((*_pattern_all(self.spoken_by(identity)), *_READER), inbox)
+                return Permissions((*_pattern_all(self.spoken_by(identity)), *_READER), inbox, self._durables())
             case "publisher":
                 return Permissions((*_pattern_all(self.spoken_by(identity)), "$JS.API.INFO"), inbox)
             case "replica":
-                return Permissions(self._replica_publish(identity), inbox)
+                return Permissions(self._replica_publish(identity), inbox, self._durables())
             case _:
                 return Permissions(self._service_publish(identity), inbox)
+
+    def _durables(self) -> tuple[str, ...]:
+        """What changes a durable. Making a consumer of a name that is there changes that one: with another filter its
+        service would hear no more. Where the subject has no name, the request's body may.
+        """
+        names = dict.fromkeys(spec.durable for spec in self.all_consumers())
+        named = (f"$JS.API.CONSUMER.CREATE.*.{name}{more}" for name in names for more in ("", ".>"))
+        return ("$JS.API.CONSUMER.CREATE.*", *named)
 
     def _filters(self, identity: str, stream: str) -> tuple[str, ...]:
         heard = [kind for kind in self.heard_by(identity) if stream_of(kind) == stream]
