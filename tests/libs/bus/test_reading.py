@@ -301,6 +301,17 @@ async def said(running: Any, count: int) -> bool:
     return len(rows) == count and all(row.sent_at for row in rows)
 
 
+async def test_batches_grow_again_after_the_slowest_handling(plant: Any, asker: Any, eventually: Any) -> None:
+    """One message at a time is what a disk that was busy for a moment leaves behind, and not for ever."""
+    async with plant() as running:
+        running.inlet._most = 1
+        for number in range(8):
+            await asker.ask(id=f"ask-{number}")
+        await eventually(lambda: effects(running, 8))
+
+        assert running.inlet._most > 1
+
+
 def test_slow_handlers_get_smaller_batches_and_quick_ones_larger() -> None:
     """So that nobody waits long for the database."""
     assert fitting(100, 10 * LONGEST_BATCH_S, 100) == 10

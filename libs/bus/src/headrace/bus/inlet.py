@@ -178,11 +178,14 @@ class Inlet:
 
     async def _once(self, item: Item) -> str:
         """Handle one message in a transaction of its own."""
+        started = time.perf_counter()
         async with self._store.write() as session:
             fresh = await claim(session, [item], self._clock())
             if fresh:
                 await self._run(item, session)
             point("inlet.handled_alone")
+        # a batch that has shrunk to one message would never grow again
+        self._most = max(self._most, fitting(1, time.perf_counter() - started, self._most))
         self.problem = None
         self._wake()
         point("inlet.committed_alone")
