@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from test_kill_points import EVERY, FAULT
 
 from headrace.bus import BusSettings, PublishRefused, connect
 from headrace.contracts import load_topology
@@ -38,6 +39,22 @@ def test_poison_among_healthy_messages(rig: Any, trial: Any, judged: Any) -> Non
     load.finish()
     poison = {f"{stream}-{seq}/unread" for stream, seq in places}
     judged("poison among healthy messages", load, trials=len(places), poison=poison)
+
+
+def test_killed_while_it_parks_what_cannot_be_read(rig: Any, trial: Any, judged: Any, row: Any) -> None:
+    """Parked and not yet acknowledged: it comes again, and lies there once."""
+    point = "inlet.unreadable_parked"
+    rig.stop("trainer")
+    rig.start("trainer", FAULT_AT=f"{point}:2")
+    load = trial().start()
+    load.sent(0.2)
+    places = rig_publish(rig, _poison(load.trial))
+    assert rig.wait_dead("trainer")
+    rig.processes.pop("trainer")
+    rig.start("trainer")
+    load.finish()
+    judged(FAULT, load, poison={f"{stream}-{seq}/unread" for stream, seq in places})
+    row(FAULT).points, row(FAULT).points_of = [point], len(EVERY)
 
 
 def _poison(trial: str) -> list[tuple[str, bytes, dict[str, str]]]:

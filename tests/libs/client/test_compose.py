@@ -31,7 +31,7 @@ def compose(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/bin")
+    monkeypatch.setenv("PATH", str(program.parent))
 
 
 def test_every_command_finds_what_was_attached(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
