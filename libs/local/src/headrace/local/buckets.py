@@ -22,10 +22,7 @@ def make_users(layout: Layout, keys: Mapping[str, S3Key]) -> None:
 
 def object_settings(layout: Layout) -> ObjectSettings:
     """For who may do everything."""
-    root = s3_keys(layout, ACCESS)["root"]
-    return ObjectSettings(
-        endpoint=layout.url("s3"), access_key=root.access, secret_key=root.secret, region=REGION, bucket_prefix=PREFIX
-    )
+    return _server(layout, s3_keys(layout, ACCESS)).settings
 
 
 def _server(layout: Layout, keys: Mapping[str, S3Key]) -> ObjectServer:

@@ -20,7 +20,6 @@ from inspect import signature
 
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.contracts.topology import load_topology
-from headrace.objects import ObjectSettings
 from headrace.provision import kubernetes
 from headrace.provision.api_keys import Unknown, make_key, revoke_key
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
@@ -69,7 +68,7 @@ def print_orphans(settings: ProvisionSettings, days: str, delete: str = "") -> N
     """Print, or remove, the objects that no event speaks of."""
     if delete not in {"", "delete"}:
         raise ValueError(f"{delete!r} is not understood; say `delete`, or nothing")
-    found = sweep(_bus(settings), _objects(settings), timedelta(days=float(days)), delete=bool(delete))
+    found = sweep(_bus(settings), _object_server(settings).settings, timedelta(days=float(days)), delete=bool(delete))
     print(json.dumps(found.as_document(), indent=1))
 
 
@@ -83,18 +82,6 @@ async def _streams(settings: ProvisionSettings) -> None:
 def _bus(settings: ProvisionSettings) -> BusSettings:
     tls = (settings.nats_tls_ca, settings.nats_tls_cert, settings.nats_tls_key)
     return BusSettings(settings.nats_url, "provisioner", Vault(settings).seed("provisioner"), *tls)
-
-
-def _objects(settings: ProvisionSettings) -> ObjectSettings:
-    root = Vault(settings).s3_keys()["root"]
-    return ObjectSettings(
-        endpoint=settings.s3_endpoint,
-        access_key=root.access,
-        secret_key=root.secret,
-        region=settings.s3_region,
-        bucket_prefix=settings.s3_bucket_prefix,
-        tls_ca=settings.s3_tls_ca,
-    )
 
 
 def _object_server(settings: ProvisionSettings) -> ObjectServer:

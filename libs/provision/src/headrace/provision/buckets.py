@@ -16,6 +16,7 @@ from minio.minioadmin import MinioAdmin
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import VersioningConfig
 
+from headrace.objects import ObjectSettings
 from headrace.provision.access import ACCESS, BUCKETS, policy
 from headrace.provision.secrets import S3Key
 
@@ -32,6 +33,18 @@ class ObjectServer:
     region: str = "us-east-1"
     prefix: str = "headrace-"
     tls_ca: Path | None = None
+
+    @property
+    def settings(self) -> ObjectSettings:
+        """How our own store reaches it, as who may do everything."""
+        return ObjectSettings(
+            endpoint=self.endpoint,
+            access_key=self.root.access,
+            secret_key=self.root.secret,
+            region=self.region,
+            bucket_prefix=self.prefix,
+            tls_ca=self.tls_ca,
+        )
 
     def client(self) -> Minio:
         """A client that gives up soon: whoever calls tries again."""
