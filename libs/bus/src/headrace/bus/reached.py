@@ -45,7 +45,8 @@ class Position:
     """A durable's position, compared again and again with what the database knows."""
 
     def __init__(self, connection: Connection, store: Store, spec: ConsumerSpec) -> None:
-        self._connection, self._store, self._spec = connection, store, spec
+        self.spec = spec
+        self._connection, self._store = connection, store
         self._handled: int | None = None  # at the last comparison
 
     async def compare(self) -> InHand | None:
@@ -57,21 +58,21 @@ class Position:
         handled is gone only where the database was replaced under it.
         """
         first = self._handled is None
-        info = await self._connection.request(f"CONSUMER.INFO.{self._spec.stream}.{self._spec.durable}")
+        info = await self._connection.request(f"CONSUMER.INFO.{self.spec.stream}.{self.spec.durable}")
         acknowledged = int(info["ack_floor"]["stream_seq"])
         # after the question: what was acknowledged is committed by now
-        known = await _known(self._store, self._spec.stream, acknowledged)
+        known = await _known(self._store, self.spec.stream, acknowledged)
         older = known.open or acknowledged > known.handled if first else known.handled < (self._handled or 0)
         if older:
             await self._set_back(known, acknowledged)
         elif acknowledged > known.floor:
             async with self._store.write() as session:
-                await reach(session, self._spec.stream, seq=acknowledged, floor=acknowledged)
+                await reach(session, self.spec.stream, seq=acknowledged, floor=acknowledged)
         self._handled = known.handled if older else max(known.handled, acknowledged)
-        return InHand(self._spec.stream, acknowledged, int(info["delivered"]["stream_seq"])) if first else None
+        return InHand(self.spec.stream, acknowledged, int(info["delivered"]["stream_seq"])) if first else None
 
     async def _set_back(self, known: "_Known", acknowledged: int) -> None:
-        stream, durable = self._spec.stream, self._spec.durable
+        stream, durable = self.spec.stream, self.spec.durable
         log.warning("database_older_than_broker", stream=stream, handled=known.handled, acknowledged=acknowledged)
         await self._connection.request(f"CONSUMER.RESET.{stream}.{durable}", {"seq": known.floor + 1})
 

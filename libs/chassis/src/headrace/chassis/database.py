@@ -94,7 +94,8 @@ async def is_migrated(engine: AsyncEngine, folder: Path) -> bool:
 def _upgrade(connection: Connection, folder: Path) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-    _is_newest(connection, folder)
+    if _is_newest(connection, folder):
+        return
     config = _alembic(folder)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

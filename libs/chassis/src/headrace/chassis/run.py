@@ -159,7 +159,7 @@ async def _caught_up(position: Position, runtime: Runtime) -> None:
     try:
         in_hand = await position.compare()
     except (BrokerAway, PublishRefused) as error:  # the intake says what is wrong with its durable
-        log.info("durable_not_seen", error=str(error))
+        log.info("durable_not_seen", stream=position.spec.stream, error=str(error))
         return
     if in_hand is not None and runtime.inlet is not None:
         runtime.inlet.suspect(in_hand)

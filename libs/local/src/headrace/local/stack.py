@@ -85,7 +85,8 @@ class Stack:
         """Every part with its process, restarts, memory and address; empty when nothing runs."""
         state = self._state() if self.running() else None
         parts = state["parts"] if state else {}
-        return [_part(self._running_layout(), name, parts[name]) for name in PARTS if name in parts]
+        layout = self._layout_of(state)
+        return [_part(layout, name, parts[name]) for name in PARTS if name in parts]
 
     def orphans(self, age: timedelta, *, delete: bool = False) -> dict[str, Any]:
         """The objects of more than `age` that no event speaks of; with `delete` they are removed.
@@ -94,7 +95,7 @@ class Stack:
         """
         if not self.running():
             raise StackError("no stack runs here; start one with `headrace up`")
-        layout = self._running_layout()
+        layout = self._layout_of(self._state())
         bus = BusSettings(layout.nats_url, "provisioner", layout.seed("provisioner"))
         return sweep(bus, object_settings(layout), age, delete=delete).as_document()
 
@@ -131,9 +132,8 @@ class Stack:
             _quietly(process.kill)
         psutil.wait_procs(alive, timeout=5)
 
-    def _running_layout(self) -> Layout:
-        """The layout with the ports on which the stack was started."""
-        state = self._state() if self.running() else None
+    def _layout_of(self, state: dict[str, Any] | None) -> Layout:
+        """The layout with the ports on which a running stack was started."""
         return replace(self.layout, port_base=state["port_base"]) if state else self.layout
 
     def supervisor_pid(self) -> int | None:
