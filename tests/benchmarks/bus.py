@@ -8,7 +8,8 @@ import asyncio
 import statistics
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -66,8 +67,11 @@ async def _run(bench: Bench, root: Path) -> None:
     try:
         await _publishing(bench, broker)
         await _consuming(bench, broker)
-        await _handling(bench, broker, root)
-        await _idle(bench, broker, root)
+        for work, handler in ((HANDLE, _least), ("the same, deployer's alias.moved", on_alias_moved)):
+            async with _broker(root / handler.__name__) as own:
+                await _handling(bench, own, root, work, handler)
+        async with _broker(root / "idle") as own:
+            await _idle(bench, own, root)
         await asyncio.to_thread(_faststream, bench, broker)
     finally:
         await asyncio.to_thread(broker.remove)
@@ -89,19 +93,27 @@ async def _publishing(bench: Bench, broker: Broker) -> None:
     await theirs.close()
 
 
-async def _handling(bench: Bench, broker: Broker, root: Path) -> None:
+@asynccontextmanager
+async def _broker(folder: Path) -> AsyncIterator[Broker]:
+    """A broker for one database: with another's it would find that one older, and say everything again."""
+    broker = await started(folder)
+    try:
+        yield broker
+    finally:
+        await asyncio.to_thread(broker.remove)
+
+
+async def _handling(bench: Bench, broker: Broker, root: Path, work: str, handler: Handler) -> None:
     """The least that a handler can do, a row of state and one event, and one of ours."""
     registry = await connect(broker.settings("registry"), name="bench")
     admin = await connect(broker.settings("provisioner"), name="bench-admin")
-    for work, handler in ((HANDLE, _least), ("the same, deployer's alias.moved", on_alias_moved)):
-        rates = []
-        for turn in range(ROUNDS):
-            moves = [_move(f"m{turn}-{number}-{handler.__name__.strip('_')}") for number in range(HANDLED)]
-            await Publisher(registry).publish_window(moves)
-            service = _service(broker, root / f"{handler.__name__}-{turn}.db", handler)
-            async with running(service):
-                rates.append(await _rate(HANDLED, partial(_handled, admin)))
-        bench.add(work, "headrace", "/s", rates)
+    rates = []
+    for turn in range(ROUNDS):
+        moves = [_move(f"m{turn}-{number}") for number in range(HANDLED)]
+        await Publisher(registry).publish_window(moves)
+        async with running(_service(broker, root / f"{handler.__name__}.db", handler)):
+            rates.append(await _rate(HANDLED, partial(_handled, admin)))
+    bench.add(work, "headrace", "/s", rates)
     await registry.close()
     await admin.close()
 
