@@ -1,16 +1,12 @@
-"""Events a second: published typed and acknowledged, handled durably; beside nats-py with plain bytes.
+"""Events a second: published typed and acknowledged, consumed typed; beside nats-py with plain bytes, and FastStream.
 
-The broker runs as nats-py's own figures are measured, without a disk sync a message; handling is on SQLite with
-synchronous=FULL: inbox, state, outbox and one commit a batch.
+The broker runs as nats-py's own figures are measured, without a disk sync a message.
 """
 
 import asyncio
-import statistics
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,32 +16,22 @@ import uvloop
 from harness import Bench, Target, peer
 from nats.js.client import JetStreamContext
 
-from headrace.bus import Connection, Handler, Publisher, Work, connect
+from headrace.bus import Connection, Publisher, connect
 from headrace.bus.messages import raw
 from headrace.bus.pull import PullLoop
-from headrace.chassis import Service
-from headrace.chassis.run import running
 from headrace.contracts import (
-    AliasMoved,
     Envelope,
-    RolloutCompleted,
     TrainingCompleted,
     TrainingProgressed,
     encode,
     load_topology,
     wrap,
 )
-from headrace.deployer.handlers import on_alias_moved
-from headrace.deployer.service import build
-from headrace.deployer.settings import DeployerSettings
-from headrace.deployer.tables import TrafficRow
 from headrace.testkit.broker import Broker, started
 from headrace.testkit.builders import a
 
-EVENTS, HANDLED, CONSUMED, SINGLE, ROUNDS = 20_000, 3_000, 10_000, 500, 3
-CONSUME, IDLE = "consumed typed, acknowledged", "publish to handler, idle"
-PUBLISH, HANDLE = "publish, acknowledged, windowed", "handle durably (SQLite, FULL)"
-
+EVENTS, CONSUMED, ROUNDS = 20_000, 10_000, 3
+PUBLISH, CONSUME = "publish, acknowledged, windowed", "consumed typed, acknowledged"
 
 TARGETS = [
     Target(PUBLISH, "nats-py publish_async", 0.6),
@@ -67,11 +53,6 @@ async def _run(bench: Bench, root: Path) -> None:
     try:
         await _publishing(bench, broker)
         await _consuming(bench, broker)
-        for work, handler in ((HANDLE, _least), ("the same, deployer's alias.moved", on_alias_moved)):
-            async with _broker(root / handler.__name__) as own:
-                await _handling(bench, own, root, work, handler)
-        async with _broker(root / "idle") as own:
-            await _idle(bench, own, root)
         await asyncio.to_thread(_faststream, bench, broker)
     finally:
         await asyncio.to_thread(broker.remove)
@@ -91,54 +72,6 @@ async def _publishing(bench: Bench, broker: Broker) -> None:
         bench.add(PUBLISH, who, "/s", rates)
     await ours.close()
     await theirs.close()
-
-
-@asynccontextmanager
-async def _broker(folder: Path) -> AsyncIterator[Broker]:
-    """A broker for one database: with another's it would find that one older, and say everything again."""
-    broker = await started(folder)
-    try:
-        yield broker
-    finally:
-        await asyncio.to_thread(broker.remove)
-
-
-async def _handling(bench: Bench, broker: Broker, root: Path, work: str, handler: Handler) -> None:
-    """The least that a handler can do, a row of state and one event, and one of ours."""
-    registry = await connect(broker.settings("registry"), name="bench")
-    admin = await connect(broker.settings("provisioner"), name="bench-admin")
-    rates = []
-    for turn in range(ROUNDS):
-        moves = [_move(f"m{turn}-{number}") for number in range(HANDLED)]
-        await Publisher(registry).publish_window(moves)
-        async with running(_service(broker, root / f"{handler.__name__}.db", handler)):
-            rates.append(await _rate(HANDLED, partial(_handled, admin)))
-    bench.add(work, "headrace", "/s", rates)
-    await registry.close()
-    await admin.close()
-
-
-async def _idle(bench: Bench, broker: Broker, root: Path) -> None:
-    """From the call that publishes to the first line of the handler, one event at a time."""
-    registry = await connect(broker.settings("registry"), name="bench")
-    sent: dict[str, float] = {}
-    waits: list[float] = []
-    seen = asyncio.Event()
-
-    async def on_moved(event: AliasMoved, work: Work) -> None:
-        waits.append((time.perf_counter() - sent[event.model]) * 1000)
-        seen.set()
-
-    async with running(_service(broker, root / "idle.db", on_moved)):
-        for number in range(SINGLE):
-            seen.clear()
-            sent[model := f"idle{number}"] = time.perf_counter()
-            await Publisher(registry).publish_window([_move(model)])
-            await seen.wait()
-            await asyncio.sleep(0.01)
-    waits = waits[SINGLE // 10 :]
-    bench.add(IDLE, "headrace", "ms", waits, p99=statistics.quantiles(waits, n=100)[98])
-    await registry.close()
 
 
 def _faststream(bench: Bench, broker: Broker) -> None:
@@ -182,20 +115,6 @@ def _completed(number: int) -> Envelope:
     return wrap(event, source="headrace/trainer", id=f"completed-{number}", time=datetime.now(UTC))
 
 
-def _service(broker: Broker, database: Path, handler: Handler) -> Service:
-    settings = DeployerSettings(
-        nats_url=broker.url,
-        nats_nkey_seed_file=broker.seed_file("deployer"),
-        database_url=f"sqlite+aiosqlite:///{database}",
-    )
-    return replace(build(settings), subscriptions={AliasMoved: handler}, background=())
-
-
-async def _least(event: AliasMoved, work: Work) -> None:
-    work.session.add(TrafficRow(model=event.model, revision=1, body="{}"))
-    work.emit(a(RolloutCompleted, model=event.model))
-
-
 async def _rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
     started_at = time.perf_counter()
     await work()
@@ -212,21 +131,6 @@ async def _plain(stream: JetStreamContext, payload: bytes) -> None:
     await stream.publish_async_completed()
 
 
-async def _handled(admin: Connection) -> None:
-    """Until nothing waits for the service, and nothing is in its hands."""
-    (spec,) = [spec for spec in load_topology().consumers("deployer") if spec.stream == "EVENTS"]
-    while True:
-        info = await admin.request(f"CONSUMER.INFO.{spec.stream}.{spec.durable}")
-        if not info["num_pending"] and not info["num_ack_pending"]:
-            return
-        await asyncio.sleep(0.01)
-
-
 def _progress(number: str) -> Envelope:
     event = a(TrainingProgressed, model="bench", message="as long as an event of ours usually is " * 6)
     return wrap(event, source="headrace/trainer", id=f"progress-{number}", time=datetime.now(UTC))
-
-
-def _move(model: str) -> Envelope:
-    event = a(AliasMoved, model=model, alias="champion")
-    return wrap(event, source="headrace/registry", id=f"move-{model}", time=datetime.now(UTC))

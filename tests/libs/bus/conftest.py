@@ -89,10 +89,9 @@ class Plant:
         clock: Clock = utc_now,
         relay: type[Relay] = Relay,
         batch: int = 128,
-        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus, self._url, self._handler = bus, database_url, handler
-        self._patience, self._clock, self._relay, self._woken = patience, clock, relay, wake
+        self._patience, self._clock, self._relay = patience, clock, relay
         self._batch = batch
         self._stack = AsyncExitStack()
         self.store: Store
@@ -117,7 +116,6 @@ class Plant:
             self.store,
             self.connection,
             handlers,
-            wake=self._wake,
             clock=self._clock,
             patience=self._patience,
         )
@@ -132,10 +130,6 @@ class Plant:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-
-    def _wake(self) -> None:
-        self._woken()
-        self.relay.wake()
 
     async def rows(self, table: type[SQLModel]) -> list[Any]:
         """Everything in a table."""

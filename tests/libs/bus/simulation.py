@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from sqlalchemy import StaticPool, create_engine
@@ -36,6 +36,7 @@ ATTEMPTS = 3
 ROUNDS = 12  # steps of trouble, before the calm in which all must come right; many short lives find more than few long
 KNOWN_IN_BATCH = 10201
 _NAMES = count()
+Answer = TypeVar("Answer")
 MEMBERS = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "simulated_effect")
 
 
@@ -81,6 +82,16 @@ class Inline:
     def cursor(self) -> "InlineCursor":
         """A cursor."""
         return InlineCursor(self._connection.cursor(), self._power)
+
+    async def visit(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Several statements in one visit."""
+        self._power.passing()
+        return work(self._connection)
+
+    def here(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """The same without a visit."""
+        self._power.passing()
+        return work(self._connection)
 
     async def create_function(self, *told: Any, **named: Any) -> None:
         """What the dialect wants to have (regular expressions)."""
@@ -320,9 +331,7 @@ class World:
         self.relay = Relay(self.store, line, clock=self.clock)
         handlers: dict[Any, Any] = {TrainingRequested: self._handle}
         patience = Patience(attempts=ATTEMPTS, not_yet=timedelta(days=30))
-        self.inlet = Inlet(
-            "trainer", self.store, line, handlers, wake=lambda: None, clock=self.clock, patience=patience
-        )
+        self.inlet = Inlet("trainer", self.store, line, handlers, clock=self.clock, patience=patience)
 
     def end_process(self) -> None:
         """Its connections go with it."""

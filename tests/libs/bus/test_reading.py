@@ -162,7 +162,7 @@ async def test_a_tap_gets_whole_batches_and_a_failing_one_comes_back(
 
     await Publisher(admin).publish_window([cancelled("m") for _ in range(5)])
     async with plant() as running:
-        inlet = TapInlet("audit", running.store, admin, tap, wake=lambda: None, clock=running._clock)
+        inlet = TapInlet("audit", running.store, admin, tap, clock=running._clock)
         intake = Intake(admin, ConsumerSpec("EVENTS", "audit", ()), inlet)
         await intake.start()
         await eventually(lambda: len(taken) == 4)

@@ -18,7 +18,6 @@ async def say(running: Any, count: int, *, start: int = 0) -> None:
         async with running.store.write() as session:
             work = Work(session, "trainer", "key:ann", running._clock(), f"root-{number}")
             work.emit(TrainingProgressed(run="r", model="flights", stage="fitting", step=number, of=count))
-        running.relay.wake()
 
 
 async def read(broker: Broker, count: int) -> list[int]:

@@ -61,7 +61,6 @@ class Inlet:
         connection: Connection,
         handlers: Mapping[type[Event], Handler],
         *,
-        wake: Callable[[], None],
         clock: Clock,
         patience: Patience | None = None,
         observe: Observe = lambda _type, _outcome, _seconds: None,
@@ -70,7 +69,6 @@ class Inlet:
         self._store = store
         self._connection = connection
         self._handlers = {cls.TYPE: handler for cls, handler in handlers.items()}
-        self._wake = wake
         self._clock = clock
         self._patience = patience or Patience()
         self._observe = observe
@@ -153,9 +151,8 @@ class Inlet:
         return len(items)
 
     async def _after(self, items: Sequence[Item], fresh: Mapping[str, int], seconds: float) -> None:
-        """The transaction is on the disk: say so to the relay, to the broker and in the log."""
+        """The transaction is on the disk: say so to the broker and in the log."""
         self.problem = None
-        self._wake()
         self._most = fitting(len(items), seconds, self._most)
         point("inlet.committed")
         for item in items:
@@ -187,7 +184,6 @@ class Inlet:
         # a batch that has shrunk to one message would never grow again
         self._most = max(self._most, fitting(1, time.perf_counter() - started, self._most))
         self.problem = None
-        self._wake()
         point("inlet.committed_alone")
         await self._ack(item.message)
         return "done" if fresh else "duplicate"
@@ -285,7 +281,6 @@ class Inlet:
             work = self._work(item, session, follow(item.envelope.traceparent))
             work.root = f"{item.id}/parked"  # its refusal is not what the handler would have said
             park(work, item.message, item.id, reason, attempts)
-        self._wake()
         point("inlet.parked")
         await self._ack(item.message)
         return "parked"
@@ -314,7 +309,6 @@ class Inlet:
             self.problem = reason_of(error)
             await self._back(message, jitter(OUTAGE_DELAY_S))
             return
-        self._wake()
         point("inlet.unreadable_parked")
         log.warning("message_parked", subject=message.subject, stream=message.stream, seq=message.seq, reason=reason)
         self._observe("unreadable", "parked", 0.0)

@@ -60,11 +60,15 @@ class Intake:
         self._stopping = True
         if self._task is None:
             return
-        waiting = asyncio.create_task(self._idle.wait())
+        waiting = asyncio.create_task(self.rest())
         await asyncio.wait({waiting, self._task}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         await cancel(self._task)
         await self._loop.stop()
+
+    async def rest(self) -> None:
+        """Wait until nothing is in hand."""
+        await self._idle.wait()
 
     async def _run(self) -> None:
         while not self._stopping:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.store import upsert
@@ -36,12 +37,11 @@ async def remember(session: AsyncSession, ids: Iterable[str], day: int) -> None:
         await connection.execute(upsert(connection, MEMORY).on_conflict_do_nothing(), rows)
 
 
-async def known(session: AsyncSession, ids: Collection[str]) -> set[str]:
+async def known(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
     """Those of `ids` that are remembered."""
     marks = {mark_of(each): each for each in ids}
     if not marks:
         return set()
-    connection = await session.connection()
     found = await connection.execute(_KNOWN, {"marks": list(marks)})
     return {marks[bytes(mark)] for mark in found.scalars()}
 

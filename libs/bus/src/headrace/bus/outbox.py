@@ -15,18 +15,24 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from headrace.bus.tables import Outbox
 
 OUTBOX: Table = Outbox.metadata.tables["outbox"]
-_WAITING = "headrace.outbox"
+_WAITING, _SAID = "headrace.outbox", "headrace.said"
 
 
 def put(
     session: AsyncSession, *, event_id: str, subject: str, body: bytes, headers: Mapping[str, str], now: datetime
 ) -> None:
     """Say something when `session` commits."""
+    session.info[_SAID] = True
     if session.in_nested_transaction():
         session.add(Outbox(event_id=event_id, subject=subject, body=body, headers=dict(headers), created_at=now))
         return
     row = {"event_id": event_id, "subject": subject, "body": body, "headers": dict(headers), "created_at": now}
     session.info.setdefault(_WAITING, []).append(row)
+
+
+def said(session: AsyncSession) -> bool:
+    """Whether something was said in a session, by now perhaps committed."""
+    return _SAID in session.info
 
 
 def _write(session: Session) -> None:

@@ -44,12 +44,13 @@ class Relay:
         self.problem: str | None = None
 
     def wake(self) -> None:
-        """Something was committed."""
+        """Something waits to be said."""
         self._wake.set()
 
     async def start(self) -> None:
         """Begin; what an earlier process left unsent goes first."""
         self._connection.reconnected.append(self.wake)
+        self._store.wake = self.wake
         self._task = asyncio.create_task(self._run())
 
     async def stop(self, *, patience: float = 1.0) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from headrace.bus.outbox import said
 from headrace.faults import point
 
 Clock = Callable[[], datetime]
@@ -30,6 +31,7 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self.wake: Callable[[], None] = lambda: None  # after each commit that said something
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
@@ -46,6 +48,8 @@ class Store:
             point("store.before_commit")
             await session.commit()
             point("store.committed")
+        if said(session):
+            self.wake()
 
 
 def upsert(connection: AsyncConnection, table: Table) -> sqlite.Insert:
@@ -62,7 +66,7 @@ _SQLITE_OUTAGES = frozenset({5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26})
 
 def is_outage(error: BaseException) -> bool:
     """Whether the database itself failed (gone, locked, full), rather than what was asked of it."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _SQLITE_OUTAGES
     if isinstance(error, (OperationalError, InterfaceError, OSError, PoolTimeout)):

@@ -24,14 +24,11 @@ Tap = Callable[[Sequence[RawMessage], Work], Awaitable[None]]
 class TapInlet:
     """Hands batches to a tap; a batch that fails is tried one message at a time, and no message is ever skipped."""
 
-    def __init__(
-        self, service: str, store: Store, connection: Connection, tap: Tap, *, wake: Callable[[], None], clock: Clock
-    ) -> None:
+    def __init__(self, service: str, store: Store, connection: Connection, tap: Tap, *, clock: Clock) -> None:
         self._service = service
         self._store = store
         self._connection = connection
         self._tap = tap
-        self._wake = wake
         self._clock = clock
         self._patience = Patience()
         self._failures: dict[tuple[str, int], int] = {}
@@ -57,7 +54,6 @@ class TapInlet:
                 await reach(session, first.stream, seq=max(message.seq for message in messages))
         except Exception as error:
             return error
-        self._wake()
         point("tap.committed")
         for message in messages:
             self._failures.pop((message.stream, message.seq), None)

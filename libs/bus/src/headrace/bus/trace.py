@@ -18,6 +18,9 @@ def span(name: str, traceparent: str | None, kind: SpanKind, attributes: Mapping
 
     Without OpenTelemetry's SDK nothing is recorded, but the trace id travels on all the same.
     """
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # no SDK: nothing would be recorded
+        yield follow(traceparent)
+        return
     parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else context.Context()
     with _TRACER.start_as_current_span(name, parent, kind, attributes) as current:
         carried = current.get_span_context()

@@ -18,12 +18,11 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from headrace.chassis import sqlite
+from headrace.bus import sqlite
 
 log = structlog.get_logger()
 
 MIGRATION_LOCK = 0x4845_4144_4D49  # "HEADMI": copies of a service that start at once migrate one after the other
-BUSY_MS = 10_000
 TLS_WORDS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
@@ -64,7 +63,7 @@ def _tls(url: URL) -> tuple[URL, ssl.SSLContext | bool | None]:
 
 def _on_sqlite_connect(connection: Any, _record: object) -> None:
     """Acknowledgements follow commits, so commits must reach the disk: synchronous=FULL."""
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={sqlite.BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

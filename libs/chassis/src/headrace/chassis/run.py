@@ -25,6 +25,7 @@ from headrace.chassis.auth import Gate
 from headrace.chassis.database import create_engine, migrate, stopping_at_a_newer_schema
 from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
+from headrace.chassis.process import HttpServer, calm_collector
 from headrace.chassis.protocol import BoundedProtocol
 from headrace.chassis.service import Loop, Runtime, Service
 from headrace.chassis.settings import ServiceSettings
@@ -51,12 +52,13 @@ async def _serve(service: Service) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
+        calm_collector()
         log.info("started", http=service.settings.http_address)
         await server.serve()
     log.info("stopped")
 
 
-def http_server(app: FastAPI, settings: ServiceSettings) -> "HttpServer":
+def http_server(app: FastAPI, settings: ServiceSettings) -> HttpServer:
     """The HTTP port of a service, not yet open."""
     config = uvicorn.Config(
         app,
@@ -72,19 +74,6 @@ def http_server(app: FastAPI, settings: ServiceSettings) -> "HttpServer":
         timeout_graceful_shutdown=max(1, int(settings.drain_s * HTTP_SHARE)),
     )
     return HttpServer(config)
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn without its own signal handlers."""
-
-    def leave(self) -> None:
-        """Take no more requests and finish those in hand."""
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """Signals are ours."""
-        yield
 
 
 def _die(why: str) -> None:
@@ -173,7 +162,6 @@ def intakes(runtime: Runtime) -> list[Intake]:
         runtime.store,
         runtime.connection,
         service.subscriptions,
-        wake=runtime.relay.wake,
         clock=service.clock,
         patience=patience(service.settings),
         observe=metrics.observe,
@@ -192,8 +180,7 @@ def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:
     tap = runtime.service.taps.get(spec.stream)
     if tap is None:
         return None
-    wake, clock = runtime.relay.wake, runtime.clock
-    return TapInlet(runtime.service.name, runtime.store, runtime.connection, tap, wake=wake, clock=clock)
+    return TapInlet(runtime.service.name, runtime.store, runtime.connection, tap, clock=runtime.clock)
 
 
 async def _again(loop: Loop, runtime: Runtime) -> None:

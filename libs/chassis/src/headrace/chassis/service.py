@@ -87,4 +87,3 @@ class Runtime:
                 correlationid=correlationid or (cause.correlationid if cause else None),
                 traceparent=follow(traceparent or (cause.traceparent if cause else None)),
             )
-        self.relay.wake()

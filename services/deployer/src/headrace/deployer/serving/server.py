@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -21,6 +20,7 @@ from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow
 from headrace.chassis.auth import Gate
 from headrace.chassis.limits import Limiter
+from headrace.chassis.process import HttpServer, calm_collector
 from headrace.contracts import ContractError, Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
 from headrace.contracts.topology import pattern, stream_of
 from headrace.deployer.serving.app import App, State
@@ -219,13 +219,13 @@ async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) ->
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
-        _calm_collector()
+        calm_collector()
         log.info("started", replica=settings.replica, http=settings.http_address)
         await server.serve()
     log.info("stopped")
 
 
-def http_server(replica: Replica) -> "HttpServer":
+def http_server(replica: Replica) -> HttpServer:
     """The HTTP port of a replica, not yet open."""
     settings = replica.settings
     config = uvicorn.Config(
@@ -245,23 +245,3 @@ def http_server(replica: Replica) -> "HttpServer":
         timeout_graceful_shutdown=max(1, int(settings.drain_s)),
     )
     return HttpServer(config)
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn without signal handlers of its own."""
-
-    def leave(self) -> None:
-        """Take no more requests and finish those in hand."""
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """Signals are ours."""
-        yield
-
-
-def _calm_collector() -> None:
-    """What is loaded now stays; the collector need not walk over it while requests wait."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

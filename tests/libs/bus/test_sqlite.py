@@ -1,5 +1,7 @@
 """SQLite under an engine: as aiosqlite, with fewer visits to its thread."""
 
+import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from headrace.chassis import sqlite
+from headrace.bus import sqlite
 
 MAKE = "CREATE TABLE note (id INTEGER PRIMARY KEY, words TEXT UNIQUE)"
 ADD = text("INSERT INTO note (words) VALUES (:words)")
@@ -85,3 +87,63 @@ async def test_rows_may_be_read_one_by_one(engine: AsyncEngine) -> None:
         found = [row.words async for row in await connection.stream(text("SELECT words FROM note ORDER BY id"))]
 
     assert found == [f"{n}" for n in range(7)]
+
+
+def add_two(database: sqlite3.Connection) -> int:
+    """Two statements, and what they have left."""
+    database.execute("INSERT INTO note (words) VALUES ('a')")
+    database.execute("INSERT INTO note (words) VALUES ('b')")
+    found: int = database.execute("SELECT count(*) FROM note").fetchone()[0]
+    return found
+
+
+async def test_several_statements_are_one_visit_of_one_transaction(engine: AsyncEngine) -> None:
+    """Rolled back together."""
+    async with engine.connect() as connection:
+        before = Counting.visits
+        assert await sqlite.visit(connection, add_two) == 2
+        assert Counting.visits - before == 1
+        await connection.rollback()
+        assert (await connection.execute(text("SELECT count(*) FROM note"))).scalar_one() == 0
+
+
+async def test_what_must_come_soon_makes_no_visit(engine: AsyncEngine) -> None:
+    """And belongs to the transaction all the same."""
+    async with engine.connect() as connection:
+        before = Counting.visits
+        assert await sqlite.soon(connection, add_two) == 2
+        assert Counting.visits == before
+        await connection.rollback()
+        assert await sqlite.soon(connection, add_two) == 2
+        await connection.commit()
+
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM note"))).scalar_one() == 2
+
+
+async def test_what_must_come_soon_does_not_hold_up_the_loop_for_a_lock(engine: AsyncEngine, tmp_path: Path) -> None:
+    """Another process has the file locked: the connection's thread waits for it, and sees what it has written."""
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO note (words) VALUES ('theirs')")
+    async with engine.connect() as connection:
+        waiting = asyncio.create_task(sqlite.soon(connection, add_two))
+        while not waiting.done():
+            await asyncio.sleep(0.01)  # the loop goes round
+            if other.in_transaction:
+                assert not waiting.done()
+                other.execute("COMMIT")
+        assert await waiting == 3
+        await connection.commit()
+    other.close()
+
+
+async def test_an_error_of_what_must_come_soon_leaves_no_transaction(engine: AsyncEngine) -> None:
+    """A wrong statement is no lock."""
+    async with engine.connect() as connection:
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await sqlite.soon(connection, lambda database: database.execute("INSERT INTO absent VALUES (1)"))
+        there = (await connection.get_raw_connection()).driver_connection
+        assert not there.in_transaction
+        assert await sqlite.soon(connection, add_two) == 2

@@ -1,0 +1,27 @@
+"""What every process of ours has in common, a service as well as a replica of the inference server."""
+
+import contextlib
+import gc
+from collections.abc import Iterator
+
+import uvicorn
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without signal handlers of its own."""
+
+    def leave(self) -> None:
+        """Take no more requests and finish those in hand."""
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours."""
+        yield
+
+
+def calm_collector() -> None:
+    """What is loaded by now stays; the garbage collector need not walk over it while requests and events wait."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
