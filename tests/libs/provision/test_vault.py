@@ -143,6 +143,23 @@ def test_a_word_too_many_or_too_few_is_refused(words: list[str], capsys: pytest.
     assert "key NAME ROLE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["seven"], "'seven' is no number of days; say for instance 7"),
+        (["nan"], "'nan' is no number of days"),
+        (["1e99"], "'1e99' is no number of days"),
+        (["7", "remove"], "'remove' is not understood; say `delete`"),
+    ],
+)
+def test_what_orphans_cannot_mean_is_said_in_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is asked of anybody."""
+    assert main(["orphans", *words]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {said}")
+
+
 @pytest.mark.parametrize("words", [["key", "ann", "emperor"], ["revoke", "nothing"]])
 def test_a_role_or_key_that_is_none_is_named(
     words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

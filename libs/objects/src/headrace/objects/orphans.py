@@ -15,6 +15,10 @@ SERVICES_WRITE: Mapping[str, str] = {"uploads": "sha256/", "datasets": "sha256/"
 YOUNGEST = 2 * TOUCHED_AFTER  # an object is older than its event by what a long ingestion takes, and that is hours
 
 
+class TooYoung(ValueError):
+    """Objects of this age may still wait for their event."""
+
+
 class References:
     """Every object that the documents given to it speak of."""
 
@@ -47,12 +51,12 @@ class References:
 
 
 def candidates(store: SyncObjectStore, now: datetime, age: timedelta) -> Iterator[Found]:
-    """What services wrote, and was last written more than `age` ago; raises ValueError where that is too young.
+    """What services wrote, and was last written more than `age` ago; raises TooYoung where that is.
 
     To be listed before the streams are read, so that every event about what is listed is among those read.
     """
     if age < YOUNGEST:
-        raise ValueError(f"objects younger than {YOUNGEST} may still wait for their event; give a greater age")
+        raise TooYoung(f"objects younger than {YOUNGEST} may still wait for their event; give a greater age")
     for bucket, prefix in SERVICES_WRITE.items():
         yield from (each for each in store.list(bucket, prefix) if each.modified and each.modified < now - age)
 

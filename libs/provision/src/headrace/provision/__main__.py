@@ -20,6 +20,7 @@ from inspect import signature
 
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.contracts.topology import load_topology
+from headrace.objects.orphans import TooYoung
 from headrace.provision import kubernetes
 from headrace.provision.api_keys import Unknown, make_key, revoke_key
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
@@ -27,6 +28,10 @@ from headrace.provision.databases import make_databases
 from headrace.provision.orphans import Incomplete, sweep
 from headrace.provision.settings import ProvisionSettings
 from headrace.provision.vault import PEOPLE, Vault
+
+
+class Misunderstood(Exception):
+    """A word of the command that says nothing here; the message says what does."""
 
 
 def make_secrets(settings: ProvisionSettings) -> None:
@@ -67,9 +72,17 @@ def print_secrets(settings: ProvisionSettings) -> None:
 def print_orphans(settings: ProvisionSettings, days: str, delete: str = "") -> None:
     """Print, or remove, the objects that no event speaks of."""
     if delete not in {"", "delete"}:
-        raise ValueError(f"{delete!r} is not understood; say `delete`, or nothing")
-    found = sweep(_bus(settings), _object_server(settings).settings, timedelta(days=float(days)), delete=bool(delete))
+        raise Misunderstood(f"{delete!r} is not understood; say `delete`, or nothing")
+    age = _days(days)
+    found = sweep(_bus(settings), _object_server(settings).settings, age, delete=bool(delete))
     print(json.dumps(found.as_document(), indent=1))
+
+
+def _days(said: str) -> timedelta:
+    try:
+        return timedelta(days=float(said))
+    except (ValueError, OverflowError) as error:
+        raise Misunderstood(f"{said!r} is no number of days; say for instance 7") from error
 
 
 async def _streams(settings: ProvisionSettings) -> None:
@@ -112,7 +125,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         command(ProvisionSettings(), *rest)
-    except (Unknown, Incomplete, ValueError) as error:
+    except (Unknown, Misunderstood, Incomplete, TooYoung) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -57,7 +57,7 @@ async def find_orphans(
 ) -> Orphans:
     """The objects that services wrote more than `age` ago and that no event, request or parked message speaks of.
 
-    Raises Incomplete where the stream of events lacks its beginning or anything in between, ValueError for an age in
+    Raises Incomplete where the stream of events lacks its beginning or anything in between, TooYoung for an age in
     which an event may still be to come.
     """
     listed = [*candidates(store, now or datetime.now(UTC), age)]  # before the events about them are read
