@@ -1,6 +1,7 @@
 """One rig for the session, and the table that the suite writes at its end."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,16 @@ from rig import Rig
 
 WHOLE = os.environ.get("HEADRACE_FAULTS") == "all"  # `make faults`, or pieces of it, fill the table of the README
 REPORT = Report(FIGURES if WHOLE else Path(".headrace/faults/figures.json"))
+ROUNDS = int(os.environ.get("HEADRACE_FAULT_ROUNDS", "1"))  # how often a fault is put into a load of its own
 _TRIALS = count()
 Trial = Callable[..., Load]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """More trials of the same fault; the figures of all rounds are the test's."""
+    if ROUNDS > 1 and "trial" in metafunc.fixturenames:
+        metafunc.fixturenames.append("_round")
+        metafunc.parametrize("_round", range(ROUNDS), ids=[f"round{number}" for number in range(ROUNDS)])
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +90,7 @@ def row() -> Callable[[str], Row]:
 @pytest.fixture(autouse=True)
 def _reported(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test finds is in the table as soon as it ends, however it ends."""
-    REPORT.begin(request.node.nodeid.partition("tests/faults/")[2].partition("@")[0])
+    named = request.node.nodeid.partition("tests/faults/")[2].partition("@")[0]
+    REPORT.begin(re.sub(r"\[round\d+\]|-round\d+(?=\])|(?<=\[)round\d+-", "", named))
     yield
     REPORT.write(told=WHOLE)

@@ -57,13 +57,15 @@ class Report:
     def __init__(self, figures: Path) -> None:
         self._figures = figures
         self.rows: dict[str, list[Row]] = {}
+        self._begun = set[str]()
         if figures.is_file():
             kept = json.loads(figures.read_text())
             self.rows = {test: [Row(**row) for row in rows] for test, rows in kept.items()}
 
     def begin(self, test: str) -> None:
-        """A test begins; what it found earlier is forgotten when it finds something."""
-        self._test, self._fresh = test, True
+        """A test begins; what it found in an earlier run is forgotten when it finds something in this one."""
+        self._test, self._fresh = test, test not in self._begun
+        self._begun.add(test)
 
     def row(self, fault: str) -> Row:
         """The present test's row of a fault."""

@@ -32,6 +32,18 @@ def test_figures_of_pieces_add_up_and_a_test_that_runs_again_replaces_its_own(tm
     assert Report(figures).table().splitlines()[-1] == "| nothing | 2 |  | 600 | 0 (< 5.0e-03) | 0 (< 5.0e-03) |  |"
 
 
+def test_the_rounds_of_one_run_add_up(tmp_path: Path) -> None:
+    """And replace those of the run before."""
+    for rounds in (5, 3):
+        report = Report(tmp_path / "figures.json")
+        for _ in range(rounds):
+            report.begin("a")
+            report.row("nothing").trials += 1
+            report.write(told=False)
+
+    assert Report(tmp_path / "figures.json").rows["a"][0].trials == 3
+
+
 def _tests(file: Path) -> set[str]:
     return {
         node.name
