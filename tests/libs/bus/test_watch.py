@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from nats.aio.msg import Msg
 
-from headrace.bus import BrokerAway, Connection, connect
+from headrace.bus import BrokerAway, Connection, PublishRefused, connect
 from headrace.testkit.broker import Broker
 
 
@@ -54,3 +56,18 @@ async def test_a_client_that_has_ended_to_reconnect_goes_on(
     await asyncio.to_thread(nats_server.start)
 
     await eventually(lambda: answers(admin), 8)
+
+
+@pytest.mark.parametrize(("code", "meaning"), [(10008, BrokerAway), (10009, BrokerAway), (10059, PublishRefused)])
+async def test_an_answer_without_a_leader_is_none(
+    admin: Connection, monkeypatch: pytest.MonkeyPatch, code: int, meaning: type[Exception]
+) -> None:
+    """A cluster that has not found its leader says so at once; who asked tries again, as with a silent one."""
+    said = json.dumps({"error": {"code": 503, "err_code": code, "description": "not now"}}).encode()
+
+    async def request(*_: Any, **__: Any) -> Msg:
+        return Msg(admin.client, data=said)
+
+    monkeypatch.setattr(admin.client, "request", request)
+    with pytest.raises(meaning, match=f"not now .code {code}"):
+        await admin.request("INFO")

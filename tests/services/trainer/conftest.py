@@ -65,9 +65,19 @@ class RayHead:
             self.kill()
             self._start()
 
+    def environment(self) -> dict[str, str]:
+        """What every process of Ray's must be told."""
+        return {
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.token_file),
+            "RAY_raylet_start_wait_time_s": "60",  # of 30: a stack may start on the same two cores
+        }
+
     def _start(self) -> None:
         command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={self.port}"]
-        size = ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false"]
+        # the GPU is one by word alone: enough to see who is given it
+        size = ["--num-cpus=2", "--num-gpus=1", "--object-store-memory=100000000", "--include-dashboard=false"]
         ports = [f"--dashboard-agent-listen-port={self._dashboard}"]
         place = ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
         log = self._folder / "ray.log"
@@ -78,12 +88,7 @@ class RayHead:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                env={
-                    **os.environ,
-                    "RAY_AUTH_MODE": "token",
-                    "RAY_AUTH_TOKEN_PATH": str(self.token_file),
-                    "RAY_raylet_start_wait_time_s": "60",  # of 30: a stack may start on the same two cores
-                },
+                env=self.environment(),
             )
         wait_until(lambda: log.read_bytes().count(STARTED) > started, self._process, log, within=90)
 

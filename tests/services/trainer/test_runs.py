@@ -187,9 +187,9 @@ async def test_one_model_does_not_block_another(trainer: Callable[..., Stage], w
         assert [each.data.model for each in on.all(TrainingStarted)] == ["delay", "other", "delay"]
 
 
-@pytest.mark.parametrize("size", [{"cpus": 2}, {"cpus": 0.5, "memory_mb": 900}])
+@pytest.mark.parametrize("size", [{"cpus": 2}, {"cpus": 0.5, "memory_mb": 900}, {"gpus": 1}])
 async def test_a_run_gets_the_resources_it_asks_for(on: Stage, world: Any, size: dict[str, float]) -> None:
-    """More than one CPU means a worker of its own."""
+    """More than one CPU, or a GPU, means a worker of its own."""
     await on.say(world.declared(training={"resources": size}))
     await on.say(world.ingested(world.flights()))
     await on.quiet()

@@ -17,7 +17,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from headrace.bus.errors import BrokerAway, PublishRefused
+from headrace.bus.errors import BrokerAway, PublishRefused, error_of
 from headrace.bus.settings import BusSettings
 from headrace.bus.tasks import cancel
 from headrace.bus.watch import Watch
@@ -145,17 +145,21 @@ class Connection:
     async def request(
         self, subject: str, document: Mapping[str, Any] | None = None, wait: float = 5.0
     ) -> dict[str, Any]:
-        """Ask the JetStream API; raises PublishRefused on an error answer, BrokerAway without one."""
+        """Ask the JetStream API; raises PublishRefused on an error answer, BrokerAway without an answer or a leader."""
         try:
             body = json.dumps(document).encode() if document is not None else b""
             answer = await self.client.request(f"$JS.API.{subject}", body, timeout=wait)
         except (TimeoutError, nats.errors.Error) as error:
             self.watch.unanswered()
             raise BrokerAway(f"no answer to {subject}: {error or type(error).__name__}") from error
-        self.watch.answered()
         found: dict[str, Any] = json.loads(answer.data)
-        if "error" in found:
-            raise PublishRefused(found["error"].get("err_code", 0), found["error"].get("description", ""))
+        said = error_of(found["error"]) if "error" in found else None
+        if isinstance(said, BrokerAway):
+            self.watch.unanswered()
+        else:
+            self.watch.answered()
+        if said is not None:
+            raise said
         return found
 
     def keep(self, opening: "asyncio.Task[None]", on_fatal: Callable[[str], None]) -> None:
@@ -200,8 +204,7 @@ class Connection:
         self.watch.answered()
         answer = json.loads(message.data)
         if "error" in answer:
-            error = answer["error"]
-            self._settle(token, error=PublishRefused(error.get("err_code", 0), error.get("description", "")))
+            self._settle(token, error=error_of(answer["error"]))
         else:
             self._settle(token, PubAck(answer["stream"], answer["seq"], answer.get("duplicate", False)))
 

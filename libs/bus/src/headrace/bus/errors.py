@@ -1,6 +1,11 @@
 """Verdicts of a handler on a message, and what else can stop delivery."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
+
+# what a cluster answers while its nodes have not found each other, or a stream or durable has no leader
+LEADERLESS = frozenset({10004, 10005, 10006, 10007, 10008, 10009, 10118, 10119})
 
 
 class Refused(Exception):
@@ -31,3 +36,9 @@ class PublishRefused(Exception):
         super().__init__(f"{description} (code {code})")
         self.code = code
         self.description = description
+
+
+def error_of(answer: Mapping[str, Any]) -> BrokerAway | PublishRefused:
+    """What the error in an answer of the broker means: nobody is there who could decide, or this was the decision."""
+    code, description = int(answer.get("err_code", 0)), str(answer.get("description", ""))
+    return BrokerAway(f"{description} (code {code})") if code in LEADERLESS else PublishRefused(code, description)

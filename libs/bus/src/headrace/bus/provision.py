@@ -10,8 +10,6 @@ from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.contracts.topology import DUPLICATE_WINDOW_S, ConsumerSpec, StreamSpec, Topology
 
 NO_STREAM, NO_CONSUMER = 10059, 10014
-# what a cluster answers while its nodes have not found each other, or no leader: not yet
-NOT_YET = frozenset({10004, 10005, 10006, 10007, 10008, 10009, 10118, 10119})
 NANO = 10**9
 AGAIN_S = 0.1
 
@@ -27,9 +25,8 @@ async def provision_patiently(
     while True:
         try:
             return await provision(connection, topology, replicas=replicas)
-        except (BrokerAway, PublishRefused) as error:
-            hopeless = isinstance(error, PublishRefused) and error.code not in NOT_YET
-            if hopeless or time.monotonic() > end:
+        except BrokerAway:
+            if time.monotonic() > end:
                 raise
         await asyncio.sleep(AGAIN_S)
 

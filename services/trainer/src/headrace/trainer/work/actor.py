@@ -1,10 +1,13 @@
 """The worker as Ray starts it: light to import for who only names it, heavy once it runs."""
 
+import os
+
 
 class Actor:
     """A `Worker` in a process of its own."""
 
     def __init__(self, objects: str, job_bytes: int, threads: int) -> None:
+        _hide_what_is_not_given()
         from headrace.trainer.work.warmup import warm_up
         from headrace.trainer.work.worker import Worker
 
@@ -22,3 +25,11 @@ class Actor:
     def forget(self) -> int:
         """See `Worker.forget`."""
         return self._worker.forget()
+
+
+def _hide_what_is_not_given() -> None:
+    """No GPU for who asked for none: its memory belongs to another run. Ray hides GPUs only from who has some."""
+    import ray
+
+    if not ray.get_runtime_context().get_accelerator_ids().get("GPU"):
+        os.environ.update(CUDA_VISIBLE_DEVICES="")
