@@ -6,6 +6,7 @@ import threading
 import time
 
 import httpx
+from beside import Beside
 from rig import Rig
 from story import Story
 
@@ -19,8 +20,6 @@ class Balancer:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._ready: list[int] = []
         self._turn = 0
         self._stop = threading.Event()
@@ -36,14 +35,13 @@ class Balancer:
         self._ports = {"inference": self._rig.layout.port("inference"), SECOND: port}
         self._rig.start(SECOND)
         self._rig.ready(SECOND)
-        self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._beside = Beside()
+        self.port = self._beside.run(self._listen())
         self._rig.until(lambda: len(self._ready) == 2, "both replicas are ready")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._beside.close()
         if SECOND in self._rig.processes:
             self._rig.stop(SECOND)
 

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import socket
 import struct
-import threading
-from collections.abc import Coroutine
-from typing import Any
+
+from beside import Beside
 
 BLOCK = 1 << 16
 
@@ -16,15 +15,13 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self._beside = Beside()
         self._writers: set[asyncio.StreamWriter] = set()
         self.latency = 0.0  # seconds, each way
         self.silent = False  # half-open: what is sent goes nowhere, and nobody is told
         self.answer: bytes | None = None  # said to every new connection instead of asking the server
         self.cut_after: int | None = None  # bytes of one connection after which it is reset
-        self.port = self._run(self._listen())
+        self.port = self._beside.run(self._listen())
 
     @property
     def url(self) -> str:
@@ -37,7 +34,7 @@ class Proxy:
 
     def reset(self) -> None:
         """Reset every connection."""
-        self._loop.call_soon_threadsafe(self._reset)
+        self._beside.call(self._reset)
 
     def heal(self) -> None:
         """A good network again; connections that were broken are reset."""
@@ -47,11 +44,7 @@ class Proxy:
     def close(self) -> None:
         """End."""
         self.reset()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def _run(self, work: Coroutine[Any, Any, int]) -> int:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        self._beside.close()
 
     def _reset(self) -> None:
         for writer in list(self._writers):
