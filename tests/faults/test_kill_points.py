@@ -53,6 +53,25 @@ def test_a_service_killed_at_every_point_loses_nothing_and_does_nothing_twice(
     assert covered, f"{service} died nowhere"
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("service", ["deployer", "registry"])
+def test_a_service_killed_while_it_counts_what_the_last_one_may_have_died_of(
+    rig: Any, service: str, trial: Any, judged: Any, row: Callable[[str], Any]
+) -> None:
+    """What was in its hands is counted before it is tried again; only a second death comes to that point for sure."""
+    points = ["inlet.handled", "inlet.counted"]
+    rig.stop(service)
+    rig.start(service, FAULT_AT=f"{points[0]}:1")
+    load = trial().start()
+    for following in (*points[1:], None):
+        assert rig.wait_dead(service)
+        rig.processes.pop(service)
+        rig.start(service, **({"FAULT_AT": f"{following}:1"} if following else {}))
+    load.finish()
+    judged(FAULT, load, trials=len(points))
+    row(FAULT).points, row(FAULT).points_of = points, len(EVERY)
+
+
 @pytest.mark.timeout(900)  # the first of them starts everything
 @pytest.mark.parametrize("service", ["registry", "trainer"])
 def test_a_sample_a_service_killed_between_commit_and_acknowledgement(

@@ -219,7 +219,7 @@ async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) ->
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.leave)
-        calm_collector()
+        calm_collector(50_000)
         log.info("started", replica=settings.replica, http=settings.http_address)
         await server.serve()
     log.info("stopped")
