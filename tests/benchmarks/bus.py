@@ -6,14 +6,11 @@ The broker runs as nats-py's own figures are measured, without a disk sync a mes
 import asyncio
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import uvloop
-from harness import Bench, Target, peer
+from harness import Bench, Target, measured, peer, rate
 from nats.js.client import JetStreamContext
 
 from headrace.bus import Connection, Publisher, connect
@@ -27,7 +24,7 @@ from headrace.contracts import (
     load_topology,
     wrap,
 )
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.builders import a
 
 EVENTS, CONSUMED, ROUNDS = 20_000, 10_000, 3
@@ -42,20 +39,14 @@ TARGETS = [
 
 def run() -> Bench:
     """Measure."""
-    bench = Bench("bus", targets=TARGETS)
-    with TemporaryDirectory() as folder:
-        uvloop.run(_run(bench, Path(folder)))  # as services run
-    return bench
+    return measured(Bench("bus", targets=TARGETS), _run)
 
 
 async def _run(bench: Bench, root: Path) -> None:
-    broker = await started(root / "nats")
-    try:
+    async with serving(root / "nats") as broker:
         await _publishing(bench, broker)
         await _consuming(bench, broker)
         await asyncio.to_thread(_faststream, bench, broker)
-    finally:
-        await asyncio.to_thread(broker.remove)
 
 
 async def _publishing(bench: Bench, broker: Broker) -> None:
@@ -65,9 +56,9 @@ async def _publishing(bench: Bench, broker: Broker) -> None:
     samples: dict[str, list[float]] = {"headrace": [], "nats-py publish_async": []}
     for turn in range(ROUNDS):
         envelopes = [_progress(f"{turn}-{number}") for number in range(EVENTS)]
-        samples["headrace"].append(await _rate(EVENTS, partial(_typed, ours, envelopes)))
+        samples["headrace"].append(await rate(EVENTS, partial(_typed, ours, envelopes)))
         payload = encode(envelopes[0])
-        samples["nats-py publish_async"].append(await _rate(EVENTS, partial(_plain, stream, payload)))
+        samples["nats-py publish_async"].append(await rate(EVENTS, partial(_plain, stream, payload)))
     for who, rates in samples.items():
         bench.add(PUBLISH, who, "/s", rates)
     await ours.close()
@@ -113,12 +104,6 @@ async def _consuming(bench: Bench, broker: Broker) -> None:
 def _completed(number: int) -> Envelope:
     event = a(TrainingCompleted, model="bench", run=f"run-{number}")
     return wrap(event, source="headrace/trainer", id=f"completed-{number}", time=datetime.now(UTC))
-
-
-async def _rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
-    started_at = time.perf_counter()
-    await work()
-    return count / (time.perf_counter() - started_at)
 
 
 async def _typed(connection: Connection, envelopes: list[Envelope]) -> None:

@@ -7,16 +7,14 @@ nats-py's own figures are measured, without a disk sync a message.
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import uvloop
-from harness import Bench, Target
+from harness import Bench, Target, measured, rate
 from nats.aio.msg import Msg
 
 from headrace.bus import Connection, Handler, Intake, Publisher, Relay, Store, Work, connect
@@ -30,7 +28,7 @@ from headrace.deployer.handlers import on_alias_moved
 from headrace.deployer.service import build
 from headrace.deployer.settings import DeployerSettings
 from headrace.deployer.tables import TrafficRow
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.builders import a
 from headrace.testkit.databases import Postgres
 from headrace.testkit.patience import eventually
@@ -46,16 +44,16 @@ NewDatabase = Callable[[], str]
 
 def run() -> Bench:
     """Measure."""
-    bench = Bench("delivery", targets=TARGETS)
-    with TemporaryDirectory() as folder:
-        uvloop.run(_run(bench, Path(folder)))  # as services run
-    return bench
+    return measured(Bench("delivery", targets=TARGETS), _run)
 
 
 async def _run(bench: Bench, root: Path) -> None:
     calm_collector()  # as services do
-    files = iter(range(1_000))
-    sqlite: NewDatabase = lambda: f"sqlite+aiosqlite:///{root}/{next(files)}.db"  # noqa: E731
+    files = count()
+
+    def sqlite() -> str:
+        return f"sqlite+aiosqlite:///{root}/{next(files)}.db"
+
     await _durably(bench, root / "sqlite", "SQLite", sqlite)
     postgres = Postgres(sync=True)
     await asyncio.to_thread(postgres.start)
@@ -64,28 +62,21 @@ async def _run(bench: Bench, root: Path) -> None:
     finally:
         await asyncio.to_thread(postgres.stop)
     for rest in IDLE:
-        async with _broker(root / f"idle{rest}") as broker:
+        async with serving(root / f"idle{rest}") as broker:
             await _idle(bench, broker, sqlite(), rest)
             await _idle_peer(bench, broker, rest)
 
 
 async def _durably(bench: Bench, folder: Path, what: str, database: NewDatabase) -> None:
-    """What waits for the disk of a database."""
+    """What waits for the disk of a database.
+
+    Each database has a broker of its own: with another's it would find that one older, and say everything again.
+    """
     for work, handler in ((f"handle durably, {what}", _least), ("the same, deployer's alias.moved", on_alias_moved)):
-        async with _broker(folder / handler.__name__) as broker:
+        async with serving(folder / handler.__name__) as broker:
             await _handling(bench, broker, database(), work, handler)
-    async with _broker(folder / "relay") as broker:
+    async with serving(folder / "relay") as broker:
         await _relaying(bench, broker, database(), f"relay and mark, {what}")
-
-
-@asynccontextmanager
-async def _broker(folder: Path) -> AsyncIterator[Broker]:
-    """A broker for one database: with another's it would find that one older, and say everything again."""
-    broker = await started(folder)
-    try:
-        yield broker
-    finally:
-        await asyncio.to_thread(broker.remove)
 
 
 async def _handling(bench: Bench, broker: Broker, database: str, work: str, handler: Handler) -> None:
@@ -97,7 +88,7 @@ async def _handling(bench: Bench, broker: Broker, database: str, work: str, hand
         moves = [_move(f"m{turn}-{number}") for number in range(HANDLED)]
         await Publisher(registry).publish_window(moves)
         async with running(_service(broker, database, handler)):
-            rates.append(await _rate(HANDLED, partial(_handled, admin)))
+            rates.append(await rate(HANDLED, partial(_handled, admin)))
     bench.add(work, "headrace", "/s", rates)
     await registry.close()
     await admin.close()
@@ -114,7 +105,7 @@ async def _relaying(bench: Bench, broker: Broker, database: str, work: str) -> N
         for first in range(0, RELAYED, AT_ONCE):
             await _say(store, f"{turn}-{first}")
         relay = Relay(store, connection, clock=utc_now)
-        rates.append(await _rate(RELAYED, partial(_relayed, relay)))
+        rates.append(await rate(RELAYED, partial(_relayed, relay)))
         await relay.stop()
     bench.add(work, "headrace", "/s", rates)
     await engine.dispose()
@@ -205,12 +196,6 @@ def _service(broker: Broker, database: str, handler: Handler) -> Service:
 async def _least(event: AliasMoved, work: Work) -> None:
     work.session.add(TrafficRow(model=event.model, revision=1, body="{}"))
     work.emit(a(RolloutCompleted, model=event.model))
-
-
-async def _rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
-    started_at = time.perf_counter()
-    await work()
-    return count / (time.perf_counter() - started_at)
 
 
 async def _handled(admin: Connection) -> None:

@@ -9,15 +9,17 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import psutil
+import uvloop
 
 from headrace.testkit.broker import Broker
 from headrace.testkit.ports import free_ports, listens, wait_until
@@ -175,6 +177,20 @@ def service(
         while not httpx.get(f"{url}/ready", trust_env=False).is_success:
             time.sleep(0.1)
         yield url, running
+
+
+def measured(bench: Bench, work: Callable[[Bench, Path], Coroutine[None, None, None]]) -> Bench:
+    """A benchmark with a folder of its own, on the event loop of our services."""
+    with TemporaryDirectory() as folder:
+        uvloop.run(work(bench, Path(folder)))
+    return bench
+
+
+async def rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
+    """How many a second, where `work` does `count`."""
+    started_at = time.perf_counter()
+    await work()
+    return count / (time.perf_counter() - started_at)
 
 
 def rounds(times: int, *works: Callable[[], None]) -> None:

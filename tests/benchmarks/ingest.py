@@ -22,7 +22,7 @@ from harness import Bench, Target, peer, process, service
 
 from headrace.local.minio import find_minio
 from headrace.objects import ObjectSettings
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.ports import free_ports
 from headrace.testkit.s3 import ACCESS_KEY, S3, SECRET_KEY, Seaweed
 
@@ -61,11 +61,8 @@ def _write(folder: Path) -> Path:
 
 
 async def _ours(bench: Bench, folder: Path, file: Path) -> None:
-    broker = await started(folder / "nats", sync_always=True)
-    try:
+    async with serving(folder / "nats", sync_always=True) as broker:
         await asyncio.to_thread(_uploads, bench, broker, folder, file)
-    finally:
-        await asyncio.to_thread(broker.remove)
 
 
 def _uploads(bench: Bench, broker: Broker, folder: Path, file: Path) -> None:

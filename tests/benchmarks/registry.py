@@ -30,7 +30,7 @@ from headrace.contracts import (
     VersionRegistered,
     wrap,
 )
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.builders import a
 from headrace.testkit.ports import free_ports
 
@@ -53,8 +53,7 @@ def run() -> Bench:
 
 async def _ours(bench: Bench, folder: Path) -> None:
     """The service is a process of its own, as it always is."""
-    broker = await started(folder / "nats", sync_always=True)
-    try:
+    async with serving(folder / "nats", sync_always=True) as broker:
         with (
             service("headrace.registry", broker, folder, {}) as (url, _),
             httpx.Client(base_url=url, trust_env=False) as http,
@@ -66,8 +65,6 @@ async def _ours(bench: Bench, folder: Path) -> None:
             bench.add(MOVE, "headrace", "/s", [_rate(partial(_move, http))])
             bench.add(READ, "headrace", "/s", [_rate(partial(_read, http))])
             await neighbour.close()
-    finally:
-        await asyncio.to_thread(broker.remove)
 
 
 class Neighbour:

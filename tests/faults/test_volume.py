@@ -22,7 +22,7 @@ import pytest
 from headrace.bus import Connection, Publisher, connect
 from headrace.bus.prune import EVERY_S, KEEP_ROWS
 from headrace.contracts import AliasMoved, Envelope, wrap
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.builders import a
 
 EVENTS = int(os.environ.get("HEADRACE_EVENTS", "1000000"))
@@ -47,13 +47,10 @@ class Sample:
 @pytest.mark.timeout(3600)
 async def test_memory_is_flat_and_the_database_bounded(tmp_path: Path, row: Callable[[str], Any]) -> None:
     """Every event counts once, one event follows each, and what is kept of them is what the rules of pruning say."""
-    broker = await started(tmp_path / "nats")
-    try:
+    async with serving(tmp_path / "nats") as broker:
         with counting(broker, tmp_path) as service:
             samples = await poured(broker, tmp_path / "counted.db", psutil.Process(service.pid))
         counted, followed = total(tmp_path / "counted.db"), await said(broker)
-    finally:
-        await asyncio.to_thread(broker.remove)
 
     line, rate = row("many events through one service"), EVENTS / (samples[-1].at - samples[0].at)
     first = max(each.memory for each in samples if each.handled <= EVENTS / 5)

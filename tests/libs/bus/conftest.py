@@ -1,6 +1,5 @@
 """The trainer's delivery, with a handler of the test's own, on a real broker and a real database."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -41,8 +40,7 @@ from headrace.contracts import (
     wrap,
 )
 from headrace.contracts.topology import ConsumerSpec
-from headrace.testkit.broker import Broker
-from headrace.testkit.broker import started as started_broker
+from headrace.testkit.broker import Broker, serving
 
 Handling = Callable[[TrainingRequested, Work], Awaitable[None]]
 HURRIED = Patience(attempts=3)
@@ -224,9 +222,8 @@ async def counted(database_url: str) -> dict[str, int]:
 @pytest.fixture
 async def nats_server(tmp_path: Path) -> AsyncIterator[Broker]:
     """A broker that syncs the disk before it acknowledges, as in production: these tests kill it."""
-    broker = await started_broker(tmp_path / "nats", sync_always=True)
-    yield broker
-    await asyncio.to_thread(broker.remove)
+    async with serving(tmp_path / "nats", sync_always=True) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from headrace.bus.tasks import cancel
 from headrace.chassis.auth import Gate, new_key, new_keys, write_keys
 from headrace.contracts import Artifact, Envelope, PredictionLogged, ReplicaLoaded, ReplicaReported, Route
 from headrace.deployer.serving.keys import KeyUses
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.patience import eventually
 from headrace.testkit.s3 import S3
 
@@ -189,9 +189,8 @@ def _routed(route: Route, artifact: Artifact) -> Route:
 @pytest.fixture
 async def durable_broker(tmp_path: Path) -> AsyncIterator[Broker]:
     """A broker that acknowledges only what is on its disk, as in every stack of ours; it may be killed."""
-    broker = await started(tmp_path / "durable", sync_always=True)
-    yield broker
-    await asyncio.to_thread(broker.remove)
+    async with serving(tmp_path / "durable", sync_always=True) as broker:
+        yield broker
 
 
 async def test_while_the_broker_is_away_it_answers_and_afterwards_nothing_is_missing(

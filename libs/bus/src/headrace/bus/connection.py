@@ -153,12 +153,7 @@ class Connection:
             self.watch.unanswered()
             raise BrokerAway(f"no answer to {subject}: {error or type(error).__name__}") from error
         found: dict[str, Any] = json.loads(answer.data)
-        said = error_of(found["error"]) if "error" in found else None
-        if isinstance(said, BrokerAway):
-            self.watch.unanswered()
-        else:
-            self.watch.answered()
-        if said is not None:
+        if said := self._error_in(found):
             raise said
         return found
 
@@ -201,12 +196,20 @@ class Connection:
             self.watch.unanswered()
             self._settle(token, error=BrokerAway("no stream takes this subject"))
             return
-        self.watch.answered()
         answer = json.loads(message.data)
-        if "error" in answer:
-            self._settle(token, error=error_of(answer["error"]))
+        if error := self._error_in(answer):
+            self._settle(token, error=error)
         else:
             self._settle(token, PubAck(answer["stream"], answer["seq"], answer.get("duplicate", False)))
+
+    def _error_in(self, answer: Mapping[str, Any]) -> BrokerAway | PublishRefused | None:
+        """What went wrong, if anything did; a node that knows no leader has answered nothing."""
+        error = error_of(answer["error"]) if "error" in answer else None
+        if isinstance(error, BrokerAway):
+            self.watch.unanswered()
+        else:
+            self.watch.answered()
+        return error
 
     def _settle(self, token: str, ack: PubAck | None = None, error: Exception | None = None) -> None:
         future, subject = self._waiting.pop(token, (None, ""))

@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,4 +110,14 @@ async def started(folder: Path, **settings: Any) -> Broker:
     return broker
 
 
-__all__: list[str] = ["Broker", "started"]
+@asynccontextmanager
+async def serving(folder: Path, **settings: Any) -> AsyncIterator[Broker]:
+    """A broker that is ready for services, and gone with its data afterwards."""
+    broker = await started(folder, **settings)
+    try:
+        yield broker
+    finally:
+        await asyncio.to_thread(broker.remove)
+
+
+__all__: list[str] = ["Broker", "serving", "started"]

@@ -1,6 +1,5 @@
 """Fixtures for every test; loaded by pytest through the entry point `headrace`."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 import structlog
 
 from headrace.chassis import Service, ServiceSettings
-from headrace.testkit.broker import Broker, started
+from headrace.testkit.broker import Broker, serving
 from headrace.testkit.clock import FakeClock
 from headrace.testkit.databases import Postgres
 from headrace.testkit.patience import eventually as _eventually
@@ -40,9 +39,8 @@ def pytest_configure() -> None:
 @pytest.fixture
 async def nats_server(tmp_path: Path) -> AsyncIterator[Broker]:
     """A fresh broker with the topology's streams, durables and users."""
-    broker = await started(tmp_path / "nats")
-    yield broker
-    await asyncio.to_thread(broker.remove)
+    async with serving(tmp_path / "nats") as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
