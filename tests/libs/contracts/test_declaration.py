@@ -125,6 +125,26 @@ def test_what_is_neither_yaml_nor_json_is_said_to_be_so(source: Any) -> None:
         load_yaml(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "line 3: 'a' is there a second time"),
+        ("training:\n  params: {x: 1}\n  on: []\n  params: {x: 2}\n", "line 4: 'params' is there a second time"),
+        ('{"a": 1, "a": 1}', "line 1: 'a' is there a second time"),
+    ],
+)
+def test_a_key_that_stands_there_twice_is_refused(source: str, said: str) -> None:
+    """One of the two would be ignored without a word."""
+    with pytest.raises(ContractError, match=said):
+        load_yaml(source)
+
+
+def test_the_same_key_in_two_mappings_and_a_merge_are_no_doubles() -> None:
+    """What a merge brings along may be said anew."""
+    assert load_yaml("a: {x: 1}\nb: {x: 2}") == {"a": {"x": 1}, "b": {"x": 2}}
+    assert load_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}")["b"] == {"x": 3, "y": 2}
+
+
 @pytest.mark.parametrize("source", ["- a list", "just text", "", "17"])
 def test_what_is_no_mapping_is_answered_with_the_least_declaration(source: str) -> None:
     """An empty file, a list, a word."""

@@ -38,7 +38,21 @@ def parse_declaration(source: bytes | str | Mapping[str, Any]) -> Declaration:
 
 
 class _Yaml(yaml.SafeLoader):
-    """YAML 1.2's booleans: `on`, `yes` and `off` are words, not truth values (`training.on` is a key)."""
+    """YAML 1.2's booleans: `on`, `yes` and `off` are words, not truth values (`training.on` is a key).
+
+    And its mappings: a key stands there once. PyYAML would keep the last one, without a word.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Raises ContractError where a key is there twice."""
+        seen = set[str]()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise ContractError(f"line {key.start_mark.line + 1}: {key.value!r} is there a second time")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 _Yaml.yaml_implicit_resolvers = {
@@ -51,7 +65,7 @@ _Yaml.add_implicit_resolver(
 
 
 def load_yaml(source: bytes | str) -> Any:
-    """A YAML (or JSON) document with YAML 1.2's booleans; raises ContractError where it is neither."""
+    """A YAML (or JSON) document with YAML 1.2's booleans; raises ContractError where it is neither or doubles a key."""
     try:
         return yaml.load(source, Loader=_Yaml)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -15,7 +15,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from inspect import signature
 
 from headrace.bus import BusSettings, connect, provision_patiently
@@ -25,7 +24,7 @@ from headrace.provision import kubernetes
 from headrace.provision.api_keys import Unknown, make_key, revoke_key
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
 from headrace.provision.databases import make_databases
-from headrace.provision.orphans import Incomplete, sweep
+from headrace.provision.orphans import Incomplete, NoAge, age_of, sweep
 from headrace.provision.settings import ProvisionSettings
 from headrace.provision.vault import PEOPLE, Vault
 
@@ -73,16 +72,9 @@ def print_orphans(settings: ProvisionSettings, days: str, delete: str = "") -> N
     """Print, or remove, the objects that no event speaks of."""
     if delete not in {"", "delete"}:
         raise Misunderstood(f"{delete!r} is not understood; say `delete`, or nothing")
-    age = _days(days)
+    age = age_of(days)
     found = sweep(_bus(settings), _object_server(settings).settings, age, delete=bool(delete))
     print(json.dumps(found.as_document(), indent=1))
-
-
-def _days(said: str) -> timedelta:
-    try:
-        return timedelta(days=float(said))
-    except (ValueError, OverflowError) as error:
-        raise Misunderstood(f"{said!r} is no number of days; say for instance 7") from error
 
 
 async def _streams(settings: ProvisionSettings) -> None:
@@ -125,7 +117,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         command(ProvisionSettings(), *rest)
-    except (Unknown, Misunderstood, Incomplete, TooYoung) as error:
+    except (Unknown, Misunderstood, Incomplete, NoAge, TooYoung) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -16,6 +16,18 @@ LOG = "EVENTS"  # nothing in it is ever deleted
 STREAMS = (LOG, "REQUESTS", "PARKED")  # what speaks of objects: also what was only asked, or could not be handled
 
 
+class NoAge(ValueError):
+    """What was said is no number of days."""
+
+
+def age_of(days: str | float) -> timedelta:
+    """An age in days, as people say it; raises NoAge."""
+    try:
+        return timedelta(days=float(days))
+    except (ValueError, OverflowError) as error:
+        raise NoAge(f"{days!r} is no number of days; say for instance 7") from error
+
+
 class Incomplete(Exception):
     """The streams do not hold every event any more, so that nobody can say what is an orphan."""
 

@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from headrace.client.cli.session import Json, answer, progress_console, say, tab
 from headrace.client.compose import attach as fetch
 from headrace.client.errors import HeadraceError
 from headrace.local import PORT_BASE, Part, Stack, StackError
-from headrace.provision.orphans import Incomplete
+from headrace.provision.orphans import Incomplete, age_of
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the stack keeps its data.")]
 Base = Annotated[int, typer.Option("--port-base", help="First of its ports.")]
@@ -93,7 +92,7 @@ def orphans(
     """Show what lies in the embedded object store and no event speaks of: killed work leaves such objects behind."""
     try:
         with progress_console.status("reading every event"):
-            found = _running(folder).orphans(timedelta(days=days), delete=delete)
+            found = _running(folder).orphans(age_of(days), delete=delete)
     except (StackError, Incomplete, ValueError) as error:
         raise HeadraceError(str(error)) from error
     answer(found, as_json, lambda: _tell_orphans(found, "removed" if delete else "found"))
