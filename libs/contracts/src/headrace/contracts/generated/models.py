@@ -323,7 +323,7 @@ class Label(Model):
     """
     Id of the prediction; `id:row` names one row of a request, the bare id row 0.
     """
-    value: float | str | bool
+    value: int | float | str | bool
     """
     The truth: a number, a string or a boolean.
     """
@@ -2230,6 +2230,18 @@ class Signature(Model):
     """
     For a classifier `label` and `probability`, for a regression `prediction`.
     """
+    labels: list[int | float | str | bool] | None = None
+    """
+    Of a classifier: every label that it knows, in its own order and with the type that the training data gave it.
+    """
+    positive: int | float | str | bool | None = None
+    """
+    Of a classifier with two labels: the label whose probability `probability` is.
+    """
+    context: list[Column] | None = None
+    """
+    Columns that a request may carry beside the inputs: logged and watched, never learned from.
+    """
 
 
 class AliasMoved(Event):
@@ -2508,6 +2520,14 @@ class Data(Model):
     groups: list[str] = []
     """
     Columns whose groups are watched for fairness.
+    """
+    context: list[str] = []
+    """
+    Columns that requests may carry and that are logged and watched, but never learned from; `groups` that are no features are among them.
+    """
+    positive: int | float | str | bool | None = None
+    """
+    Of two labels the one that figures and `probability` are about; default: the greater one, as text in the order of its letters.
     """
     contract: Annotated[Literal["infer"] | Contract, Field(validate_default=True)] = (
         "infer"
