@@ -2,6 +2,7 @@
 
 from headrace.contracts.base import Event, Model
 from headrace.contracts.declaration import load_yaml, parse_declaration
+from headrace.contracts.detectors import DETECTORS, DetectorInfo, detector_problem
 from headrace.contracts.envelope import (
     CONTENT_TYPE,
     Envelope,

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import ColumnDrift, DriftPolicy
+from headrace.contracts.detectors import Kind
 from headrace.monitor.detectors import DETECTORS, Detector, usual
-from headrace.monitor.detectors.base import Floats, Kind
+from headrace.monitor.detectors.base import Floats
 
 PREDICTION = "prediction"
 

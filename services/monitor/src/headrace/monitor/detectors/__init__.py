@@ -1,11 +1,12 @@
 """Drift detectors: one file each, one line here; the suite in tests runs over the mapping.
 
-To add one: write a module with a `Detector`, and name it below.
+To add one: name it in headrace.contracts.detectors, write a module with its `Detector`, and name that below.
 """
 
 from collections.abc import Mapping
 
-from headrace.monitor.detectors.base import Detector, Kind
+from headrace.contracts.detectors import Kind
+from headrace.monitor.detectors.base import Detector
 from headrace.monitor.detectors.chi_square import CHI_SQUARE
 from headrace.monitor.detectors.jensen_shannon import JENSEN_SHANNON
 from headrace.monitor.detectors.ks import KS

@@ -1,13 +1,14 @@
-"""What a detector is, and what detectors share."""
+"""What a detector is, and what detectors share; their names, kinds and limits are those of headrace.contracts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["numeric", "categorical"]
+from headrace.contracts import DetectorInfo
+from headrace.contracts.detectors import Kind
+
 Floats = NDArray[np.float64]
 Values = NDArray[np.generic]
 
@@ -17,18 +18,30 @@ class Detector:
     """A measure of how far a sample lies from a reference.
 
     `measure` takes (reference, current) without gaps: floats for a numeric kind, counts per category in the same
-    order for a categorical one. A p-value means drift below `limit`, a distance at or above it.
+    order for a categorical one.
     """
 
-    name: str
-    kinds: frozenset[Kind]
-    limit: float
-    p_value: bool
+    info: DetectorInfo
     measure: Callable[[Floats, Floats], float]
+
+    @property
+    def name(self) -> str:
+        """What declarations call it."""
+        return self.info.name
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of columns that it fits."""
+        return self.info.kinds
+
+    @property
+    def limit(self) -> float:
+        """Its usual limit."""
+        return self.info.limit
 
     def drifted(self, score: float, limit: float) -> bool:
         """Whether a score is over (or for a p-value under) its limit."""
-        return score < limit if self.p_value else score >= limit
+        return self.info.drifted(score, limit)
 
 
 def shares(counts: Floats) -> Floats:

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy  # loads scipy.stats when it is first used: a second less at every start
 
+from headrace.contracts import DETECTORS
 from headrace.monitor.detectors.base import Detector, Floats
 
 
@@ -15,4 +16,4 @@ def measure(reference: Floats, current: Floats) -> float:
     return float(scipy.stats.chi2_contingency(table, correction=False).pvalue)
 
 
-CHI_SQUARE = Detector("chi_square", frozenset({"categorical"}), 0.05, True, measure)
+CHI_SQUARE = Detector(DETECTORS["chi_square"], measure)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from headrace.contracts import DETECTORS
 from headrace.monitor.detectors.base import Detector, Floats, shares
 
 
@@ -21,4 +22,4 @@ def _kl(p: Floats, q: Floats) -> float:
     return float(np.sum(p[there] * np.log2(p[there] / q[there])))
 
 
-JENSEN_SHANNON = Detector("jensen_shannon", frozenset({"categorical"}), 0.1, False, measure)
+JENSEN_SHANNON = Detector(DETECTORS["jensen_shannon"], measure)

@@ -2,6 +2,7 @@
 
 import scipy  # loads scipy.stats when it is first used: a second less at every start
 
+from headrace.contracts import DETECTORS
 from headrace.monitor.detectors.base import Detector, Floats
 
 
@@ -13,4 +14,4 @@ def measure(reference: Floats, current: Floats) -> float:
     return float(scipy.stats.ks_2samp(reference, current, method="asymp").pvalue)
 
 
-KS = Detector("ks", frozenset({"numeric"}), 0.05, True, measure)
+KS = Detector(DETECTORS["ks"], measure)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from headrace.contracts import DETECTORS
 from headrace.monitor.detectors.base import Detector, Floats, shares
 
 FLOOR = 1e-4  # a category that is missing on one side counts as this share, or the index would be infinite
@@ -16,4 +17,4 @@ def measure(reference: Floats, current: Floats) -> float:
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-PSI = Detector("psi", frozenset({"categorical"}), 0.25, False, measure)
+PSI = Detector(DETECTORS["psi"], measure)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from headrace.contracts import DETECTORS
 from headrace.monitor.detectors.base import Detector, Floats
 
 BINS = 4096
@@ -46,4 +47,4 @@ def _counts(values: Floats, low: float, high: float) -> Floats:
     return np.bincount(np.minimum(places, BINS - 1).astype(np.int16), minlength=BINS).astype(np.float64)
 
 
-WASSERSTEIN = Detector("wasserstein", frozenset({"numeric"}), 0.1, False, measure)
+WASSERSTEIN = Detector(DETECTORS["wasserstein"], measure)

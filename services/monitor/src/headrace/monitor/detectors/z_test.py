@@ -4,6 +4,7 @@ import math
 
 import scipy  # loads scipy.stats when it is first used: a second less at every start
 
+from headrace.contracts import DETECTORS
 from headrace.monitor.detectors.base import Detector, Floats
 
 
@@ -20,4 +21,4 @@ def measure(reference: Floats, current: Floats) -> float:
     return float(2 * scipy.stats.norm.sf(abs(z)))
 
 
-Z_TEST = Detector("z_test", frozenset({"categorical"}), 0.05, True, measure)
+Z_TEST = Detector(DETECTORS["z_test"], measure)

@@ -1,0 +1,62 @@
+"""The drift detectors that declarations may name, what they fit, and the limit that each one has by default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+Kind = Literal["numeric", "categorical"]
+"""What a column holds, as detectors tell columns apart."""
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """What everybody needs to know about a detector; headrace.monitor.detectors measures.
+
+    `p_value` says what its score is: a p-value, which means drift below the limit, or a distance, which means drift
+    at the limit and above it. One number can therefore not be the limit of detectors of both sorts.
+    """
+
+    name: str
+    kinds: frozenset[Kind]
+    limit: float
+    p_value: bool
+    about: str
+
+    def drifted(self, score: float, limit: float) -> bool:
+        """Whether a score means drift under `limit`."""
+        return score < limit if self.p_value else score >= limit
+
+
+_NUMBERS: frozenset[Kind] = frozenset({"numeric"})
+_CATEGORIES: frozenset[Kind] = frozenset({"categorical"})
+
+DETECTORS: Mapping[str, DetectorInfo] = {
+    info.name: info
+    for info in (
+        DetectorInfo("ks", _NUMBERS, 0.05, True, "p-value of the two-sample Kolmogorov-Smirnov test"),
+        DetectorInfo("wasserstein", _NUMBERS, 0.1, False, "distance in standard deviations of the reference"),
+        DetectorInfo("z_test", _CATEGORIES, 0.05, True, "p-value of the test of two proportions"),
+        DetectorInfo("chi_square", _CATEGORIES, 0.05, True, "p-value of the test of homogeneity"),
+        DetectorInfo("jensen_shannon", _CATEGORIES, 0.1, False, "distance to base 2, 0 to 1"),
+        DetectorInfo("psi", _CATEGORIES, 0.25, False, "population stability index"),
+    )
+}
+
+
+def detector_problem(method: str, *, kind: Kind | None = None, limit: float | None = None) -> str | None:
+    """Why a declared detector is no good, and what would be; None where it is good.
+
+    `kind` is that of the columns that it is meant for, where it is known; `limit` is the declared one, if any.
+    """
+    info = DETECTORS.get(method)
+    if info is None:
+        near = get_close_matches(method, DETECTORS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(DETECTORS)}"
+        return f"{method!r} is no detector; {hint}"
+    if kind is not None and kind not in info.kinds:
+        fitting = ", ".join(name for name, each in DETECTORS.items() if kind in each.kinds)
+        return f"{method} does not fit {kind} columns; those that do are {fitting}"
+    if limit is not None and info.p_value and not 0 < limit < 1:
+        return f"the limit of {method} is a p-value between 0 and 1, not {limit:g}"
+    return None
