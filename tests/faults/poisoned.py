@@ -38,8 +38,8 @@ BREAKS: Mapping[str, Callable[[], Awaitable[None]]] = {"raises": raises, "killed
 async def on_model_requested(event: ModelRequested, work: Work) -> None:
     """Half of the work first, so that there is something to roll back."""
     await handlers.on_model_requested(event, work)
-    if event.purpose in BREAKS:
-        await BREAKS[event.purpose]()
+    if (purpose := event.document.get("purpose")) in BREAKS:
+        await BREAKS[purpose]()
 
 
 def poisoned(settings: RegistrySettings) -> Service:

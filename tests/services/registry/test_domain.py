@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.contracts import Comparison, EvaluationCompleted, EvaluationMetrics, Gate
+from headrace.contracts import Baseline, Comparison, EvaluationCompleted, EvaluationMetrics, Gate
 from headrace.registry.domain import (
     SIGNALS,
     changed_paths,
@@ -87,6 +87,33 @@ def test_a_challenger_must_be_better_by_enough_and_not_by_chance(value: float, l
     assert "0.7000" in verdict.gates[0].detail
 
 
+TRIVIAL = {"metric": "roc_auc", "beats": "trivial"}
+
+
+def beside_trivial(value: float, low: float, trivial: float = 0.5) -> EvaluationCompleted:
+    """Figures of a candidate beside those of the trivial answer."""
+    found = Baseline(metric="roc_auc", candidate=value, trivial=trivial, difference=value - trivial, low=low,
+                     high=low + 0.1, confidence=0.95, resamples=200, answer="the share of each label")  # fmt: skip
+    return evaluation(value).model_copy(update={"baselines": [found]})
+
+
+@pytest.mark.parametrize(("value", "low", "passed"), [(0.6, 0.05, True), (0.52, -0.01, False), (0.5, 0.0, False)])
+def test_a_first_version_must_be_better_than_an_answer_without_a_model(value: float, low: float, passed: bool) -> None:
+    """ROC AUC 0.5 is no champion: the interval of the difference lies above 0."""
+    verdict = judge(gated(TRIVIAL), beside_trivial(value, low))
+
+    assert verdict.passed is passed
+    assert "0.5000 of the share of each label" in verdict.gates[0].detail
+
+
+def test_a_version_that_was_never_compared_with_the_trivial_answer_does_not_pass() -> None:
+    """Silence is not a pass."""
+    verdict = judge(gated(TRIVIAL), evaluation(0.9))
+
+    assert not verdict.passed
+    assert "not compared with the trivial answer" in verdict.reason
+
+
 def test_a_metric_that_was_not_measured_fails_its_gate() -> None:
     """Silence is not a pass."""
     verdict = judge(gated({"metric": "f1", "at_least": 0.1}), evaluation(0.9))
@@ -114,6 +141,7 @@ def test_no_gates_mean_that_every_version_passes() -> None:
         (Gate(metric="roc_auc", at_least=0.65), "roc_auc at least 0.65"),
         (Gate(metric="brier", at_most=0.2), "brier at most 0.2"),
         (Gate(metric="roc_auc", beats="champion", by=0.002), "roc_auc beats the champion by 0.002"),
+        (Gate(metric="rmse", beats="trivial", by=1), "rmse beats the trivial answer by 1"),
     ],
 )
 def test_gates_read_as_sentences(gate: Gate, text: str) -> None:

@@ -224,7 +224,7 @@ async def test_a_malformed_request_is_refused_with_the_place(on: Stage) -> None:
     await on.publish("headrace.request.model.flights", b'{"data": {"dataset": "flights"}}')
 
     refused = await on.heard(RequestRefused)
-    assert "data.data.target: is missing" in refused.data.reason
+    assert "data.target: is missing" in refused.data.reason
     parked = (await on.http.get("/parked")).json()["items"]
     assert [each["type"] for each in parked] == ["headrace.request.model"]
 

@@ -1,6 +1,6 @@
 """What every generated model is: frozen, strict about types, and refusing what no schema names."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Strict
 
@@ -23,3 +23,14 @@ class Event(Model):
     def key(self) -> str:
         """The entity that the event is about; the last token of its subject."""
         return str(getattr(self, self.KEY))
+
+
+class OpenEvent(Event):
+    """A request that carries a document as it was written; who receives it judges the document as a whole."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document: every field, known or not, with nothing filled in."""
+        return self.model_dump(mode="python")

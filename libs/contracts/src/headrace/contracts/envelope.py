@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from headrace.contracts.base import Event
+from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError, explain
 from headrace.contracts.generated.models import EVENTS
 
@@ -133,7 +133,7 @@ def read_event(kind: object, data: object) -> Event:
     if cls is None:
         raise ContractError(f"type: {kind!r} is not known; schemas/README.md lists all events")
     try:
-        return cls.model_validate(data, extra="ignore")
+        return cls.model_validate(data, extra="allow" if issubclass(cls, OpenEvent) else "ignore")
     except ValidationError as error:
         raise ContractError(explain(error, "data")) from error
 

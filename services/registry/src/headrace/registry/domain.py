@@ -59,8 +59,10 @@ def judge(declaration: Declaration, event: EvaluationCompleted) -> Verdict:
 def _judge(
     gate: Gate, measured: Mapping[str, float], comparisons: Mapping[str, Comparison], event: EvaluationCompleted
 ) -> GateResult:
-    if gate.beats is not None:
+    if gate.beats == "champion":
         return _beats(gate, comparisons.get(gate.metric), event)
+    if gate.beats == "trivial":
+        return _beats_trivial(gate, event)
     value = measured.get(gate.metric)
     if value is None:
         return GateResult(
@@ -94,10 +96,25 @@ def _beats(gate: Gate, met: Comparison | None, event: EvaluationCompleted) -> Ga
     return GateResult(gate=name, metric=gate.metric, passed=passed, value=met.difference, limit=gate.by, detail=detail)
 
 
+def _beats_trivial(gate: Gate, event: EvaluationCompleted) -> GateResult:
+    """Better than an answer that needs no model by at least `by`, and not by chance."""
+    name = words(gate)
+    met = next((each for each in event.baselines or [] if each.metric == gate.metric), None)
+    if met is None:
+        detail = f"{gate.metric} was not compared with the trivial answer"
+        return GateResult(gate=name, metric=gate.metric, passed=False, detail=detail)
+    passed = met.difference >= gate.by and met.low > 0
+    interval = f"{met.difference:+.4f}, {met.confidence:.0%} interval {met.low:+.4f} to {met.high:+.4f}"
+    versus = f"{gate.metric} {met.candidate:.4f} against {met.trivial:.4f} of {met.answer}"
+    detail = f"{versus}: {interval}" + ("" if passed else f"; at least {gate.by:+g} and an interval above 0 are needed")
+    return GateResult(gate=name, metric=gate.metric, passed=passed, value=met.difference, limit=gate.by, detail=detail)
+
+
 def words(gate: Gate) -> str:
     """A gate as people read it."""
     if gate.beats is not None:
-        return f"{gate.metric} beats the {gate.beats} by {gate.by:g}"
+        whom = "the champion" if gate.beats == "champion" else "the trivial answer"
+        return f"{gate.metric} beats {whom} by {gate.by:g}"
     if gate.at_least is not None:
         return f"{gate.metric} at least {gate.at_least:g}"
     return f"{gate.metric} at most {gate.at_most:g}"

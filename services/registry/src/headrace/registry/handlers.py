@@ -4,7 +4,6 @@ from headrace.bus import NotYet, Refused, Work
 from headrace.contracts import (
     OUTSIDER,
     ApprovalGiven,
-    Declaration,
     DriftDetected,
     EvaluationCompleted,
     EvaluationFailed,
@@ -27,8 +26,7 @@ Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 
 async def on_model_requested(event: ModelRequested, work: Work) -> None:
     """Somebody declares a model."""
-    fields = {name: getattr(event, name) for name in Declaration.model_fields}
-    await declare(work, Declaration.model_construct(**fields).model_dump(mode="json", exclude_none=True))
+    await declare(work, event.document)
 
 
 async def on_training_completed(event: TrainingCompleted, work: Work) -> None:

@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from headrace.contracts.generate.sources import Sources, bundle
+from headrace.contracts.generate.sources import Schema, Sources, bundle
 
 HEADER = '"""Generated from schemas/ by `make schemas`; changes here are lost."""\n'
 REWRITES = [
     (r"\A(#[^\n]*\n)+", ""),
     (r"^class Wire\(.*?\n\n\n", ""),
-    (r"^from headrace.contracts.base import Model$", "from headrace.contracts.base import Event, Model, Timestamp"),
+    (
+        r"^from headrace.contracts.base import Model$",
+        "from headrace.contracts.base import Event, Model, OpenEvent, Timestamp",
+    ),
     (r"^from pydantic import [^\n]*$", "from pydantic import Field"),
     (r"^from typing import Annotated, Any, Literal$", "from typing import Annotated, Any, ClassVar, Literal"),
     (r"\bAwareDatetime\b", "Timestamp"),
@@ -70,15 +73,17 @@ def _with_events(text: str, sources: Sources) -> str:
     for pattern, replacement in REWRITES:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE | re.DOTALL)
     for kind, schema in sources.events().items():
-        text = _as_event(text, kind, schema["title"], schema["x-key"])
+        text = _as_event(text, kind, schema)
     names = "".join(f'    "{kind}": {schema["title"]},\n' for kind, schema in sorted(sources.events().items()))
     return f"{HEADER}\n{text.strip()}\n\n\nEVENTS: dict[str, type[Event]] = {{\n{names}}}\n"
 
 
-def _as_event(text: str, kind: str, title: str, key: str) -> str:
+def _as_event(text: str, kind: str, schema: Schema) -> str:
+    title, key = schema["title"], schema["x-key"]
     match = re.search(rf'class {title}\((\w+)\):\n(    """\n.*?\n    """\n)', text, re.DOTALL)
     if match is None:
         raise ValueError(f"no class {title} was generated for {kind}")
-    bases = "Event" if match[1] == "Model" else f"{match[1]}, Event"
+    base = "OpenEvent" if schema.get("x-open") else "Event"
+    bases = base if match[1] == "Model" else f"{match[1]}, {base}"
     constants = f'\n    TYPE: ClassVar[str] = "{kind}"\n    KEY: ClassVar[str] = "{key}"\n'
     return text[: match.start()] + f"class {title}({bases}):\n{match[2]}{constants}" + text[match.end() :]

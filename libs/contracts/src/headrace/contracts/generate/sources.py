@@ -57,13 +57,23 @@ def bundle(sources: Sources) -> Schema:
     definitions: Schema = {}
     for path, schema in files.items():
         inner = schema.pop("$defs", {})
-        for name, each in {schema["title"]: schema, **inner}.items():
+        for name, each in {schema["title"]: _open(schema, path, files), **inner}.items():
             definitions[name] = _strip(_rewritten(each, path, titles))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Wire", "$defs": definitions}
 
 
+def _open(schema: Schema, path: Path, files: Mapping[Path, Schema]) -> Schema:
+    """Of a document that its receiver judges as a whole (`x-open`) the model reads the key alone."""
+    if not schema.get("x-open"):
+        return schema
+    key = schema["x-key"]
+    document = files[Path(*_normal(path.parent / schema["$ref"]))]
+    kept = {name: value for name, value in schema.items() if name != "$ref"}
+    return kept | {"type": "object", "properties": {key: document["properties"][key]}, "required": [key]}
+
+
 def _strip(schema: Schema) -> Schema:
-    return {key: value for key, value in schema.items() if key not in {"$schema", "$id", "x-type", "x-key"}}
+    return {key: value for key, value in schema.items() if key not in {"$schema", "$id", "x-type", "x-key", "x-open"}}
 
 
 def _rewritten(node: Any, path: Path, titles: Mapping[Path, str]) -> Any:

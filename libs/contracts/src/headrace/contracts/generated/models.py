@@ -3,7 +3,7 @@
 from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
-from headrace.contracts.base import Event, Model, Timestamp
+from headrace.contracts.base import Event, Model, OpenEvent, Timestamp
 
 
 class Approval(Model):
@@ -22,6 +22,49 @@ class Approval(Model):
     comment: str | None = None
     """
     Why.
+    """
+
+
+class Baseline(Model):
+    """
+    A version beside the trivial answer on the same rows, one metric.
+    """
+
+    metric: str
+    """
+    Metric.
+    """
+    candidate: float
+    """
+    The version's value.
+    """
+    trivial: float
+    """
+    The trivial answer's value.
+    """
+    difference: float
+    """
+    Difference, oriented so that positive means that the version is better.
+    """
+    low: float
+    """
+    Lower end of the bootstrap interval of the difference.
+    """
+    high: float
+    """
+    Upper end.
+    """
+    confidence: float
+    """
+    Confidence of the interval, such as 0.95.
+    """
+    resamples: Annotated[int, Field(ge=0)]
+    """
+    Bootstrap resamples.
+    """
+    answer: str
+    """
+    What the trivial answer is, in words: the share of each label, the mean, the last value.
     """
 
 
@@ -53,6 +96,25 @@ class ColumnDrift(Model):
     drifted: bool
     """
     Whether it is over the limit.
+    """
+
+
+class ColumnFacts(Model):
+    """
+    What the rows of one part hold in one column.
+    """
+
+    name: str
+    """
+    Column.
+    """
+    distinct: Annotated[int | None, Field(ge=0)] = None
+    """
+    Different values; absent where there are more than are counted.
+    """
+    values: Annotated[list[str] | None, Field(max_length=20)] = None
+    """
+    The values as text, where there are at most 20.
     """
 
 
@@ -736,6 +798,10 @@ class DatasetIngested(Event):
     """
     The file as it was delivered.
     """
+    facts: list[ColumnFacts] | None = None
+    """
+    What the new part holds, per column: enough to tell labels from quantities.
+    """
 
 
 class DatasetRejected(Event):
@@ -845,6 +911,10 @@ class EvaluationCompleted(Event):
     comparisons: list[Comparison]
     """
     Paired comparison per metric; empty without a champion.
+    """
+    baselines: list[Baseline] | None = None
+    """
+    The candidate beside the trivial answer, per metric.
     """
 
 
@@ -1235,6 +1305,20 @@ class IngestRequested(Event):
     source_name: str | None = None
     """
     Name for people.
+    """
+
+
+class ModelRequested(OpenEvent):
+    """
+    Declare a model; the data are the declaration itself, as it was written: the registry judges it as it judges one that came over HTTP.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.model.v1"
+    KEY: ClassVar[str] = "name"
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Name of the model; part of subjects and URLs.
     """
 
 
@@ -1904,7 +1988,7 @@ class HoldoutPolicy(Model):
 
 class Gate(Model):
     """
-    One condition: a limit on the metric, or a comparison with the champion on the same rows.
+    One condition: a limit on the metric, or a comparison on the same rows with the champion or with the trivial answer.
     """
 
     metric: Literal[
@@ -1931,11 +2015,11 @@ class Gate(Model):
     """
     Largest allowed value.
     """
-    beats: Literal["champion"] | None = None
+    beats: Literal["champion", "trivial"] | None = None
     """
-    Whom to beat.
+    Whom to beat: the champion, or the trivial answer that needs no model (the share of each label, the mean, the last value).
     """
-    by: float = 0
+    by: Annotated[float, Field(ge=0.0)] = 0
     """
     By how much at least, in the metric's better direction.
     """
@@ -1970,7 +2054,7 @@ class Evaluation(Model):
     """
     gates: Annotated[list[Gate], Field(validate_default=True)] = []
     """
-    Every gate must be met; default: that the first metric beats the champion's. An empty list lets every version through.
+    Every gate must be met; default: that the first metric beats the trivial answer and the champion's. An empty list lets every version through.
     """
     confidence: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
     """
@@ -2034,6 +2118,21 @@ class Serving(Model):
     """
 
 
+class DetectorPolicy(Model):
+    """
+    A detector and its limit.
+    """
+
+    method: str
+    """
+    Detector, such as ks or psi.
+    """
+    limit: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    Its limit; default: its usual one.
+    """
+
+
 class DriftPolicy(Model):
     """
     When data count as drifted.
@@ -2045,11 +2144,19 @@ class DriftPolicy(Model):
     """
     method: str | None = None
     """
-    Detector for every column; default: by the kind and number of values.
+    Detector for every column; default: by the kind and number of values. A detector fits numbers, categories, or both.
     """
     threshold: Annotated[float | None, Field(ge=0.0)] = None
     """
-    Limit of the detector; default: its usual one.
+    Limit of `method`; default: its usual one.
+    """
+    numeric: DetectorPolicy | None = None
+    """
+    Detector of columns that hold numbers.
+    """
+    categorical: DetectorPolicy | None = None
+    """
+    Detector of columns that hold categories.
     """
 
 
@@ -2159,6 +2266,10 @@ class Retraining(Model):
     on: list[Literal["drift", "performance", "fairness", "schedule"]] = []
     """
     What asks for it.
+    """
+    every: str | None = None
+    """
+    With `schedule` among `on`: when, as an ISO 8601 duration, cron expression, @hourly, @daily, @weekly or @monthly.
     """
     cooldown: Annotated[
         str,
@@ -2605,7 +2716,7 @@ class Declaration(Model):
     """
     task: Literal["classification", "regression"] = "classification"
     """
-    What the model predicts: a class or a number.
+    What the model predicts: a class or a number; default: what the target's column holds, where the dataset is known.
     """
     owner: Owner = Field(default_factory=Owner)
     """
@@ -2681,15 +2792,6 @@ class ModelDeclared(Event):
     """
     Who declared it.
     """
-
-
-class ModelRequested(Declaration, Event):
-    """
-    Declare a model; the data are the declaration itself.
-    """
-
-    TYPE: ClassVar[str] = "headrace.request.model.v1"
-    KEY: ClassVar[str] = "name"
 
 
 EVENTS: dict[str, type[Event]] = {
