@@ -157,6 +157,24 @@ async def test_a_waiting_run_can_be_cancelled_and_an_ended_one_cannot(on: Stage,
     assert ends(on) == ["TrainingCancelled"]
 
 
+async def test_a_run_trains_under_the_declaration_that_it_was_asked_for(on: Stage, world: Any) -> None:
+    """What is declared while it waits concerns later runs, also where it arrives in another order."""
+    await on.say(world.declared(training={"params": {"C": 2.0}}, revision=2))
+    await on.quiet()
+    await on.say(ASK, as_="operator")
+    await on.heard(TrainingQueued)
+    await on.say(world.declared(training={"params": {"C": 3.0}, "on": ["new-data"]}, revision=3))
+    await on.say(world.declared(training={"params": {"C": 1.0}}, revision=1))
+    await on.quiet()
+
+    await on.say(world.ingested(world.flights()))
+
+    await on.heard(TrainingCompleted, where=lambda _: len(on.all(TrainingCompleted)) == 2, timeout=120)
+    told = {each.data.declared_revision: each.data for each in on.all(TrainingCompleted)}
+    assert {revision: done.params for revision, done in told.items()} == {2: {"C": 2.0}, 3: {"C": 3.0}}
+    assert told[3].reason == "new data: flights version 1"  # the new revision got a run of its own
+
+
 async def test_a_run_that_takes_too_long_is_ended(trainer: Callable[..., Stage], world: Any, clock: FakeClock) -> None:
     """After the declaration's timeout, by the trainer's clock."""
     async with trainer(clock=clock) as on:

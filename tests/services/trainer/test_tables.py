@@ -18,7 +18,14 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def a_run(name: str, **fields: object) -> Run:
     """A run of one model."""
-    told = {"model": "delay", "dataset": "flights", "state": State.QUEUED, "reason": "", "requested_by": "me"}
+    told = {
+        "model": "delay",
+        "dataset": "flights",
+        "state": State.QUEUED,
+        "reason": "",
+        "declared_revision": 1,
+        "requested_by": "me",
+    }
     return Run(run=name, **{**told, "asked_at": NOON, **fields})
 
 

@@ -26,6 +26,7 @@ class RunView(BaseModel):
     model: str
     dataset: str
     dataset_version: int | None
+    declared_revision: int
     state: State
     reason: str
     requested_by: str

@@ -44,7 +44,7 @@ async def complete(run: Run, trained: Trained, work: Work) -> None:
             reference=trained.reference,
             features=list(job.features),
             target=job.target,
-            declared_revision=run.declared_revision or 0,
+            declared_revision=run.declared_revision,
             started_at=started,
             seconds=(work.now - started).total_seconds(),
             reason=run.reason,

@@ -24,6 +24,7 @@ from headrace.trainer.tables import (
     DatasetVersion,
     Declared,
     Evaluation,
+    Revision,
     Run,
     change,
     last_trained,
@@ -36,7 +37,9 @@ DECLARATION = TypeAdapter(Declaration)
 
 
 async def on_model_declared(event: ModelDeclared, work: Work) -> None:
-    """Remember the newest revision of the declaration."""
+    """Remember the revision, for the runs that are bound to it, and which one is the newest."""
+    declaration = event.declaration.model_dump(mode="json")
+    await work.session.merge(Revision(model=event.name, revision=event.revision, declaration=declaration))
     known = await work.session.get(Declared, event.name)
     if known is not None and known.revision >= event.revision:
         return
@@ -45,7 +48,7 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
             model=event.name,
             revision=event.revision,
             dataset=event.declaration.data.dataset,
-            declaration=event.declaration.model_dump(mode="json"),
+            declaration=declaration,
         )
     )
 
@@ -57,7 +60,7 @@ async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
     await work.session.flush()
     for declared in await models_of(work.session, event.dataset):
         pending = await runs_in(work.session, State.WAITING, State.QUEUED, model=declared.model)
-        taken = any(_takes(run, event.version) for run in pending)
+        taken = any(_takes(run, event.version) for run in pending if run.declared_revision == declared.revision)
         if trains_on_new_data(DECLARATION.validate_python(declared.declaration), taken):
             reason = f"new data: {event.dataset} version {event.version}"
             await _queue(TrainingRequested(model=declared.model, reason=reason), declared, work)
@@ -134,6 +137,7 @@ async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Ru
         reason=event.reason or "requested",
         requested_by=work.actor,
         asked_at=work.now,
+        declared_revision=declared.revision,
         pinned=event.dataset_version,
         newer_than=trained if event.data == "newer" else None,
         params=event.params or {},
@@ -173,7 +177,7 @@ def _chain(work: Work) -> dict[str, Any]:
     return {"correlation": work.correlationid, "causation": cause, "trace": work.traceparent}
 
 
-async def declaration_of(session: AsyncSession, model: str) -> tuple[Declaration, int]:
-    """A model's declaration and its revision."""
-    declared = await session.get_one(Declared, model)
-    return DECLARATION.validate_python(declared.declaration), declared.revision
+async def declaration_of(session: AsyncSession, run: Run) -> Declaration:
+    """The declaration that a run was asked for under; what was declared since does not concern it."""
+    revision = await session.get_one(Revision, (run.model, run.declared_revision))
+    return DECLARATION.validate_python(revision.declaration)

@@ -27,10 +27,9 @@ async def chosen(session: AsyncSession, free: int) -> list[str]:
 
 async def start(run: Run, work: Work, bucket: str) -> None:
     """Resolve a run into a job; a run that cannot be resolved has failed."""
-    declaration, revision = await declaration_of(work.session, run.model)
+    declaration = await declaration_of(work.session, run)
     version = await _version(run, work.session)
-    run.dataset_version, run.declared_revision = version.version, revision
-    run.started_at = work.now
+    run.dataset_version, run.started_at = version.version, work.now
     run.due_at = work.now + _DURATION.validate_python(declaration.training.timeout)
     try:
         planned = _plan(run, declaration, version)

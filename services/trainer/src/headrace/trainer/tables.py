@@ -36,6 +36,16 @@ class Declared(SQLModel, table=True):
     declaration: dict[str, Any] = Field(sa_type=sa.JSON)
 
 
+class Revision(SQLModel, table=True):
+    """One revision of a declaration: a run trains under the one that was in force when it was asked for."""
+
+    __tablename__ = "trainer_revision"
+
+    model: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    declaration: dict[str, Any] = Field(sa_type=sa.JSON)
+
+
 _run_lock = sa.Column("lock", sa.Integer, nullable=False)
 _evaluation_lock = sa.Column("lock", sa.Integer, nullable=False)
 
@@ -53,12 +63,12 @@ class Run(SQLModel, table=True):
     reason: str
     requested_by: str
     asked_at: datetime = Field(sa_type=UtcTime, index=True)
+    declared_revision: int
     pinned: int | None = None
     newer_than: int | None = None
     params: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
     seed: int | None = None
     dataset_version: int | None = None
-    declared_revision: int | None = None
     job: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     cpus: float = 1
     gpus: float = 0

@@ -52,6 +52,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_trainer_evaluation_state"), "trainer_evaluation", ["state"], unique=False)
     op.create_table(
+        "trainer_revision",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("declaration", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "revision"),
+    )
+    op.create_table(
         "trainer_run",
         sa.Column("run", sa.String(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
@@ -60,12 +67,12 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("requested_by", sa.String(), nullable=False),
         sa.Column("asked_at", UtcTime(), nullable=False),
+        sa.Column("declared_revision", sa.Integer(), nullable=False),
         sa.Column("pinned", sa.Integer(), nullable=True),
         sa.Column("newer_than", sa.Integer(), nullable=True),
         sa.Column("params", sa.JSON(), nullable=False),
         sa.Column("seed", sa.Integer(), nullable=True),
         sa.Column("dataset_version", sa.Integer(), nullable=True),
-        sa.Column("declared_revision", sa.Integer(), nullable=True),
         sa.Column("job", sa.JSON(), nullable=True),
         sa.Column("cpus", sa.Float(), nullable=False),
         sa.Column("gpus", sa.Float(), nullable=False),
@@ -102,6 +109,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("trainer_run_change")
     op.drop_table("trainer_run")
+    op.drop_table("trainer_revision")
     op.drop_table("trainer_evaluation")
     op.drop_table("trainer_declaration")
     op.drop_table("trainer_dataset_version")
