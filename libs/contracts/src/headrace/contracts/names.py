@@ -1,7 +1,10 @@
 """Names that are more than strings: parsed once at the edge, promises inside."""
 
 import re
+import unicodedata
 from typing import NewType
+
+from headrace.contracts.errors import ContractError
 
 ModelName = NewType("ModelName", str)
 DatasetName = NewType("DatasetName", str)
@@ -15,3 +18,26 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 def is_name(text: str) -> bool:
     """Whether `text` can name a model or a dataset: it is a token of subjects and a part of URLs."""
     return NAME.fullmatch(text) is not None
+
+
+def column_name(text: str) -> str:
+    """A column's name as data, contracts and declarations compare it: in Unicode's composed form (NFC), trimmed.
+
+    Raises ContractError where it holds a character that nobody sees and that would make two names look alike.
+    """
+    name = unicodedata.normalize("NFC", text.strip(" \t"))
+    for position, character in enumerate(name, 1):
+        if _is_invisible(character):
+            called = unicodedata.name(character, "a control character")
+            raise ContractError(
+                f"the name {ascii(name)[1:-1]!r} holds an invisible character at position {position}: "
+                f"U+{ord(character):04X} ({called}); remove it"
+            )
+    return name
+
+
+def _is_invisible(character: str) -> bool:
+    """Controls, formats and spaces other than the usual one; joiners have a meaning in many scripts and are none."""
+    joins = character in "\u200c\u200d"
+    spaces = character != " " and unicodedata.category(character) in ("Zs", "Zl", "Zp")
+    return spaces or (not joins and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn"))
