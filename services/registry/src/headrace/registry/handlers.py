@@ -4,6 +4,7 @@ from headrace.bus import NotYet, Refused, Work
 from headrace.contracts import (
     OUTSIDER,
     ApprovalGiven,
+    DatasetIngested,
     DriftDetected,
     EvaluationCompleted,
     EvaluationFailed,
@@ -19,7 +20,7 @@ from headrace.contracts import (
 )
 from headrace.registry.domain import CHAMPION, State, judge
 from headrace.registry.governing import approve_or_ask, decide, declare, evaluate, move_alias, reject
-from headrace.registry.tables import Registry, SignalRow, VersionRow
+from headrace.registry.tables import DatasetRow, Registry, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 
@@ -27,6 +28,12 @@ Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 async def on_model_requested(event: ModelRequested, work: Work) -> None:
     """Somebody declares a model."""
     await declare(work, event.document)
+
+
+async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
+    """Remember who changed the data: they are authors of every version that learns from it."""
+    told = DatasetRow(dataset=event.dataset, version=event.version, mode=event.mode, by=work.actor, at=work.now)
+    await work.session.merge(told)
 
 
 async def on_training_completed(event: TrainingCompleted, work: Work) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from headrace.chassis import Runtime, Service
 from headrace.contracts import (
     ApprovalGiven,
+    DatasetIngested,
     DriftDetected,
     EvaluationCompleted,
     EvaluationFailed,
@@ -32,6 +33,7 @@ def build(settings: RegistrySettings) -> Service:
         subscriptions={
             ModelRequested: handlers.on_model_requested,
             ApprovalGiven: handlers.on_approval_given,
+            DatasetIngested: handlers.on_dataset_ingested,
             TrainingCompleted: handlers.on_training_completed,
             EvaluationCompleted: handlers.on_evaluation_completed,
             EvaluationFailed: handlers.on_evaluation_failed,

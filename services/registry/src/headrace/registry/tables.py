@@ -126,6 +126,18 @@ class AliasMoveRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcTime)
 
 
+class DatasetRow(SQLModel, table=True):
+    """Who made a dataset version: the author of what a model learns from."""
+
+    __tablename__ = "datasets"
+
+    dataset: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    mode: str
+    by: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
 class SignalRow(SQLModel, table=True):
     """Something seen of a model that feeds its risk."""
 

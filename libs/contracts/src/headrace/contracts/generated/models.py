@@ -660,7 +660,7 @@ class AlertRaised(Event):
     """
     Id of the alert.
     """
-    kind: Literal["drift", "performance", "fairness", "freshness", "schema"]
+    kind: Literal["drift", "performance", "fairness", "freshness", "schema", "risk"]
     """
     What it is about.
     """
@@ -679,6 +679,52 @@ class AlertRaised(Event):
     window: Window | None = None
     """
     The span of event time.
+    """
+
+
+class ApprovalRecorded(Event):
+    """
+    A person said yes or no to a version or to a change; each decision is kept for ever.
+    """
+
+    TYPE: ClassVar[str] = "headrace.approval.recorded.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version that was decided on.
+    """
+    change: str | None = None
+    """
+    Id of the change that was decided on.
+    """
+    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
+    """
+    Digest of the version's artifact, or of the proposed declaration.
+    """
+    decision: Literal["approve", "reject"]
+    """
+    Yes or no.
+    """
+    by: str
+    """
+    Who.
+    """
+    comment: str | None = None
+    """
+    Why.
+    """
+    given: Annotated[int, Field(ge=0)]
+    """
+    Different people who said yes, with this one.
+    """
+    needed: Annotated[int, Field(ge=0)]
+    """
+    Approvals needed.
     """
 
 
@@ -717,6 +763,70 @@ class ApprovalRequested(Event):
     expires_at: Timestamp
     """
     When the request lapses.
+    """
+
+
+class ChangeApproved(Event):
+    """
+    A change has every approval it needs and takes effect.
+    """
+
+    TYPE: ClassVar[str] = "headrace.change.approved.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    change: str
+    """
+    Id of the change.
+    """
+    kind: Annotated[str, Field(pattern="^[a-z][a-z_]{0,30}$")]
+    """
+    What would change: `declaration`, or `alias` for a move of an alias that serves.
+    """
+    by: str
+    """
+    Who proposed it.
+    """
+    approvals: list[Approval]
+    """
+    Who said yes.
+    """
+
+
+class ChangeRejected(Event):
+    """
+    A change will not take effect.
+    """
+
+    TYPE: ClassVar[str] = "headrace.change.rejected.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    change: str
+    """
+    Id of the change.
+    """
+    kind: Annotated[str, Field(pattern="^[a-z][a-z_]{0,30}$")]
+    """
+    What would change: `declaration`, or `alias` for a move of an alias that serves.
+    """
+    state: Annotated[str, Field(pattern="^[a-z][a-z_]{0,30}$")]
+    """
+    How it ended: `rejected`, `withdrawn`, `expired`, or `superseded` by another revision.
+    """
+    reason: str
+    """
+    Why.
+    """
+    by: str | None = None
+    """
+    Who rejected or withdrew it, where a person did.
     """
 
 
@@ -915,6 +1025,10 @@ class EvaluationCompleted(Event):
     baselines: list[Baseline] | None = None
     """
     The candidate beside the trivial answer, per metric.
+    """
+    incomparable: str | None = None
+    """
+    Why candidate and champion could not be compared, and what to do; absent where they were, or where there was no champion.
     """
 
 
@@ -1431,6 +1545,44 @@ class TruthReported(Event):
     labels: Annotated[list[Label], Field(max_length=10000, min_length=1)]
     """
     At most 10,000.
+    """
+
+
+class RiskReviewed(Event):
+    """
+    A person looked at a model's risk again.
+    """
+
+    TYPE: ClassVar[str] = "headrace.risk.reviewed.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    version: Annotated[int | None, Field(ge=1)] = None
+    """
+    The champion at that moment.
+    """
+    by: str
+    """
+    Who.
+    """
+    comment: str | None = None
+    """
+    What was found.
+    """
+    score: Annotated[float, Field(ge=0.0, le=1.0)]
+    """
+    Probability times impact, 0 to 1.
+    """
+    rating: Annotated[str, Field(pattern="^[a-z]{1,20}$")]
+    """
+    The score in a word: low, medium or high.
+    """
+    review_due: Timestamp
+    """
+    When it must be looked at next.
     """
 
 
@@ -2326,6 +2478,14 @@ class ModelVersion(Model):
     """
     The model directory.
     """
+    dataset: DatasetRef | None = None
+    """
+    Dataset version that it learned from.
+    """
+    holdout: Holdout | None = None
+    """
+    Rows of that version that were kept away from its fit.
+    """
 
 
 class Signature(Model):
@@ -2406,6 +2566,10 @@ class AliasMoved(Event):
     run: str
     """
     Run that made the version.
+    """
+    approvals: list[Approval] | None = None
+    """
+    Who approved the move, where people decided it.
     """
 
 
@@ -2760,6 +2924,76 @@ class Declaration(Model):
     """
 
 
+class ChangeProposed(Event):
+    """
+    A change waits for people, because it loosens a policy that needs their approval, or moves an alias that serves.
+    """
+
+    TYPE: ClassVar[str] = "headrace.change.proposed.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    change: str
+    """
+    Id of the change.
+    """
+    kind: Annotated[str, Field(pattern="^[a-z][a-z_]{0,30}$")]
+    """
+    What would change: `declaration`, or `alias` for a move of an alias that serves.
+    """
+    base_revision: Annotated[int, Field(ge=1)]
+    """
+    Revision of the declaration that it would change.
+    """
+    loosens: list[str]
+    """
+    What it would loosen, each with the old and the new value; empty for an alias.
+    """
+    changed: list[str]
+    """
+    Paths of the declaration that would change.
+    """
+    declaration: Declaration | None = None
+    """
+    The whole proposed declaration.
+    """
+    alias: str | None = None
+    """
+    Alias that would move.
+    """
+    version: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version that it would point to.
+    """
+    digest: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
+    """
+    Digest of that version's artifact.
+    """
+    reason: str | None = None
+    """
+    Why, in the words of who proposes it.
+    """
+    by: str
+    """
+    Who proposes it; never counts as an approval of a declaration.
+    """
+    needed: Annotated[int, Field(ge=0)]
+    """
+    Approvals needed.
+    """
+    given: Annotated[int, Field(ge=0)]
+    """
+    Approvals given so far.
+    """
+    expires_at: Timestamp
+    """
+    When the proposal lapses.
+    """
+
+
 class ModelDeclared(Event):
     """
     A model's declaration is new or has changed.
@@ -2792,12 +3026,24 @@ class ModelDeclared(Event):
     """
     Who declared it.
     """
+    loosens: list[str] | None = None
+    """
+    What it loosened of the revision before, each with the old and the new value.
+    """
+    approvals: list[Approval] | None = None
+    """
+    Who approved it, where it loosened a policy that needs approvals.
+    """
 
 
 EVENTS: dict[str, type[Event]] = {
     "headrace.alert.raised.v1": AlertRaised,
     "headrace.alias.moved.v1": AliasMoved,
+    "headrace.approval.recorded.v1": ApprovalRecorded,
     "headrace.approval.requested.v1": ApprovalRequested,
+    "headrace.change.approved.v1": ChangeApproved,
+    "headrace.change.proposed.v1": ChangeProposed,
+    "headrace.change.rejected.v1": ChangeRejected,
     "headrace.checkpoint.signed.v1": CheckpointSigned,
     "headrace.dataset.ingested.v1": DatasetIngested,
     "headrace.dataset.rejected.v1": DatasetRejected,
@@ -2821,6 +3067,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.request.rollout.v1": RolloutRequested,
     "headrace.request.training.v1": TrainingRequested,
     "headrace.request.truth.v1": TruthReported,
+    "headrace.risk.reviewed.v1": RiskReviewed,
     "headrace.rollout.advanced.v1": RolloutAdvanced,
     "headrace.rollout.completed.v1": RolloutCompleted,
     "headrace.rollout.rolled_back.v1": RolloutRolledBack,

@@ -35,6 +35,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model", "alias"),
     )
     op.create_table(
+        "datasets",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("mode", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "version"),
+    )
+    op.create_table(
         "decisions",
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -111,6 +120,7 @@ def downgrade() -> None:
     op.drop_table("revisions")
     op.drop_table("models")
     op.drop_table("decisions")
+    op.drop_table("datasets")
     op.drop_table("aliases")
     op.drop_table("alias_moves")
     delivery.drop_first()
