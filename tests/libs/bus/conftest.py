@@ -57,7 +57,7 @@ class Effect(SQLModel, table=True):
     model: str
 
 
-NAMES = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "bus_test_effect")
+NAMES = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "loop_item", "bus_test_effect")
 TABLES = [SQLModel.metadata.tables[name] for name in NAMES]
 
 

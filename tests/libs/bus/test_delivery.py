@@ -309,7 +309,7 @@ async def test_a_parked_message_said_again_keeps_its_chain_and_is_done_once(
         mended.set()
         async with running.store.write() as session:
             row = (await listed(session))[0]
-            new_id = replay(a_work(session, running), row)
+            new_id = await replay(a_work(session, running), row)
         await eventually(lambda: has_effects(running, 1))
 
         said = [row for row in await running.outbox() if row.subject.startswith("headrace.replay.trainer.")]

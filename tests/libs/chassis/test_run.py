@@ -38,11 +38,11 @@ class Running:
         }
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}")
 
-    async def start(self) -> None:
+    async def start(self, **environment: str) -> None:
         """Start it."""
         with self._log.open("wb") as out:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, str(PROGRAM), stdout=out, stderr=out, env=self._environment
+                sys.executable, str(PROGRAM), stdout=out, stderr=out, env=self._environment | environment
             )
 
     async def status(self, path: str) -> int:
@@ -125,6 +125,27 @@ async def test_a_failing_background_loop_is_told_and_started_again(
         await eventually(lambda: len(program.LOOPS) == 2)
 
         assert "restless" not in (await on.http.get("/ready")).json()["problems"]
+
+
+async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_handled(
+    running: Running, eventually: Any
+) -> None:
+    """Each try is counted before it is made; after three deaths the item is tried no more, and named."""
+    told = {"PLANS": "before,deadly,behind", "HEADRACE_PARKED_AFTER_ATTEMPTS": "3"}
+    for _ in range(3):
+        await running.start(**told)
+        assert await asyncio.wait_for(running.process.wait(), 30) == 9
+
+    await running.start(**told)
+    await eventually(lambda: answers(running, "/parked", 200), timeout=30)
+
+    async def told_of() -> bool:
+        items = (await running.http.get("/parked")).json()["items"]
+        notes = (await running.http.get("/notes")).json()
+        return [each["key"] for each in items] == ["deadly"] and {"before", "behind"} <= set(notes)
+
+    await eventually(told_of)
+    assert running.process.returncode is None
 
 
 async def test_messages_are_handled_after_a_restart_as_before(on_stage: Any, eventually: Any) -> None:

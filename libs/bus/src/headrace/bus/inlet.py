@@ -7,7 +7,7 @@ rolled back: what came before the bad message is done again together, the bad on
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -31,6 +31,7 @@ from headrace.faults import point
 log = structlog.get_logger()
 
 Handler = Callable[[Any, Work], Awaitable[None]]
+Answer = TypeVar("Answer")
 Observe = Callable[[str, str, float], None]  # event type, outcome, seconds
 
 OUTAGE_DELAY_S = 1.0
@@ -208,20 +209,7 @@ class Inlet:
             span(f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, attributes) as at,
             structlog.contextvars.bound_contextvars(**context(envelope)),
         ):
-            await self._guarded(handler(envelope.data, self._work(item, session, at)))
-
-    async def _guarded(self, handling: Awaitable[None]) -> None:
-        """A handler that hangs, or whose own tasks end badly, stops neither this loop nor its neighbours."""
-        try:
-            async with asyncio.timeout(self._patience.longest.total_seconds()):
-                await handling
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise HandlerBroke("something that the handler waited for was cancelled") from None
-        except OSError as error:  # TimeoutError is one; neither is an outage of the database
-            raise HandlerBroke(f"{type(error).__name__}: {error}") from error
+            await guarded(handler(envelope.data, self._work(item, session, at)), self._patience)
 
     def _work(self, item: Item, session: AsyncSession, traceparent: str) -> Work:
         envelope = item.envelope
@@ -342,6 +330,20 @@ class Inlet:
         self._observe(item.envelope.type, outcome, seconds)
         tell = log.info if outcome in {"done", "duplicate", "not_yet"} else log.warning
         tell("message_handled", outcome=outcome, ms=round(seconds * 1e3, 2), **context(item.envelope))
+
+
+async def guarded(handling: Awaitable[Answer], patience: Patience) -> Answer:
+    """A handler that hangs, or whose own tasks end badly, stops neither its loop nor its neighbours."""
+    try:
+        async with asyncio.timeout(patience.longest.total_seconds()):
+            return await handling
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise HandlerBroke("something that the handler waited for was cancelled") from None
+    except OSError as error:  # TimeoutError is one; neither is an outage of the database
+        raise HandlerBroke(f"{type(error).__name__}: {error}") from error
 
 
 def fitting(handled: int, seconds: float, most: int) -> int:

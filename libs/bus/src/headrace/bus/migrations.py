@@ -9,14 +9,15 @@ from alembic import op
 
 from headrace.bus.tables import Number, UtcTime
 
-FIRST = ("parked", "outbox", "inbox_reached", "inbox_memory", "inbox")
+FIRST = ("loop_item", "parked", "outbox", "inbox_reached", "inbox_memory", "inbox")
 
 
 def create_first() -> None:
-    """Create the inbox with its memory, the outbox and what is parked."""
+    """Create the inbox with its memory, the outbox, what is parked, and the items of loops that failed."""
     _create_inbox()
     _create_outbox()
     _create_parked()
+    _create_loop_item()
 
 
 def drop_first() -> None:
@@ -92,3 +93,18 @@ def _create_parked() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_parked_message_id"), "parked", ["message_id"])
+    op.create_index("ix_parked_open", "parked", ["replayed_at", "dropped_at"])
+
+
+def _create_loop_item() -> None:
+    op.create_table(
+        "loop_item",
+        sa.Column("loop", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_tried", UtcTime(), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("parked", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("loop", "key"),
+    )
+    op.create_index(op.f("ix_loop_item_parked"), "loop_item", ["parked"])

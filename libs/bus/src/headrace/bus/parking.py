@@ -1,18 +1,21 @@
 """What could not be handled: kept whole with its reason, shown to people, said again or given up."""
 
+import re
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
-from sqlmodel import col, select
+from sqlmodel import col, delete, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.messages import RawMessage
 from headrace.bus.outbox import put
-from headrace.bus.tables import Parked
+from headrace.bus.tables import LoopItem, Parked
 from headrace.bus.work import ID_HEADER, LARGEST, Work
 from headrace.contracts import CONTENT_TYPE, ContractError, RequestRefused, derive_id, encode
 
 LONGEST_REASON = 2_000
+LOOPS = "loops"  # where an item of a loop came from, in place of a stream
 UNREAD = "/unread"  # after the place of a message whose own id cannot be trusted, so that it is no other message's id
 
 
@@ -47,8 +50,24 @@ async def listed(session: AsyncSession, *, after: str = "", limit: int = 100) ->
     return list(found.all())
 
 
-def replay(work: Work, row: Parked) -> str:
-    """Say a parked message again, to this service alone: under a new id whose cause is the old one."""
+async def failures(session: AsyncSession, attempts: int, *, most: int) -> list[Parked]:
+    """The newest of what is parked because handling it failed, `attempts` times where it was a request.
+
+    Requests that were refused are left out: their sender was told, and it is no fault of the service.
+    """
+    open_ = (col(Parked.dropped_at).is_(None), col(Parked.replayed_at).is_(None))
+    ours = or_(col(Parked.stream) != "REQUESTS", col(Parked.attempts) >= attempts)
+    found = await session.exec(select(Parked).where(*open_, ours).order_by(col(Parked.parked_at).desc()).limit(most))
+    return list(found.all())
+
+
+async def replay(work: Work, row: Parked) -> str:
+    """Say a parked message again, to this service alone: under a new id whose cause is the old one.
+
+    An item of a loop is not said again: its loop tries it anew, from the first attempt.
+    """
+    if row.stream == LOOPS:
+        return await release(work, row)
     new_id = derive_id(row.id, "replay", row.key, 0)
     body, headers = _again(row, new_id)
     subject = f"headrace.replay.{work.service}.{row.subject.removeprefix('headrace.')}"
@@ -68,6 +87,42 @@ def shown(row: Parked) -> dict[str, Any]:
     """Everything about a parked message, and what to do."""
     advice = "mend the cause, then replay it; drop it if it will never be right"
     return {**row.as_document(), "headers": row.headers, "body": row.body.decode(errors="replace"), "advice": advice}
+
+
+async def release(work: Work, row: Parked) -> str:
+    """Let the loop of an item that was set aside try it again; returns the dead letter's id."""
+    await work.session.exec(delete(LoopItem).where(col(LoopItem.parked) == row.id))
+    row.replayed_at = work.now
+    work.session.add(row)
+    return row.id
+
+
+def set_aside(work: Work, item: LoopItem, about: bytes, reason: str) -> Parked:
+    """Put an item of a loop aside as a dead letter, in the table and in the stream PARKED."""
+    place = f"{item.loop}/{item.key}"
+    row = Parked(
+        id=str(uuid4()),
+        message_id=place,
+        stream=LOOPS,
+        seq=0,
+        subject=f"headrace.loop.{_token(item.loop)}.{_token(item.key)}",
+        type=f"headrace.loop.{item.loop}",
+        key=item.key,
+        body=about,
+        reason=plain(reason)[:LONGEST_REASON],
+        attempts=item.attempts,
+        parked_at=work.now,
+    )
+    item.parked = row.id
+    work.session.add(item)
+    work.session.add(row)
+    _copy(work, row, f"headrace.parked.{work.service}.{row.subject.removeprefix('headrace.')}")
+    return row
+
+
+def _token(text: str) -> str:
+    """Text as one token of a subject."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", text)[:128] or "item"
 
 
 def _again(row: Parked, new_id: str) -> tuple[bytes, dict[str, str]]:

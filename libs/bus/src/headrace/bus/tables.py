@@ -81,6 +81,7 @@ class Parked(SQLModel, table=True):
     """One message that could not be handled: its bytes as they came, why, how often tried, what became of it."""
 
     __tablename__ = "parked"
+    __table_args__ = (Index("ix_parked_open", "replayed_at", "dropped_at"),)
 
     id: str = Field(primary_key=True)
     message_id: str = Field(index=True)
@@ -101,3 +102,19 @@ class Parked(SQLModel, table=True):
         """What a person needs to see in a list."""
         names = ("id", "type", "key", "subject", "stream", "seq", "reason", "attempts", "parked_at", "replayed_at")
         return {name: getattr(self, name) for name in names}
+
+
+class LoopItem(SQLModel, table=True):
+    """One item of a background loop whose handling has begun and not ended well: how often tried, and why it failed.
+
+    `parked` is the id of its dead letter, once it is set aside; then it is tried no more until that is replayed.
+    """
+
+    __tablename__ = "loop_item"
+
+    loop: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    attempts: int = 0
+    first_tried: datetime = Field(sa_type=UtcTime)
+    error: str | None = None
+    parked: str | None = Field(default=None, index=True)

@@ -1,12 +1,17 @@
 """Whether a service is alive, and whether it is ready: the truth, with reasons."""
 
 import asyncio
+from contextlib import suppress
+from itertools import islice
 
 from sqlalchemy import text
 
+from headrace.bus.parking import failures
+from headrace.bus.tables import Parked
 from headrace.chassis.service import Runtime
 
 LONGEST_S = 2.0  # whoever probes gives up soon after
+MOST_NAMED = 20
 
 
 async def problems(runtime: Runtime) -> dict[str, str]:
@@ -24,6 +29,23 @@ async def problems(runtime: Runtime) -> dict[str, str]:
     if broken := await _database(runtime):
         found["database"] = broken
     return found
+
+
+async def degraded(runtime: Runtime) -> dict[str, str]:
+    """Single pieces of work that fail or were set aside, while the rest goes on; a few of them, where they are many.
+
+    Refused requests are not among them: their sender was told.
+    """
+    found = dict(islice(runtime.degraded.items(), MOST_NAMED))
+    limit = runtime.settings.parked_after_attempts
+    with suppress(Exception):  # `problems` tells of a database that is away
+        async with asyncio.timeout(LONGEST_S), runtime.session() as session:
+            found |= {f"parked:{row.id}": _told(row) for row in await failures(session, limit, most=MOST_NAMED)}
+    return found
+
+
+def _told(row: Parked) -> str:
+    return f"{row.type} {row.key}: {row.reason}; see `headrace parked show {row.id}`"[:500]
 
 
 async def _database(runtime: Runtime) -> str | None:

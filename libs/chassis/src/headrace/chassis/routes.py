@@ -13,7 +13,7 @@ from headrace.bus.tables import Parked
 from headrace.chassis import metrics
 from headrace.chassis.auth import Gate
 from headrace.chassis.errors import NotFound
-from headrace.chassis.health import problems
+from headrace.chassis.health import degraded, problems
 from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, WorkDep, requires
 from headrace.chassis.key_use import last_used
 
@@ -71,10 +71,14 @@ async def live() -> dict[str, str]:
 
 @health.get("/ready")
 async def ready(runtime: RuntimeDep, gate: GateDep, response: Response) -> dict[str, Any]:
-    """The service can do its work; 503 with the reasons where it cannot."""
-    found = {**await problems(runtime), **gate.problems()}
+    """Whether the service can do its work: 503 with the reasons where it cannot.
+
+    `degraded` with 200 names single pieces of work that fail or were set aside, while everything else goes on.
+    """
+    found, single = {**await problems(runtime), **gate.problems()}, await degraded(runtime)
     response.status_code = 503 if found else 200
-    return {"status": "not ready" if found else "ready", "problems": found}
+    status = "not ready" if found else "degraded" if single else "ready"
+    return {"status": status, "problems": found, "degraded": single}
 
 
 @health.get("/metrics")
@@ -128,7 +132,7 @@ async def show_parked(id_: str, session: SessionDep) -> ParkedDetail:
 async def replay_parked(id_: str, work: WorkDep) -> Replayed:
     """Say it again to this service, under a new id whose cause is the old one."""
     row = _known(await work.session.get(Parked, id_), id_)
-    return Replayed(id=id_, replayed_as=replay(work, row))
+    return Replayed(id=id_, replayed_as=await replay(work, row))
 
 
 @parked.delete("/{id_}", status_code=204, dependencies=[requires("parked:write")])

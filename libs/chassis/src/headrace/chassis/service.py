@@ -47,6 +47,7 @@ class Runtime:
     positions: list[Position] = field(default_factory=list)
     inlet: Inlet | None = None
     problems: dict[str, str] = field(default_factory=dict)
+    degraded: dict[str, str] = field(default_factory=dict)  # items of loops that wait, or fail
 
     @property
     def settings(self) -> ServiceSettings:

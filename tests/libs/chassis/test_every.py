@@ -1,0 +1,302 @@
+"""Background loops: one bad item does not stop the others, and people see it."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from headrace.bus import NotYet, Refused, Work
+from headrace.bus.policy import Patience
+from headrace.bus.tables import LoopItem
+from headrace.chassis import Every, Runtime, ServiceSettings, every
+from headrace.chassis.attempts import MemoryAttempts
+from headrace.chassis.every import Ticker
+
+SOON = timedelta(milliseconds=20)
+HURRIED = Patience(first_delay=SOON, longest_delay=SOON, longest=timedelta(milliseconds=300))
+NEVER = timedelta(hours=1)
+
+
+class Away(Exception):
+    """A store that everybody needs is away."""
+
+
+@dataclass
+class Chores:
+    """Items and what becomes of each: an error, a wait in seconds, or nothing."""
+
+    fates: dict[str, Exception | float | None]
+    handled: list[str] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+    broken: Exception | None = None
+
+    async def due(self, _: object) -> Mapping[str, str]:
+        """All of them that were not handled."""
+        if self.broken:
+            raise self.broken
+        return {key: key for key in self.fates if key not in self.handled}
+
+    async def handle(self, _: object, key: str) -> None:
+        """Handle one."""
+        self.tried.append(key)
+        fate = self.fates[key]
+        if isinstance(fate, Exception):
+            raise fate
+        await asyncio.sleep(fate or 0)
+        self.handled.append(key)
+
+    def loop(self, **more: Any) -> Every[Any, str]:
+        """A hurried loop over them."""
+        return every(SOON, self.due, self.handle, name="chores", **{"patience": HURRIED, **more})
+
+
+@pytest.fixture
+def with_loop(on_sqlite: Any, program: Any, stage: Any, sqlite_url: str) -> Any:
+    """The small service with one loop of the test's own."""
+
+    def put(loop: Every[Any, Any], **settings: Any) -> Any:
+        def build(told: ServiceSettings) -> Any:
+            return replace(program.build(told), background=[loop])
+
+        told = {"parked_after_attempts": 3, **settings}
+        return stage(build, ServiceSettings, identity="trainer", database_url=sqlite_url, **told)
+
+    return put
+
+
+async def parked(on: Any) -> list[dict[str, Any]]:
+    """What the service shows as set aside."""
+    items: list[dict[str, Any]] = (await on.http.get("/parked")).json()["items"]
+    return items
+
+
+async def test_a_failing_item_is_set_aside_named_and_the_others_are_handled(with_loop: Any, eventually: Any) -> None:
+    """It is tried three times; `/ready` stays 200 and names it; the stream PARKED has a copy."""
+    chores = Chores({"first": None, "bad": KeyError("xgboost"), "last": None})
+    async with with_loop(chores.loop()) as on:
+        (row,) = await eventually(lambda: parked(on))
+        ready = await on.http.get("/ready")
+        rows = (await on.http.get(f"/parked/{row['id']}")).json()
+
+        assert sorted(chores.handled) == ["first", "last"]
+        assert chores.tried.count("bad") == 3
+        assert (row["type"], row["key"], row["attempts"], row["stream"]) == ("headrace.loop.chores", "bad", 3, "loops")
+        assert "KeyError: 'xgboost'" in row["reason"]
+        assert rows["body"].startswith("{")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert re.search("chores bad.*KeyError", str(ready.json()["degraded"]))
+        copies = await eventually(lambda: copied(on))
+        assert copies["state"]["messages"] == 1
+
+
+async def copied(on: Any) -> Any:
+    """The stream PARKED, once it has something."""
+    admin = await on._speaker("provisioner")
+    info = await admin.request("STREAM.INFO.PARKED")
+    return info if info["state"]["messages"] else None
+
+
+async def test_a_replayed_item_is_tried_anew_and_readiness_clears(with_loop: Any, eventually: Any) -> None:
+    """Mend the cause, replay the dead letter: the item is handled."""
+    chores = Chores({"bad": KeyError("xgboost")})
+    async with with_loop(chores.loop()) as on:
+        (row,) = await eventually(lambda: parked(on))
+        chores.fates["bad"] = None
+
+        await on.http.post(f"/parked/{row['id']}/replay")
+
+        await eventually(lambda: chores.handled == ["bad"])
+        assert (await on.http.get("/ready")).json()["degraded"] == {}
+
+
+async def test_a_dropped_item_is_named_no_more_and_not_tried_again(with_loop: Any, eventually: Any) -> None:
+    """Also after a restart."""
+    chores = Chores({"bad": KeyError("xgboost")})
+    async with with_loop(chores.loop()) as on:
+        (row,) = await eventually(lambda: parked(on))
+        await on.http.delete(f"/parked/{row['id']}")
+        chores.fates["good"] = None
+        await on.restart()
+
+        await eventually(lambda: chores.handled == ["good"])
+        assert chores.tried.count("bad") == 3
+        assert (await on.http.get("/ready")).json()["degraded"] == {}
+
+
+async def test_items_that_hang_do_not_keep_the_others_waiting(with_loop: Any, eventually: Any) -> None:
+    """Each is cut off after the longest time; meanwhile, and after that, the rest is handled."""
+    hanging: dict[str, Exception | float | None] = {f"hangs-{n}": 3600.0 for n in range(6)}
+    chores = Chores(hanging | {f"good-{n}": None for n in range(20)})
+    async with with_loop(chores.loop(), parked_after_attempts=2) as on:
+        await eventually(lambda: len(chores.handled) == 20)
+
+        rows = await eventually(lambda: all_parked(on, 6))
+        assert {row["key"] for row in rows} == set(hanging)
+
+
+async def all_parked(on: Any, count: int) -> Any:
+    """What is set aside, once there is so much."""
+    rows = await parked(on)
+    return rows if len(rows) == count else None
+
+
+async def test_giving_an_item_up_is_part_of_setting_it_aside(with_loop: Any, eventually: Any, program: Any) -> None:
+    """What follows for the domain is written in the same transaction."""
+    chores = Chores({"bad": Refused("it will never be right")})
+
+    async def give_up(work: Work, key: str, reason: str) -> None:
+        await program.keep(work, f"{key}: {reason}")
+
+    async with with_loop(chores.loop(give_up=give_up)) as on:
+        (row,) = await eventually(lambda: parked(on))
+
+        assert chores.tried == ["bad"]
+        assert row["reason"] == "it will never be right"
+        assert (await on.http.get("/notes")).json() == ["bad: it will never be right"]
+
+
+async def test_an_item_that_cannot_even_be_given_up_is_set_aside_all_the_same(with_loop: Any, eventually: Any) -> None:
+    """Its dead letter says both."""
+    chores = Chores({"bad": Refused("never")})
+
+    async def give_up(_work: Work, _key: str, _reason: str) -> None:
+        raise ZeroDivisionError("nor this")
+
+    async with with_loop(chores.loop(give_up=give_up)) as on:
+        (row,) = await eventually(lambda: parked(on))
+        assert "never" in row["reason"]
+        assert "nor this" in row["reason"]
+
+
+@pytest.mark.parametrize("error", [NotYet("soon", SOON), Away("the store"), ConnectionRefusedError("the database")])
+async def test_what_is_no_fault_of_the_item_does_not_count(error: Exception) -> None:
+    """It is tried until it is handled, however often that is."""
+    chores, degraded = Chores({"early": error}), dict[str, str]()
+    ticker = Ticker(chores.loop(outages=(Away,)), None, MemoryAttempts("chores", degraded), {}, degraded)
+    for _ in range(10):
+        ticker._suspects = dict.fromkeys(ticker._suspects, 0.0)
+        await ticker.once()
+    chores.fates["early"] = None
+    ticker._suspects = dict.fromkeys(ticker._suspects, 0.0)
+
+    await ticker.once()
+
+    assert len(chores.tried) == 11
+    assert chores.handled == ["early"]
+    assert degraded == {}
+
+
+async def test_a_chore_that_must_go_on_is_never_set_aside(with_loop: Any, eventually: Any) -> None:
+    """It is tried less and less often, and named while it fails."""
+    chores = Chores({"prune": ZeroDivisionError("bug")})
+    async with with_loop(chores.loop(for_ever=True)) as on:
+        await eventually(lambda: len(chores.tried) > 8)
+        assert "chores/prune" in (await on.http.get("/ready")).json()["degraded"]
+        chores.fates["prune"] = None
+
+        await eventually(lambda: chores.handled == ["prune"])
+        assert await parked(on) == []
+        assert (await on.http.get("/ready")).json()["degraded"] == {}
+
+
+async def test_a_loop_that_cannot_say_what_is_due_is_a_problem_of_the_service(with_loop: Any, eventually: Any) -> None:
+    """503 with the name of the loop, until it can again."""
+    chores = Chores({"good": None}, broken=ZeroDivisionError("no list"))
+    async with with_loop(chores.loop()) as on:
+        await eventually(lambda: named(on, "chores"))
+        chores.broken = None
+
+        await eventually(lambda: chores.handled == ["good"])
+        assert (await on.http.get("/ready")).status_code == 200
+
+
+async def named(on: Any, problem: str) -> bool:
+    """Whether `/ready` names a problem of the whole service."""
+    return problem in (await on.http.get("/ready")).json()["problems"]
+
+
+async def test_an_item_that_asks_for_more_is_followed_by_the_next_tick_at_once(with_loop: Any, eventually: Any) -> None:
+    """Without waiting for the interval."""
+    looks: list[int] = []
+
+    async def due(_: Runtime) -> Mapping[str, int]:
+        looks.append(1)
+        return {"more": len(looks)}
+
+    async def handle(_: Runtime, number: int) -> bool:
+        return number < 5
+
+    async with with_loop(every(NEVER, due, handle)):
+        await eventually(lambda: len(looks) == 5)
+
+
+async def test_an_item_that_failed_is_tried_again_before_the_interval_is_over(with_loop: Any, eventually: Any) -> None:
+    """After its own back-off, in a loop that looks once an hour."""
+    chores = Chores({"bad": KeyError("x")})
+    async with with_loop(every(NEVER, chores.due, chores.handle, name="chores", patience=HURRIED)) as on:
+        await eventually(lambda: parked(on))
+        assert len(chores.tried) == 3
+
+
+async def test_an_idle_item_that_is_always_due_costs_no_writes(with_loop: Any, eventually: Any) -> None:
+    """Its first try is counted; from then on this process knows that it is harmless."""
+    ticks: list[int] = []
+
+    async def due(_: Runtime) -> Mapping[str, str]:
+        return {"log": "log"}
+
+    async def handle(_: Runtime, _item: str) -> None:
+        ticks.append(1)
+
+    async with with_loop(every(SOON, due, handle)) as on:
+        await eventually(lambda: len(ticks) > 5)
+        async with on.app.state.runtime.store.engine.connect() as onlooker:
+            before = await version(onlooker)
+            await eventually(lambda: len(ticks) > 15)
+
+            assert await version(onlooker) == before
+        assert await rows_of(on) == []
+
+
+async def version(onlooker: AsyncConnection) -> int:
+    """A number that every commit of another connection changes."""
+    return int((await onlooker.execute(text("PRAGMA data_version"))).scalar_one())
+
+
+async def rows_of(on: Any) -> list[LoopItem]:
+    """The items that are kept as tried."""
+    async with on.app.state.runtime.session() as session:
+        return list((await (await session.connection()).execute(text("SELECT * FROM loop_item"))).all())
+
+
+async def test_items_in_memory_are_isolated_in_the_same_way() -> None:
+    """A process without a database names what it has set aside, and goes on."""
+    chores, degraded = Chores({"bad": KeyError("x"), "good": None, "worse": Refused("never")}), dict[str, str]()
+    ticker = Ticker(chores.loop(), None, MemoryAttempts("chores", degraded), {}, degraded)
+
+    for _ in range(20):
+        ticker._suspects = dict.fromkeys(ticker._suspects, 0.0)
+        await ticker.once()
+
+    assert chores.handled == ["good"]
+    assert chores.tried.count("bad") == HURRIED.attempts
+    assert sorted(degraded) == ["chores/bad", "chores/worse"]
+
+
+async def test_a_stop_of_the_service_is_no_fault_of_the_item_in_hand(with_loop: Any, eventually: Any) -> None:
+    """It is not counted, however often the service is stopped."""
+    chores = Chores({"long": 3600.0})
+    patient = replace(HURRIED, longest=timedelta(minutes=1))
+    async with with_loop(chores.loop(patience=patient)) as on:
+        for number in range(1, 5):
+            await eventually(lambda number=number: len(chores.tried) == number)
+            await on.restart()
+        await eventually(lambda: len(chores.tried) == 5)
+
+        assert await parked(on) == []
