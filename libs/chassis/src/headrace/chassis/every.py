@@ -208,8 +208,8 @@ class Ticker(Generic[C, T]):
         def ended(done: "asyncio.Task[bool]") -> None:
             del self._running[key]
             after()
-            if not done.cancelled() and done.result():
-                self._wake.set()
+            if key in self._suspects or (not done.cancelled() and done.result()):
+                self._wake.set()  # to reckon anew when the next tick is
 
         task.add_done_callback(ended)
 
