@@ -13,6 +13,7 @@ from headrace.frameworks.errors import (
     FrameworkError,
     PickleFound,
 )
+from headrace.frameworks.labels import ForeignLabels, Labels
 from headrace.frameworks.onnx import OnnxPredictor, load_onnx
 from headrace.frameworks.pickles import refuse_pickle
 
@@ -25,8 +26,10 @@ __all__ = [
     "BadTrainingData",
     "ExportRefused",
     "Fitted",
+    "ForeignLabels",
     "Framework",
     "FrameworkError",
+    "Labels",
     "OnnxPredictor",
     "PickleFound",
     "Predictor",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from headrace.contracts import Column, Signature
+from headrace.frameworks.labels import Label, Labels
 from headrace.frameworks.layout import Columns
 
 if TYPE_CHECKING:  # pandas is for those who fit
@@ -27,6 +28,10 @@ class Recipe:
     seed: int
     features: Sequence[Column]
     target: str
+    positive: Label | None = None
+    """Of two labels the one that figures and `probability` are about; unset: the greater one."""
+    context: Sequence[Column] = ()
+    """Columns that requests may carry beside the features: told in the signature, never learned from."""
 
     @property
     def names(self) -> list[str]:
@@ -42,11 +47,15 @@ class Fitted:
     pipeline: Any
     sample: "pd.DataFrame"
     """Real training rows, prepared, on which the export is compared with the pipeline."""
+    labels: Labels | None = None
+    """Of a classifier, whose pipeline answers with their codes; a regressor has none."""
+    splits: Sequence[tuple[int, float]] = ()
+    """(column, threshold) of trees: rows beside them are where an export would differ first."""
 
     @property
     def classifies(self) -> bool:
         """Whether the answer is a label with a probability; else it is a number."""
-        return hasattr(self.pipeline, "classes_")
+        return self.labels is not None
 
     @property
     def estimator(self) -> Any:
@@ -79,7 +88,7 @@ class Predictor(Protocol):
         ...
 
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
-        """`label` and `probability` (of the greater class) of a classifier, or `prediction`; one entry a row."""
+        """`label` and `probability` (of the positive one) of a classifier, or `prediction`; one entry a row."""
         ...
 
 

@@ -13,7 +13,9 @@ import numpy as np
 import yaml
 
 from headrace.contracts import Column, Signature, Tensor
+from headrace.frameworks.base import Recipe
 from headrace.frameworks.errors import BadModel
+from headrace.frameworks.labels import Labels
 
 GRAPH = "model.onnx"
 _MLMODEL = "MLmodel"
@@ -23,12 +25,20 @@ _MLFLOW_TYPES = {"FP64": "double", "INT64": "long", "BOOL": "boolean", "BYTES": 
 _TENSOR_TYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "string": "BYTES"}
 
 
-def signature_of(features: Sequence[Column], outputs: Mapping[str, np.ndarray]) -> Signature:
+def signature_of(recipe: Recipe, labels: Labels | None, outputs: Mapping[str, np.ndarray]) -> Signature:
     """One input a feature, any number of rows; a nullable boolean or integer is FP64, which has NaN."""
     return Signature(
-        inputs=[Tensor(name=f.name, datatype=_datatype(f), shape=[-1], nullable=f.nullable) for f in features],
+        inputs=[Tensor(name=f.name, datatype=_datatype(f), shape=[-1], nullable=f.nullable) for f in recipe.features],
         outputs=[Tensor(name=n, datatype=_output_type(values), shape=[-1]) for n, values in outputs.items()],
+        labels=labels.ordered if labels else None,
+        positive=labels.positive if labels else None,
+        context=list(recipe.context) or None,
     )
+
+
+def labels_in(signature: Signature) -> Labels | None:
+    """The labels that a signature names; None for a regressor."""
+    return Labels(*signature.labels) if signature.labels else None
 
 
 def write_directory(
@@ -88,7 +98,7 @@ def _datatype(feature: Column) -> str:
 
 
 def _output_type(values: np.ndarray) -> str:
-    return {"i": "INT64", "f": "FP64"}.get(values.dtype.kind, "BYTES")
+    return {"b": "BOOL", "i": "INT64", "f": "FP64"}.get(values.dtype.kind, "BYTES")
 
 
 def _mlflow_signature(signature: Signature) -> dict[str, str]:

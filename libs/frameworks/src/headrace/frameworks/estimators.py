@@ -3,7 +3,7 @@
 import difflib
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
@@ -11,13 +11,20 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from headrace.frameworks.errors import BadEstimator
 
 
-def build_estimator(path: str, params: Mapping[str, Any], seed: int, allowed: Sequence[str]) -> Any:
-    """The estimator at `path` with `params`; `random_state` is the seed unless the params name another."""
+def build_estimator(
+    path: str, params: Mapping[str, Any], seed: int, allowed: Sequence[str], more: Collection[str] = ()
+) -> Any:
+    """The estimator at `path` with `params`; `random_state` is the seed unless the params name another.
+
+    `more` are parameters that the library documents beside those in the estimator's signature.
+    """
     kind = estimator_class(path, allowed)
-    known = accepted(kind)
+    usual = accepted(kind)
+    known = {*usual, *more}
     for name in params:
         if name not in known:
-            raise BadEstimator(unknown(f"{path} has no parameter", name, known))
+            hints = usual if difflib.get_close_matches(name, usual, n=1, cutoff=0.5) else sorted(known)
+            raise BadEstimator(unknown(f"{path} has no parameter", name, hints))
     seeded = {"random_state": seed} if "random_state" in known else {}
     estimator = kind(**{**seeded, **params})
     check_kind(path, estimator)

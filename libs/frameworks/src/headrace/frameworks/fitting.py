@@ -10,13 +10,15 @@ from sklearn.base import is_classifier
 
 from headrace.contracts import Signature
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
-from headrace.frameworks.directory import GRAPH, read_signature, signature_of, write_directory
-from headrace.frameworks.errors import BadTrainingData
+from headrace.frameworks.directory import GRAPH, labels_in, read_signature, signature_of, write_directory
+from headrace.frameworks.errors import BadEstimator, BadTrainingData
 from headrace.frameworks.export import answers, export, largest_difference
+from headrace.frameworks.labels import Labels, labels_of, match, named
 from headrace.frameworks.layout import Columns, Layout
+from headrace.frameworks.named_columns import by_column
 from headrace.frameworks.onnx import from_bytes
 from headrace.frameworks.pickles import refuse_pickle
-from headrace.frameworks.preparation import layout_of, pipeline, prepare, target_of
+from headrace.frameworks.preparation import layout_of, pipeline, prepare, quantities_of, target_of
 
 SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
 _EXAMPLE_ROWS = 3
@@ -24,16 +26,45 @@ _COMMON_PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "skl2onnx")
 
 
 def fit_pipeline(
-    frame: pd.DataFrame, recipe: Recipe, estimator: Any, preparation: Callable[[Layout], Any], **extra: Any
+    frame: pd.DataFrame,
+    recipe: Recipe,
+    build: Callable[[Mapping[str, Any]], Any],
+    preparation: Callable[[Any], Callable[[Layout], Any]],
+    extra: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
 ) -> Fitted:
-    """Fit preparation and estimator on the features and the target of a frame; `extra` goes to the steps' `fit`."""
+    """Fit preparation and estimator on the features and the target of a frame.
+
+    `build` makes the estimator of its parameters; `preparation` says what an estimator needs before it; `extra` is
+    what the steps' `fit` is told beside the rows.
+    """
     if missing := [name for name in recipe.names if name not in frame.columns]:
         raise BadTrainingData(f"features {', '.join(missing)} are no columns of the data: {', '.join(frame.columns)}")
     layout = layout_of(recipe.features)
-    target = target_of(frame, recipe, bool(is_classifier(estimator)))
+    estimator = build(recipe.params)
+    target = target_of(frame, recipe)
+    labels = labels_of(target, recipe.positive) if is_classifier(estimator) else None
+    params = _translated(recipe, labels, layout)
+    estimator = build(params)
     rows = prepare({name: frame[name] for name in recipe.names}, layout)
-    fitted = pipeline(preparation(layout), estimator).fit(rows, target, **extra)
-    return Fitted(recipe=recipe, pipeline=fitted, sample=spread(rows, SAMPLE_ROWS))
+    wanted = labels.codes(target) if labels else quantities_of(target)
+    fitted = pipeline(preparation(estimator)(layout), estimator).fit(rows, wanted, **extra(params))
+    return Fitted(recipe=recipe, pipeline=fitted, sample=spread(rows, SAMPLE_ROWS), labels=labels)
+
+
+def _translated(recipe: Recipe, labels: Labels | None, layout: Layout) -> dict[str, Any]:
+    """The parameters in the estimator's terms: its own order of the columns, and codes for labels."""
+    params = by_column(recipe.params, recipe.names, [*layout.numbers, *layout.strings])
+    weights = params.get("class_weight")
+    if labels is not None and isinstance(weights, Mapping):
+        params["class_weight"] = {_code(label, labels): weight for label, weight in weights.items()}
+    return params
+
+
+def _code(label: Any, labels: Labels) -> int:
+    code = match(label, labels.ordered)
+    if code is None:
+        raise BadEstimator(f"class_weight names {label!r}; the labels of the data are {named(labels.ordered)}")
+    return code
 
 
 def save_model(
@@ -46,8 +77,8 @@ def save_model(
 ) -> Saved:
     """Write graph, signature and descriptions beside the framework's own file, and check that nothing is pickle."""
     graph = export(fitted)
-    outputs = answers(fitted.pipeline, fitted.sample.head(_EXAMPLE_ROWS))
-    signature = signature_of(fitted.recipe.features, outputs)
+    outputs = answers(fitted.pipeline, fitted.sample.head(_EXAMPLE_ROWS), fitted.labels)
+    signature = signature_of(fitted.recipe, fitted.labels, outputs)
     difference = largest_difference(fitted, from_bytes(graph, signature))
     (folder / GRAPH).write_bytes(graph)
     write_directory(
@@ -81,7 +112,7 @@ class PipelinePredictor:
 
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
         """`label` and `probability`, or `prediction`; one entry a row."""
-        return answers(self._pipeline, prepare(columns, self._layout))
+        return answers(self._pipeline, prepare(columns, self._layout), labels_in(self.signature))
 
 
 def spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,47 @@ from headrace.frameworks.errors import BadModel
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.layout import Layout
+from headrace.frameworks.named_columns import SETS
 from headrace.frameworks.preparation import UNKNOWN, for_trees
+from headrace.frameworks.thresholds import down
 
 _ALLOWED = ("lightgbm",)
 _MODEL = "model.lgb.txt"
 _CATEGORIES = "categories.json"
+_NOT_OURS = frozenset(
+    [
+        "config",
+        "task",
+        "data",
+        "valid",
+        "output_model",
+        "input_model",
+        "output_result",
+        "convert_model",
+        "convert_model_language",
+        "save_binary",
+        "snapshot_freq",
+        "forcedsplits_filename",
+        "forcedbins_filename",
+        "parser_config_file",
+        "header",
+        "two_round",
+        "label_column",
+        "weight_column",
+        "group_column",
+        "ignore_column",
+        "precise_float_parser",
+        "pre_partition",
+        "local_listen_port",
+        "time_out",
+        "machine_list_filename",
+        "machines",
+        "num_machines",
+        "tree_learner",
+        "num_class",
+    ]
+)
+"""What concerns files, other machines or other tasks: a run has none of them."""
 
 update_registered_converter(
     lightgbm.LGBMClassifier,
@@ -50,25 +87,31 @@ class Lightgbm:
 
     def check(self, estimator: str, params: Mapping[str, Any]) -> None:
         """Raise BadEstimator where the estimator or a parameter could never be fitted."""
-        build_estimator(estimator, params, 0, _ALLOWED)
+        build_estimator(estimator, params, 0, _ALLOWED, documented())
 
     def fit(self, frame: pd.DataFrame, recipe: Recipe, progress: Progress) -> Fitted:
         """Fit with a word after every tree."""
-        estimator = build_estimator(recipe.estimator, recipe.params, recipe.seed, _ALLOWED)
-        if "verbose" not in recipe.params and "verbosity" not in recipe.params:
-            estimator.set_params(verbosity=-1)
-        total = int(estimator.get_params()["n_estimators"])
-        after_tree = [lambda state: progress(state.iteration + 1, total)]
-        return fit_pipeline(frame, recipe, estimator, _preparation, estimator__callbacks=after_tree)
+        total = int(_build(recipe, recipe.params).get_params()["n_estimators"])
+        fitted = fit_pipeline(
+            frame,
+            recipe,
+            lambda params: _build(recipe, params),
+            lambda _: _preparation,
+            lambda params: {
+                "estimator__callbacks": [lambda state: progress(state.iteration + 1, total)],
+                "estimator__categorical_feature": _categorical(params),
+            },
+        )
+        progress(total, total)  # stopped early, it is done all the same
+        return replace(fitted, splits=_make_exact(fitted.estimator))
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
         """Write `model.lgb.txt`, `categories.json` and the rest of the directory."""
         booster = fitted.estimator.booster_
         (folder / _MODEL).write_text(booster.model_to_string(), encoding="utf-8")
-        labels = fitted.pipeline.classes_.tolist() if fitted.classifies else None
         strings = fitted.pipeline[0].named_transformers_.get("strings")
         categories = [list(known) for known in strings.categories_] if strings is not None else []
-        (folder / _CATEGORIES).write_text(json.dumps({"strings": categories, "labels": labels}))
+        (folder / _CATEGORIES).write_text(json.dumps({"strings": categories, "classifies": fitted.classifies}))
         flavor = {"lightgbm": {"data": _MODEL, "model_class": fitted.recipe.estimator}}
         return save_model(self.name, fitted, folder, about, flavor, ["lightgbm", "onnxmltools", "scikit-learn"])
 
@@ -80,7 +123,45 @@ class Lightgbm:
         except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise BadModel(f"{folder.name}/{_MODEL} cannot be loaded: {error}") from error
         known = [{category: code for code, category in enumerate(values)} for values in found["strings"]]
-        return PipelinePredictor.at(folder, _restored(booster, known, found["labels"]))
+        return PipelinePredictor.at(folder, _restored(booster, known, found["classifies"]))
+
+
+def _build(recipe: Recipe, params: Mapping[str, Any]) -> Any:
+    quiet = {} if {"verbose", "verbosity"} & params.keys() else {"verbosity": -1}
+    kept = {name: value for name, value in params.items() if name not in SETS}
+    return build_estimator(recipe.estimator, {**quiet, **kept}, recipe.seed, _ALLOWED, documented())
+
+
+def _categorical(params: Mapping[str, Any]) -> Any:
+    """The columns that are categories: of all parameters, LightGBM takes this one in `fit` alone."""
+    return next((value for name, value in params.items() if name in SETS), "auto")
+
+
+@cache
+def documented() -> frozenset[str]:
+    """Every parameter and alias that LightGBM documents, but those that name files, machines or a task."""
+    names = lightgbm.basic._ConfigAliases._get_all_param_aliases()
+    return frozenset(name for key, aliases in names.items() if key not in _NOT_OURS for name in aliases)
+
+
+def _make_exact(estimator: Any) -> list[tuple[int, float]]:
+    """Round the thresholds of a fitted booster down to float32; answers with (feature, threshold) of its splits."""
+    lines: list[str] = []
+    splits: list[tuple[int, float]] = []
+    features: list[int] = []
+    for line in estimator.booster_.model_to_string().splitlines():
+        name, _, values = line.partition("=")
+        if name == "tree_sizes":
+            continue  # in bytes, of the text as it was; LightGBM finds the trees without
+        if name == "split_feature":
+            features = [int(value) for value in values.split()]
+        if name == "threshold":
+            exact = down(np.array(values.split(), dtype=np.float64))
+            splits += zip(features, exact.tolist(), strict=True)
+            line = f"threshold={' '.join(map(repr, exact.tolist()))}"
+        lines.append(line)
+    estimator._Booster = lightgbm.Booster(model_str="\n".join(lines) + "\n")
+    return splits
 
 
 def _preparation(layout: Layout) -> Any:
@@ -103,17 +184,13 @@ class _Regressing:
 
 @dataclass(frozen=True)
 class _Classifying(_Regressing):
-    classes_: np.ndarray
-
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         positive = self.predict(frame)
         return np.column_stack([1 - positive, positive])
 
 
-def _restored(booster: Any, categories: Sequence[Mapping[str, int]], labels: Sequence[Any] | None) -> _Regressing:
-    if labels is None:
-        return _Regressing(booster, categories)
-    return _Classifying(booster, categories, np.array(labels, dtype=object if isinstance(labels[0], str) else int))
+def _restored(booster: Any, categories: Sequence[Mapping[str, int]], classifies: bool) -> _Regressing:
+    return (_Classifying if classifies else _Regressing)(booster, categories)
 
 
 FRAMEWORK = Lightgbm()

@@ -10,6 +10,7 @@ import onnxruntime
 from headrace.contracts import Signature
 from headrace.frameworks.directory import GRAPH, read_signature
 from headrace.frameworks.errors import BadModel
+from headrace.frameworks.labels import Label, Labels
 from headrace.frameworks.layout import Columns, Layout
 
 LAYOUT_PROPERTY = "headrace.layout"
@@ -25,8 +26,9 @@ class OnnxPredictor:
         self._layout = Layout.loads(properties[LAYOUT_PROPERTY])
         self._outputs = [output.name for output in session.get_outputs()]
         self.signature = signature
-        self.labels: Sequence[int | str] | None = json.loads(properties[LABELS_PROPERTY])
-        """The two labels of a classifier, the greater last; None for a regressor."""
+        ordered: Sequence[Label] | None = json.loads(properties[LABELS_PROPERTY])
+        self.labels = Labels(*ordered) if ordered else None
+        """The two labels of a classifier; None for a regressor."""
 
     @property
     def layout(self) -> Layout:
@@ -40,7 +42,7 @@ class OnnxPredictor:
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
         """Answer one array or list a column; columns that the model does not know are ignored.
 
-        A classifier gives `label` and `probability` (float64, of the greater class), a regressor `prediction`.
+        A classifier gives `label` and `probability` (float64, of the positive one), a regressor `prediction`.
         """
         return self.run(self._layout.feeds(columns))
 

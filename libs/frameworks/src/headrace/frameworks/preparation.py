@@ -44,16 +44,18 @@ def prepare(columns: Mapping[str, Any], layout: Layout) -> pd.DataFrame:
     return pd.DataFrame(data | {name: _strings(columns[name]) for name in layout.strings})
 
 
-def target_of(frame: pd.DataFrame, recipe: Recipe, classifies: bool) -> np.ndarray:
-    """The target as estimators take it, or a sentence about why it cannot be learned."""
+def target_of(frame: pd.DataFrame, recipe: Recipe) -> pd.Series:
+    """The target, complete and long enough, or a sentence about why it cannot be learned."""
     if recipe.target not in frame.columns:
         raise BadTrainingData(f"target {recipe.target!r} is no column of the data: {', '.join(frame.columns)}")
+    if recipe.target in recipe.names:
+        raise BadTrainingData(f"target {recipe.target!r} is among the features; a model cannot be told its answer")
     target = frame[recipe.target]
     if len(target) < FEWEST_ROWS:
         raise BadTrainingData(f"{len(target)} rows are too few to train on; at least {FEWEST_ROWS} are needed")
     if missing := int(target.isna().sum()):
         raise BadTrainingData(f"target {recipe.target!r} is missing in {missing} of {len(target)} rows")
-    return _labels(target) if classifies else _quantities(target)
+    return target
 
 
 def for_trees(layout: Layout, keeps_nan: bool) -> ColumnTransformer:
@@ -95,30 +97,13 @@ def _strings(values: Any) -> np.ndarray:
     return series.where(series.notna(), "").astype(str).to_numpy(dtype=object)
 
 
-def _quantities(target: pd.Series) -> np.ndarray:
+def quantities_of(target: pd.Series) -> np.ndarray:
+    """A regressor's target as float64, or a sentence about why it is no quantity."""
     if not (pd.api.types.is_numeric_dtype(target) and not pd.api.types.is_bool_dtype(target)):
-        raise BadTrainingData(f"target {target.name!r} holds {target.dtype}; a regressor learns numbers")
+        raise BadTrainingData(
+            f"target {target.name!r} holds {target.dtype}; a regressor learns numbers, declare task: classification"
+        )
     values = target.to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         raise BadTrainingData(f"target {target.name!r} holds infinite numbers")
     return values
-
-
-def _labels(target: pd.Series) -> np.ndarray:
-    values = labels(target)
-    found = np.unique(values)
-    if len(found) == 1:
-        raise BadTrainingData(f"target {target.name!r} is {found[0]!s} in every row; two classes are needed")
-    if len(found) > 2:
-        raise BadTrainingData(f"target {target.name!r} has {len(found)} classes; a classifier here tells two apart")
-    return values
-
-
-def labels(target: pd.Series) -> np.ndarray:
-    """Class labels as ONNX knows them: int64 for booleans and whole numbers, else strings."""
-    if not pd.api.types.is_numeric_dtype(target):
-        return target.astype(str).to_numpy(dtype=object)
-    values = target.to_numpy(dtype=np.float64)
-    if not (values == np.round(values)).all():
-        raise BadTrainingData(f"target {target.name!r} holds fractions; a classifier learns labels")
-    return values.astype(np.int64)

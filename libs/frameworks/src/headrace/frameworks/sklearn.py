@@ -1,6 +1,7 @@
 """scikit-learn: any of its estimators, saved with skops under a fixed allow-list."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from headrace.frameworks.errors import BadModel, ExportRefused
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.preparation import for_distances, for_trees
+from headrace.frameworks.thresholds import make_exact, splits_of
 
 _ALLOWED = ("sklearn",)
 _TREES = ("sklearn.ensemble", "sklearn.tree")
@@ -41,11 +43,16 @@ class Sklearn:
 
     def fit(self, frame: pd.DataFrame, recipe: Recipe, progress: Progress) -> Fitted:
         """Fit in one step: scikit-learn tells nothing on the way."""
-        estimator = build_estimator(recipe.estimator, recipe.params, recipe.seed, _ALLOWED)
         progress(0, 1)
-        fitted = fit_pipeline(frame, recipe, estimator, self._preparation(estimator))
+        fitted = fit_pipeline(
+            frame,
+            recipe,
+            lambda params: build_estimator(recipe.estimator, params, recipe.seed, _ALLOWED),
+            self._preparation,
+        )
+        make_exact(fitted.estimator)
         progress(1, 1)
-        return fitted
+        return replace(fitted, splits=splits_of(fitted.estimator))
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
         """Write `model.skops` and the rest of the directory."""

@@ -58,7 +58,9 @@ class Plan:
     """Everything that decides a run, resolved from declaration, request and dataset version."""
 
     features: Sequence[Column]
+    context: Sequence[Column]
     target: str
+    positive: int | float | str | bool | None
     time: str | None
     framework: str
     estimator: str
@@ -140,9 +142,12 @@ def plan(
     for role, name in (("target", data.target), ("time column", data.time)):
         if name is not None and name not in known:
             raise Unplannable(f"{role} {name!r} is no column of dataset {data.dataset!r}: {', '.join(known)}")
+    features = _features(declaration, known)
     return Plan(
-        features=_features(declaration, known),
+        features=features,
+        context=_context(declaration, features, known),
         target=data.target,
+        positive=data.positive,
         time=data.time,
         framework=training.framework,
         estimator=training.estimator or estimator,
@@ -170,14 +175,25 @@ def _holdout_by(declaration: Declaration) -> Literal["time", "random"]:
 def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Column]:
     data = declaration.data
     if data.features:
+        if data.target in data.features:
+            raise Unplannable(f"target {data.target!r} is among data.features; a model cannot be told its answer")
         if missing := [name for name in data.features if name not in known]:
             raise Unplannable(f"features {', '.join(missing)} are no columns of dataset {data.dataset!r}")
         return [known[name] for name in data.features]
-    left_out = {data.target, data.time, *data.ignore}
+    left_out = {data.target, data.time, *data.ignore, *data.context}
     found = [c for name, c in known.items() if name not in left_out and c.type != "timestamp"]
     if not found:
         raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
     return found
+
+
+def _context(declaration: Declaration, features: Sequence[Column], known: Mapping[str, Column]) -> list[Column]:
+    """What requests may carry beside the features: declared, or a group that is no feature."""
+    data, learned = declaration.data, {column.name for column in features}
+    wanted = [name for name in dict.fromkeys([*data.context, *data.groups]) if name not in learned]
+    if missing := [name for name in wanted if name not in known]:
+        raise Unplannable(f"context columns {', '.join(missing)} are no columns of dataset {data.dataset!r}")
+    return [known[name] for name in wanted]
 
 
 def _turn(recent: Recent | None, queued: Queued) -> tuple[float, float]:

@@ -89,7 +89,19 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
 
 
 def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_mb: int | None) -> TrainJob:
-    same = ("features", "target", "time", "framework", "estimator", "seed", "by", "fraction", "metrics")
+    same = (
+        "features",
+        "context",
+        "target",
+        "positive",
+        "time",
+        "framework",
+        "estimator",
+        "seed",
+        "by",
+        "fraction",
+        "metrics",
+    )
     told = {"run": run.run, "attempt": 0, "model": run.model, "parts": version.parts, "bucket": bucket}
     resolved = {name: getattr(planned, name) for name in same}
     extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}

@@ -28,6 +28,8 @@ class TrainJob(Spec):
     parts: Sequence[Part]
     features: Sequence[Column]
     target: str
+    positive: int | float | str | bool | None = None
+    context: Sequence[Column] = ()
     time: str | None
     framework: str
     estimator: str

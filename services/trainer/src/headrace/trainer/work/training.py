@@ -76,7 +76,7 @@ def _columns(job: TrainJob) -> list[str]:
 
 
 def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
-    recipe = Recipe(job.estimator, job.params, job.seed, job.features, job.target)
+    recipe = Recipe(job.estimator, job.params, job.seed, job.features, job.target, job.positive, job.context)
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
     return FRAMEWORKS[job.framework].fit(
         learned, recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of))

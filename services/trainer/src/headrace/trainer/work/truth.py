@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from headrace.frameworks import OnnxPredictor
+from headrace.frameworks import ForeignLabels, OnnxPredictor
 
 
 class BadTruth(ValueError):
@@ -11,7 +11,7 @@ class BadTruth(ValueError):
 
 
 def score_of(graph: OnnxPredictor, rows: pd.DataFrame) -> np.ndarray:
-    """The probability of the greater class, or the predicted number, in [rows]."""
+    """The probability of the positive label, or the predicted number, in [rows]."""
     names = [tensor.name for tensor in graph.signature.inputs]
     if missing := [name for name in names if name not in rows.columns]:
         raise BadTruth(f"the rows have no column {', '.join(missing)}, which the model needs")
@@ -20,15 +20,15 @@ def score_of(graph: OnnxPredictor, rows: pd.DataFrame) -> np.ndarray:
 
 
 def truth_of(graph: OnnxPredictor, target: pd.Series) -> np.ndarray:
-    """The target as 0 and 1 of the model's two labels, or as numbers."""
+    """The target as 1 of the model's positive label and 0 of the other, or as numbers."""
     if missing := int(target.isna().sum()):
         raise BadTruth(f"target {target.name!r} is missing in {missing} of {len(target)} held-out rows")
     if graph.labels is None:
         return target.to_numpy(dtype=np.float64)
-    values = target.astype(str) if isinstance(graph.labels[0], str) else target.astype(np.int64)
-    if foreign := set(values.unique()) - set(graph.labels):
-        raise BadTruth(f"target {target.name!r} holds {sorted(foreign)}, which the model has never seen")
-    return (values == graph.labels[1]).to_numpy(dtype=np.float64)
+    try:
+        return graph.labels.codes(target).astype(np.float64)
+    except ForeignLabels as error:
+        raise BadTruth(f"target {target.name!r} holds {error}") from error
 
 
 def _values(column: pd.Series) -> np.ndarray:

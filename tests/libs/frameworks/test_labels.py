@@ -1,0 +1,149 @@
+"""Labels of every type, and which of them figures and probability are about; scikit-learn is the oracle."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from headrace.contracts import Column, Signature
+from headrace.frameworks import FRAMEWORKS, About, BadEstimator, BadTrainingData, OnnxPredictor, Recipe, load_onnx
+from headrace.frameworks.labels import ForeignLabels, Labels, labels_of, match
+
+ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
+X = Column(name="x", type="number", nullable=False)
+KINDS: dict[str, tuple[Any, Any]] = {
+    "words": ("no", "yes"),
+    "signs": ("<=50K", ">50K"),
+    "one_two": (1, 2),
+    "minus_one": (-1, 1),
+    "floats": (0.0, 1.0),
+    "fractions": (0.5, 1.5),
+    "booleans": (False, True),
+    "seventeen_digits": (20240101000000001, 20240101000000002),
+    "fraud_first": ("fraud", "legit"),
+}
+
+
+def rows(negative: Any, positive: Any, share: float = 0.3) -> pd.DataFrame:
+    """600 rows; `positive` is the likelier the greater x is."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(0, 1, 600).astype(np.float32).astype(np.float64)
+    likely = x + rng.normal(0, 1, 600) > np.quantile(x, 1 - share)
+    return pd.DataFrame({"x": x, "y": [positive if each else negative for each in likely]})
+
+
+def saved(frame: pd.DataFrame, folder: Path, **fields: Any) -> tuple[OnnxPredictor, Signature]:
+    """A logistic regression of y on x, as it serves."""
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", fields.pop("params", {}), 0, [X], "y", **fields)
+    fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda step, of: None)
+    signature = FRAMEWORKS["sklearn"].save(fitted, folder, ABOUT).signature
+    return load_onnx(folder), signature
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("swapped", [False, True], ids=["greater", "lesser"])
+def test_labels_keep_their_type_and_probability_is_of_the_positive_one(
+    kind: str, swapped: bool, tmp_path: Path
+) -> None:
+    """From data to signature to answer; figures are those that scikit-learn gives for the positive class."""
+    lesser, greater = KINDS[kind]
+    negative, positive = (greater, lesser) if swapped else (lesser, greater)
+    frame = rows(negative, positive)
+
+    graph, signature = saved(frame, tmp_path, positive=positive if swapped else None)
+
+    assert (signature.labels, signature.positive) == ([negative, positive], positive)
+    assert [type(label) for label in signature.labels or ()] == [type(negative), type(positive)]
+    answer = graph.predict({"x": frame["x"].tolist()})
+    assert {type(label) for label in answer["label"].tolist()} == {type(positive)}
+    truth = (frame["y"] == positive).astype(int)
+    scaled = frame[["x"]] / frame["x"].std(ddof=0) - frame["x"].mean() / frame["x"].std(ddof=0)
+    oracle = LogisticRegression(random_state=0).fit(scaled, truth)
+    np.testing.assert_allclose(answer["probability"], oracle.predict_proba(scaled)[:, 1], atol=1e-5)
+    right = average_precision_score(truth, oracle.predict_proba(scaled)[:, 1])
+    assert average_precision_score(truth, answer["probability"]) == pytest.approx(right)
+    assert [label == positive for label in answer["label"].tolist()] == (answer["probability"] > 0.5).tolist()
+    own = FRAMEWORKS["sklearn"].load(tmp_path).predict({"x": frame["x"].tolist()})
+    assert own["label"].tolist() == answer["label"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lightgbm_answers_with_the_same_labels(kind: str, tmp_path: Path) -> None:
+    """The graph, and LightGBM's own text read back."""
+    negative, positive = KINDS[kind]
+    frame = rows(negative, positive)
+    recipe = Recipe("lightgbm.LGBMClassifier", {"n_estimators": 5}, 0, [X], "y", positive=negative)
+    fitted = FRAMEWORKS["lightgbm"].fit(frame, recipe, lambda step, of: None)
+
+    signature = FRAMEWORKS["lightgbm"].save(fitted, tmp_path, ABOUT).signature
+
+    graph, own = load_onnx(tmp_path), FRAMEWORKS["lightgbm"].load(tmp_path)
+    asked = {"x": frame["x"].tolist()}
+    assert (signature.labels, signature.positive) == ([positive, negative], negative)
+    assert graph.predict(asked)["label"].tolist() == own.predict(asked)["label"].tolist()
+    assert set(graph.predict(asked)["label"].tolist()) == {negative, positive}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "code"),
+    [
+        ("yes", ["no", "yes"], 1),
+        (1, [0, 1], 1),
+        ("1", [0, 1], 1),
+        (1, [0.0, 1.0], 1),
+        ("true", [False, True], 1),
+        (1, ["1", "2"], 0),
+        ("maybe", ["no", "yes"], None),
+        (True, [0, 1], None),
+    ],
+)
+def test_a_label_is_found_as_people_write_it(wanted: Any, labels: list[Any], code: int | None) -> None:
+    """By type, else by value, else by text; a truth value is no number."""
+    assert match(wanted, labels) == code
+
+
+def test_a_positive_class_that_the_data_lack_is_refused() -> None:
+    """The error names what there is."""
+    with pytest.raises(BadTrainingData, match=r"data.positive is 'fraud', but target 'y' holds 'no', 'yes'"):
+        labels_of(pd.Series(["no", "yes"], name="y"), "fraud")
+
+
+def test_a_numeric_target_of_many_values_is_told_of_regression() -> None:
+    """Classification is the default of a declaration; 193 numbers are no classes."""
+    with pytest.raises(BadTrainingData, match="declare task: regression"):
+        labels_of(pd.Series(range(193), name="y"), None)
+
+
+def test_foreign_labels_are_named() -> None:
+    """A truth that is none of the model's labels never counts as the other one."""
+    with pytest.raises(ForeignLabels, match="'oops'; the model's labels are 'no', 'yes'"):
+        Labels("no", "yes").codes(pd.Series(["no", "oops"], name="y"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"),
+    [("words", {"no": 1, "yes": 5}), ("one_two", {"1": 1, "2": 5}), ("booleans", {"false": 1, "true": 5})],
+)
+def test_class_weights_are_of_the_labels_that_they_name(kind: str, weights: dict[Any, float], tmp_path: Path) -> None:
+    """JSON makes every key a text; the weight is of the label all the same."""
+    frame = rows(*KINDS[kind])
+    params = {"class_weight": weights}
+
+    graph, _ = saved(frame, tmp_path, params=params)
+
+    scaled = (frame[["x"]] - frame["x"].mean()) / frame["x"].std(ddof=0)
+    truth = (frame["y"] == KINDS[kind][1]).astype(int)
+    oracle = LogisticRegression(random_state=0, class_weight={0: 1, 1: 5}).fit(scaled, truth)
+    answer = graph.predict({"x": frame["x"].tolist()})
+    np.testing.assert_allclose(answer["probability"], oracle.predict_proba(scaled)[:, 1], atol=1e-5)
+
+
+def test_a_class_weight_of_no_label_is_refused(tmp_path: Path) -> None:
+    """It would be ignored, or fail deep inside the library."""
+    with pytest.raises(BadEstimator, match="class_weight names 'maybe'; the labels of the data are 'no', 'yes'"):
+        saved(rows("no", "yes"), tmp_path, params={"class_weight": {"maybe": 2}})

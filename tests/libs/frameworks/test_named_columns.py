@@ -1,0 +1,122 @@
+"""Parameters that name columns reach those columns, whatever order the estimator sees them in."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+
+from headrace.contracts import Column
+from headrace.frameworks import FRAMEWORKS, About, BadEstimator, Fitted, Recipe, load_onnx
+from headrace.frameworks.lightgbm import documented
+from headrace.frameworks.named_columns import by_column
+
+ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
+COLUMNS = [
+    Column(name="word", type="string", nullable=False),
+    Column(name="x", type="number", nullable=False),
+    Column(name="z", type="number", nullable=False),
+]
+CONSTRAINED = [
+    ("sklearn", "sklearn.ensemble.HistGradientBoostingRegressor", "monotonic_cst"),
+    ("sklearn", "sklearn.ensemble.RandomForestRegressor", "monotonic_cst"),
+    ("lightgbm", "lightgbm.LGBMRegressor", "monotone_constraints"),
+]
+
+
+def frame() -> pd.DataFrame:
+    """400 rows whose target falls with x, and rises with z."""
+    rng = np.random.default_rng(2)
+    x, z = rng.random(400), rng.random(400)
+    word = rng.choice(["a", "b", "c"], 400)
+    return pd.DataFrame({"word": word, "x": x, "z": z, "v": z - x + 0.2 * (word == "b") + rng.normal(0, 0.3, 400)})
+
+
+def fit(framework: str, path: str, **params: Any) -> Fitted:
+    """Fit without listening."""
+    return FRAMEWORKS[framework].fit(frame(), Recipe(path, params, 0, COLUMNS, "v"), lambda step, of: None)
+
+
+@pytest.mark.parametrize(("framework", "path", "param"), CONSTRAINED)
+@pytest.mark.parametrize("given", [{"x": 1}, [0, 1, 0]], ids=["by name", "by place"])
+def test_a_constraint_holds_for_the_column_that_it_names(
+    framework: str, path: str, param: str, given: Any, tmp_path: Path
+) -> None:
+    """The column may only raise the answer, although it lowers the target; the graph keeps to it, too."""
+    fitted = fit(framework, path, **{param: given})
+
+    FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
+
+    steps = np.linspace(0, 1, 50)
+    for word in "abc":
+        answer = load_onnx(tmp_path).predict({"word": [word] * 50, "x": steps, "z": np.full(50, 0.4)})["prediction"]
+        assert (np.diff(answer) >= -1e-6).all()
+    free = fit(framework, path).pipeline.predict(fitted.sample.assign(x=0.9))
+    assert free.mean() < fitted.pipeline.predict(fitted.sample.assign(x=0.9)).mean()
+
+
+def test_lightgbm_takes_categories_by_name(tmp_path: Path) -> None:
+    """As LightGBM does itself with the column's codes; the graph answers the same."""
+    fitted = fit("lightgbm", "lightgbm.LGBMRegressor", categorical_feature=["word"], min_data_per_group=1)
+    rows = frame()
+    codes = rows["word"].map({"a": 0, "b": 1, "c": 2})
+    seen = np.column_stack([rows[["x", "z"]].astype(np.float32).astype(np.float64), codes])
+    oracle = lightgbm.LGBMRegressor(random_state=0, verbosity=-1, min_data_per_group=1)
+    oracle.fit(seen, rows["v"], categorical_feature=[2])
+
+    FRAMEWORKS["lightgbm"].save(fitted, tmp_path, ABOUT)
+
+    answer = load_onnx(tmp_path).predict({name: rows[name].to_numpy() for name in ("word", "x", "z")})
+    assert "==" in str(oracle.booster_.dump_model())
+    np.testing.assert_allclose(answer["prediction"], oracle.predict(seen), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"monotonic_cst": {"rain": 1}}, "monotonic_cst names 'rain', which is no feature; features are x, z, word"),
+        ({"categorical_features": ["wrod"]}, "categorical_features names 'wrod'"),
+        ({"monotonic_cst": [1, 0]}, "2 entries for 3 features"),
+        ({"interaction_cst": [["x"], ["q"]]}, "interaction_cst names 'q'"),
+    ],
+)
+def test_a_column_that_is_no_feature_is_refused(params: dict[str, Any], problem: str) -> None:
+    """With the columns that there are."""
+    with pytest.raises(BadEstimator, match=problem):
+        by_column(params, ["word", "x", "z"], ["x", "z", "word"])
+
+
+def test_groups_and_masks_become_places() -> None:
+    """Of the columns as the estimator sees them: numbers first."""
+    params = {"interaction_cst": [["word", "x"], [2]], "categorical_features": [True, False, False], "max_iter": 3}
+
+    told = by_column(params, ["word", "x", "z"], ["x", "z", "word"])
+
+    assert told == {"interaction_cst": [[0, 2], [1]], "categorical_features": [2], "max_iter": 3}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"max_bin": 63},
+        {"scale_pos_weight": 3},
+        {"device_type": "cpu"},
+        {"alpha": 0.9},
+        {"num_iterations": 7},
+        {"eta": 0.2},
+    ],
+)
+def test_every_documented_parameter_of_lightgbm_is_known(params: dict[str, Any]) -> None:
+    """And its aliases; those in the signature of its scikit-learn class are only the commonest."""
+    FRAMEWORKS["lightgbm"].check("lightgbm.LGBMRegressor", params)
+
+
+def test_parameters_of_files_and_machines_are_unknown() -> None:
+    """A run reads its rows and writes its model; nothing that a declaration says opens a file."""
+    for name in ("forcedsplits_filename", "output_model", "machines", "config"):
+        assert name not in documented()
+        with pytest.raises(BadEstimator, match="no parameter"):
+            FRAMEWORKS["lightgbm"].check("lightgbm.LGBMClassifier", {name: "x"})
