@@ -15,7 +15,7 @@ from headrace.audit.handlers import GAP
 from headrace.audit.log import Log
 from headrace.audit.service import signing_key
 from headrace.audit.settings import AuditSettings
-from headrace.audit.watch import CHECKPOINT, publish_if_due, settle_gaps
+from headrace.audit.watch import CHECKPOINT, publish_if_due, settle_gap
 from headrace.tlog import Checkpoint, Edge, SigningKey
 
 KEY = SigningKey("test-log", b"k" * 32)
@@ -130,14 +130,10 @@ def test_what_a_gap_means(recorded: int, stream_first: int | None, seconds: int,
 @pytest.mark.parametrize(("first", "state", "said"), [(1, "reported", 1), (4, "expired", 0)])
 async def test_a_gap_is_settled_once(log: Any, first: int, state: str, said: int) -> None:
     """Messages 2 and 3 never come: a violation, unless the stream's retention took them."""
-
-    async def begins(_stream: str) -> int:
-        return first
-
     await log.hear(log.message(1), log.message(4))
     for _ in range(2):
         log.now += PATIENCE
-        await log.do(lambda work: settle_gaps(work, settings(), KEY, begins))
+        await log.do(lambda work: settle_gap(work, Gap("EVENTS", 2, 3), settings(), KEY, first))
 
     async with log.store.read() as session:
         assert list((await session.execute(select(GAP.c.state))).scalars()) == [state]
@@ -146,14 +142,10 @@ async def test_a_gap_is_settled_once(log: Any, first: int, state: str, said: int
 
 async def test_messages_that_come_late_fill_their_gap(log: Any) -> None:
     """Two batches that overtook each other are no violation."""
-
-    async def begins(_stream: str) -> int:
-        return 1
-
     await log.hear(log.message(1), log.message(4))
     await log.hear(log.message(2), log.message(3))
     log.now += PATIENCE
-    await log.do(lambda work: settle_gaps(work, settings(), KEY, begins))
+    await log.do(lambda work: settle_gap(work, Gap("EVENTS", 2, 3), settings(), KEY, 1))
 
     async with log.store.read() as session:
         assert list((await session.execute(select(GAP.c.state))).scalars()) == ["filled"]

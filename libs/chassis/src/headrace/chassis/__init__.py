@@ -2,7 +2,7 @@
 
 from headrace.chassis.auth import Caller
 from headrace.chassis.errors import Conflict, Forbidden, NotFound, Unauthorised
-from headrace.chassis.every import Every, every
+from headrace.chassis.every import Every, chore, every
 from headrace.chassis.run import run
 from headrace.chassis.service import Runtime, Service
 from headrace.chassis.settings import ServiceSettings

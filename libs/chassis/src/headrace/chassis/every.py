@@ -73,6 +73,7 @@ def every(
     handle: Callable[[C, T], Awaitable[bool | None]],
     *,
     name: str | None = None,
+    longest: timedelta | None = None,
     **more: Any,
 ) -> Every[C, T]:
     """A loop that asks `due` once an `interval` and hands each item that it names to `handle`.
@@ -88,12 +89,33 @@ def every(
     - `give_up(work, item, reason)` joins the transaction that sets an item aside: it says what follows, for instance
       that the run has failed.
     - `for_ever` is for chores that must go on whatever happens: never set aside, only tried less often.
+    - An item that takes longer than `longest`, a minute, is cut off, and counts as failed.
     - `at_once` items are handled at the same time; those that failed before come one by one, beside them.
     - `wake` starts a tick before the interval is over; `wait_first` begins with a pause.
     """
     wait = interval if callable(interval) else lambda: interval
-    called = name or str(getattr(getattr(handle, "func", handle), "__name__", "loop"))
-    return Every(wait, due, handle, called, **more)
+    if longest is not None:
+        more["patience"] = replace(more.get("patience", LOOP_PATIENCE), longest=longest)
+    return Every(wait, due, handle, name or called(handle), **more)
+
+
+def chore(
+    interval: timedelta, handle: Callable[[C], Awaitable[object]], *, name: str | None = None, **more: Any
+) -> Every[C, None]:
+    """A loop with one piece of work that must go on whatever happens: tried for ever, less often while it fails."""
+
+    async def due(_: C) -> Mapping[str, None]:
+        return {"always": None}
+
+    async def once(context: C, _: None) -> None:
+        await handle(context)
+
+    return every(interval, due, once, name=name or called(handle), for_ever=True, **more)
+
+
+def called(handle: Any) -> str:
+    """What a loop is called by default: after the function that handles its items."""
+    return str(getattr(getattr(handle, "func", handle), "__name__", "loop")).strip("_")
 
 
 class Ticker(Generic[C, T]):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from sqlalchemy import insert, select, update
 
 from headrace.audit.log import Log, run, table
 from headrace.audit.tables import MirrorRow
 from headrace.audit.watch import ACTOR, CHECKPOINT, LOOK_EVERY
-from headrace.chassis import Runtime
+from headrace.chassis import Every, Runtime, every
 from headrace.faults import point
-from headrace.objects import ObjectStore
+from headrace.objects import ObjectStore, StoreAway
 from headrace.tlog import TILE_WIDTH, Checkpoint, SigningKey, TileId, tile_path
 from headrace.tlog.tiles import bundle_path, last_tiles, tile_width
 
@@ -20,6 +20,7 @@ MIRROR = table(MirrorRow)
 BUCKET = "audit"
 ENTRIES = -1  # the "level" of bundles
 STEP = 64  # tiles a transaction
+LONGEST_COPY = timedelta(hours=1)  # the first copy of a log that is large already
 
 
 def checkpoint_key(size: int) -> str:
@@ -33,27 +34,33 @@ def missing(size: int, level: int, done: int) -> Iterator[int]:
     yield from range(done, hashes // TILE_WIDTH)
 
 
+def mirror(key: SigningKey, store: ObjectStore) -> Every[Runtime, str]:
+    """Copy behind every published checkpoint, one after the other; a store that is away is waited for."""
+
+    async def due(runtime: Runtime) -> Mapping[str, str]:
+        return await Mirror(runtime, key, store).waiting()
+
+    async def copy(runtime: Runtime, note: str) -> None:
+        await Mirror(runtime, key, store).copy(note)
+
+    return every(LOOK_EVERY, due, copy, name="mirror", outages=(StoreAway,), at_once=1, longest=LONGEST_COPY)
+
+
 class Mirror:
     """Copies tiles first and the checkpoint last: a checkpoint in the bucket has all of its tiles there."""
 
     def __init__(self, runtime: Runtime, key: SigningKey, store: ObjectStore) -> None:
         self._runtime, self._key, self._store = runtime, key, store
 
-    async def follow(self) -> None:
-        """Copy behind every published checkpoint, for ever."""
-        while True:
-            await self.copy()
-            await asyncio.sleep(LOOK_EVERY)
-
-    async def copy(self) -> None:
-        """Copy what the published checkpoints need and the bucket has not."""
+    async def waiting(self) -> Mapping[str, str]:
+        """The published checkpoints that are not in the bucket, oldest first, by their keys there."""
         async with self._runtime.session() as session:
-            query = select(CHECKPOINT.c.note).where(CHECKPOINT.c.mirrored.is_(False)).order_by(CHECKPOINT.c.size)
-            notes = list((await run(session, query)).scalars())
-        for note in notes:
-            await self._copy_for(note)
+            columns = (CHECKPOINT.c.size, CHECKPOINT.c.note)
+            query = select(*columns).where(CHECKPOINT.c.mirrored.is_(False)).order_by(CHECKPOINT.c.size)
+            return {checkpoint_key(row.size): row.note for row in (await run(session, query)).all()}
 
-    async def _copy_for(self, note: str) -> None:
+    async def copy(self, note: str) -> None:
+        """Copy what a published checkpoint needs and the bucket has not, and the checkpoint itself."""
         size = Checkpoint.open(note, self._key.verifying_key).size
         for level in (ENTRIES, *(tile.level for tile, _ in last_tiles(size))):
             await self._full(size, level)

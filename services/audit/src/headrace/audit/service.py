@@ -9,11 +9,10 @@ from tempfile import mkstemp
 
 from headrace.audit import api
 from headrace.audit.handlers import on_messages
-from headrace.audit.mirror import Mirror
+from headrace.audit.mirror import mirror
 from headrace.audit.settings import AuditSettings
-from headrace.audit.streams import first_sequence
 from headrace.audit.watch import check_itself, publish_checkpoints, watch_gaps
-from headrace.chassis import Runtime, Service
+from headrace.chassis import Service
 from headrace.objects import object_store
 from headrace.tlog import SigningKey
 
@@ -24,13 +23,6 @@ def build(settings: AuditSettings) -> Service:
     """Wire audit: what it records, what it watches, what it shows."""
     key = signing_key(settings.audit_origin, settings.audit_key_file)
     store = object_store(settings.objects)
-
-    async def mirror(runtime: Runtime) -> None:
-        await Mirror(runtime, key, store).follow()
-
-    async def gaps(runtime: Runtime) -> None:
-        await watch_gaps(runtime, settings, key, partial(first_sequence, runtime.connection))
-
     return Service(
         name="audit",
         settings=settings,
@@ -39,10 +31,10 @@ def build(settings: AuditSettings) -> Service:
         routes=[api.router],
         state={"signing_key": key},
         background=[
-            partial(publish_checkpoints, settings=settings, key=key),
-            partial(check_itself, settings=settings, key=key),
-            gaps,
-            mirror,
+            publish_checkpoints(settings, key),
+            check_itself(settings, key),
+            watch_gaps(settings, key),
+            mirror(key, store),
         ],
         migrations=Path(__file__).parent / "migrations",
     )

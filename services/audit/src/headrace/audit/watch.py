@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import insert, select, update
@@ -14,26 +13,27 @@ from headrace.audit.handlers import GAP
 from headrace.audit.log import HEAD, Log, run, table
 from headrace.audit.records import microseconds
 from headrace.audit.settings import AuditSettings
+from headrace.audit.streams import first_sequence
 from headrace.audit.tables import CheckpointRow
 from headrace.bus import Work
-from headrace.chassis import Runtime
+from headrace.chassis import Every, Runtime, chore, every
 from headrace.contracts import CheckpointSigned, IntegrityViolated
 from headrace.tlog import Checkpoint, SigningKey
 
 CHECKPOINT = table(CheckpointRow)
-LOOK_EVERY = 1.0  # seconds; how exact "every T seconds" is
+LOOK_EVERY = timedelta(seconds=1)  # how exact "every T seconds" is
+LONGEST_CHECK = timedelta(hours=12)  # a log of a billion entries
 ACTOR = "service:audit"
 
-FirstSequence = Callable[[str], Awaitable[int | None]]
-"""First sequence number that a stream still holds; None where the broker did not answer."""
 
-
-async def publish_checkpoints(runtime: Runtime, settings: AuditSettings, key: SigningKey) -> None:
+def publish_checkpoints(settings: AuditSettings, key: SigningKey) -> Every[Runtime, None]:
     """Publish the newest head whenever the rule says so."""
-    while True:
+
+    async def publish(runtime: Runtime) -> None:
         async with runtime.work(ACTOR) as work:
             await publish_if_due(work, settings, key)
-        await asyncio.sleep(LOOK_EVERY)
+
+    return chore(LOOK_EVERY, publish, name="checkpoints")
 
 
 async def publish_if_due(work: Work, settings: AuditSettings, key: SigningKey) -> Checkpoint | None:
@@ -65,32 +65,37 @@ async def _due(work: Work, unpublished: int, settings: AuditSettings) -> bool:
     )
 
 
-async def watch_gaps(runtime: Runtime, settings: AuditSettings, key: SigningKey, first: FirstSequence) -> None:
+def watch_gaps(settings: AuditSettings, key: SigningKey) -> Every[Runtime, Gap]:
     """Settle gaps: filled late, expired by retention, or reported."""
-    while True:
+
+    async def settle(runtime: Runtime, gap: Gap) -> None:
+        first = await first_sequence(runtime.connection, gap.stream)
         async with runtime.work(ACTOR) as work:
-            await settle_gaps(work, settings, key, first)
-        await asyncio.sleep(LOOK_EVERY)
+            await settle_gap(work, gap, settings, key, first)
+
+    return every(LOOK_EVERY, open_gaps, settle, name="gaps")
 
 
-async def settle_gaps(work: Work, settings: AuditSettings, key: SigningKey, first: FirstSequence) -> None:
-    """One look at every open gap."""
-    rows = (await run(work.session, select(GAP).where(GAP.c.state == "open"))).mappings().all()
-    for row in rows:
-        gap = Gap(row["stream"], row["first"], row["last"])
-        recorded = await Log(work.session, key).count(gap.stream, gap.first, gap.last)
-        age = timedelta(microseconds=microseconds(work.now) - row["noticed"])
-        state = judge_gap(
-            gap,
-            recorded=recorded,
-            stream_first=await first(gap.stream),
-            age=age,
-            patience=settings.audit_gap_patience,
-        )
-        here = (GAP.c.stream == gap.stream) & (GAP.c.first == gap.first)
-        await run(work.session, update(GAP).where(here).values(state=state))
-        if state == "reported":
-            _report_gap(gap, recorded, work, key)
+async def open_gaps(runtime: Runtime) -> Mapping[str, Gap]:
+    """Every gap that is not settled, by its place."""
+    async with runtime.session() as session:
+        rows = (await run(session, select(GAP).where(GAP.c.state == "open"))).mappings().all()
+    gaps = [Gap(row["stream"], row["first"], row["last"]) for row in rows]
+    return {gap.where: gap for gap in gaps}
+
+
+async def settle_gap(work: Work, gap: Gap, settings: AuditSettings, key: SigningKey, first: int | None) -> None:
+    """One look at a gap; `first` is the first sequence that its stream still holds, None where nobody knows."""
+    here = (GAP.c.stream == gap.stream) & (GAP.c.first == gap.first)
+    row = (await run(work.session, select(GAP).where(here, GAP.c.state == "open"))).mappings().one_or_none()
+    if row is None:
+        return
+    recorded = await Log(work.session, key).count(gap.stream, gap.first, gap.last)
+    age = timedelta(microseconds=microseconds(work.now) - row["noticed"])
+    state = judge_gap(gap, recorded=recorded, stream_first=first, age=age, patience=settings.audit_gap_patience)
+    await run(work.session, update(GAP).where(here).values(state=state))
+    if state == "reported":
+        _report_gap(gap, recorded, work, key)
 
 
 def _report_gap(gap: Gap, recorded: int, work: Work, key: SigningKey) -> None:
@@ -106,10 +111,10 @@ def _report_gap(gap: Gap, recorded: int, work: Work, key: SigningKey) -> None:
     )
 
 
-async def check_itself(runtime: Runtime, settings: AuditSettings, key: SigningKey) -> None:
+def check_itself(settings: AuditSettings, key: SigningKey) -> Every[Runtime, None]:
     """Verify the whole log now and then; say so where it does not hold."""
-    while True:
-        await asyncio.sleep(settings.audit_verify_every.total_seconds())
+
+    async def check(runtime: Runtime) -> None:
         verdict = await verify(runtime.session, key)
         if verdict.first is not None:
             bad = verdict.first
@@ -119,3 +124,5 @@ async def check_itself(runtime: Runtime, settings: AuditSettings, key: SigningKe
                         origin=key.name, what=bad.what, where=bad.where, expected=bad.expected, found=bad.found
                     )
                 )
+
+    return chore(settings.audit_verify_every, check, name="check", longest=LONGEST_CHECK, wait_first=True)

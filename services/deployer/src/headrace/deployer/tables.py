@@ -88,9 +88,10 @@ class Repository:
         """One rollout by its id."""
         return (await self._session.exec(select(RolloutRow).where(RolloutRow.id == rollout))).one_or_none()
 
-    async def due(self, now: datetime) -> list[str]:
-        """Models whose deadline has passed."""
-        due = select(TrafficRow.model).where(col(TrafficRow.deadline) <= now).order_by(TrafficRow.model)
+    async def due(self, now: datetime) -> list[tuple[str, int]]:
+        """Models whose deadline has passed, with the revision of their traffic."""
+        columns = (TrafficRow.model, TrafficRow.revision)
+        due = select(*columns).where(col(TrafficRow.deadline) <= now).order_by(TrafficRow.model)
         return list((await self._session.exec(due)).all())
 
     async def all(self, after: str, limit: int) -> list[Traffic]:

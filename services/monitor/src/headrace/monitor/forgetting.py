@@ -1,26 +1,32 @@
 """Answers and truths that no window needs any more."""
 
-import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import delete
 from sqlmodel import col
 
-from headrace.chassis import Runtime
+from headrace.chassis import Every, Runtime, every
 from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import LoggedRow, Records, TruthRow
 
-EVERY_S = 3600.0
+EVERY = timedelta(hours=1)
 
 
-async def forget(runtime: Runtime, *, settings: MonitorSettings) -> None:
-    """Remove what is older than the settings keep; judged windows stay."""
-    while True:
-        await asyncio.sleep(EVERY_S)
-        async with runtime.session() as session:
-            models = await Records(session).active()
-        for row in models:
-            if row.judged_until is not None:
-                await _forget(runtime, row.model, settings)
+def forget(settings: MonitorSettings) -> Every[Runtime, str]:
+    """Remove what is older than the settings keep, model by model; judged windows stay."""
+
+    async def handle(runtime: Runtime, model: str) -> None:
+        await _forget(runtime, model, settings)
+
+    return every(EVERY, judged_models, handle, name="forget", wait_first=True)
+
+
+async def judged_models(runtime: Runtime) -> Mapping[str, str]:
+    """The models of which a window was judged."""
+    async with runtime.session() as session:
+        rows = await Records(session).active()
+    return {row.model: row.model for row in rows if row.judged_until is not None}
 
 
 async def _forget(runtime: Runtime, model: str, settings: MonitorSettings) -> None:

@@ -1,9 +1,8 @@
 """The composition root of the monitor."""
 
-from functools import partial
 from pathlib import Path
 
-from headrace.chassis import Runtime, Service
+from headrace.chassis import Service
 from headrace.contracts import ModelDeclared, TrainingCompleted, TruthReported
 from headrace.monitor import api
 from headrace.monitor.forgetting import forget
@@ -22,10 +21,6 @@ from headrace.objects import object_store
 def build(settings: MonitorSettings) -> Service:
     """Wire the monitor: what it hears, what it watches, what it shows."""
     watch = Watch(settings, References(object_store(settings.objects)))
-
-    async def watching(runtime: Runtime) -> None:
-        await watch.run(runtime)
-
     return Service(
         name="monitor",
         settings=settings,
@@ -36,6 +31,6 @@ def build(settings: MonitorSettings) -> Service:
         },
         taps={"PREDICTIONS": on_predictions},
         routes=[api.router],
-        background=[watching, partial(forget, settings=settings)],
+        background=[*watch.loops(), forget(settings)],
         migrations=Path(__file__).parent / "migrations",
     )

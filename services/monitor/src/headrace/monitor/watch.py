@@ -1,15 +1,15 @@
 """The watch: closes windows when their time has come, and says what they show."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
 import structlog
 
 from headrace.bus import Work
-from headrace.chassis import Runtime
+from headrace.chassis import Every, Runtime, every
 from headrace.contracts import (
     AlertRaised,
     EvaluationScheduled,
@@ -26,9 +26,11 @@ from headrace.monitor.judging import Measured, measure, sample_of
 from headrace.monitor.references import References
 from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import AskedRow, DeclaredRow, LoggedRow, Records, TrainedRow, WindowRow
+from headrace.objects import StoreAway
 
 log = structlog.get_logger()
 ACTOR = "service:monitor"
+LONGEST_WINDOW = timedelta(minutes=30)  # a window of a million rows; its thread cannot be cut off
 
 
 @dataclass(frozen=True)
@@ -45,37 +47,32 @@ class Judged:
 
 
 class Watch:
-    """Looks at every model in turn; the arithmetic runs in a thread, outside the transaction."""
+    """Looks at every model apart from the others; the arithmetic runs in a thread, outside the transaction."""
 
     def __init__(self, settings: MonitorSettings, references: References) -> None:
         self._settings = settings
         self._references = references
 
-    async def run(self, runtime: Runtime) -> None:
-        """For ever."""
-        while True:
-            while await self.look(runtime):
-                pass
-            await asyncio.sleep(self._settings.monitor_look_every.total_seconds())
+    def loops(self) -> list[Every[Runtime, DeclaredRow]]:
+        """Windows are judged, and silent models noticed."""
+        often = self._settings.monitor_look_every
+        judging = every(
+            often,
+            next_windows,
+            self.judge_next,
+            name="judge",
+            give_up=pass_over,
+            outages=(StoreAway,),
+            longest=LONGEST_WINDOW,
+        )
+        return [judging, every(often, asked_models, note_silence, name="silence")]
 
-    async def look(self, runtime: Runtime) -> bool:
-        """Judge at most one window of each model; whether there was one."""
-        async with runtime.session() as session:
-            rows = await Records(session).active()
-        judged = [await self._next(runtime, row) for row in rows if row.revision]
-        await self._note_silence(runtime, rows)
-        return any(judged)
-
-    async def _next(self, runtime: Runtime, row: DeclaredRow) -> bool:
-        declared, clock = row.parsed(), row.clock
-        async with runtime.session() as session:
-            oldest = await Records(session).first_after(row.model, row.judged_until)
-        if oldest is None or clock is None:
+    async def judge_next(self, runtime: Runtime, row: DeclaredRow) -> bool:
+        """Judge the next window of a model where its time has come; whether there was one."""
+        window = await next_window(runtime, row)
+        if window is None:
             return False
-        start, end = window_of(declared.monitoring.every, oldest)
-        if not matured(end, declared, clock.now(runtime.clock())):
-            return False
-        await self._judge(runtime, row, Window(number=row.windows + 1, start=start, end=end))
+        await self._judge(runtime, row, window)
         return True
 
     async def _judge(self, runtime: Runtime, row: DeclaredRow, window: Window) -> None:
@@ -107,16 +104,55 @@ class Watch:
         sample = sample_of(logged, truths)
         return measure(sample, row.parsed(), trained, reference, self._settings.monitor_threads)
 
-    async def _note_silence(self, runtime: Runtime, rows: Sequence[DeclaredRow]) -> None:
-        """Say once when a model that should be asked is not."""
-        for row in rows:
-            freshness = row.parsed().monitoring.freshness if row.revision else None
-            if freshness is None or row.arrived is None or row.silent_since is not None:
-                continue
-            silence = runtime.clock() - row.arrived
-            if silence > parse_duration(freshness):
-                async with runtime.work(ACTOR) as work:
-                    await say_silence(work, row.model, silence.total_seconds())
+
+async def next_windows(runtime: Runtime) -> Mapping[str, DeclaredRow]:
+    """The models that may have a window to judge, by the number of that window and of the declaration."""
+    async with runtime.session() as session:
+        rows = await Records(session).active()
+    return {f"{row.model}/{row.revision}/window-{row.windows + 1}": row for row in rows if row.revision}
+
+
+async def next_window(runtime: Runtime, row: DeclaredRow) -> Window | None:
+    """The next window of a model, once it is over and its truth has had its time to come."""
+    declared, clock = row.parsed(), row.clock
+    async with runtime.session() as session:
+        oldest = await Records(session).first_after(row.model, row.judged_until)
+    if oldest is None or clock is None:
+        return None
+    start, end = window_of(declared.monitoring.every, oldest)
+    if not matured(end, declared, clock.now(runtime.clock())):
+        return None
+    return Window(number=row.windows + 1, start=start, end=end)
+
+
+async def pass_over(work: Work, seen: DeclaredRow, _reason: str) -> None:
+    """Go on with the window after one that cannot be judged."""
+    records = Records(work.session)
+    row, oldest = await records.declared(seen.model), await records.first_after(seen.model, seen.judged_until)
+    if row is None or oldest is None or row.windows != seen.windows:
+        return
+    _, end = window_of(row.parsed().monitoring.every, oldest)
+    row.windows, row.judged_until = row.windows + 1, end
+    work.session.add(row)
+
+
+async def asked_models(runtime: Runtime) -> Mapping[str, DeclaredRow]:
+    """The models that were asked, and are not known to be silent."""
+    async with runtime.session() as session:
+        rows = await Records(session).active()
+    asked = (row for row in rows if row.revision and row.arrived is not None and row.silent_since is None)
+    return {f"{row.model}/{row.revision}": row for row in asked}
+
+
+async def note_silence(runtime: Runtime, row: DeclaredRow) -> None:
+    """Say once when a model that should be asked is not."""
+    freshness = row.parsed().monitoring.freshness
+    if freshness is None or row.arrived is None:
+        return
+    silence = runtime.clock() - row.arrived
+    if silence > parse_duration(freshness):
+        async with runtime.work(ACTOR) as work:
+            await say_silence(work, row.model, silence.total_seconds())
 
 
 async def say(work: Work, judged: Judged) -> None:

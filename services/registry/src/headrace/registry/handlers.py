@@ -159,12 +159,11 @@ async def on_fairness_breached(event: FairnessBreached, work: Work) -> None:
     await on_signal(event, work, "fairness")
 
 
-async def expire(work: Work) -> list[str]:
-    """Requests for approval whose time is over; returns what lapsed."""
-    versions = await Registry(work.session).lapsed(work.now)
-    for version in versions:
+async def expire(work: Work, model: str, number: int) -> None:
+    """End a request for approval whose time is over, unless somebody has decided meanwhile."""
+    version = await Registry(work.session).version(model, number)
+    if version is not None and version.state == State.PENDING:
         await reject(work, version, "nobody decided in time", State.EXPIRED)
-    return [f"{version.model}/{version.version}" for version in versions]
 
 
 async def _rollout(work: Work, model: str, number: int, how: str) -> None:

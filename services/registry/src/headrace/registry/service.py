@@ -1,10 +1,9 @@
 """The composition root of the registry."""
 
-import asyncio
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
-from headrace.chassis import Runtime, Service
+from headrace.chassis import Runtime, Service, every
 from headrace.contracts import (
     ApprovalGiven,
     DatasetIngested,
@@ -46,17 +45,19 @@ def build(settings: RegistrySettings) -> Service:
             FairnessBreached: handlers.on_fairness_breached,
         },
         routes=[api.router],
-        background=[partial(expire_approvals, settings=settings)],
+        background=[every(settings.registry_expiry_every, lapsed, expire)],
         migrations=Path(__file__).parent / "migrations",
     )
 
 
-async def expire_approvals(runtime: Runtime, *, settings: RegistrySettings) -> None:
-    """Notice requests for approval whose time is over."""
-    while True:
-        async with runtime.session() as session:
-            lapsed = await Registry(session).lapsed(runtime.clock())
-        if lapsed:
-            async with runtime.work("service:registry") as work:
-                await handlers.expire(work)
-        await asyncio.sleep(settings.registry_expiry_every.total_seconds())
+async def lapsed(runtime: Runtime) -> Mapping[str, tuple[str, int]]:
+    """The versions whose request for approval is over."""
+    async with runtime.session() as session:
+        rows = await Registry(session).lapsed(runtime.clock())
+    return {f"{row.model}/{row.version}": (row.model, row.version) for row in rows}
+
+
+async def expire(runtime: Runtime, version: tuple[str, int]) -> None:
+    """End a request for approval that nobody decided in time."""
+    async with runtime.work("service:registry") as work:
+        await handlers.expire(work, *version)
