@@ -1,5 +1,6 @@
 """One trace through every service: W3C trace context in the envelope, spans where OpenTelemetry is set up."""
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+_TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("headrace")
 
@@ -32,19 +34,18 @@ def span(name: str, traceparent: str | None, kind: SpanKind, attributes: Mapping
 
 
 def follow(traceparent: str | None) -> str:
-    """A traceparent of the same trace with a span of its own; a new trace where there is none."""
-    parts = (traceparent or "").split("-")
-    trace_id = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else secrets.token_hex(16)
-    flags = parts[3] if len(parts) == 4 else "01"
+    """A traceparent of the same trace with a span of its own; a new trace where there is none, or none that is one."""
+    told = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    trace_id, flags = (told[1], told[3]) if told else (secrets.token_hex(16), "01")
     return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
 
 
 def trace_id(traceparent: str | None) -> str | None:
     """The trace that a traceparent belongs to."""
-    parts = (traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 else None
+    told = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    return told[1] if told else None
 
 
 def _parent_span(traceparent: str | None) -> int:
-    parts = (traceparent or "").split("-")
-    return int(parts[2], 16) if len(parts) == 4 else 0
+    told = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    return int(told[2], 16) if told else 0

@@ -4,11 +4,11 @@ Without a keys file and without an issuer everything is allowed, and only on loo
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headrace.chassis.errors import Unauthorised
+from headrace.chassis.errors import Ambiguous, Unauthorised
 from headrace.chassis.keys import Keys, StoredKey, hashed, new_key, new_keys, read_keys, write_keys
 from headrace.chassis.oidc import Issuer, UnknownKey
 from headrace.chassis.scopes import ALL, ROLES, SCOPES, Caller
@@ -21,10 +21,12 @@ __all__ = [
     "Gate",
     "Keys",
     "StoredKey",
+    "authorization_of",
     "hashed",
     "new_key",
     "new_keys",
     "read_keys",
+    "text_of",
     "write_keys",
 ]
 PREFIX = "hr_"
@@ -105,8 +107,21 @@ class Gate:
         return self._keys
 
 
+def authorization_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The Authorization header among raw ones; raises Ambiguous where there are several, so that nobody chooses."""
+    found = [value for name, value in headers if name == b"authorization"]
+    if len(found) > 1:
+        raise Ambiguous(f"send one Authorization header, not {len(found)}")
+    return found[0] if found else None
+
+
 def _presented(authorization: str | None) -> str:
     scheme, _, presented = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not presented.strip():
         raise Unauthorised("a key or token is needed: send `Authorization: Bearer hr_...`")
     return presented.strip()
+
+
+def text_of(authorization: bytes | None) -> str | None:
+    """An Authorization header as text."""
+    return None if authorization is None else authorization.decode("latin-1")

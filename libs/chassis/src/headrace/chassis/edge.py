@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headrace.bus.store import is_outage
 from headrace.bus.trace import span, trace_id
 from headrace.chassis import metrics
-from headrace.chassis.auth import Gate
+from headrace.chassis.auth import Gate, authorization_of, text_of
 from headrace.chassis.errors import TooMany
 from headrace.chassis.limits import Limiter, too_deep
 from headrace.chassis.problems import failure, problem, refusal
@@ -71,16 +71,16 @@ class Edge:
     async def _answered(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
         try:
             if scope["path"] not in PUBLIC:
-                await self._identify(scope, headers)
+                await self._identify(scope)
             await self._app(scope, await self._checked(scope, headers, receive), answer)
         except HTTPException as error:
             await problem(error.status_code, str(error.detail))(scope, receive, answer)
         except Exception as error:
             await self._failed(error, scope, receive, answer)
 
-    async def _identify(self, scope: Scope, headers: Headers) -> None:
+    async def _identify(self, scope: Scope) -> None:
         """Know the caller, or refuse the request, before anything of it is read."""
-        caller = await self._gate.admitted(headers.get("authorization"))
+        caller = await self._gate.admitted(text_of(authorization_of(scope["headers"])))
         structlog.contextvars.bind_contextvars(caller=caller.authid)
         if wait := self._limiter.wait(caller.authid):
             raise TooMany(f"{caller.authid} asks too often; the next request is taken in {wait:.1f} s", wait)

@@ -32,3 +32,7 @@ class TooMany(Exception):
     def __init__(self, reason: str, wait: float) -> None:
         super().__init__(reason)
         self.wait = wait
+
+
+class Ambiguous(Exception):
+    """The request says twice what it may say once."""

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from headrace.bus import NotYet, Refused
 from headrace.bus.store import is_outage
-from headrace.chassis.errors import Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
+from headrace.chassis.errors import Ambiguous, Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
 from headrace.contracts import ContractError
 from headrace.contracts.errors import path as place
 
@@ -39,6 +39,8 @@ def refusal(error: Exception) -> Response | None:
     """What a caller who is not let in is told; None for other errors."""
     if isinstance(error, Unauthorised):
         return problem(401, str(error), {"www-authenticate": "Bearer"})
+    if isinstance(error, Ambiguous):
+        return problem(400, str(error))
     if isinstance(error, Unavailable):
         return problem(503, str(error), {"retry-after": "5"})
     if isinstance(error, TooMany):

@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-import uvicorn
 import uvloop
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,13 +19,12 @@ from headrace.bus.policy import jitter
 from headrace.bus.prune import EVERY_S, prune
 from headrace.bus.reached import Position
 from headrace.bus.tasks import cancel
-from headrace.chassis import key_use, metrics, routes
+from headrace.chassis import key_use, metrics, process, routes
 from headrace.chassis.auth import Gate
 from headrace.chassis.database import create_engine, migrate, stopping_at_a_newer_schema
 from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
-from headrace.chassis.process import HttpServer, calm_collector
-from headrace.chassis.protocol import BoundedProtocol
+from headrace.chassis.process import HttpServer, allow_many_files, calm_collector
 from headrace.chassis.service import Loop, Runtime, Service
 from headrace.chassis.settings import ServiceSettings
 from headrace.chassis.telemetry import configure_traces
@@ -40,6 +38,7 @@ FATAL = 70  # the connection was closed for good: whoever watches the process st
 
 def run(service: Service) -> None:
     """Run until SIGTERM or SIGINT; what is in hand is finished, the rest waits in streams and outbox."""
+    allow_many_files()
     configure_logs(service.name, service.settings)
     configure_traces(service.name, service.settings.otlp_endpoint)
     with stopping_at_a_newer_schema():
@@ -60,20 +59,7 @@ async def _serve(service: Service) -> None:
 
 def http_server(app: FastAPI, settings: ServiceSettings) -> HttpServer:
     """The HTTP port of a service, not yet open."""
-    config = uvicorn.Config(
-        app,
-        host=settings.http_host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        http=BoundedProtocol,
-        server_header=False,
-        ssl_certfile=settings.http_tls_cert,
-        ssl_keyfile=settings.http_tls_key,
-        timeout_graceful_shutdown=max(1, int(settings.drain_s * HTTP_SHARE)),
-    )
-    return HttpServer(config)
+    return process.http_server(app, settings, drain_s=settings.drain_s * HTTP_SHARE)
 
 
 def _die(why: str) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 from headrace.client.errors import HeadraceError
 
-PATTERN = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))$")
+PATTERN = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]{1,18})|@(?P<alias>[^/@]+))$")
 
 
 @dataclass(frozen=True)

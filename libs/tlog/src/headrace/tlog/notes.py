@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _ALGORITHM = b"\x01"  # Ed25519, in the signed-note registry of signature types
 
 
@@ -124,7 +126,7 @@ class Checkpoint:
     def parse(cls, text: str) -> Checkpoint:
         """Read the three lines of a note already opened; extension lines are allowed and ignored."""
         lines = text.split("\n")
-        if len(lines) < 4 or not lines[0] or not lines[1].isdecimal() or str(int(lines[1])) != lines[1]:
+        if len(lines) < 4 or not lines[0] or _SIZE.fullmatch(lines[1]) is None:
             raise NoteError("a checkpoint is an origin line, a tree size and a base64 root")
         root = _unbase64(lines[2], "the root")
         if len(root) != 32:

@@ -6,6 +6,7 @@ from typing import Any
 from headrace.bus import RawMessage, Work
 from headrace.bus.parking import park_once
 from headrace.contracts import ContractError, ModelDeclared, PredictionLogged, TrainingCompleted, TruthReported
+from headrace.contracts.names import whole_number
 from headrace.monitor.judging import packed
 from headrace.monitor.tables import DeclaredRow, Records, TrainedRow
 
@@ -88,5 +89,6 @@ def _logged(event: PredictionLogged) -> dict[str, Any]:
 
 def _place(prediction_id: str) -> tuple[str, int]:
     """A prediction's id and row: `id:row`, and the bare id for row 0."""
-    base, mark, row = prediction_id.rpartition(":")
-    return (base, int(row)) if mark and row.isdigit() else (prediction_id, 0)
+    base, mark, told = prediction_id.rpartition(":")
+    row = whole_number(told) if mark else None
+    return (prediction_id, 0) if row is None else (base, row)

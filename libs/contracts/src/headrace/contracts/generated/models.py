@@ -1242,6 +1242,10 @@ class PredictionLogged(Event):
     """
     Column by column, values as they came.
     """
+    context: dict[str, list[Any]] | None = None
+    """
+    Context columns that the request carried, column by column: watched, never given to the model.
+    """
     outputs: dict[str, list[Any]]
     """
     Output by output.

@@ -6,6 +6,7 @@ import structlog
 import uvloop
 
 from headrace.chassis.logs import configure_logs
+from headrace.chassis.process import allow_many_files
 from headrace.deployer.serving.server import IDENTITY, serve
 from headrace.deployer.serving.settings import InferenceSettings
 
@@ -15,6 +16,7 @@ FATAL = 70  # the connection was closed for good: whoever watches the process st
 def main() -> None:
     """Run one replica."""
     settings = InferenceSettings()
+    allow_many_files()
     configure_logs(IDENTITY, settings)
     uvloop.run(serve(settings, _die))
 

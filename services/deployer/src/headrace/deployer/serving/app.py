@@ -19,12 +19,14 @@ import structlog
 
 from headrace.bus.trace import follow, trace_id
 from headrace.chassis import Forbidden, Unauthorised
-from headrace.chassis.errors import TooMany, Unavailable
+from headrace.chassis.auth import authorization_of, text_of
+from headrace.chassis.errors import Ambiguous, TooMany, Unavailable
+from headrace.contracts.names import whole_number
 from headrace.deployer.serving import mlflow, openapi, protocol
-from headrace.deployer.serving.auth import Doorkeeper, text_of
+from headrace.deployer.serving.auth import Doorkeeper
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Answer, Desk, Request
-from headrace.deployer.serving.errors import Failed, NotLoaded, Unknown, Unloggable
+from headrace.deployer.serving.errors import Failed, Gone, NotLoaded, Unknown, Unloggable
 from headrace.deployer.serving.fast import INLINE_BYTES
 from headrace.deployer.serving.http import (
     JSON,
@@ -37,17 +39,20 @@ from headrace.deployer.serving.http import (
     Scope,
     Send,
     TooLarge,
+    encoding_of,
     header,
+    inflated,
     read_body,
     response,
     send_bytes,
     send_json,
 )
-from headrace.deployer.serving.tensors import BadInput
+from headrace.deployer.serving.tensors import BadInput, shown
 
 log = structlog.get_logger()
 
 STATUS: Mapping[type[Exception], int] = {
+    Ambiguous: 400,
     BadInput: 400,
     Unauthorised: 401,
     Forbidden: 403,
@@ -110,6 +115,8 @@ class App:
             await self._others(scope, receive, send)
         except _EXPECTED as error:
             await self._refuse(send, error)
+        except Gone:
+            return
         except Exception:
             log.exception("request_failed", path=scope["path"])
             self._state.refused(500)
@@ -143,8 +150,8 @@ class App:
 
     async def _infer(self, model: str, version: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        caller = await self._doorkeeper.meet(header(scope, b"authorization"))
-        body = await read_body(scope, receive, self._largest_body)
+        caller = await self._doorkeeper.meet(authorization_of(scope["headers"]))
+        body = await self._body(scope, receive)
         ask = self._asking(model, version, scope["headers"], body, started, caller)
         request, answer = await self._asked(ask, body)
         self._desk.keep(request, answer)
@@ -185,10 +192,10 @@ class App:
     async def _invocations(self, scope: Scope, receive: Receive, send: Send) -> None:
         """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
         started = perf_counter()
-        caller = await self._doorkeeper.meet(header(scope, b"authorization"))
+        caller = await self._doorkeeper.meet(authorization_of(scope["headers"]))
         table = self._board.table(self._board.only(_query(scope).get("model")))
         self._check_open()
-        body = await read_body(scope, receive, self._largest_body)
+        body = await self._body(scope, receive)
         traceparent = header(scope, b"traceparent")
         trace = follow(traceparent.decode("latin-1")) if traceparent else None
 
@@ -200,9 +207,20 @@ class App:
         request, answer = await self._asked(ask, body)
         self._desk.keep(request, answer)
         told = (b"x-headrace-prediction-id", answer.prediction_id.encode())
-        await send_json(send, 200, mlflow.answer(answer.outputs), [told, *_trace_header(trace)])
+        await send_json(
+            send, 200, mlflow.answer(answer.outputs, answer.slot.loaded.interface), [told, *_trace_header(trace)]
+        )
         if (afterwards := self._remainder(request, answer)) is not None:
             afterwards()
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The body, inflated where it came compressed; in a thread, because little may become much."""
+        encoding = encoding_of(scope["headers"])
+        body = await read_body(scope, receive, self._largest_body)
+        if encoding is None:
+            return body
+        inflate = partial(inflated, body, encoding, self._largest_body)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, inflate)
 
     def _answered(self, request: Request) -> tuple[Request, Answer]:
         try:
@@ -272,7 +290,7 @@ class App:
                 about = {"name": self._state.name, "version": self._state.version, "extensions": protocol.EXTENSIONS}
                 await send_json(send, 200, about)
             case "GET", ["keys"]:
-                await send_json(send, 200, await self._state.keys(text_of(header(scope, b"authorization"))))
+                await send_json(send, 200, await self._state.keys(text_of(authorization_of(scope["headers"]))))
             case "POST", ["invocations"]:
                 await self._invocations(scope, receive, send)
             case _, ["v2", "models", model, *rest]:
@@ -290,10 +308,10 @@ class App:
             case "POST", ["infer"]:
                 await self._infer(model, version, scope, receive, send)
             case "GET", []:
-                await self._doorkeeper.meet(header(scope, b"authorization"))
+                await self._doorkeeper.meet(authorization_of(scope["headers"]))
                 await send_json(send, 200, self._board.described(model, version))
             case "GET", ["ready"]:
-                await self._doorkeeper.meet(header(scope, b"authorization"))
+                await self._doorkeeper.meet(authorization_of(scope["headers"]))
                 ready = self._board.ready(model, version)
                 await send_json(send, 200 if ready else 503, {"name": model, "ready": ready})
             case _:
@@ -315,10 +333,11 @@ def _split(body: bytes, length: bytes | None) -> tuple[memoryview | None, int | 
     """What follows the JSON part, and how long that is, where the request uses the binary extension."""
     if length is None:
         return None, None
-    if not length.isdigit() or int(length) > len(body):
-        told = length.decode("latin-1")
-        raise BadInput(f"Inference-Header-Content-Length is {told!r}, but the body has {len(body)} bytes")
-    return memoryview(body)[int(length) :], int(length)
+    size = whole_number(length.decode("latin-1"))
+    if size is None or size > len(body):
+        told = shown(length.decode("latin-1"))
+        raise BadInput(f"Inference-Header-Content-Length is {told}, but the body has {len(body)} bytes")
+    return memoryview(body)[size:], size
 
 
 def _headers(answer: Answer, trace: str | None) -> Headers:
@@ -336,6 +355,7 @@ def _query(scope: Scope) -> Mapping[str, str]:
 
 
 def _number(text: str) -> int:
-    if not text.isdigit():
-        raise Unknown(f"versions are numbers, {text!r} is none")
-    return int(text)
+    number = whole_number(text)
+    if number is None:
+        raise Unknown(f"versions are numbers from 1 on, {shown(text)} is none")
+    return number

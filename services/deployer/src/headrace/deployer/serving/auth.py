@@ -6,7 +6,7 @@ Checking a key or a token takes longer than answering with a small model; the ho
 import time
 from collections.abc import Callable
 
-from headrace.chassis.auth import Caller, Gate
+from headrace.chassis.auth import Caller, Gate, text_of
 from headrace.chassis.errors import TooMany, Unavailable
 from headrace.chassis.limits import Limiter
 from headrace.chassis.oidc import UnknownKey
@@ -73,8 +73,3 @@ class Doorkeeper:
         assert self._limiter is not None
         if wait := self._limiter.wait(caller):
             raise TooMany(f"{caller} asks too often; the next request is taken in {wait:.1f} s", wait)
-
-
-def text_of(authorization: bytes | None) -> str | None:
-    """An Authorization header as text."""
-    return None if authorization is None else authorization.decode("latin-1")

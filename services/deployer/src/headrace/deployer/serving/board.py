@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,17 @@ class Board:
     def settled(self) -> bool:
         """Whether every table was tried to its end: loaded, or refused for good."""
         return all(entry.settled for entry in self._models.values())
+
+    @property
+    def answering(self) -> bool:
+        """Whether every model answers, by the table before the last where that cannot be loaded yet, or never will."""
+        return all(entry.settled or entry.table is not None for entry in self._models.values())
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Every version that a table names or that still answers."""
+        wanted = {route.digest for entry in self._models.values() for route in _routes(entry.wanted)}
+        return frozenset(wanted | {slot.loaded.digest for table in self.tables for slot in table.slots})
 
     @property
     def troubles(self) -> Mapping[str, str]:
@@ -254,6 +265,11 @@ class Board:
 
 def _named(changed: Any, revision: int) -> dict[tuple[int, str], int]:
     return {(route.version, route.digest): revision for route in changed.routes}
+
+
+def _routes(envelope: Envelope) -> Sequence[Route]:
+    assert isinstance(envelope.data, RouteChanged)
+    return envelope.data.routes
 
 
 def _held(table: Table | None, route: Route) -> Slot | None:

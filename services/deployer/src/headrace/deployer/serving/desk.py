@@ -136,6 +136,7 @@ class Desk:
             replica=self.replica,
             request_id=answer.ask.id,
             traceparent=request.traceparent,
+            context=answer.ask.rows.context,
         )
 
     def _append(self, model: str, records: Sequence[tuple[str, bytes]]) -> None:

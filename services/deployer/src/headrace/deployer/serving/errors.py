@@ -19,3 +19,7 @@ class Unloggable(Exception):
 
 class Refusal(Exception):
     """A version can never be loaded: its bytes are not what was approved, or no model of ours."""
+
+
+class Gone(Exception):
+    """The client went away before its request was whole: there is nothing to answer, and nobody to hear it."""

@@ -41,7 +41,7 @@ class FastProtocol(BoundedProtocol):
             self._begin_anew()
             super().on_headers_complete()
             return
-        self._head = None
+        self._head, self._since, self._received = None, None, 0
         self._model, self._body = model, b""
 
     def on_body(self, body: bytes) -> None:
@@ -56,7 +56,7 @@ class FastProtocol(BoundedProtocol):
         if self._model is None:
             super().on_message_complete()
             return
-        self._head = 0
+        self._head, self._since = 0, None
         response, afterwards = self._answer(self._model, self.headers, self._body)
         self.transport.write(response)
         if not self.parser.should_keep_alive():
@@ -78,12 +78,16 @@ class FastProtocol(BoundedProtocol):
             return False
         if self.parser.get_http_version() != "1.1" or (self.cycle is not None and not self.cycle.response_complete):
             return False
-        length, authorization = b"", None
+        length, authorization, keys = b"", None, 0
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
             elif name == b"authorization":
-                authorization = value
+                authorization, keys = value, keys + 1
             elif name == b"content-encoding":
                 return False
-        return length.isdigit() and int(length) <= INLINE_BYTES and self._knows(authorization)
+        return keys <= 1 and _is_small(length) and self._knows(authorization)
+
+
+def _is_small(length: bytes) -> bool:
+    return length.isdigit() and len(length) < 10 and int(length) <= INLINE_BYTES

@@ -4,18 +4,20 @@ A row comes as one tensor a column, or all rows as one matrix in the order of th
 as one float32 matrix, strings as one matrix of strings: what `headrace.frameworks` exports.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from headrace.contracts import Signature
+from headrace.contracts import Column, Signature
 from headrace.contracts import Tensor as Declared
 from headrace.deployer.serving.tensors import MISSING, BadInput, Given, Values
 from headrace.frameworks.layout import Layout
 
+_DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}
+LABEL, PROBABILITY = "label", "probability"  # a classifier's outputs
 _KINDS = {"BOOL": "boolean", "BYTES": "string"}
 _NUMBERS = frozenset({float, int})
 _LARGEST = float(np.finfo(np.float32).max)
@@ -38,6 +40,13 @@ class Field:
         kind = _KINDS.get(declared.datatype, "integer" if integer else "number")
         return cls(declared.name, declared.datatype, kind, declared.nullable is not False)
 
+    @classmethod
+    def of_context(cls, column: Column) -> "Field":
+        """A context column; it may always be missing. Times come as text."""
+        datatype = _DATATYPES.get(column.type, "BYTES")
+        kind = column.type if datatype != "BYTES" else "string"
+        return cls(column.name, datatype, kind, nullable=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -47,16 +56,24 @@ class Rows:
     columns: Mapping[str, Values]
     matrix: np.ndarray | None = None
     """The graph's numbers, where the request came as one matrix of them."""
+    context: Mapping[str, Values] = field(default_factory=dict)
+    """Columns that are logged and never reach the model."""
 
 
 class Interface:
     """A compiled signature."""
 
-    def __init__(self, signature: Signature, layout: Layout) -> None:
+    def __init__(self, signature: Signature, layout: Layout, *, ignore_unknown: bool = False) -> None:
         self.signature = signature
         self.fields = {tensor.name: Field.of(tensor) for tensor in signature.inputs}
+        self.context = {column.name: Field.of_context(column) for column in signature.context or ()}
         self.names = tuple(self.fields)
+        self.ignore_unknown = ignore_unknown
         self.outputs = {tensor.name: tensor.datatype for tensor in signature.outputs}
+        self.about = {tensor.name: _about(tensor.name, signature) for tensor in signature.outputs}
+        """What each output is about, for the metadata: which labels there are, of which one a probability is."""
+        self.named = {PROBABILITY: self.about[PROBABILITY]} if self.about.get(PROBABILITY) else {}
+        """What an answer says with its outputs: of which label the probability is."""
         self._layout = layout
         self._numeric = all(field.kind != "string" for field in self.fields.values())
         self._plain = self._numeric and all(f.kind == "number" for f in self.fields.values())
@@ -66,9 +83,23 @@ class Interface:
 
     def rows(self, given: Sequence[Given]) -> Rows:
         """Check the tensors of a request; raises BadInput naming the input and what would be right."""
-        if len(given) == 1 and self._is_matrix(given[0]):
-            return self._from_matrix(given[0])
-        return self._from_columns({tensor.name: tensor for tensor in self._distinct(given)})
+        features, context = self._parted(given)
+        if len(features) == 1 and self._is_matrix(features[0]):
+            rows = self._from_matrix(features[0])
+        else:
+            rows = self._from_columns({tensor.name: tensor for tensor in features})
+        return self._with_context(rows, context) if context else rows
+
+    def known(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of some names that are inputs or context; raises BadInput where others are not to be ignored."""
+        unknown = [name for name in names if name not in self.fields and name not in self.context]
+        if unknown and not self.ignore_unknown:
+            self._refuse_names([*self.names, *unknown])
+        return frozenset(names) - frozenset(unknown)
+
+    def field(self, name: str) -> Field:
+        """An input or a context column."""
+        return self.fields.get(name) or self.context[name]
 
     def one_row(self, data: list[Any]) -> Rows | None:
         """The shortest way for the commonest request, one row of plain numbers; None where it needs a closer look."""
@@ -95,7 +126,8 @@ class Interface:
         """Rows that were checked for another version, for this one; raises BadInput where the columns differ."""
         if rows.columns.keys() != self.fields.keys():
             raise BadInput(f"this version takes {_listed(self.names)}, the rows have {_listed(list(rows.columns))}")
-        return Rows(rows.count, rows.columns, rows.matrix if tuple(rows.columns) == self._layout.numbers else None)
+        matrix = rows.matrix if tuple(rows.columns) == self._layout.numbers else None
+        return Rows(rows.count, rows.columns, matrix, rows.context)
 
     def example(self) -> Rows:
         """A row that any version with this signature must be able to answer; warms it up."""
@@ -127,27 +159,37 @@ class Interface:
 
     # one tensor a column
 
-    def _distinct(self, given: Sequence[Given]) -> Sequence[Given]:
-        seen: set[str] = set()
-        for tensor in given:
-            if tensor.name in seen:
-                raise BadInput(f"input {tensor.name!r} is given twice")
-            seen.add(tensor.name)
-        return given
+    def _parted(self, given: Sequence[Given]) -> tuple[Sequence[Given], Sequence[Given]]:
+        """What the model takes, and what is only logged."""
+        _check_distinct(given)
+        if not self.context and not self.ignore_unknown:
+            return given, ()
+        context = [tensor for tensor in given if tensor.name in self.context and tensor.name not in self.fields]
+        rest = [tensor for tensor in given if tensor.name not in self.context or tensor.name in self.fields]
+        if self.ignore_unknown and (len(rest) != 1 or rest[0].name in self.fields):
+            rest = [tensor for tensor in rest if tensor.name in self.fields]
+        return rest, context
+
+    def _with_context(self, rows: Rows, context: Sequence[Given]) -> Rows:
+        for tensor in context:
+            if _count(tensor, rows.count) != rows.count:
+                raise BadInput(f"input {tensor.name!r}: {tensor.shape[0]} rows, but the inputs have {rows.count}")
+            self._check(self.context[tensor.name], tensor)
+        return replace(rows, context={tensor.name: tensor.values for tensor in context})
 
     def _from_columns(self, given: dict[str, Given]) -> Rows:
         if given.keys() != self.fields.keys():
             self._refuse_names(given)
         count = -1
         columns: dict[str, Values] = {}
-        for name, field in self.fields.items():
+        for name, declared in self.fields.items():
             tensor = given[name]
             count = _count(tensor, count)
-            self._check(field, tensor)
+            self._check(declared, tensor)
             columns[name] = tensor.values
         return Rows(count, columns)
 
-    def _refuse_names(self, given: Mapping[str, Given]) -> None:
+    def _refuse_names(self, given: Collection[str]) -> None:
         missing = [name for name in self.names if name not in given]
         extra = [name for name in given if name not in self.fields]
         faults = []
@@ -155,7 +197,8 @@ class Interface:
             faults.append(f"missing {'input' if len(missing) == 1 else 'inputs'} {_listed(missing)}")
         if extra:
             faults.append(f"unknown {'input' if len(extra) == 1 else 'inputs'} {_listed(extra)}")
-        raise BadInput(f"{'; '.join(faults)}; the model takes {_listed(self.names)}, or one matrix of all of them")
+        beside = f"; beside them {_listed(list(self.context))} may be sent" if self.context else ""
+        raise BadInput(f"{'; '.join(faults)}; the model takes {_listed(self.names)}, or one matrix of all{beside}")
 
     # values
 
@@ -180,6 +223,14 @@ class Interface:
                 f"input {self._layout.numbers[column]!r}: element {row} ({value}) is too large for the model"
             )
         return matrix.T
+
+
+def _about(output: str, signature: Signature) -> dict[str, Any]:
+    if output == LABEL and signature.labels:
+        return {"labels": list(signature.labels)}
+    if output == PROBABILITY and signature.positive is not None:
+        return {"label": signature.positive}
+    return {}
 
 
 def _all_missing(values: Values) -> bool:
@@ -235,6 +286,14 @@ def _count(tensor: Given, expected: int) -> int:
 def _check_count(name: str, rows: int) -> None:
     if rows < 1:
         raise BadInput(f"input {name!r}: no rows; send at least one")
+
+
+def _check_distinct(given: Sequence[Given]) -> None:
+    seen: set[str] = set()
+    for tensor in given:
+        if tensor.name in seen:
+            raise BadInput(f"input {tensor.name!r} is given twice")
+        seen.add(tensor.name)
 
 
 def _listed(names: Sequence[str]) -> str:

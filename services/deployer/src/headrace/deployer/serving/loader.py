@@ -1,16 +1,19 @@
 """Getting a version into memory: from the disk's cache or the object store, never without checking every byte.
 
 The cache is keyed by the artifact's digest, so that a replica starts without the object store, and what was changed
-on the disk is found out and fetched again.
+on the disk is found out and fetched again. What a route table names stays on the disk; reading it has threads of its
+own, so that it never waits for a store that hangs.
 """
 
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -22,6 +25,8 @@ from headrace.objects import Corrupt, Missing, digest_of
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+FETCHES = 4  # at a time: the store's client has threads for six, and a store that hangs keeps each for a minute
 _MARK = ".used"
 _BLOCK = 1 << 20
 
@@ -35,53 +40,80 @@ class Directories(Protocol):
 
 
 class Loader:
-    """Loads versions; keeps the newest `keep` directories that nobody uses any more."""
+    """Loads versions; keeps the directories that are routed, and the newest `keep` of those that are not."""
 
-    def __init__(self, store: Directories, cache: Path, *, keep: int = 20) -> None:
+    def __init__(
+        self,
+        store: Directories,
+        cache: Path,
+        *,
+        routed: Callable[[], Collection[str] | None],
+        keep: int = 20,
+        threads: int = 2,
+        ignore_unknown: bool = False,
+    ) -> None:
+        """`routed` answers the digests that route tables name; None while the tables are not all known."""
         self._store = store
         self._cache = cache
+        self._routed = routed
         self._keep = keep
+        self._ignore_unknown = ignore_unknown
+        self._threads = ThreadPoolExecutor(threads, "load")
+        self._fetching = asyncio.Semaphore(FETCHES)
 
     async def load(self, model: str, route: Route) -> Loaded:
         """A version, warmed up; raises Refusal where it is not what was approved."""
         if not route.artifact.digest == route.digest == digest_of(route.artifact.files):
             raise Refusal(f"the files that its route lists are not those of digest {route.digest[:12]}")
         folder = self._cache / route.digest
-        if not await asyncio.to_thread(_intact, folder, route.artifact.files):
+        if not await self._on_disk(_intact, folder, route.artifact.files):
             await self._fetch(route.artifact, folder)
-        loaded = await asyncio.to_thread(_read, folder, route)
-        await asyncio.to_thread(self._tidy, route.digest)
+        loaded = await self._on_disk(_read, folder, route, self._ignore_unknown)
+        await self._on_disk(self._tidy, route.digest)
         return loaded
 
+    def close(self) -> None:
+        """Start no more reading."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _on_disk(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
     async def _fetch(self, artifact: Artifact, folder: Path) -> None:
-        self._cache.mkdir(parents=True, exist_ok=True)
-        staging = Path(mkdtemp(prefix=".fetch-", dir=self._cache))
-        try:
-            fetched = await self._store.get_directory(artifact, staging / "model")
-            await asyncio.to_thread(_check_fetched, fetched, artifact)
-            await asyncio.to_thread(_replace, fetched, folder)
-        except (Corrupt, Missing) as error:
-            raise Refusal(str(error)) from error
-        finally:
-            await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
+        async with self._fetching:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            staging = Path(mkdtemp(prefix=".fetch-", dir=self._cache))
+            try:
+                fetched = await self._store.get_directory(artifact, staging / "model")
+                await self._on_disk(_check_fetched, fetched, artifact)
+                await self._on_disk(_replace, fetched, folder)
+            except (Corrupt, Missing) as error:
+                raise Refusal(str(error)) from error
+            finally:
+                await self._on_disk(partial(shutil.rmtree, staging, ignore_errors=True))
 
     def _tidy(self, used: str) -> None:
-        """Mark what is used, and drop the directories that were not used for longest."""
+        """Mark what is used, and drop what no table names and was not used for longest."""
         (self._cache / used / _MARK).touch()
-        marks = sorted(self._cache.glob(f"*/{_MARK}"), key=lambda mark: mark.stat().st_mtime, reverse=True)
+        routed = self._routed()
+        if routed is None:
+            return
+        marks = [mark for mark in self._cache.glob(f"*/{_MARK}") if mark.parent.name not in routed]
+        marks.sort(key=lambda mark: mark.stat().st_mtime, reverse=True)
         for mark in marks[self._keep :]:
             shutil.rmtree(mark.parent, ignore_errors=True)
 
 
-def _read(folder: Path, route: Route) -> Loaded:
+def _read(folder: Path, route: Route, ignore_unknown: bool) -> Loaded:
     try:
         refuse_pickle(folder)
         predictor = load_onnx(folder)
     except FrameworkError as error:
         raise Refusal(str(error)) from error
-    if predictor.signature != route.signature:
+    own, registered = predictor.signature, route.signature
+    if (own.inputs, own.outputs) != (registered.inputs, registered.outputs):
         raise Refusal("the model's own signature is not the one that was registered")
-    loaded = Loaded(route.version, route.digest, predictor)
+    loaded = Loaded(route.version, route.digest, predictor, registered, ignore_unknown=ignore_unknown)
     try:
         loaded.warm_up()
     except Exception as error:  # the runtime's own errors have no common base

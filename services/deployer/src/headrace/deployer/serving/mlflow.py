@@ -3,48 +3,47 @@
 `dataframe_split | dataframe_records | instances | inputs` as JSON, or CSV with a header.
 """
 
-import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 
+from headrace.contracts.rows import columns_of
 from headrace.deployer.serving.interface import Field, Interface
-from headrace.deployer.serving.tensors import BadInput, kind
+from headrace.deployer.serving.protocol import json_of
+from headrace.deployer.serving.tensors import BadInput, kind, shown
 
 Columns = dict[str, list[Any]]
 
 
 def document_of(body: bytes, content_type: bytes, interface: Interface) -> dict[str, Any]:
     """The request as a V2 document, one input a column."""
-    read = _csv if content_type.startswith(b"text/csv") else _json
+    read = _csv if content_type.partition(b";")[0].strip().lower() == b"text/csv" else _json
     columns = read(body, interface)
     if not columns or not all(len(values) for values in columns.values()):
         raise BadInput("no rows; send at least one")
-    return {"inputs": [_input(name, values, interface.fields.get(name)) for name, values in columns.items()]}
+    known = interface.known(columns)
+    return {"inputs": [_input(interface.field(name), values) for name, values in columns.items() if name in known]}
 
 
-def answer(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Plain values of a single output, records of several."""
+def answer(outputs: Mapping[str, np.ndarray], interface: Interface) -> dict[str, Any]:
+    """Plain values of a single output, records of several; and of which label a probability is."""
     if len(outputs) == 1:
         (values,) = outputs.values()
         return {"predictions": values.tolist()}
     columns = [values.tolist() for values in outputs.values()]
-    return {"predictions": [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]}
+    rows = [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    return {"predictions": rows, **({"parameters": interface.named} if interface.named else {})}
 
 
-def _input(name: str, values: list[Any], field: Field | None) -> dict[str, Any]:
-    datatype = field.datatype if field else "BYTES"
-    return {"name": name, "shape": [len(values)], "datatype": datatype, "data": values}
+def _input(field: Field, values: list[Any]) -> dict[str, Any]:
+    return {"name": field.name, "shape": [len(values)], "datatype": field.datatype, "data": values}
 
 
 def _json(body: bytes, interface: Interface) -> Columns:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"the body is not JSON: {error}") from None
+    document = json_of(body)
     given = [name for name in _FORMS if type(document) is dict and name in document]
     if len(given) != 1:
         raise BadInput(f"the body must be an object with exactly one of {', '.join(_FORMS)}")
@@ -54,8 +53,12 @@ def _json(body: bytes, interface: Interface) -> Columns:
 def _split(value: Any, interface: Interface) -> Columns:
     if type(value) is not dict or type(value.get("data")) is not list:
         raise BadInput("dataframe_split must be {columns, data}")
-    names = value.get("columns") or list(interface.names)
-    return _of_rows("dataframe_split.data", names, value["data"])
+    names = value.get("columns")
+    if names is None:
+        names = list(interface.names)
+    if type(names) is not list or not all(type(name) in (str, int) for name in names):
+        raise BadInput(f"dataframe_split.columns must be an array of names, not {shown(names)}")
+    return _of_rows("dataframe_split.data", [str(name) for name in names], value["data"])
 
 
 def _records(value: Any, interface: Interface) -> Columns:
@@ -87,39 +90,21 @@ def _inputs(value: Any, interface: Interface) -> Columns:
 
 
 def _of_rows(place: str, names: Sequence[str], rows: Sequence[Any]) -> Columns:
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise BadInput(f"column {twice[0]!r} is given twice")
     for at, row in enumerate(rows):
         if type(row) is not list or len(row) != len(names):
             found = f"{len(row)} values" if type(row) is list else kind(row)
-            raise BadInput(f"{place}[{at}] has {found}; a row has {len(names)}: {', '.join(map(str, names))}")
-    return {str(name): [row[at] for row in rows] for at, name in enumerate(names)}
+            raise BadInput(f"{place}[{at}] has {found}; a row has {len(names)}: {', '.join(names)}")
+    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
 
 
 def _csv(body: bytes, interface: Interface) -> Columns:
+    kinds = {field.name: field.kind for field in (*interface.context.values(), *interface.fields.values())}
     try:
-        rows = list(csv.reader(io.StringIO(body.decode("utf-8"))))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"the body is no CSV in UTF-8: {error}") from None
-    if not rows:
-        raise BadInput("the CSV is empty; its first line names the columns")
-    columns = _of_rows("line", rows[0], rows[1:])
-    return {name: _typed(name, values, interface.fields.get(name)) for name, values in columns.items()}
-
-
-def _typed(name: str, values: list[str], field: Field | None) -> list[Any]:
-    if field is None or field.kind == "string":
-        return [value or None for value in values]
-    read: Callable[[str], Any] = _boolean if field.kind == "boolean" else float
-    try:
-        return [read(value) if value else None for value in values]
-    except ValueError as error:
-        raise BadInput(f"column {name!r}: {error}; it takes {field.datatype}") from None
-
-
-def _boolean(text: str) -> bool:
-    known = {"true": True, "1": True, "false": False, "0": False}
-    if text.lower() not in known:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return known[text.lower()]
+        return columns_of(io.StringIO(body.decode("utf-8-sig"), newline=""), kinds)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise BadInput(f"the body is no CSV in UTF-8 that this model takes: {error}") from None
 
 
 _FORMS: Mapping[str, Callable[[Any, Interface], Columns]] = {

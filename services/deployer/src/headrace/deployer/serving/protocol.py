@@ -1,5 +1,6 @@
 """The Open Inference Protocol V2 over REST: requests in, answers out, both as JSON or with the binary extension."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from headrace.deployer.serving.tensors import DATATYPES, BadInput, Given, from_j
 
 MOST_DIMENSIONS = 8  # what comes in more would be refused by its size anyway, after a walk through all of it
 EXTENSIONS = ["binary_tensor_data"]
+_NAN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|NaN', re.DOTALL)  # strings are matched so that NaN in one is left alone
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -31,13 +33,27 @@ class Ask:
 
 def document_of(body: bytes, header_length: int | None = None) -> dict[str, Any]:
     """The JSON part of a request."""
-    try:
-        document = orjson.loads(body if header_length is None else memoryview(body)[:header_length])
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"the body is not JSON: {error}; a missing number is null, NaN is no JSON") from None
+    document = json_of(body if header_length is None else body[:header_length])
     if type(document) is not dict:
         raise BadInput(f"the body must be a JSON object with 'inputs', not {kind(document)}")
     return document
+
+
+def json_of(body: bytes) -> Any:
+    """JSON as clients really send it: with NaN, which is no JSON, for a missing number."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if b"NaN" not in body:
+            raise BadInput(f"the body is not JSON: {error}; numbers are finite, a missing one is null") from None
+    try:
+        return orjson.loads(_NAN.sub(_null, body))
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"the body is not JSON: {error}; numbers are finite, a missing one is null or NaN") from None
+
+
+def _null(found: re.Match[bytes]) -> bytes:
+    return b"null" if found[0] == b"NaN" else found[0]
 
 
 def parameters_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,6 +65,8 @@ def parameters_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
         raise BadInput(f"parameters must be an object, not {kind(parameters)}")
     if "time" in parameters:
         _check_time(parameters["time"])
+    if type(parameters.get("routing_key", "")) not in (str, int):
+        raise BadInput(f"parameters.routing_key must be a string, not {kind(parameters['routing_key'])}")
     return parameters
 
 
@@ -74,33 +92,40 @@ def answer(
     wanted = interface.outputs if ask.outputs is None else ask.outputs
     if ask.raw:
         return _with_raw(ask, outputs, interface, document, wanted)
-    document["outputs"] = [
-        {
-            "name": name,
-            "datatype": interface.outputs[name],
-            "shape": list(outputs[name].shape),
-            "data": outputs[name].tolist(),
-        }
-        for name in wanted
-    ]
+    document["outputs"] = [_output(name, outputs[name], interface) for name in wanted]
     return orjson.dumps(document), None
+
+
+def _output(name: str, values: np.ndarray, interface: Interface) -> dict[str, Any]:
+    tensor = {
+        "name": name,
+        "datatype": interface.outputs[name],
+        "shape": list(values.shape),
+        "data": values.tolist(),
+    }
+    if name in interface.named:
+        tensor["parameters"] = interface.named[name]
+    return tensor
 
 
 def described(model: str, versions: Sequence[int], interface: Interface) -> dict[str, Any]:
     """The metadata of a model."""
     signature = interface.signature
+    context = [{"name": each.name, "datatype": each.datatype} for each in interface.context.values()]
     return {
         "name": model,
         "versions": [str(version) for version in versions],
         "platform": "onnx_onnxruntime",
         "inputs": [_described(tensor) for tensor in signature.inputs],
-        "outputs": [_described(tensor) for tensor in signature.outputs],
+        "outputs": [_described(tensor, interface.about[tensor.name]) for tensor in signature.outputs],
+        **({"parameters": {"context": context}} if context else {}),
     }
 
 
-def _described(tensor: Any) -> dict[str, Any]:
-    about = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
-    return about if tensor.nullable is None else {**about, "parameters": {"nullable": tensor.nullable}}
+def _described(tensor: Any, about: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+    told = {**({} if tensor.nullable is None else {"nullable": tensor.nullable}), **about}
+    described = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+    return {**described, "parameters": told} if told else described
 
 
 def _simplest(tensor: Any, interface: Interface) -> Rows | None:
@@ -154,10 +179,14 @@ def _tensor(number: int, tensor: Any, raw: memoryview | None, at: int) -> tuple[
 
 
 def _raw_size(name: str, tensor: Mapping[str, Any]) -> int | None:
-    parameters = tensor.get("parameters") or _NOTHING
-    size = parameters.get("binary_data_size") if type(parameters) is dict else None
+    parameters = tensor.get("parameters")
+    if parameters is None:
+        return None
+    if type(parameters) is not dict:
+        raise BadInput(f"input {name!r}: parameters must be an object, not {kind(parameters)}")
+    size = parameters.get("binary_data_size")
     if size is not None and (type(size) is not int or size < 0):
-        raise BadInput(f"input {name!r}: binary_data_size must be a number of bytes, not {size!r}")
+        raise BadInput(f"input {name!r}: binary_data_size must be a number of bytes, not {shown(size)}")
     return size
 
 
@@ -169,17 +198,34 @@ def _id(document: Mapping[str, Any]) -> str | None:
 
 
 def _want(ask: Ask, wanted: Any, interface: Interface) -> None:
-    everything = bool(ask.parameters.get("binary_data_output"))
-    if wanted is None:
+    everything = _flag(ask.parameters, "binary_data_output", False, "parameters")
+    if not wanted and (wanted is None or type(wanted) is list):  # "outputs": [] asks for nothing in particular
         ask.raw = frozenset(interface.outputs) if everything else frozenset()
         return
     if type(wanted) is not list or not all(type(w) is dict for w in wanted):
         raise BadInput("'outputs' must be an array of {name}")
     names = [output.get("name") for output in wanted]
-    if unknown := [name for name in names if name not in interface.outputs]:
-        raise BadInput(f"output {unknown[0]!r} is unknown; the model gives {', '.join(interface.outputs)}")
+    if unknown := [name for name in names if type(name) is not str or name not in interface.outputs]:
+        raise BadInput(f"output {shown(unknown[0])} is unknown; the model gives {', '.join(interface.outputs)}")
     ask.outputs = names
-    ask.raw = frozenset(o["name"] for o in wanted if (o.get("parameters") or {}).get("binary_data", everything))
+    ask.raw = frozenset(output["name"] for output in wanted if _is_raw(output, everything))
+
+
+def _is_raw(output: Mapping[str, Any], everything: bool) -> bool:
+    place = f"output {output['name']!r}: parameters"
+    parameters = output.get("parameters")
+    if parameters is None:
+        return everything
+    if type(parameters) is not dict:
+        raise BadInput(f"{place} must be an object, not {kind(parameters)}")
+    return _flag(parameters, "binary_data", everything, place)
+
+
+def _flag(parameters: Mapping[str, Any], name: str, default: bool, place: str) -> bool:
+    value = parameters.get(name)
+    if value is not None and type(value) is not bool:
+        raise BadInput(f"{place}.{name} must be true or false, not {kind(value)}")
+    return default if value is None else value
 
 
 def _with_raw(
@@ -187,13 +233,11 @@ def _with_raw(
 ) -> tuple[bytes, int]:
     tensors, tail = [], []
     for name in wanted:
-        values, datatype = outputs[name], interface.outputs[name]
-        tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(values.shape)}
+        tensor = _output(name, outputs[name], interface)
         if name in ask.raw:
-            tail.append(to_raw(datatype, values))
-            tensor["parameters"] = {"binary_data_size": len(tail[-1])}
-        else:
-            tensor["data"] = values.tolist()
+            tail.append(to_raw(interface.outputs[name], outputs[name]))
+            del tensor["data"]
+            tensor["parameters"] = {**interface.named.get(name, _NOTHING), "binary_data_size": len(tail[-1])}
         tensors.append(tensor)
     document["outputs"] = tensors
     head = orjson.dumps(document)

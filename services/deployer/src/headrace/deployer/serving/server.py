@@ -12,12 +12,12 @@ from importlib.metadata import version
 from typing import Any
 
 import structlog
-import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
 
 from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow
+from headrace.chassis import process
 from headrace.chassis.auth import Gate
 from headrace.chassis.limits import Limiter
 from headrace.chassis.process import HttpServer, calm_collector
@@ -53,8 +53,14 @@ class Replica:
         self.pool = ThreadPoolExecutor(settings.threads, "predict")
         self.journal = Journal(cache / "spool", bound=settings.log_spool_mb << 20)
         self.shipper = Shipper(self.journal)
-        loader = Loader(store or object_store(settings.objects), cache / "models")
-        self.board = Board(settings.replica, loader.load, self._say, cache / "routes")
+        self.loader = Loader(
+            store or object_store(settings.objects),
+            cache / "models",
+            routed=lambda: self.board.digests if self.informed else None,
+            threads=settings.threads,
+            ignore_unknown=settings.unknown_inputs == "ignore",
+        )
+        self.board = Board(settings.replica, self.loader.load, self._say, cache / "routes")
         self.desk = Desk(settings.replica, self.journal, settings.log_policy)
         self.refused: Counter[int] = Counter()
         self.connection: Connection | None = None
@@ -83,11 +89,11 @@ class Replica:
         )
 
     def ready(self) -> bool:
-        """Whether to send requests here: it knows its tables, has tried to load them, and may answer.
+        """Whether to send requests here: it knows its tables, every model answers or never will, and may answer.
 
         A broker that is away is no reason: predictions are answered and spooled.
         """
-        return self.informed and self.board.settled and self.desk.open
+        return self.informed and self.board.answering and self.desk.open
 
     def details(self) -> Mapping[str, Any]:
         """What an operator wants to know beside yes or no."""
@@ -121,6 +127,7 @@ class Replica:
             await self.connection.close()
         self.journal.close()
         self.key_uses.save()
+        self.loader.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     async def _for_ever(self, loop: Callable[[Connection], Awaitable[None]], connection: Connection) -> None:
@@ -228,20 +235,4 @@ async def serve(settings: InferenceSettings, on_fatal: Callable[[str], None]) ->
 def http_server(replica: Replica) -> HttpServer:
     """The HTTP port of a replica, not yet open."""
     settings = replica.settings
-    config = uvicorn.Config(
-        replica.app,
-        host=settings.http_host,
-        port=settings.http_port,
-        http=FastProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        ssl_certfile=settings.http_tls_cert,
-        ssl_keyfile=settings.http_tls_key,
-        timeout_graceful_shutdown=max(1, int(settings.drain_s)),
-    )
-    return HttpServer(config)
+    return process.http_server(replica.app, settings, protocol=FastProtocol, drain_s=settings.drain_s)

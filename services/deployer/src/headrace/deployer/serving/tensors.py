@@ -31,6 +31,10 @@ _ALLOWED: Mapping[str, frozenset[type]] = {
     **{name: frozenset({int, MISSING}) for name in NUMPY if "INT" in name},
     **{name: frozenset({int, float, MISSING}) for name in NUMPY if name.startswith("FP")},
 }
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    **{name: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for name, kind in NUMPY.items() if "INT" in name},
+    **{name: (float(np.finfo(NUMPY[name]).min), float(np.finfo(NUMPY[name]).max)) for name in ("FP16", "FP32")},
+}
 _EXPECTED = {"BOOL": "true or false", "BYTES": "strings"}
 
 
@@ -58,7 +62,7 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Give
         raise BadInput(f"input {name!r}: shape {list(shape)} takes {expected} values, data has {len(values)}")
     if not set(map(type, values)) <= _ALLOWED[datatype]:
         values = _lenient(name, datatype, values)
-    if datatype in NUMPY and datatype[-2:] != "64" and "INT" in datatype:
+    if datatype in _LIMITS:
         _check_range(name, datatype, values)
     return Given(name, datatype, tuple(shape), values)
 
@@ -135,16 +139,17 @@ def _lenient(name: str, datatype: str, values: list[Any]) -> list[Any]:
 def _tolerable(datatype: str, value: Any) -> bool:
     if datatype == "BOOL":
         return type(value) is int and value in (0, 1)
-    return "INT" in datatype and type(value) is float and value.is_integer()
+    # what is written beyond 64 bits is read as the nearest float, which may lie within
+    return "INT" in datatype and type(value) is float and value.is_integer() and -(2.0**63) < value < 2.0**64
 
 
 def _check_range(name: str, datatype: str, values: list[Any]) -> None:
-    limits = np.iinfo(NUMPY[datatype])
-    for at, value in enumerate(values):
-        if value is not None and not limits.min <= value <= limits.max:
-            raise BadInput(
-                f"input {name!r}: element {at} ({value}) is outside {datatype}, {limits.min} to {limits.max}"
-            )
+    low, high = _LIMITS[datatype]
+    present = [value for value in values if value is not None] if None in values else values
+    if not present or (low <= min(present) and max(present) <= high):
+        return
+    at, value = next((at, v) for at, v in enumerate(values) if v is not None and not low <= v <= high)
+    raise BadInput(f"input {name!r}: element {at} ({value}) is outside {datatype}, {low} to {high}")
 
 
 def _raw_numbers(name: str, datatype: str, raw: memoryview) -> np.ndarray:

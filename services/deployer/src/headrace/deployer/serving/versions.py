@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from headrace.contracts import Signature
 from headrace.deployer.serving.interface import Interface, Rows
 from headrace.deployer.serving.stats import Stats
 from headrace.frameworks import OnnxPredictor
@@ -18,10 +19,12 @@ _WARM_RUNS = 5  # the first run of a graph allocates; from the third on times ar
 class Loaded:
     """One version in memory. Safe for many threads; it lives as long as anybody still answers with it."""
 
-    def __init__(self, version: int, digest: str, predictor: OnnxPredictor) -> None:
+    def __init__(
+        self, version: int, digest: str, predictor: OnnxPredictor, signature: Signature, *, ignore_unknown: bool = False
+    ) -> None:
         self.version = version
         self.digest = digest
-        self.interface = Interface(predictor.signature, predictor.layout)
+        self.interface = Interface(signature, predictor.layout, ignore_unknown=ignore_unknown)
         self._run = predictor.run
 
     def answer(self, rows: Rows) -> Mapping[str, np.ndarray]:
