@@ -30,6 +30,9 @@ TEXTS = [
     "\\",
     "%",
     "%zz",
+    "\u00b2",
+    "\u0663",
+    "9" * 5000,
 ]
 NUMBERS = [0, -1, 2**31, 2**63, -(2**63) - 1, HUGE]
 BODIES = [
@@ -55,6 +58,10 @@ BODIES = [
     b'{"data": {"dataset": "d\\u0000", "target": "t"}}',
     b'{"columns": [{"name": "\\u0000", "type": "number"}]}',
     b'{"labels": [{"prediction_id": "x:99999999999999999999", "value": 1e308}]}',
+    b'{"labels": [{"prediction_id": "x:\\u00b2", "value": 1}]}',
+    b'{"labels": [{"prediction_id": "x:0", "value": 1, "at": "2026-11-30"}]}',
+    b'{"labels": [{"prediction_id": "x:0", "value": 1, "at": "9999-12-31T23:59:59-14:00"}]}',
+    b'{"version": %b, "limit": %b}' % (b"9" * 5000, b"9" * 5000),
     b'{"x":"' + b"y" * 2_000_000 + b'"}',
 ]
 INPUT = {"name": "distance", "shape": [1], "datatype": "FP64", "data": [1.0]}
@@ -160,6 +167,12 @@ INFER = [
             {"inputs": [INPUT], "id": 1},
             {"inputs": [INPUT], "outputs": [{}]},
             {"inputs": [INPUT], "outputs": [{"name": []}]},
+            *({"inputs": [INPUT], "outputs": [{"name": "label", "parameters": told}]} for told in (1, [1], "x", [])),
+            *(
+                {"inputs": [INPUT], "outputs": [{"name": "label", "parameters": {"binary_data": told}}]}
+                for told in (1, "")
+            ),
+            *({"inputs": [INPUT], "parameters": told} for told in (1, [1], "x", {"binary_data_output": "false"})),
             {"inputs": [INPUT], "id": "x" * 10_000},
             {"inputs": [INPUT], "parameters": {"time": "yesterday"}},
             {"inputs": [INPUT], "parameters": {"time": "9999-12-31T23:59:59-23:59"}},
@@ -181,6 +194,7 @@ SCORING = [
     {"dataframe_split": {}},
     {"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}},
     {"dataframe_split": {"columns": None, "data": None}},
+    *({"dataframe_split": {"columns": told, "data": [[1, 2, 3]]}} for told in (5, True, "abc", {}, [1, [], None])),
     {"dataframe_split": {"columns": ["distance"], "data": [[1, 2, 3]]}},
     {"dataframe_split": {"columns": [[]], "data": [[]]}},
     {"dataframe_records": {}},

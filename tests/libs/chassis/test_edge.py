@@ -1,6 +1,7 @@
 """What surrounds every request: the caller, bounds, headers; and that nothing gets out which should not."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ async def test_json_that_nests_too_deep_is_refused_before_it_is_parsed(on_sqlite
     assert fine.status_code == 200
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     ("body", "deep"),
     [
@@ -107,11 +109,19 @@ async def test_json_that_nests_too_deep_is_refused_before_it_is_parsed(on_sqlite
         (b"[" + b"[],{}," * 50_000 + b"[]]", False),
         (b"]" * 100 + b"[" * 60, False),
         (b"", False),
+        (b"[" * 200 + b'"' + b'\\"' * 2_000_000, True),
+        (b'"' + b'\\"' * 2_000_000 + b"[" * 200, False),
+        (b"]" * 4_000_000, False),
+        (b"[" * 4_000_000, True),
+        (b"[]" * 2_000_000 + b"[" * 65 + b"]" * 65, True),
     ],
 )
 def test_depth_is_counted_without_parsing(body: bytes, deep: bool) -> None:
-    """Width is no depth, and brackets in strings are none."""
+    """Width is no depth, brackets in strings are none, and megabytes of quotes or brackets take no longer than others."""
+    started = time.monotonic()
+
     assert too_deep(body) is deep
+    assert time.monotonic() - started < 5
 
 
 async def test_who_asks_too_often_waits_and_nobody_else_does(on_sqlite: Any, tmp_path: Path) -> None:

@@ -184,7 +184,10 @@ BAD = {
     "too large": (row(distance=1e300), "'distance': element 0 (1e+300) is too large"),
     "no inputs": ({}, "'inputs' must be an array"),
     "an unknown output": ({**row(), "outputs": [{"name": "odds"}]}, "output 'odds' is unknown; the model gives label"),
-    "a time without offset": ({**row(), "parameters": {"time": "2013-01-01T05:00:00"}}, "RFC 3339 with an offset"),
+    "a time without offset": (
+        {**row(), "parameters": {"time": "2013-01-01T05:00:00"}},
+        "no time of RFC 3339",
+    ),
     "an id that is no string": ({**row(), "id": 7}, "id must be a string"),
 }
 
@@ -218,14 +221,14 @@ async def test_nan_in_raw_bytes_is_a_missing_value(served: Alone) -> None:
     assert "column 'x2': element 0 is missing" in answer.json()["error"]
 
 
-async def test_nan_in_json_is_refused_with_advice(served: Alone) -> None:
-    """NaN is no JSON; the answer says what to send instead."""
-    body = json.dumps(matrix([1.0, 2.0, float("nan"), 4.0]))
+async def test_infinity_in_json_is_refused_with_advice(served: Alone) -> None:
+    """No model can use it; the answer says what to send instead."""
+    body = json.dumps(matrix([1.0, 2.0, float("inf"), 4.0]))
 
     answer = await served.http.post("/v2/models/numbers/infer", content=body)
 
     assert answer.status_code == 400
-    assert "a missing number is null" in answer.json()["error"]
+    assert "numbers are finite, a missing one is null" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])

@@ -47,6 +47,6 @@ def _is_invisible(character: str) -> bool:
 def whole_number(text: str) -> int | None:
     """The number from 0 on that `text` writes in ASCII digits; None where it is none, or more than 64 bits hold.
 
-    str.isdigit() takes superscripts, which int() does not, and int() takes every script's digits, but not 5,000 of them.
+    str.isdigit() takes superscripts, which int() does not; int() takes the digits of every script, but not 5,000.
     """
     return int(text) if _WHOLE.fullmatch(text) and int(text) < 2**63 else None

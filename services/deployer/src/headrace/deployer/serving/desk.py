@@ -70,12 +70,14 @@ class Desk:
     journal: Journal
     policy: Policy = "require"
     lost: Lost = field(default_factory=Lost)
+    time_ahead: float = 300.0
+    """Seconds that a request's event time may lie ahead of its arrival."""
 
     def answer(self, request: Request) -> Answer:
         """Everything up to the body; raises BadInput, Unknown, NotLoaded, Failed."""
         prediction_id = new_id()
         slot = _slot(request, prediction_id)
-        ask, outputs, slot, failed = _run(request, slot)
+        ask, outputs, slot, failed = _run(request, slot, time.time() + self.time_ahead)
         seconds = time.perf_counter() - request.started
         about = {"prediction_id": prediction_id, "model_digest": slot.loaded.digest, "route": slot.role}
         body, json_length = protocol.answer(ask, outputs, slot.loaded.interface, slot.head, about)
@@ -126,7 +128,7 @@ class Desk:
             version=slot.loaded.version,
             digest=slot.loaded.digest,
             route=slot.role,
-            time=answer.ask.parameters.get("time", received),
+            time=answer.ask.time or received,
             received_at=received,
             rows=answer.ask.rows.count,
             inputs=answer.ask.rows.columns,
@@ -170,8 +172,8 @@ def _slot(request: Request, prediction_id: str) -> Slot:
     return table.choose(str(parameters.get("routing_key", prediction_id)))
 
 
-def _run(request: Request, slot: Slot) -> tuple[Ask, Mapping[str, np.ndarray], Slot, Sequence[Slot]]:
-    ask = protocol.parse(request.document, slot.loaded.interface, request.raw)
+def _run(request: Request, slot: Slot, latest: float) -> tuple[Ask, Mapping[str, np.ndarray], Slot, Sequence[Slot]]:
+    ask = protocol.parse(request.document, slot.loaded.interface, request.raw, latest=latest)
     try:
         return ask, slot.loaded.answer(ask.rows), slot, ()
     except BadInput:

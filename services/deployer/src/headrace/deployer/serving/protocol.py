@@ -1,5 +1,6 @@
 """The Open Inference Protocol V2 over REST: requests in, answers out, both as JSON or with the binary extension."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from headrace.contracts.times import rfc3339
 from headrace.deployer.serving.interface import Interface, Rows
 from headrace.deployer.serving.tensors import DATATYPES, BadInput, Given, from_json, from_raw, kind, shown, to_raw
 
@@ -29,6 +31,8 @@ class Ask:
     """The outputs wanted; None for all."""
     raw: frozenset[str] = frozenset()
     """The outputs wanted in raw form."""
+    time: datetime | None = None
+    """When what is asked about happened; None for now."""
 
 
 def document_of(body: bytes, header_length: int | None = None) -> dict[str, Any]:
@@ -63,20 +67,24 @@ def parameters_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
         return _NOTHING
     if type(parameters) is not dict:
         raise BadInput(f"parameters must be an object, not {kind(parameters)}")
-    if "time" in parameters:
-        _check_time(parameters["time"])
     if type(parameters.get("routing_key", "")) not in (str, int):
         raise BadInput(f"parameters.routing_key must be a string, not {kind(parameters['routing_key'])}")
     return parameters
 
 
-def parse(document: Mapping[str, Any], interface: Interface, raw: memoryview | None = None) -> Ask:
-    """Check a request against the interface; `raw` is what follows the JSON part, if anything."""
+def parse(
+    document: Mapping[str, Any], interface: Interface, raw: memoryview | None = None, *, latest: float = math.inf
+) -> Ask:
+    """Check a request against the interface; `raw` is what follows the JSON part, if anything.
+
+    An event time behind `latest`, in seconds since 1970, is refused.
+    """
     given = document.get("inputs")
     parameters = parameters_of(document)
     if len(document) == 1 and type(given) is list and len(given) == 1 and (rows := _simplest(given[0], interface)):
         return Ask(rows)
-    ask = Ask(interface.rows(_tensors(given, raw)), _id(document), parameters)
+    moment = moment_of(parameters, latest)
+    ask = Ask(interface.rows(_tensors(given, raw)), _id(document), parameters, time=moment)
     _want(ask, document.get("outputs"), interface)
     return ask
 
@@ -244,10 +252,18 @@ def _with_raw(
     return b"".join((head, *tail)), len(head)
 
 
-def _check_time(text: Any) -> None:
+def moment_of(parameters: Mapping[str, Any], latest: float) -> datetime | None:
+    """The event time that a request names, if any; it may not lie behind `latest`, in seconds since 1970."""
+    if "time" not in parameters:
+        return None
+    told = parameters["time"]
     try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadInput(f"parameters.time must be RFC 3339 with an offset, such as 2013-03-01T06:00:00Z, not {text!r}")
+        moment = rfc3339(told)
+    except ValueError as error:
+        raise BadInput(f"parameters.time {shown(told)} {error}") from None
+    if moment.timestamp() > latest:
+        raise BadInput(
+            f"parameters.time {told} lies ahead of this replica's clock by more than it allows; "
+            "send when the event happened, or nothing for now"
+        )
+    return moment

@@ -61,7 +61,7 @@ class Replica:
             ignore_unknown=settings.unknown_inputs == "ignore",
         )
         self.board = Board(settings.replica, self.loader.load, self._say, cache / "routes")
-        self.desk = Desk(settings.replica, self.journal, settings.log_policy)
+        self.desk = Desk(settings.replica, self.journal, settings.log_policy, time_ahead=settings.time_ahead_s)
         self.refused: Counter[int] = Counter()
         self.connection: Connection | None = None
         self.informed = False

@@ -20,7 +20,5 @@ class InferenceSettings(ServiceSettings):
     log_spool_mb: int = Field(default=1024, ge=8)  # ten minutes of 1,000 one-row predictions a second
     unknown_inputs: Literal["refuse", "ignore"] = "refuse"  # columns that the model's signature does not name
     time_ahead_s: float = Field(default=300.0, ge=0)  # how far a request's event time may lie ahead of its arrival
-    threads: int = Field(
-        default=2, ge=1
-    )  # for large requests, and as many for loading; small ones are answered at once
+    threads: int = Field(default=2, ge=1)  # for large requests, and as many for loading
     objects: ObjectSettings = Field(default_factory=ObjectSettings)

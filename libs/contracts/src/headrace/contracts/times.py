@@ -1,0 +1,22 @@
+"""One reader of times for every door: RFC 3339 and nothing else, so that what is taken here is taken everywhere."""
+
+import re
+from datetime import UTC, datetime
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+EXAMPLE = "2013-03-01T06:00:00Z"
+
+
+def rfc3339(text: object) -> datetime:
+    """A moment in UTC; raises ValueError where `text` is none, has no offset, or leaves the years 1 to 9999 in UTC.
+
+    What is finer than microseconds is cut.
+    """
+    if type(text) is not str or not _RFC3339.fullmatch(text):
+        raise ValueError(f"is no time of RFC 3339, such as {EXAMPLE}")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"is no moment of the calendar ({error}); a time looks like {EXAMPLE}") from None
