@@ -117,7 +117,7 @@ async def test_json_that_nests_too_deep_is_refused_before_it_is_parsed(on_sqlite
     ],
 )
 def test_depth_is_counted_without_parsing(body: bytes, deep: bool) -> None:
-    """Width is no depth, brackets in strings are none, and megabytes of quotes or brackets take no longer than others."""
+    """Width is no depth, brackets in strings are none, and megabytes of quotes or brackets take no time."""
     started = time.monotonic()
 
     assert too_deep(body) is deep
