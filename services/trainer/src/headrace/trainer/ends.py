@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from headrace.bus import Work
 from headrace.contracts import (
     Comparison,
@@ -61,6 +63,13 @@ async def fail(run: Run, kind: Kind, reason: str, work: Work) -> None:
     work.emit(TrainingFailed(run=run.run, model=run.model, kind=kind, reason=reason, dataset=dataset))
 
 
+def abandon(run: Run, reason: str, work: Work) -> None:
+    """The run has failed by a fault of ours; nothing of it is read any more, since that may be what fails."""
+    run.outcome, run.ended_at = Failure(because="code", reason=reason).model_dump(mode="json"), work.now
+    change(work.session, run, State.FAILED, work.now, reason)
+    work.emit(TrainingFailed(run=run.run, model=run.model, kind="code", reason=reason))
+
+
 async def dataset_ref(run: Run, work: Work) -> DatasetRef:
     """The dataset version that a run takes."""
     version = await work.session.get_one(DatasetVersion, (run.dataset, run.dataset_version))
@@ -90,6 +99,14 @@ def fail_evaluation(row: Evaluation, reason: str, work: Work) -> None:
     candidate = EvaluationRequested.model_validate(row.request).candidate.version
     _end(row, State.FAILED, {"reason": reason}, work)
     work.emit(EvaluationFailed(evaluation=row.evaluation, model=row.model, candidate=candidate, reason=reason))
+
+
+def abandon_evaluation(row: Evaluation, reason: str, work: Work) -> None:
+    """The evaluation has failed by a fault of ours; it is told as far as it can be read."""
+    try:
+        fail_evaluation(row, reason, work)
+    except ValidationError:
+        _end(row, State.FAILED, {"reason": reason}, work)
 
 
 def _end(row: Evaluation, state: State, outcome: dict[str, Any], work: Work) -> None:
