@@ -150,7 +150,8 @@ class Dispatcher:
             if report is not None:
                 await _hear(run, report, work)
             if _is_late(run, runtime) and run.state == State.RUNNING:
-                await ends.fail(run, "timeout", f"not done by {run.due_at}; training.timeout gives more time", work)
+                reason = f"not done by {run.due_at}; training.timeout gives more time"
+                await ends.fail(run, Failure(because="timeout", reason=reason), work)
 
     async def _settle_evaluation(self, runtime: Runtime, seen: Evaluation, report: Report | Lost | None) -> None:
         async with work_for(runtime, seen) as work:
@@ -291,7 +292,7 @@ async def _hear_failure(run: Run, failure: Failure, work: Work) -> None:
         work.session.add(run)
         return
     tries = f" ({run.attempt} attempts)" if failure.because == "lost" else ""
-    await ends.fail(run, failure.because, failure.reason + tries, work)
+    await ends.fail(run, failure.model_copy(update={"reason": failure.reason + tries}), work)
 
 
 def _conclude(row: Evaluation, report: Report | Lost, work: Work) -> None:

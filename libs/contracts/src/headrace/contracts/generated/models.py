@@ -366,13 +366,13 @@ class Holdout(Model):
     """
     First time of the held-out rows, ISO 8601; rows at or after it are held out.
     """
-    seed: Annotated[int | None, Field(ge=0)] = None
-    """
-    Seed of the random choice.
-    """
     rows: Annotated[int, Field(ge=0)]
     """
     Rows held out.
+    """
+    columns: list[str] | None = None
+    """
+    Where rows were chosen at random: the columns by whose content it was decided, so that a row is held out whenever it comes again.
     """
 
 
@@ -1012,7 +1012,7 @@ class EvaluationCompleted(Event):
     """
     rows: Annotated[int, Field(ge=0)]
     """
-    Rows they were judged on.
+    Held-out rows that the candidate was judged on.
     """
     metrics: EvaluationMetrics
     """
@@ -1029,6 +1029,10 @@ class EvaluationCompleted(Event):
     incomparable: str | None = None
     """
     Why candidate and champion could not be compared, and what to do; absent where they were, or where there was no champion.
+    """
+    compared_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Of them, the rows that neither version has learned from, known by their content: what comparisons are of.
     """
 
 
@@ -1788,6 +1792,10 @@ class TrainingFailed(Event):
     """
     What it was learning from.
     """
+    warnings: list[str] | None = None
+    """
+    Warnings of the library on the way.
+    """
 
 
 class TrainingProgressed(Event):
@@ -1852,13 +1860,17 @@ class TrainingQueued(Event):
     """
     Why it was asked for.
     """
-    waits_for: Literal["capacity", "data"]
+    waits_for: Literal["capacity", "data", "resources"]
     """
-    What it waits for.
+    What it waits for: a free place, data that have not come yet, or a node with the processors that it asks for.
     """
     requested_by: str
     """
     Who asked.
+    """
+    detail: str | None = None
+    """
+    In words, where it waits for resources: what it asks for and what there is.
     """
 
 
@@ -2465,6 +2477,25 @@ class Artifact(Model):
     """
 
 
+class LearnedRows(Model):
+    """
+    The rows that a model was fitted on, known by their content.
+    """
+
+    object: ObjectRef
+    """
+    Sorted 64-bit identities, eight bytes each, the least significant byte first.
+    """
+    columns: list[str]
+    """
+    The columns whose content makes a row's identity: features and target.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows that the model was fitted on.
+    """
+
+
 class ModelVersion(Model):
     """
     One version of a model and where it lies.
@@ -2701,7 +2732,7 @@ class TrainingCompleted(Event):
     """
     reference: ObjectRef
     """
-    Parquet sample of the training features, the target and `prediction`: what drift is measured against.
+    Parquet sample of features, context columns, target and `prediction`: what drift is measured against. `prediction` is missing for rows that the model has learned from.
     """
     features: list[Column]
     """
@@ -2730,6 +2761,18 @@ class TrainingCompleted(Event):
     requested_by: str
     """
     Who asked.
+    """
+    unlabelled_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows that were left out because they have no target.
+    """
+    learned: LearnedRows | None = None
+    """
+    Which rows it was fitted on: an honest comparison leaves them out.
+    """
+    warnings: list[str] | None = None
+    """
+    What the author should look at: warnings of the library, rows that were left out, features that were left out or decide the target alone.
     """
 
 
