@@ -109,6 +109,10 @@ FIELDS: Mapping[str, Loosens] = {
     "monitoring.drift.share": _raised,
     "monitoring.drift.method": _yardstick,
     "monitoring.drift.threshold": _yardstick,  # of p-values the lower limit is the looser one, of distances the higher
+    "monitoring.drift.numeric.method": _yardstick,
+    "monitoring.drift.numeric.limit": _yardstick,
+    "monitoring.drift.categorical.method": _yardstick,
+    "monitoring.drift.categorical.limit": _yardstick,
     "monitoring.performance.metric": _replaced,
     "monitoring.performance.drop": _raised,
     "monitoring.fairness.measure": _replaced,
@@ -116,6 +120,7 @@ FIELDS: Mapping[str, Loosens] = {
     "monitoring.freshness": _lengthened,
     "monitoring.truth.matures_after": _lengthened,
     "retraining.on": _free,
+    "retraining.every": _free,
     "retraining.cooldown": _free,
 }
 GATE_LIMITS: Mapping[str, Loosens] = {"at_least": _lowered, "by": _lowered, "at_most": _raised}
@@ -125,7 +130,9 @@ def implies(gate: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether whatever meets `gate` meets `other` too: the same condition, with a limit that is no weaker."""
     names = gate.keys() | other.keys()
     same = all(gate.get(name) == other.get(name) for name in names if name not in GATE_LIMITS)
-    return same and not any(_limit_loosens(name, other.get(name), gate.get(name)) for name in names & GATE_LIMITS.keys())
+    return same and not any(
+        _limit_loosens(name, other.get(name), gate.get(name)) for name in names & GATE_LIMITS.keys()
+    )
 
 
 def _limit_loosens(name: str, old: float | None, new: float | None) -> bool:

@@ -48,6 +48,10 @@ class RevisionRow(SQLModel, table=True):
     by: str
     at: datetime = Field(sa_type=UtcTime)
 
+    def parsed(self) -> Declaration:
+        """The declaration as a typed value."""
+        return Declaration.model_validate(self.declaration)
+
 
 class VersionRow(SQLModel, table=True):
     """One version of a model, with everything that is known of how it was made and judged."""
@@ -88,7 +92,14 @@ class VersionRow(SQLModel, table=True):
 
     def as_version(self) -> ModelVersion:
         """As events name it."""
-        return ModelVersion(version=self.version, digest=self.digest, artifact=self.artifact)
+        trained = self.training
+        return ModelVersion(
+            version=self.version,
+            digest=self.digest,
+            artifact=trained.artifact,
+            dataset=trained.dataset,
+            holdout=trained.holdout,
+        )
 
 
 class ChangeRow(SQLModel, table=True):
@@ -220,11 +231,20 @@ class Registry:
         query = select(DatasetRow).where(DatasetRow.dataset == dataset, col(DatasetRow.version) <= until)
         return list((await self.session.exec(query.order_by(col(DatasetRow.version).desc()))).all())
 
-    async def changes(self, model: str | None = None, state: str | None = None) -> list[ChangeRow]:
-        """Changes that were proposed, newest first."""
+    async def changes(
+        self,
+        model: str | None = None,
+        state: str | None = None,
+        after: ChangeRow | None = None,
+        limit: int | None = None,
+    ) -> list[ChangeRow]:
+        """Changes that were proposed, newest first; those that come `after` one, at most `limit`."""
         query = select(ChangeRow) if model is None else select(ChangeRow).where(ChangeRow.model == model)
         query = query if state is None else query.where(ChangeRow.state == state)
-        ordered = query.order_by(col(ChangeRow.at).desc(), col(ChangeRow.id))
+        if after is not None:
+            same = (col(ChangeRow.at) == after.at) & (col(ChangeRow.id) > after.id)
+            query = query.where((col(ChangeRow.at) < after.at) | same)
+        ordered = query.order_by(col(ChangeRow.at).desc(), col(ChangeRow.id)).limit(limit)
         return list((await self.session.exec(ordered)).all())
 
     async def change(self, change: str) -> ChangeRow | None:
