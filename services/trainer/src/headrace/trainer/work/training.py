@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from headrace.contracts import Holdout
+from headrace.contracts import ANSWER_COLUMN, Holdout
 from headrace.frameworks import FRAMEWORKS, About, Fitted, OnnxPredictor, Recipe, Saved, load_onnx
 from headrace.frameworks.metrics import measured
 from headrace.objects import SyncObjectStore
@@ -85,7 +85,7 @@ def reference_of(job: TrainJob, graph: OnnxPredictor, learned: pd.DataFrame, hel
     answer = np.full(len(sample), np.nan)
     answer[: len(asked)] = score_of(graph, asked)
     names = [column.name for column in (*job.features, *job.context)]
-    kept = sample[names].assign(prediction=answer).assign(**{job.target: sample[job.target]})
+    kept = sample[names].assign(**{ANSWER_COLUMN: answer}).assign(**{job.target: sample[job.target]})
     buffer = io.BytesIO()
     kept.to_parquet(buffer, index=False)
     return buffer.getvalue()
