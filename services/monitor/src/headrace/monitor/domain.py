@@ -186,7 +186,9 @@ def _fairness(figures: Figures) -> Iterator[Finding]:
             )
             seen = f"{each.measure} over {each.column} is {each.value:.3f} (limit {each.limit:g})"
             message = f"{seen}; {each.group} fares worst"
-            yield Finding("fairness", f"fairness/{each.column}", frozenset({str(each.group)}), "warning", event, message)
+            yield Finding(
+                "fairness", f"fairness/{each.column}", frozenset({str(each.group)}), "warning", event, message
+            )
 
 
 def alert_of(finding: Finding, figures: Figures) -> AlertRaised:

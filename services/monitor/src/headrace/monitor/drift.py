@@ -88,6 +88,9 @@ def declared(policy: DriftPolicy, kind: Kind) -> tuple[str | None, float | None]
 
     Each detector has its own limit: a p-value and a distance cannot share one.
     """
+    own = policy.numeric if kind == "numeric" else policy.categorical
+    if own is not None:
+        return own.method, own.limit
     return policy.method, policy.threshold if policy.method else None
 
 
@@ -130,7 +133,7 @@ def _numbers(reference: pd.Series, current: pd.Series) -> tuple[Floats, Floats]:
 def _finite(column: pd.Series) -> Floats:
     """JSON's values as numbers: a column of gaps and whole numbers is numeric all the same."""
     typed = column if pd.api.types.is_numeric_dtype(column) else pd.to_numeric(column, errors="coerce")
-    values = np.asarray(typed.to_numpy(dtype=np.float64, na_value=np.nan))
+    values: Floats = typed.to_numpy(dtype=np.float64, na_value=np.nan)
     return values[np.isfinite(values)]
 
 

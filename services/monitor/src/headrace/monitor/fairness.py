@@ -24,9 +24,7 @@ class Fairness:
     not_judged: list[NotJudged]
 
 
-def fairness_of(
-    positive: pd.Series, groups: Mapping[str, pd.Series], policy: FairnessPolicy, minimum: int
-) -> Fairness:
+def fairness_of(positive: pd.Series, groups: Mapping[str, pd.Series], policy: FairnessPolicy, minimum: int) -> Fairness:
     """One result per group column that has two groups of at least `minimum` rows.
 
     `positive` is 1 where the model answered with the positive label and 0 where not, in [rows]; `groups` has the

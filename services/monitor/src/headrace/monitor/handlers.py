@@ -21,6 +21,7 @@ from headrace.monitor import gauges
 from headrace.monitor.domain import EARLIEST, event_time
 from headrace.monitor.sample import packed, uneven
 from headrace.monitor.tables import DeclaredRow, Records, TrainedRow, WindowRow
+from headrace.monitor.timers import keep_schedule
 from headrace.monitor.truth import Known, Scale, Sorted, listing, place_of, sort_truths
 
 SHADOW = "shadow"
@@ -35,6 +36,7 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
     row = row or DeclaredRow(model=event.name, revision=0, declaration={})
     row.revision, row.declaration = event.revision, declaration
     work.session.add(row)
+    await keep_schedule(work, event.name, event.declaration)
 
 
 async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
@@ -62,7 +64,9 @@ async def keep_truths(event: TruthReported, work: Work) -> Sorted:
     row = await records.declared(event.model, lock=True)
     found = sort_truths(event.labels, await _known(records, row, event))
     if found.bad:
-        raise Refused(f"{len(found.bad):,} of {len(event.labels):,} truths are none; nothing was kept: {listing(found.bad)}")
+        raise Refused(
+            f"{len(found.bad):,} of {len(event.labels):,} truths are none; nothing was kept: {listing(found.bad)}"
+        )
     rows = [
         {"model": event.model, "prediction_id": prediction, "row": at, "value": value, "reported_at": work.now}
         for (prediction, at), value in found.kept.items()
@@ -94,7 +98,9 @@ def _ids(event: TruthReported) -> set[str]:
 
 def _refusal(found: Sorted, cause: Envelope, model: str) -> RequestRefused:
     count = len(found.unknown)
-    reason = f"{count:,} truths belong to no answer of {model}, and were not kept: {listing(found.unknown)}; the others were"
+    reason = (
+        f"{count:,} truths belong to no answer of {model}, and were not kept: {listing(found.unknown)}; the others were"
+    )
     return RequestRefused(
         about=cause.subject,
         request_id=cause.id,

@@ -37,7 +37,7 @@ def wilson(rates: Rates, confidence: float) -> tuple[Floats, Floats]:
     p, n = rates.values, rates.rows
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return np.clip(middle - half, 0, p), np.clip(middle + half, p, 1)  # whatever the last digit: p lies inside
 
 
 def greatest_difference(rates: Rates, confidence: float) -> Interval:
@@ -52,7 +52,7 @@ def greatest_difference(rates: Rates, confidence: float) -> Interval:
     gap = p[:, None] - p[None, :]
     below = gap - np.hypot((p - low)[:, None], (high - p)[None, :])
     above = gap + np.hypot((high - p)[:, None], (p - low)[None, :])
-    return Interval(float(gap.max()), max(0.0, _others(below).max()), min(1.0, _others(above).max()))
+    return _interval(gap.max(), _others(below).max(), _others(above).max())
 
 
 def smallest_ratio(rates: Rates, confidence: float) -> Interval:
@@ -68,7 +68,12 @@ def smallest_ratio(rates: Rates, confidence: float) -> Interval:
     product = p[:, None] * p[None, :]
     below = _ratio_limit(product, (low * (2 * p - low))[:, None], (high * (2 * p - high))[None, :], -1.0)
     above = _ratio_limit(product, (high * (2 * p - high))[:, None], (low * (2 * p - low))[None, :], 1.0)
-    return Interval(float(p.min() / p.max()), max(0.0, _others(below).min()), min(1.0, _others(above).min()))
+    return _interval(p.min() / p.max(), _others(below).min(), _others(above).min())
+
+
+def _interval(value: float, low: float, high: float) -> Interval:
+    """Differences and ratios lie between 0 and 1."""
+    return Interval(float(value), max(0.0, float(low)), min(1.0, float(high)))
 
 
 def _ratio_limit(product: Floats, above: Floats, below: Floats, sign: float) -> Floats:

@@ -93,7 +93,8 @@ def _fairness(sample: Sample, declared: Declaration) -> Fairness:
 def _group(sample: Sample, name: str) -> pd.Series | None:
     """A group column among what was asked with: the features first, then the context."""
     frame = sample.inputs if name in sample.inputs else sample.context
-    return frame[name] if name in frame else None
+    found: pd.Series | None = frame.get(name)
+    return found
 
 
 def _never_sent(columns: Sequence[str], minimum: int) -> list[NotJudged]:

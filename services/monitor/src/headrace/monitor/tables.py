@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Index, LargeBinary, func, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import defer
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -220,10 +221,8 @@ class Records:
         found: dict[str, list[Answer]] = defaultdict(list)
         for some in _chunks(predictions):
             query = select(LoggedRow).where(col(LoggedRow.prediction_id).in_(some), LoggedRow.route != "shadow")
-            columns = (LoggedRow.prediction_id, LoggedRow.model, LoggedRow.digest, LoggedRow.first_row)
-            found_rows = query.with_only_columns(*columns, LoggedRow.rows, LoggedRow.time)
-            for prediction, *answer in (await self.session.exec(found_rows)).all():
-                found[prediction].append(Answer(*answer))
+            for row in (await self.session.exec(query.options(defer(LoggedRow.data)))).all():  # type: ignore[arg-type]
+                found[row.prediction_id].append(Answer(row.model, row.digest, row.first_row, row.rows, row.time))
         return found
 
     async def trained(self, model: str) -> Sequence[TrainedRow]:
@@ -257,11 +256,28 @@ class Records:
         """The schedules whose time has come."""
         return (await self.session.exec(select(ScheduleRow).where(col(ScheduleRow.due) <= now))).all()
 
+    async def speaking(self) -> Sequence[DeclaredRow]:
+        """The declared models that were asked, and are not known to be silent."""
+        query = select(DeclaredRow).where(col(DeclaredRow.arrived).is_not(None), DeclaredRow.revision > 0)
+        return (await self.session.exec(query.where(col(DeclaredRow.silent_since).is_(None)))).all()
+
+    async def judged_models(self) -> Sequence[str]:
+        """The models of which a window was judged."""
+        return (
+            await self.session.exec(select(DeclaredRow.model).where(col(DeclaredRow.judged_until).is_not(None)))
+        ).all()
+
+    async def last_asked(self, model: str) -> datetime | None:
+        """When training was asked for last, whatever the cause."""
+        return (await self.session.exec(select(func.max(AskedRow.at)).where(AskedRow.model == model))).one()
+
     async def add_logged(self, rows: Sequence[dict[str, Any]]) -> set[tuple[str, int, str]]:
         """Insert answers; one that is there already stays as it is. Returns the keys of those that are new."""
         added: set[tuple[str, int, str]] = set()
         for some in _chunks(rows):
-            statement = self._insert(LoggedRow).values(list(some)).on_conflict_do_nothing(index_elements=_keys(LoggedRow))
+            statement = (
+                self._insert(LoggedRow).values(list(some)).on_conflict_do_nothing(index_elements=_keys(LoggedRow))
+            )
             keys = (LoggedRow.prediction_id, LoggedRow.first_row, LoggedRow.route)
             added.update(tuple(row) for row in (await self.session.exec(statement.returning(*keys))).all())
         return added

@@ -12,21 +12,23 @@ import structlog
 from headrace.bus import Work
 from headrace.bus.policy import Patience
 from headrace.chassis import Runtime
-from headrace.contracts import Declaration, TrainingCompleted, Window
+from headrace.contracts import TrainingCompleted, Window
 from headrace.monitor import gauges
+from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import Figures, matured, window_of
+from headrace.monitor.facts import Judged, Seen, say
 from headrace.monitor.judging import Measured, measure
 from headrace.monitor.references import References
 from headrace.monitor.sample import Sample, sample_of
-from headrace.monitor.saying import Judged, Seen, say
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.tables import DeclaredRow, LoggedRow, Records, TrainedRow, WindowRow
+from headrace.monitor.tables import DeclaredRow, LoggedRow, Records, WindowRow
 from headrace.monitor.truth import Scale
 
 log = structlog.get_logger()
 
 ACTOR = "service:monitor"
 PATIENCE = Patience(attempts=6, longest=timedelta(minutes=10))  # a window of some million rows takes minutes
+AT_ONCE = 2  # windows; each has its rows in memory
 BARE = Scale(labels=(0, 1), positive=1)  # of a version of which nothing is known
 
 
@@ -50,13 +52,15 @@ class Watch:
     def __init__(self, settings: MonitorSettings, references: References) -> None:
         self._settings = settings
         self._references = references
-        self._parsed: dict[str, tuple[int, Declaration]] = {}
+        self._declarations = Declarations()
 
     async def due(self, runtime: Runtime) -> Mapping[str, Due]:
         """The windows that can be judged now, the oldest of each model."""
         async with runtime.session() as session:
             rows = await Records(session).asked()
-        found = [Due(row.model, row.windows + 1, row.revision) for row, oldest in rows if self._is_due(runtime, row, oldest)]
+        found = [
+            Due(row.model, row.windows + 1, row.revision) for row, oldest in rows if self._is_due(runtime, row, oldest)
+        ]
         return {each.key: each for each in found}
 
     async def judge(self, runtime: Runtime, due: Due) -> bool:
@@ -66,7 +70,7 @@ class Watch:
             oldest = await Records(session).oldest(due.model, row.judged_until) if row else None
         if row is None or row.windows >= due.number or oldest is None:
             return False
-        start, end = window_of(self._declared(row).monitoring.every, oldest)
+        start, end = window_of(self._declarations.of(row).monitoring.every, oldest)
         await self._judge(runtime, row, Window(number=due.number, start=start, end=end))
         return True
 
@@ -83,28 +87,21 @@ class Watch:
             return
         row.windows, row.judged_until = due.number, end
         work.session.add(row)
-        times = {"start": start, "end": end, "judged_at": work.now}
-        work.session.add(WindowRow(model=row.model, number=due.number, failed=reason, **times))
+        work.session.add(
+            WindowRow(model=row.model, number=due.number, start=start, end=end, judged_at=work.now, failed=reason)
+        )
 
     def _is_due(self, runtime: Runtime, row: DeclaredRow, oldest: datetime | None) -> bool:
         """Also where it cannot be told: what is wrong is found out when the window is judged, apart from the others."""
         if oldest is None or row.clock is None:
             return False
         try:
-            declared = self._declared(row)
+            declared = self._declarations.of(row)
             _, end = window_of(declared.monitoring.every, oldest)
             return matured(end, declared, row.clock.now(runtime.clock()))
         except Exception as error:
             log.debug("window_cannot_be_told", model=row.model, error=str(error))
             return True
-
-    def _declared(self, row: DeclaredRow) -> Declaration:
-        """The parsed declaration; parsing is most of the work of a look."""
-        revision, declared = self._parsed.get(row.model, (0, None))
-        if declared is None or revision != row.revision:
-            declared = row.parsed()
-            self._parsed[row.model] = (row.revision, declared)
-        return declared
 
     async def _judge(self, runtime: Runtime, row: DeclaredRow, window: Window) -> None:
         moment = runtime.clock()
@@ -120,7 +117,7 @@ class Watch:
         ]
         seen = Seen(moment, sum(each.rows for each in logged), truths)
         async with runtime.work(ACTOR) as work:
-            await say(work, Judged(row.model, self._declared(row), window, found, seen))
+            await say(work, Judged(row.model, self._declarations.of(row), window, found, seen))
         for figures in found:
             gauges.show(figures)
 
@@ -133,7 +130,7 @@ class Watch:
         truths: Mapping[tuple[str, int], Any],
         trained: TrainingCompleted | None,
     ) -> Figures:
-        declared = self._declared(row)
+        declared = self._declarations.of(row)
         reference = await self._references.get(trained.reference) if trained else None
 
         def measured() -> tuple[Sample, Measured]:

@@ -89,9 +89,7 @@ async def _keep(work: Work, records: Records, row: DeclaredRow, judgement: Judge
         work.session.add(JudgementRow(model=row.model, number=window.number, version=figures.version, figures=said))
 
 
-async def _say_findings(
-    work: Work, records: Records, figures: Figures, declared: Declaration
-) -> Sequence[Finding]:
+async def _say_findings(work: Work, records: Records, figures: Figures, declared: Declaration) -> Sequence[Finding]:
     """Say each finding; the alert only where it is new, or has grown since it was told."""
     found = findings(figures, declared)
     told = await records.findings(figures.model, figures.version)
