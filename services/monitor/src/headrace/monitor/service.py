@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from headrace.chassis import Service, every
 from headrace.contracts import ModelDeclared, TrainingCompleted, TruthReported
@@ -14,14 +15,14 @@ from headrace.monitor.handlers import (
 )
 from headrace.monitor.references import References
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.watch import AT_ONCE, PATIENCE, Watch
+from headrace.monitor.watch import AT_ONCE, LONGEST, Watch
 from headrace.objects import StoreAway, object_store
 
 
 def build(settings: MonitorSettings) -> Service:
     """Wire the monitor: what it hears, what it watches, what it shows."""
     watch, silence = Watch(settings, References(object_store(settings.objects))), timers.Silence()
-    windows = {"give_up": watch.give_up, "patience": PATIENCE, "at_once": AT_ONCE, "outages": (StoreAway,)}
+    windows: dict[str, Any] = {"give_up": watch.give_up, "at_once": AT_ONCE, "outages": (StoreAway,)}
     forget = partial(timers.forget, settings=settings)
     return Service(
         name="monitor",
@@ -34,7 +35,7 @@ def build(settings: MonitorSettings) -> Service:
         taps={"PREDICTIONS": partial(on_predictions, ahead=settings.monitor_ahead)},
         routes=[api.router],
         background=[
-            every(settings.monitor_look_every, watch.due, watch.judge, name="windows", **windows),
+            every(settings.monitor_look_every, watch.due, watch.judge, name="windows", longest=LONGEST, **windows),
             every(settings.monitor_look_every, silence.due, silence.tell, name="silence"),
             every(settings.monitor_look_every, timers.schedules_due, timers.ask_by_schedule, name="schedules"),
             every(timers.EVERY, timers.judged_models, forget, name="forget", for_ever=True, wait_first=True),

@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 
 from headrace.bus import Work
-from headrace.bus.policy import Patience
 from headrace.chassis import Runtime
 from headrace.contracts import TrainingCompleted, Window
 from headrace.monitor import gauges
@@ -27,7 +26,7 @@ from headrace.monitor.truth import Scale
 log = structlog.get_logger()
 
 ACTOR = "service:monitor"
-PATIENCE = Patience(attempts=6, longest=timedelta(minutes=10))  # a window of some million rows takes minutes
+LONGEST = timedelta(minutes=30)  # of a window of some million rows; its thread cannot be cut off
 AT_ONCE = 2  # windows; each has its rows in memory
 BARE = Scale(labels=(0, 1), positive=1)  # of a version of which nothing is known
 
