@@ -31,6 +31,7 @@ check: setup ## style, types, import rules, generated files, the lock
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy libs/*/src services/*/src
 	$(PY) -m headrace.contracts.generate --check
+	$(PY) -m headrace.frameworks.generate --check 2> >(grep -v onnxruntime >&2)
 	$(UV) lock --check
 	$(PY) -m pytest tests/architecture tests/contracts $(PYTEST_ARGS)
 	@UV=$(UV) $(PY) infra/audit.py
@@ -60,8 +61,9 @@ demo: setup ## the main job: from a CSV to a served, watched and audited model
 bench: setup ## our figures beside those of the peers (BENCH=name for one, PEERS=0 for ours alone)
 	PEERS=$(or $(PEERS),1) $(PY) tests/benchmarks/run.py $(BENCH)
 
-schemas: setup ## write again all that is generated from schemas/
+schemas: setup ## write again all that is generated from schemas/, and the catalogue of estimators
 	$(PY) -m headrace.contracts.generate
+	$(PY) -m headrace.frameworks.generate 2> >(grep -v onnxruntime >&2)
 
 minio: setup ## build the real MinIO server from its source, once (needs Go)
 	$(PY) -m headrace.local.minio

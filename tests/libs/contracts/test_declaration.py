@@ -1,16 +1,15 @@
 """Declarations from people: every wrong place is named, with what would be right."""
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
-from headrace.contracts import ContractError, parse_declaration
-from headrace.contracts.declaration import load_yaml
+from headrace.contracts import ContractError, load_yaml, parse_declaration
 from headrace.contracts.metrics import METRICS, USUAL
 from headrace.testkit.builders import a_declaration
-
-LEAST: dict[str, Any] = {"name": "churn", "data": {"dataset": "customers", "target": "left"}}
+from headrace.testkit.declarations import LEAST, Bad, bad_documents
 
 
 def declared(**parts: Any) -> Any:
@@ -65,37 +64,11 @@ def test_metrics_that_gates_and_monitoring_need_are_computed_too() -> None:
     assert declaration.evaluation.metrics == ["roc_auc", "brier", "log_loss"]
 
 
-@pytest.mark.parametrize(
-    ("parts", "says"),
-    [
-        ({"trainig": {}}, r"trainig: unknown field; did you mean 'training'\?"),
-        ({"training": {"estimater": "x"}}, r"training\.estimater: unknown field; did you mean 'estimator'\?"),
-        ({"zzz": 1}, "zzz: unknown field; known here are .*monitoring"),
-        (
-            {"evaluation": {"gates": [{"metric": "roc_auc", "at_leest": 1}]}},
-            r"evaluation\.gates\[0\]\.at_leest: unknown field; did you mean 'at_least'\?",
-        ),
-        ({"evaluation": {"metrics": ["auc"]}}, r"evaluation\.metrics.*roc_auc"),
-        ({"evaluation": {"metrics": ["rmse"]}}, r"rmse is no metric of classification; known are roc_auc"),
-        (
-            {"monitoring": {"performance": {"metric": "mae", "drop": 0.1}}},
-            r"monitoring\.performance\.metric: mae is no metric of classification",
-        ),
-        ({"evaluation": {"gates": [{"metric": "roc_auc"}]}}, r"gates\[0\]: exactly one of at_least, at_most and beats"),
-        (
-            {"evaluation": {"gates": [{"metric": "roc_auc", "at_least": 0.5, "beats": "champion"}]}},
-            "exactly one of at_least, at_most and beats",
-        ),
-        ({"serving": {"steps": [50, 10, 100]}}, r"serving\.steps: rising percents that end with 100"),
-        ({"serving": {"steps": [10, 50]}}, r"serving\.steps: rising percents that end with 100"),
-        ({"name": "Flights Delay"}, "name: "),
-        ({"data": {"dataset": "customers"}}, r"data\.target"),
-    ],
-)
-def test_a_wrong_declaration_is_refused_with_the_place_and_what_would_be_right(parts: Any, says: str) -> None:
+@pytest.mark.parametrize(("bad", "document"), bad_documents(), ids=lambda each: getattr(each, "name", ""))
+def test_a_wrong_declaration_is_refused_with_the_place_and_what_would_be_right(bad: Bad, document: Any) -> None:
     """The person who wrote it knows what to change."""
-    with pytest.raises(ContractError, match=says):
-        declared(**parts)
+    with pytest.raises(ContractError, match=re.escape(bad.says)):
+        parse_declaration(document)
 
 
 def test_every_wrong_place_is_named_at_once() -> None:

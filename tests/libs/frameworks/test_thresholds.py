@@ -106,3 +106,24 @@ def test_a_tie_of_a_forest_is_a_tie_in_its_graph(trees: int, tmp_path: Path) -> 
     graph = load_onnx(tmp_path).predict({"x": asked})
     assert (graph["probability"][tied] == 0.5).all()
     assert graph["label"].tolist() == (sure > 0.5 + 1e-9).astype(int).tolist()
+
+
+def test_lightgbm_may_split_around_zero(tmp_path: Path) -> None:
+    """Its threshold is then 1e-35, which no data hold: beside it the two need not agree."""
+    chance = np.random.default_rng(0)
+    wind = chance.normal(size=120)
+    frame = pd.DataFrame({"wind": wind, "late": (wind + chance.normal(size=120) * 0.5 > 0).astype(int)})
+    columns = [Column(name="wind", type="number", nullable=False)]
+    recipe = Recipe("lightgbm.LGBMClassifier", {"min_child_samples": 5}, 0, columns, "late")
+
+    fitted = FRAMEWORKS["lightgbm"].fit(frame, recipe, lambda step, of: None)
+    zeros = [t for t in _thresholds(fitted) if 0 < abs(t) < 1e-34]
+    saved = FRAMEWORKS["lightgbm"].save(fitted, tmp_path, About(run="r", created=datetime(2026, 1, 1, tzinfo=UTC)))
+
+    assert zeros, "the data must make LightGBM split around zero"
+    assert saved.largest_difference < 1e-5
+
+
+def _thresholds(fitted: Fitted) -> list[float]:
+    lines = [each for each in fitted.estimator.booster_.model_to_string().splitlines() if each.startswith("threshold=")]
+    return [float(value) for line in lines for value in line.partition("=")[2].split()]

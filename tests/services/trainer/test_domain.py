@@ -138,11 +138,13 @@ def test_all_columns_are_features_but_those_that_cannot_be() -> None:
 
 def test_the_request_goes_before_the_declaration() -> None:
     """Parameters are merged, the seed is replaced, the estimator is the framework's own where none is named."""
-    planned = resolved(declared(training={"params": {"a": 1, "b": 1}, "seed": 3}), params={"b": 2}, seed=9)
+    params = {"max_iter": 1, "max_bins": 8}
+    planned = resolved(declared(training={"params": params, "seed": 3}), params={"max_iter": 2}, seed=9)
 
-    assert (planned.params, planned.seed) == ({"a": 1, "b": 2}, 9)
+    assert (planned.params, planned.seed) == ({"max_iter": 2, "max_bins": 8}, 9)
     assert resolved(declared(training={"seed": 3})).seed == 3
-    assert resolved(declared(training={"estimator": "a.B"})).estimator == "a.B"
+    named = "sklearn.ensemble.RandomForestClassifier"
+    assert resolved(declared(training={"estimator": named})).estimator == named
     unfilled = Declaration(name="delay", data=declared().data)
     assert resolved(unfilled).estimator == "the.Default"
 
@@ -165,19 +167,18 @@ def test_metrics_are_the_declared_and_those_of_the_gates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "extra", "reason"),
+    ("data", "reason"),
     [
-        ({"target": "delay"}, {}, "target 'delay' is no column of dataset 'flights': at, seen_at, wind"),
-        ({"target": "late", "time": "when"}, {}, "time column 'when' is no column"),
-        ({"target": "late", "features": ["wind", "rain"]}, {}, "features rain are no columns"),
-        ({"target": "late", "ignore": ["wind", "carrier"], "time": "at"}, {}, "no column left to learn from"),
-        ({"target": "late"}, {"evaluation": {"holdout": {"by": "time"}}}, "names no data.time column"),
+        ({"target": "delay"}, "target 'delay' is no column of dataset 'flights': at, seen_at, wind"),
+        ({"target": "late", "time": "when"}, "time column 'when' is no column"),
+        ({"target": "late", "features": ["wind", "rain"]}, "features rain are no columns"),
+        ({"target": "late", "ignore": ["wind", "carrier"], "time": "at"}, "no column left to learn from"),
     ],
 )
-def test_what_does_not_fit_is_said_in_words(data: dict[str, Any], extra: dict[str, Any], reason: str) -> None:
+def test_what_does_not_fit_is_said_in_words(data: dict[str, Any], reason: str) -> None:
     """The author reads what is wrong and what there is."""
     with pytest.raises(Unplannable, match=reason):
-        resolved(declared(data={"dataset": "flights", **data}, **extra))
+        resolved(declared(data={"dataset": "flights", **data}))
 
 
 def test_only_the_last_states_have_ended() -> None:

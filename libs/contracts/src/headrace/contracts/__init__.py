@@ -1,8 +1,10 @@
 """The wire: models generated from schemas/, the envelope, encode and decode."""
 
 from headrace.contracts.base import Event, Model
-from headrace.contracts.declaration import load_yaml, parse_declaration
+from headrace.contracts.columns import KnownDataset
+from headrace.contracts.declaration import Examined, examine, parse_declaration
 from headrace.contracts.detectors import DETECTORS, DetectorInfo, detector_problem
+from headrace.contracts.documents import load_yaml, with_lines
 from headrace.contracts.envelope import (
     CONTENT_TYPE,
     Envelope,
@@ -14,19 +16,10 @@ from headrace.contracts.envelope import (
     subject_of,
     wrap,
 )
-from headrace.contracts.errors import ContractError
+from headrace.contracts.errors import ContractError, Problem
 from headrace.contracts.generated.models import *  # noqa: F403  every class of the wire, by its own name
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.metrics import METRICS, MetricInfo
-from headrace.contracts.names import (
-    ANSWER_COLUMN,
-    Alias,
-    DatasetName,
-    Digest,
-    ModelName,
-    RunId,
-    column_name,
-    is_name,
-)
+from headrace.contracts.names import Alias, DatasetName, Digest, ModelName, RunId, column_name, is_name
 from headrace.contracts.outside import OUTSIDER, decode_message
 from headrace.contracts.topology import Topology, load_topology, stream_of

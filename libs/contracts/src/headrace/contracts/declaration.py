@@ -1,104 +1,144 @@
-"""Reading declarations: YAML or JSON from people, with errors that name the place and the nearest right name."""
+"""Reading declarations: one function decides whether one is good, for HTTP, events and the command line alike."""
 
-import re
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from headrace.contracts.errors import ContractError, explain, path
-from headrace.contracts.generated.models import Declaration, Evaluation, Gate
-from headrace.contracts.metrics import METRICS, USUAL
+from headrace.contracts.columns import KnownDataset, column_problems, column_warnings, promised, task_for
+from headrace.contracts.documents import load_yaml
+from headrace.contracts.errors import ContractError, Place, Problem, hint
+from headrace.contracts.estimators import ESTIMATORS, task_of
+from headrace.contracts.explain import problems_of
+from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
+from headrace.contracts.metrics import USUAL
+from headrace.contracts.names import column_name
+from headrace.contracts.rules import bounds, problems, warnings
 
-ESTIMATORS: Mapping[tuple[str, str], str] = {
-    ("sklearn", "classification"): "sklearn.ensemble.HistGradientBoostingClassifier",
-    ("sklearn", "regression"): "sklearn.ensemble.HistGradientBoostingRegressor",
-    ("lightgbm", "classification"): "lightgbm.LGBMClassifier",
-    ("lightgbm", "regression"): "lightgbm.LGBMRegressor",
-}
+Source = bytes | str | Mapping[str, Any]
+Document = dict[str, Any]
+
+USUAL_RATIO = 0.8  # the four-fifths rule, where fairness is a ratio and no limit is declared
+_COLUMNS = ("target", "time")
+_LISTS_OF_COLUMNS = ("features", "ignore", "groups", "context")
 
 
-def parse_declaration(source: bytes | str | Mapping[str, Any]) -> Declaration:
+@dataclass(frozen=True)
+class Examined:
+    """A good declaration with its defaults filled in, and what in it may surprise."""
+
+    declaration: Declaration
+    warnings: Sequence[str]
+
+
+def parse_declaration(source: Source, dataset: KnownDataset | None = None) -> Declaration:
     """A declaration with its defaults filled in; raises ContractError with every wrong place.
 
-    `source` is YAML, JSON, or the parsed document. An unknown field is answered with the nearest known one, an
-    unknown metric with the known ones.
+    `source` is YAML, JSON, or the parsed document. What is unknown is answered with the nearest known name. `dataset`
+    is what is known of the dataset: columns are checked against it.
     """
-    document = _document(source)
-    _refuse_unknown(document)
+    return examine(source, dataset).declaration
+
+
+def examine(source: Source, dataset: KnownDataset | None = None) -> Examined:
+    """The same with warnings: what is legal, but may surprise."""
+    document = _plain(_document(source))
+    _refuse([*bounds(document), *_unknown(document, Declaration, ())])
+    _normalise_columns(document)
+    surprises = _choose_task(document, dataset)
     try:
         declared = Declaration.model_validate(document)
     except ValidationError as error:
-        raise ContractError(explain(error)) from error
-    _check(declared)
-    return _filled(declared)
+        raise ContractError.of(problems_of(error)) from error
+    known = dataset or promised(declared)
+    _refuse([*problems(declared), *(column_problems(declared, known) if known else ())])
+    filled = _filled(declared)
+    return Examined(filled, [*surprises, *warnings(filled), *(column_warnings(filled, known) if known else ())])
 
 
-class _Yaml(yaml.SafeLoader):
-    """YAML 1.2's booleans: `on`, `yes` and `off` are words, not truth values (`training.on` is a key).
-
-    And its mappings: a key stands there once. PyYAML would keep the last one, without a word.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Raises ContractError where a key is there twice."""
-        seen = set[str]()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                raise ContractError(f"line {key.start_mark.line + 1}: {key.value!r} is there a second time")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+def _refuse(found: Sequence[Problem]) -> None:
+    if found:
+        raise ContractError.of(found)
 
 
-_Yaml.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
-def load_yaml(source: bytes | str) -> Any:
-    """A YAML (or JSON) document with YAML 1.2's booleans; raises ContractError where it is neither or doubles a key."""
-    try:
-        return yaml.load(source, Loader=_Yaml)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContractError(f"neither YAML nor JSON: {error}") from error
-
-
-def _document(source: bytes | str | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(source, Mapping):
-        return dict(source)
-    document = load_yaml(source)
-    if not isinstance(document, dict):
+def _document(source: Source) -> Mapping[str, Any]:
+    document = source if isinstance(source, Mapping) else load_yaml(source)
+    if not isinstance(document, Mapping):
         raise ContractError("a declaration is a mapping with at least name and data: {dataset, target}")
     return document
 
 
-def _refuse_unknown(document: Mapping[str, Any]) -> None:
-    unknown = list(_unknown(document, Declaration, ()))
-    if unknown:
-        raise ContractError("; ".join(unknown))
+def _plain(document: Mapping[str, Any]) -> Document:
+    """The document as JSON would carry it: the keys of every mapping are text."""
+
+    def key(name: Any) -> str:
+        return name if isinstance(name, str) else json.dumps(name)
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key(name): plain(each) for name, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+    try:
+        found: Document = plain(document)
+    except (RecursionError, TypeError) as error:
+        raise ContractError(f"this cannot be written as JSON: {error}") from error
+    return found
 
 
-def _unknown(document: Mapping[str, Any], model: type[BaseModel], at: tuple[object, ...]) -> Iterator[str]:
+def _normalise_columns(document: Document) -> None:
+    """Names of columns in their composed form, as data have them; raises ContractError at what nobody sees."""
+    data = document.get("data")
+    if not isinstance(data, dict):
+        return
+    for name in (each for each in _COLUMNS if isinstance(data.get(each), str)):
+        data[name] = _column(data[name], ("data", name))
+    for name in (each for each in _LISTS_OF_COLUMNS if isinstance(data.get(each), list)):
+        data[name] = [_column(each, ("data", name, at)) for at, each in enumerate(data[name])]
+
+
+def _column(name: Any, place: Place) -> Any:
+    try:
+        return column_name(name) if isinstance(name, str) else name
+    except ContractError as error:
+        raise ContractError.of([Problem(place, str(error))]) from error
+
+
+def _choose_task(document: Document, dataset: KnownDataset | None) -> list[str]:
+    """Say the task where the declaration leaves it out: the estimator's, else what the target calls for."""
+    if "task" in document:
+        return []
+    named = task_of(_text(document, "training", "framework") or "sklearn", _text(document, "training", "estimator"))
+    target = _text(document, "data", "target")
+    found = named or (task_for(target, dataset) if dataset and target else None)
+    if found:
+        document["task"] = found
+    if named or found == "classification" or target is None:
+        return []
+    if found == "regression":
+        return [f"task: regression is taken, because {target!r} holds numbers; say `task` to choose"]
+    return [f"task: classification is taken; say `task: regression` where {target!r} is a quantity"]
+
+
+def _text(document: Document, part: str, name: str) -> str | None:
+    inside = document.get(part)
+    value = inside.get(name) if isinstance(inside, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _unknown(document: Mapping[str, Any], model: type[BaseModel], at: Place) -> Iterator[Problem]:
     known = list(model.model_fields)
     for name, value in document.items():
         if name not in known:
-            near = get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known here are {', '.join(known)}"
-            yield f"{path([*at, str(name)])}: unknown field; {hint}"
+            yield Problem((*at, name), f"unknown field; {hint(name, known)}")
         else:
             yield from _unknown_inside(value, model.model_fields[name], (*at, name))
 
 
-def _unknown_inside(value: Any, field: FieldInfo, at: tuple[object, ...]) -> Iterator[str]:
+def _unknown_inside(value: Any, field: FieldInfo, at: Place) -> Iterator[Problem]:
     inner = _model_in(field.annotation)
     if inner is None:
         return
@@ -114,37 +154,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for each in get_args(annotation) if (model := _model_in(each))), None)
 
 
-def _check(declared: Declaration) -> None:
-    """What a JSON schema cannot say."""
-    problems = [*_steps(declared), *_metrics(declared)]
-    problems += [problem for place, gate in enumerate(declared.evaluation.gates) for problem in _gate(place, gate)]
-    if problems:
-        raise ContractError("; ".join(problems))
-
-
-def _steps(declared: Declaration) -> Iterator[str]:
-    steps = declared.serving.steps
-    if steps != sorted(set(steps)) or steps[-1] != 100 or steps[0] < 1:
-        yield f"serving.steps: rising percents that end with 100 are needed, not {steps}"
-
-
-def _metrics(declared: Declaration) -> Iterator[str]:
-    watched = declared.monitoring.performance
-    named = [("evaluation.metrics", name) for name in declared.evaluation.metrics]
-    named += [("monitoring.performance.metric", watched.metric)] if watched else []
-    named += [(f"evaluation.gates[{at}].metric", gate.metric) for at, gate in enumerate(declared.evaluation.gates)]
-    fitting = [name for name, info in METRICS.items() if info.task == declared.task]
-    for place, name in named:
-        if name not in fitting:
-            yield f"{place}: {name} is no metric of {declared.task}; known are {', '.join(fitting)}"
-
-
-def _gate(place: int, gate: Gate) -> Iterator[str]:
-    limits = [limit for limit in (gate.at_least, gate.at_most, gate.beats) if limit is not None]
-    if len(limits) != 1:
-        yield f"evaluation.gates[{place}]: exactly one of at_least, at_most and beats is needed"
-
-
 def _filled(declared: Declaration) -> Declaration:
     """Defaults that depend on other parts: metrics by task, gates, holdout by the time column, the usual estimator."""
     evaluation = declared.evaluation
@@ -158,7 +167,16 @@ def _filled(declared: Declaration) -> Declaration:
     )
     usual = ESTIMATORS.get((declared.training.framework, declared.task))
     training = declared.training.model_copy(update={"estimator": declared.training.estimator or usual})
-    return declared.model_copy(update={"evaluation": filled, "training": training})
+    monitoring = _monitoring(declared.monitoring)
+    return declared.model_copy(update={"evaluation": filled, "training": training, "monitoring": monitoring})
+
+
+def _monitoring(declared: Monitoring) -> Monitoring:
+    """A ratio of rates has another usual limit than their difference."""
+    policy = declared.fairness
+    if policy is None or policy.measure != "parity_ratio" or "limit" in policy.model_fields_set:
+        return declared
+    return declared.model_copy(update={"fairness": policy.model_copy(update={"limit": USUAL_RATIO})})
 
 
 def _gates(declared: Declaration, evaluation: Evaluation) -> list[Gate]:

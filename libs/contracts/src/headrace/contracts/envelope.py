@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from headrace.contracts.base import Event, OpenEvent
-from headrace.contracts.errors import ContractError, explain
+from headrace.contracts.errors import ContractError
+from headrace.contracts.explain import explain
 from headrace.contracts.generated.models import EVENTS
 
 CONTENT_TYPE = "application/cloudevents+json"

@@ -28,6 +28,9 @@ from headrace.frameworks.thresholds import down
 
 _ALLOWED = ("lightgbm",)
 _MODEL = "model.lgb.txt"
+_ZERO = (
+    1e-34  # LightGBM splits around zero at 1e-35, a number that no data hold and that its text does not keep exactly
+)
 _CATEGORIES = "categories.json"
 _NOT_OURS = frozenset(
     [
@@ -157,7 +160,8 @@ def _make_exact(estimator: Any) -> list[tuple[int, float]]:
             features = [int(value) for value in values.split()]
         if name == "threshold":
             exact = down(np.array(values.split(), dtype=np.float64))
-            splits += zip(features, exact.tolist(), strict=True)
+            pairs = zip(features, exact.tolist(), strict=True)
+            splits += [(feature, threshold) for feature, threshold in pairs if abs(threshold) > _ZERO]
             line = f"threshold={' '.join(map(repr, exact.tolist()))}"
         lines.append(line)
     estimator._Booster = lightgbm.Booster(model_str="\n".join(lines) + "\n")

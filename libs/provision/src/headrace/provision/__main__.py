@@ -51,12 +51,11 @@ def make_parts(settings: ProvisionSettings) -> None:
 
 
 def attach(settings: ProvisionSettings) -> None:
-    """Print the administrator's key, the nkey seeds and passwords of people, the log's key, and published ports."""
+    """Print the administrator's key, the nkey seeds and passwords of people, and the ports that are published."""
     vault = Vault(settings)
     seeds = {name: vault.seed(name).read_text().strip() for name in PEOPLE}
     passwords = {"grafana": vault.grafana()}
-    told = {"key": vault.api_key(), "seeds": seeds, "passwords": passwords, "log_key": vault.log_key()}
-    print(json.dumps({**told, "ports": settings.published}))
+    print(json.dumps({"key": vault.api_key(), "seeds": seeds, "passwords": passwords, "ports": settings.published}))
 
 
 def make_streams(settings: ProvisionSettings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import mkstemp
@@ -30,10 +29,10 @@ def build(settings: AuditSettings) -> Service:
         subscriptions={},
         taps={stream: partial(on_messages, key=key) for stream in STREAMS},
         routes=[api.router],
-        state={"signing_key": key, "objects": store},
+        state={"signing_key": key},
         background=[
             publish_checkpoints(settings, key),
-            check_itself(settings, key, store),
+            check_itself(settings, key),
             watch_gaps(settings, key),
             mirror(key, store),
         ],
@@ -49,16 +48,7 @@ def signing_key(origin: str, path: Path) -> SigningKey:
     seed = bytes.fromhex(path.read_text().strip())
     if len(seed) != 32:
         raise ValueError(f"{path} holds {len(seed)} bytes; an Ed25519 seed has 32, in hex")
-    key = SigningKey(origin, seed)
-    _show(key, path.with_suffix(".pub"))
-    return key
-
-
-def _show(key: SigningKey, path: Path) -> None:
-    """Put the verifying key beside the other: who owns the folder trusts it without asking the service."""
-    with suppress(OSError):  # a mounted secret is read-only, and whoever mounted it knows its public half
-        if not path.exists() or path.read_text().strip() != str(key.verifying_key):
-            path.write_text(f"{key.verifying_key}\n")
+    return SigningKey(origin, seed)
 
 
 def _make_key(path: Path) -> None:

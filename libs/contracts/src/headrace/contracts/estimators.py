@@ -1,0 +1,224 @@
+"""The estimators that declarations may name, with their parameters: read from a catalogue, without the libraries.
+
+`generated/estimators.json` is made by `make schemas` from the libraries that the trainer has.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from headrace.contracts.errors import Place, Problem, choice_problem, hint, shown
+
+Task = Literal["classification", "regression"]
+Params = Mapping[str, Any]
+
+ESTIMATORS: Mapping[tuple[str, str], str] = {
+    ("sklearn", "classification"): "sklearn.ensemble.HistGradientBoostingClassifier",
+    ("sklearn", "regression"): "sklearn.ensemble.HistGradientBoostingRegressor",
+    ("lightgbm", "classification"): "lightgbm.LGBMClassifier",
+    ("lightgbm", "regression"): "lightgbm.LGBMRegressor",
+}
+"""What is trained where a declaration names no estimator: gradient-boosted trees."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: the values that it takes (any, where none are listed), and what it names."""
+
+    allowed: Sequence[Mapping[str, Any]] = ()
+    default: Any = None
+    aliases: Sequence[str] = ()
+    names: Literal["columns", "labels"] | None = None
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One estimator: the task it fits, its parameters, those that a run cannot take, and values that it needs."""
+
+    task: Task
+    params: Mapping[str, Parameter]
+    needs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    closed: Mapping[str, str] = field(default_factory=dict)
+
+    def canonical(self, name: str) -> str | None:
+        """The name that the estimator itself gives a parameter; None for one that it does not have."""
+        return _names(self).get(name)
+
+
+@dataclass(frozen=True)
+class FrameworkInfo:
+    """One framework: its estimators by import path, and why others of its library cannot be named."""
+
+    version: str
+    estimators: Mapping[str, Estimator]
+    refused: Mapping[str, str]
+
+
+@cache
+def frameworks() -> Mapping[str, FrameworkInfo]:
+    """Every framework by its name in `training.framework`."""
+    text = files("headrace.contracts.generated").joinpath("estimators.json").read_text()
+    return {name: _framework(entry) for name, entry in sorted(json.loads(text).items())}
+
+
+def _framework(entry: Mapping[str, Any]) -> FrameworkInfo:
+    found = {path: _estimator(each) for path, each in entry["estimators"].items()}
+    return FrameworkInfo(entry["version"], found, entry["refused"])
+
+
+def _estimator(entry: Mapping[str, Any]) -> Estimator:
+    params = {name: Parameter(**each) for name, each in entry["params"].items()}
+    return Estimator(**{**entry, "params": params})
+
+
+def _names(estimator: Estimator) -> dict[str, str]:
+    own = {name: name for name in estimator.params}
+    return {alias: name for name, each in estimator.params.items() for alias in each.aliases} | own
+
+
+def task_of(framework: str, estimator: str | None) -> Task | None:
+    """The task that a named estimator fits; None where that is not known."""
+    info = frameworks().get(framework)
+    found = info.estimators.get(estimator) if info and estimator else None
+    return found.task if found else None
+
+
+def training_problems(framework: str, estimator: str | None, params: Params, task: str) -> Iterator[Problem]:
+    """What is wrong with `training.framework`, `training.estimator` and `training.params`, for a task."""
+    info = frameworks().get(framework)
+    if info is None:
+        yield Problem(("training", "framework"), choice_problem(framework, list(frameworks())))
+        return
+    path = estimator or ESTIMATORS[framework, task]
+    found = info.estimators.get(path)
+    if found is None:
+        yield Problem(("training", "estimator"), _unknown_estimator(framework, path, info))
+    elif found.task != task:
+        fitting = _twin(path, info, task)
+        text = f"{path} is for {found.task}, but the task is {task}; name {fitting}, or say `task: {found.task}`"
+        yield Problem(("training", "estimator"), text)
+    else:
+        yield from params_problems(path, found, params)
+
+
+def params_problems(
+    path: str, estimator: Estimator, params: Params, at: Place = ("training", "params")
+) -> Iterator[Problem]:
+    """What is wrong with the parameters of an estimator."""
+    said: dict[str, str] = {}
+    for name, value in params.items():
+        own = estimator.canonical(name)
+        if own is None:
+            yield Problem((*at, name), _unknown_param(path, name, estimator))
+        elif own in said:
+            yield Problem((*at, name), f"is another name of {said[own]!r}, which is there too; keep one of them")
+        elif not fits(value, estimator.params[own].allowed):
+            yield Problem((*at, name), f"{words(estimator.params[own].allowed)}; not {shown(value)}")
+        said.setdefault(own or name, name)
+    for name, values in estimator.needs.items():
+        if params.get(name) not in values:
+            yield Problem((*at, name), f"{path} gives probabilities with {_listed(values)} alone; say so")
+
+
+def _unknown_estimator(framework: str, path: str, info: FrameworkInfo) -> str:
+    if path in info.refused:
+        return f"{path} {info.refused[path]}; {len(info.estimators)} estimators of {framework} can be trained"
+    elsewhere = [name for name, each in frameworks().items() if path in each.estimators]
+    if elsewhere:
+        return f"{path} belongs to the framework {elsewhere[0]}; say `framework: {elsewhere[0]}`"
+    last = path.rpartition(".")[2]
+    same = [known for known in info.estimators if known.rpartition(".")[2].lower() == last.lower()]
+    near = f"did you mean {same[0]!r}?" if same else hint(path, info.estimators)
+    return f"{framework} has no estimator {shown(path)} that can be trained; {near}"
+
+
+def _twin(path: str, info: FrameworkInfo, task: str) -> str:
+    """The estimator of the other task that is called most alike."""
+    swapped = (
+        path.replace("Regressor", "Classifier") if task == "classification" else path.replace("Classifier", "Regressor")
+    )
+    if swapped in info.estimators:
+        return swapped
+    return next(usual for (name, each), usual in ESTIMATORS.items() if each == task and usual in info.estimators)
+
+
+def _unknown_param(path: str, name: str, estimator: Estimator) -> str:
+    if name in estimator.closed:
+        return f"{name} {estimator.closed[name]}; leave it out"
+    return f"{path} has no parameter {name!r}; {hint(name, dict.fromkeys([*estimator.params, *_names(estimator)]))}"
+
+
+def fits(value: Any, allowed: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a value is one of those allowed; where none are listed any is."""
+    return not allowed or any(_fits(value, each) for each in allowed)
+
+
+def _fits(value: Any, rule: Mapping[str, Any]) -> bool:
+    if "one_of" in rule:
+        return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in rule["one_of"])
+    kind = rule["type"]
+    if kind in ("integer", "number"):
+        return _is_number(value, kind) and _within(value, rule)
+    types: Mapping[str, type] = {"boolean": bool, "null": type(None), "string": str, "list": list, "object": Mapping}
+    return isinstance(value, types[kind])
+
+
+def _is_number(value: Any, kind: str) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and (kind == "number" or isinstance(value, int))
+
+
+def _within(value: float, rule: Mapping[str, Any]) -> bool:
+    low, high, opened = rule.get("min", -math.inf), rule.get("max", math.inf), rule.get("open", ())
+    above = value > low if "min" in opened else value >= low
+    return bool(above and (value < high if "max" in opened else value <= high))
+
+
+def words(allowed: Sequence[Mapping[str, Any]]) -> str:
+    """The allowed values in words."""
+    return f"takes {' or '.join(_words(each) for each in allowed)}"
+
+
+def _words(rule: Mapping[str, Any]) -> str:
+    if "one_of" in rule:
+        return _listed(rule["one_of"])
+    plain = {"boolean": "true or false", "null": "null", "string": "text", "list": "a list", "object": "a mapping"}
+    if rule["type"] in plain:
+        return plain[rule["type"]]
+    return f"{'an integer' if rule['type'] == 'integer' else 'a number'}{_range(rule)}"
+
+
+def _range(rule: Mapping[str, Any]) -> str:
+    opened = rule.get("open", ())
+    low = f"{'above' if 'min' in opened else 'from'} {rule['min']:g}" if "min" in rule else ""
+    high = f"{'below' if 'max' in opened else 'to'} {rule['max']:g}" if "max" in rule else ""
+    return "".join(f" {each}" for each in (low, high) if each)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(json.dumps(value) for value in values)
+
+
+def columns_named(framework: str, estimator: str, params: Params) -> Iterator[tuple[Place, str]]:
+    """Every column that a parameter names, with its place below `training.params`."""
+    found = frameworks()[framework].estimators.get(estimator) if framework in frameworks() else None
+    for name, value in params.items():
+        own = found.canonical(name) if found else None
+        if found and own and found.params[own].names == "columns":
+            yield from _texts(value, (name,))
+
+
+def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, Mapping):
+        yield from (((*place, key), key) for key in value if isinstance(key, str))
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            if isinstance(each, str):
+                yield (*place, position), each
+            else:
+                yield from _texts(each, (*place, position))

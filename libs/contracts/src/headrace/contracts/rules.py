@@ -1,0 +1,262 @@
+"""What a JSON Schema cannot say of a declaration: how its parts fit together, and the range of every number."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from headrace.contracts.columns import contract_problems, role_problems
+from headrace.contracts.detectors import detector_problem
+from headrace.contracts.durations import duration_problem
+from headrace.contracts.errors import Place, Problem
+from headrace.contracts.estimators import training_problems
+from headrace.contracts.generated.models import Contract, Declaration, Gate
+from headrace.contracts.metrics import METRICS, MetricInfo
+from headrace.contracts.schedules import schedule_problem
+
+LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
+LONGEST_TEXT = 10_000  # characters
+LONGEST_LIST = 10_000
+DEEPEST = 20  # mappings and lists in each other
+MOST_VALUES = 100_000  # of a whole document
+
+
+def bounds(document: Any) -> Iterator[Problem]:
+    """Values that no reader could hold: infinite or huge numbers, endless texts and lists, bottomless nesting."""
+    pending: list[tuple[Place, Any]] = [((), document)]
+    seen = 0
+    while pending:
+        place, value = pending.pop()
+        seen += 1
+        if seen > MOST_VALUES:
+            yield Problem((), f"a declaration has at most {MOST_VALUES} values")
+            return
+        if text := _beyond(value, len(place)):
+            yield Problem(place, text)
+        elif isinstance(value, Mapping):
+            pending += [((*place, str(name)), each) for name, each in value.items()]
+        elif isinstance(value, list):
+            pending += [((*place, position), each) for position, each in enumerate(value)]
+
+
+def _beyond(value: Any, depth: int) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is no finite number"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        return f"is a whole number beyond {LARGEST}, which not every reader can hold; write it as text"
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"is {len(value)} characters long; at most {LONGEST_TEXT} are allowed"
+    if isinstance(value, list) and len(value) > LONGEST_LIST:
+        return f"has {len(value)} entries; at most {LONGEST_LIST} are allowed"
+    if depth > DEEPEST:
+        return f"lies more than {DEEPEST} levels deep"
+    if not isinstance(value, (str, int, float, list, Mapping, type(None))):
+        return f"is a {type(value).__name__}, which JSON does not have; write it as text"
+    return None
+
+
+def problems(declared: Declaration) -> Iterator[Problem]:
+    """Everything that is wrong with a declaration by itself, whatever its dataset holds."""
+    for rule in _RULES:
+        yield from rule(declared)
+
+
+def _steps(declared: Declaration) -> Iterator[Problem]:
+    steps = declared.serving.steps
+    if steps != sorted(set(steps)) or steps[-1] != 100 or steps[0] < 1:
+        yield Problem(("serving", "steps"), f"rising percents that end with 100 are needed, not {steps}")
+
+
+def _metrics(declared: Declaration) -> Iterator[Problem]:
+    watched = declared.monitoring.performance
+    named: list[tuple[Place, str]] = [
+        (("evaluation", "metrics", at), name) for at, name in enumerate(declared.evaluation.metrics)
+    ]
+    named += [(("monitoring", "performance", "metric"), watched.metric)] if watched else []
+    named += [(("evaluation", "gates", at, "metric"), gate.metric) for at, gate in enumerate(declared.evaluation.gates)]
+    fitting = [name for name, info in METRICS.items() if info.task == declared.task]
+    for place, name in named:
+        if name not in fitting:
+            other = f"it is one of {METRICS[name].task}: say `task: {METRICS[name].task}`"
+            yield Problem(place, f"{name} is no metric of {declared.task}; known are {', '.join(fitting)}; {other}")
+
+
+def _gates(declared: Declaration) -> Iterator[Problem]:
+    for at, gate in enumerate(declared.evaluation.gates):
+        yield from _gate(("evaluation", "gates", at), gate)
+
+
+def _gate(place: Place, gate: Gate) -> Iterator[Problem]:
+    limits = [limit for limit in (gate.at_least, gate.at_most, gate.beats) if limit is not None]
+    if len(limits) != 1:
+        yield Problem(place, "exactly one of at_least, at_most and beats is needed")
+        return
+    if gate.beats is None and gate.by:
+        yield Problem((*place, "by"), "belongs to beats; a limit has no margin")
+    for name in ("at_least", "at_most"):
+        value = getattr(gate, name)
+        if value is not None and (text := _outside(METRICS[gate.metric], value)):
+            yield Problem((*place, name), text)
+    if gate.beats is not None and (text := _too_far(METRICS[gate.metric], gate.by)):
+        yield Problem((*place, "by"), text)
+
+
+def _outside(metric: MetricInfo, value: float) -> str | None:
+    if metric.low is not None and value < metric.low:
+        return f"{metric.name} is never below {metric.low:g}; not {value:g}"
+    if metric.high is not None and value > metric.high:
+        return f"{metric.name} is never above {metric.high:g}; not {value:g}"
+    return None
+
+
+def _too_far(metric: MetricInfo, difference: float) -> str | None:
+    if metric.low is not None and metric.high is not None and difference >= metric.high - metric.low:
+        return f"{metric.name} lies between {metric.low:g} and {metric.high:g}; it never differs by {difference:g}"
+    return None
+
+
+def _performance(declared: Declaration) -> Iterator[Problem]:
+    watched = declared.monitoring.performance
+    if watched and (text := _too_far(METRICS[watched.metric], watched.drop)):
+        yield Problem(("monitoring", "performance", "drop"), text)
+
+
+def _fairness(declared: Declaration) -> Iterator[Problem]:
+    policy = declared.monitoring.fairness
+    if policy is None:
+        return
+    if policy.limit > 1:
+        what = "ratio" if policy.measure == "parity_ratio" else "difference"
+        yield Problem(
+            ("monitoring", "fairness", "limit"), f"a {what} of rates lies between 0 and 1; not {policy.limit:g}"
+        )
+    if not declared.data.groups:
+        yield Problem(("monitoring", "fairness"), "there are no groups to compare; name their columns in data.groups")
+
+
+def _holdout(declared: Declaration) -> Iterator[Problem]:
+    if declared.evaluation.holdout.by == "time" and declared.data.time is None:
+        text = "needs data.time, the column that orders the rows; name it, or say `by: random`"
+        yield Problem(("evaluation", "holdout", "by"), text)
+
+
+def _retraining(declared: Declaration) -> Iterator[Problem]:
+    """What is named without effect is a mistake."""
+    asked = declared.retraining
+    place = ("retraining", "on")
+    if "schedule" in asked.on and asked.every is None:
+        yield Problem(("retraining", "every"), 'is missing; schedule needs a time, such as `every: "@weekly"`')
+    if "schedule" not in asked.on and asked.every is not None:
+        yield Problem(("retraining", "every"), "has no effect without `on: [schedule]`")
+    if "performance" in asked.on and declared.monitoring.performance is None:
+        yield Problem(place, "performance needs monitoring.performance, which says how much worse is too much")
+    if "fairness" in asked.on and not declared.data.groups:
+        yield Problem(place, "fairness needs data.groups, the columns whose groups are compared")
+
+
+def _positive(declared: Declaration) -> Iterator[Problem]:
+    if declared.data.positive is not None and declared.task == "regression":
+        yield Problem(("data", "positive"), "is for classification; a regression has no labels")
+
+
+def _detectors(declared: Declaration) -> Iterator[Problem]:
+    drift, place = declared.monitoring.drift, ("monitoring", "drift")
+    if drift.method is not None and (text := detector_problem(drift.method, limit=drift.threshold)):
+        yield Problem((*place, "method"), text)
+    if drift.method is None and drift.threshold is not None:
+        text = "needs a method: one number cannot be the limit of p-values and of distances"
+        yield Problem((*place, "threshold"), text)
+    for kind in ("numeric", "categorical"):
+        policy = getattr(drift, kind)
+        if policy is None:
+            continue
+        if drift.method is not None:
+            yield Problem((*place, kind), "and drift.method exclude each other; say one method, or one for each kind")
+        if text := detector_problem(policy.method, kind=kind, limit=policy.limit):
+            yield Problem((*place, kind, "method"), text)
+
+
+def _schedules(declared: Declaration) -> Iterator[Problem]:
+    every = {("monitoring", "every"): declared.monitoring.every, ("retraining", "every"): declared.retraining.every}
+    for place, text in every.items():
+        if text is not None and (problem := schedule_problem(text)):
+            yield Problem(place, problem)
+
+
+def _durations(declared: Declaration) -> Iterator[Problem]:
+    never_zero: Mapping[Place, str | None] = {
+        ("risk", "review_every"): declared.risk.review_every,
+        ("training", "timeout"): declared.training.timeout,
+        ("approval", "expires"): declared.approval.expires,
+        ("monitoring", "freshness"): declared.monitoring.freshness,
+    }
+    or_zero: Mapping[Place, str | None] = {
+        ("serving", "bake"): declared.serving.bake,
+        ("retraining", "cooldown"): declared.retraining.cooldown,
+        ("monitoring", "truth", "matures_after"): declared.monitoring.truth.matures_after,
+    }
+    for place, text in {**never_zero, **or_zero}.items():
+        if text is not None and (problem := duration_problem(text, zero=place in or_zero)):
+            yield Problem(place, problem)
+    if duration_problem(declared.training.timeout, zero=False, most=LONGEST_RUN) and not duration_problem(
+        declared.training.timeout, zero=False
+    ):
+        yield Problem(("training", "timeout"), f"a run may work for {LONGEST_RUN.days} days at most")
+
+
+LONGEST_RUN = timedelta(days=30)
+
+
+def _training(declared: Declaration) -> Iterator[Problem]:
+    training = declared.training
+    yield from training_problems(training.framework, training.estimator, training.params, declared.task)
+
+
+def _contract(declared: Declaration) -> Iterator[Problem]:
+    if isinstance(declared.data.contract, Contract):
+        yield from contract_problems(declared.data.contract.columns)
+
+
+def _lists(declared: Declaration) -> Iterator[Problem]:
+    """The same word twice in a list of words is a mistake."""
+    lists: Mapping[Place, Sequence[str]] = {
+        ("evaluation", "metrics"): declared.evaluation.metrics,
+        ("training", "on"): declared.training.on,
+        ("retraining", "on"): declared.retraining.on,
+    }
+    for place, words in lists.items():
+        for position, word in enumerate(words):
+            if word in words[:position]:
+                yield Problem((*place, position), f"{word!r} is there a second time")
+
+
+_RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
+    role_problems,
+    _training,
+    _metrics,
+    _gates,
+    _steps,
+    _performance,
+    _fairness,
+    _holdout,
+    _retraining,
+    _positive,
+    _detectors,
+    _schedules,
+    _durations,
+    _contract,
+    _lists,
+)
+
+
+def warnings(declared: Declaration) -> Iterator[str]:
+    """What is legal, but may surprise, whatever the dataset holds."""
+    if not declared.evaluation.gates:
+        yield "evaluation.gates: there are none; every version that can be evaluated passes"
+    for at, gate in enumerate(declared.evaluation.gates):
+        better = METRICS[gate.metric].greater_is_better
+        wrong, right = ("at_most", "at_least") if better else ("at_least", "at_most")
+        if getattr(gate, wrong) is not None:
+            side = "more" if better else "less"
+            told = f"evaluation.gates[{at}]: of {gate.metric} {side} is better, and {wrong} stops good versions"
+            yield f"{told}; is {right} meant?"

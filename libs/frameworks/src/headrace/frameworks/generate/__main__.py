@@ -1,0 +1,51 @@
+"""`python -m headrace.frameworks.generate [--check]`: write the catalogue of estimators again, or compare."""
+
+import argparse
+import json
+import sys
+import warnings
+from typing import Any
+
+from headrace.contracts.generate.sources import find_sources
+from headrace.frameworks.generate.lightgbm import lightgbm_entry
+from headrace.frameworks.generate.sklearn import sklearn_entry
+
+
+def main() -> int:
+    """Generate or check; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="headrace.frameworks.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when anything would change")
+    check = parser.parse_args().check
+    file = find_sources().package / "generated" / "estimators.json"
+    text = render(catalogue())
+    if not check:
+        file.write_text(text)
+    elif not file.is_file() or file.read_text() != text:
+        print(f"{file.name} is not what the installed libraries make; run `make schemas`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def catalogue() -> dict[str, Any]:
+    """Every framework with its estimators, as headrace.contracts.estimators reads it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {"sklearn": sklearn_entry(), "lightgbm": lightgbm_entry()}
+
+
+def render(found: dict[str, Any]) -> str:
+    """One line a parameter, so that a change of a library reads well as a difference."""
+    return (
+        json.dumps(_lines(found), indent=1).replace('"\\u0001', "").replace('\\u0001"', "").replace('\\"', '"') + "\n"
+    )
+
+
+def _lines(node: Any, depth: int = 0) -> Any:
+    """The same with everything below a parameter's name as one marked string."""
+    if depth == 5 or not isinstance(node, dict):
+        return "\u0001" + json.dumps(node) + "\u0001" if isinstance(node, (dict, list)) else node
+    return {name: _lines(value, depth + 1) for name, value in sorted(node.items())}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Declarations that are no good, with what every way in says of them: HTTP, an event, and the command line."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+Document = dict[str, Any]
+
+LEAST: Document = {"name": "churn", "data": {"dataset": "customers", "target": "left"}}
+SGD = "sklearn.linear_model.SGDClassifier"
+FOREST = "sklearn.ensemble.RandomForestClassifier"
+
+
+class Bad(NamedTuple):
+    """One bad declaration: what it is called, the parts that differ from the least one, and what is said of it."""
+
+    name: str
+    parts: Document
+    says: str
+
+
+def bad_documents() -> Iterator[tuple[Bad, Document]]:
+    """Each with the whole document."""
+    for bad in BAD:
+        yield bad, merged(LEAST, bad.parts)
+
+
+def merged(base: Mapping[str, Any], parts: Mapping[str, Any]) -> Document:
+    """A document with some parts replaced, mapping by mapping."""
+    both = {**base, **parts}
+    return {
+        name: merged(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in both.items()
+    }
+
+
+def _training(**parts: Any) -> Document:
+    return {"training": parts}
+
+
+def _lightgbm(**params: Any) -> Document:
+    return {"training": {"framework": "lightgbm", "params": params}}
+
+
+def _gates(*gates: Document, **parts: Any) -> Document:
+    return {"evaluation": {"gates": list(gates)}, **parts}
+
+
+BAD: tuple[Bad, ...] = (
+    # unknown names
+    Bad("field", {"trainig": {}}, "trainig: unknown field; did you mean 'training'?"),
+    Bad("field-inside", _training(estimater="x"), "training.estimater: unknown field; did you mean 'estimator'?"),
+    Bad("field-far", {"zzz": 1}, "zzz: unknown field; known here are kind, name, task"),
+    Bad("field-in-list", _gates({"metric": "f1", "at_leest": 1}), "gates[0].at_leest: unknown field; did you mean 'at"),
+    Bad("framework", _training(framework="xgboost"), "training.framework: 'xgboost' is not known; known here are ligh"),
+    Bad("framework-near", _training(framework="lightgmb"), "did you mean 'lightgbm'?"),
+    Bad("estimator", _training(estimator="sklearn.ensemble.RandomForest"), "did you mean 'sklearn.ensemble.RandomFore"),
+    Bad("estimator-short", _training(estimator="LogisticRegression"), "did you mean 'sklearn.linear_model.LogisticReg"),
+    Bad("estimator-module", _training(estimator="os.system"), "training.estimator: sklearn has no estimator 'os.syste"),
+    Bad("estimator-elsewhere", _training(estimator="lightgbm.LGBMClassifier"), "say `framework: lightgbm`"),
+    Bad("estimator-nested", _training(estimator="sklearn.ensemble.VotingClassifier"), "needs estimators, which a decl"),
+    Bad("no-probabilities", _training(estimator="sklearn.svm.LinearSVC"), "LinearSVC gives no probabilities"),
+    Bad("needs-loss", _training(estimator=SGD), 'params.loss: sklearn.linear_model.SGDClassifier gives probabilities '),
+    Bad("parameter", _training(params={"max_itre": 5}), "training.params.max_itre: sklearn.ensemble.HistGradientBoost"),
+    Bad("parameter-near", _training(params={"max_itre": 5}), "did you mean 'max_iter'?"),
+    Bad("metric", {"evaluation": {"metrics": ["auc"]}}, "evaluation.metrics[0]: 'auc' is not known; did you mean 'roc"),
+    Bad("metric-far", {"evaluation": {"metrics": ["zzz"]}}, "known here are roc_auc, average_precision"),
+    Bad("detector", {"monitoring": {"drift": {"method": "wasserstien"}}}, "did you mean 'wasserstein'?"),
+    Bad("choice", {"risk": {"impact": "hihg"}}, "risk.impact: 'hihg' is not known; did you mean 'high'?"),
+    Bad("training-on", _training(on=["newdata"]), "training.on[0]: 'newdata' is not known; did you mean 'new-data'?"),
+    Bad("kind", {"kind": "Modell"}, "kind: 'Modell' is not known; did you mean 'Model'?"),
+    # the task
+    Bad("regressor", {"task": "classification", **_training(estimator="sklearn.linear_model.Ridge")}, "is for regress"),
+    Bad("classifier", {"task": "regression", **_training(estimator=FOREST)}, "name sklearn.ensemble.RandomForestRegre"),
+    Bad("metric-of-regression", {"evaluation": {"metrics": ["rmse"]}}, "rmse is no metric of classification; known ar"),
+    Bad("performance-metric", {"monitoring": {"performance": {"metric": "mae", "drop": 1.0}}}, "say `task: regression"),
+    Bad("positive", {"task": "regression", "data": {"positive": 1}}, "data.positive: is for classification"),
+    # values of parameters
+    Bad("parameter-type", _training(params={"max_iter": "many"}), "params.max_iter: takes an integer from 1; not 'man"),
+    Bad("parameter-range", _training(params={"learning_rate": -1}), "params.learning_rate: takes a number above 0; no"),
+    Bad("parameter-choice", _training(params={"loss": "hinge"}), 'params.loss: takes "log_loss"; not \'hinge\''),
+    Bad("parameter-nested", _training(estimator="sklearn.ensemble.AdaBoostClassifier", params={"estimator": FOREST}),
+        "params.estimator: takes null"),
+    Bad("lightgbm-range", _lightgbm(num_leaves=1), "params.num_leaves: takes an integer from 2 to 131072; not 1"),
+    Bad("lightgbm-twice", _lightgbm(eta=0.1, learning_rate=0.2), "is another name of 'eta', which is there too"),
+    Bad("lightgbm-file", _lightgbm(input_model="/etc/passwd"), "reads or writes a file on the node that trains"),
+    Bad("lightgbm-network", _lightgbm(machines="10.0.0.1:80"), "LightGBM's own network"),
+    Bad("lightgbm-loss", _lightgbm(objective="poisson"), "params.objective: takes"),
+    # gates
+    Bad("gate-empty", _gates({"metric": "roc_auc"}), "gates[0]: exactly one of at_least, at_most and beats"),
+    Bad("gate-two", _gates({"metric": "f1", "at_least": 0.5, "beats": "champion"}), "exactly one of at_least"),
+    Bad("gate-range", _gates({"metric": "roc_auc", "at_least": 65}), "at_least: roc_auc is never above 1; not 65"),
+    Bad("gate-below", _gates({"metric": "brier", "at_most": -0.1}), "at_most: brier is never below 0"),
+    Bad("gate-by", _gates({"metric": "f1", "beats": "champion", "by": 1.5}), "it never differs by 1.5"),
+    Bad("gate-by-negative", _gates({"metric": "f1", "beats": "champion", "by": -0.1}), "gates[0].by: should be greate"),
+    Bad("gate-by-alone", _gates({"metric": "f1", "at_least": 0.5, "by": 0.1}), "belongs to beats"),
+    Bad("gate-whom", _gates({"metric": "f1", "beats": "champoin"}), "did you mean 'champion'?"),
+    # columns against each other
+    Bad("target-feature", {"data": {"features": ["age", "left"]}}, "data.features[1]: 'left' is the target"),
+    Bad("feature-twice", {"data": {"features": ["age", "age"]}}, "data.features[1]: 'age' is there a second time"),
+    Bad("features-empty", {"data": {"features": []}}, "data.features: is empty"),
+    Bad("target-group", {"data": {"groups": ["left"]}}, "data.groups[0]: 'left' is the target"),
+    Bad("target-context", {"data": {"context": ["left"]}}, "data.context[0]: 'left' is the target"),
+    Bad("target-ignored", {"data": {"ignore": ["left"]}}, "data.ignore[0]: 'left' is the target"),
+    Bad("target-time", {"data": {"time": "left"}}, "data.time: 'left' is the target"),
+    Bad("feature-ignored", {"data": {"features": ["age"], "ignore": ["age"]}}, "'age' is in data.features, too"),
+    Bad("feature-context", {"data": {"features": ["age"], "context": ["age"]}}, "'age' is in data.features, too"),
+    Bad("column-invisible", {"data": {"features": ["a\u200bge"]}}, "U+200B"),
+    Bad("column-empty", {"data": {"groups": [""]}}, "data.groups[0]: a column's name is empty"),
+    # durations and schedules
+    Bad("duration-plain", {"serving": {"bake": "30m"}}, "serving.bake: '30m' is no ISO 8601 duration; write PT30M"),
+    Bad("duration-zero", {"approval": {"expires": "P0D"}}, "approval.expires: 'P0D' is no time at all"),
+    Bad("duration-long", {"risk": {"review_every": "P99999Y"}}, "risk.review_every: 'P99999Y' is too long"),
+    Bad("timeout-long", _training(timeout="P400D"), "training.timeout: a run may work for 30 days at most"),
+    Bad("every-word", {"monitoring": {"every": "banana"}}, "monitoring.every: 'banana' is no schedule; write a durati"),
+    Bad("every-never", {"monitoring": {"every": "never"}}, "monitoring.every: 'never' is no schedule"),
+    Bad("every-zero", {"monitoring": {"every": "PT0S"}}, "monitoring.every: 'PT0S' is no time at all"),
+    Bad("every-no-days", {"monitoring": {"every": "P0D"}}, "monitoring.every: 'P0D' is no time at all"),
+    Bad("every-tiny", {"monitoring": {"every": "PT0.001S"}}, "monitoring.every: 'PT0.001S' is too short"),
+    Bad("every-empty", {"monitoring": {"every": ""}}, "monitoring.every: '' is no schedule"),
+    Bad("every-never-comes", {"monitoring": {"every": "0 0 31 2 *"}}, "monitoring.every: '0 0 31 2 *' never comes"),
+    Bad("every-no-cron", {"monitoring": {"every": "99 99 * * *"}}, "'99 99 * * *' is no cron expression"),
+    Bad("every-name", {"monitoring": {"every": "@dayly"}}, "did you mean '@daily'?"),
+    Bad("every-plain", {"monitoring": {"every": "30m"}}, "monitoring.every: '30m' is no ISO 8601 duration; write PT30"),
+    Bad("every-seconds", {"monitoring": {"every": "* * * * * *"}}, "is no schedule"),
+    Bad("schedule-without", {"retraining": {"on": ["schedule"]}}, "retraining.every: is missing; schedule needs a tim"),
+    Bad("schedule-unused", {"retraining": {"every": "@daily"}}, "retraining.every: has no effect without `on: [schedu"),
+    Bad("schedule-bad", {"retraining": {"on": ["schedule"], "every": "30m"}}, "retraining.every: '30m' is no ISO 8601"),
+    # what would have no effect
+    Bad("on-performance", {"retraining": {"on": ["performance"]}}, "performance needs monitoring.performance"),
+    Bad("on-fairness", {"retraining": {"on": ["fairness"]}}, "fairness needs data.groups"),
+    Bad("fairness-nobody", {"monitoring": {"fairness": {}}}, "there are no groups to compare"),
+    Bad("holdout-time", {"evaluation": {"holdout": {"by": "time"}}}, "evaluation.holdout.by: needs data.time"),
+    Bad("word-twice", {"evaluation": {"metrics": ["f1", "f1"]}}, "evaluation.metrics[1]: 'f1' is there a second time"),
+    # detectors
+    Bad("detector-limit", {"monitoring": {"drift": {"threshold": 0.1}}}, "drift.threshold: needs a method"),
+    Bad("detector-kind", {"monitoring": {"drift": {"numeric": {"method": "psi"}}}}, "psi does not fit numeric columns"),
+    Bad("detector-p", {"monitoring": {"drift": {"method": "ks", "threshold": 3.0}}}, "is a p-value between 0 and 1"),
+    Bad("detector-both", {"monitoring": {"drift": {"method": "ks", "numeric": {"method": "ks"}}}}, "exclude each othe"),
+    # ranges
+    Bad("steps", {"serving": {"steps": [50, 10, 100]}}, "serving.steps: rising percents that end with 100"),
+    Bad("steps-open", {"serving": {"steps": [10, 50]}}, "serving.steps: rising percents that end with 100"),
+    Bad("needed", {"approval": {"needed": 10**6}}, "approval.needed: should be less than or equal to 100"),
+    Bad("seed", _training(seed=2**40), "training.seed: should be less than or equal to 2147483647"),
+    Bad("cpus", _training(resources={"cpus": 0}), "training.resources.cpus: should be greater than 0"),
+    Bad("drop", {"monitoring": {"performance": {"metric": "f1", "drop": 2.0}}}, "it never differs by 2"),
+    Bad("fairness-limit", {"data": {"groups": ["sex"]}, "monitoring": {"fairness": {"limit": 3.0}}}, "between 0 and 1"),
+    Bad("huge-integer", _training(params={"max_iter": 10**30}), "training.params.max_iter: is a whole number beyond"),
+    Bad("long-text", {"purpose": "x" * 20_000}, "purpose: is 20000 characters long; at most 10000"),
+    Bad("long-list", {"data": {"ignore": ["x"] * 10_001}}, "data.ignore: has 10001 entries"),
+    # types
+    Bad("name", {"name": "churn", "data": {"dataset": "Our Customers"}}, "data.dataset: lower-case letters, digits"),
+    Bad("number-as-text", {"approval": {"needed": "2"}}, "approval.needed: should be a valid integer, not '2'"),
+    Bad("null-part", {"training": None}, "training: "),
+    # the data's own contract
+    Bad("contract-twice", {"data": {"contract": {"columns": [
+        {"name": "left", "type": "boolean", "nullable": False}] * 2}}},
+        "data.contract.columns[1].name: 'left' is there a second time"),
+    Bad("contract-limits", {"data": {"contract": {"columns": [
+        {"name": "left", "type": "boolean", "nullable": False},
+        {"name": "age", "type": "integer", "nullable": False, "minimum": 5.0, "maximum": 1.0}]}}},
+        "columns[1].minimum: 5 is above the maximum, 1"),
+    Bad("contract-group", {"data": {"groups": ["Gender"], "contract": {"columns": [
+        {"name": "left", "type": "boolean", "nullable": False},
+        {"name": "gender", "type": "string", "nullable": False}]}}},
+        "data.groups[0]: dataset 'customers' has no column 'Gender'; did you mean 'gender'?"),
+)  # fmt: skip
