@@ -13,7 +13,7 @@ ALLOWED: dict[str, set[str]] = {
     "frameworks": {"contracts"},
     "tlog": set(),
     "chassis": {"contracts", "bus"},
-    "provision": {"contracts", "bus", "chassis", "objects"},
+    "provision": {"contracts", "bus", "chassis", "objects", "tlog"},
     "local": {"contracts", "bus", "chassis", "objects", "provision"},
     "client": {"contracts", "bus", "chassis", "local", "provision", "tlog"},
     "testkit": {"contracts", "bus", "chassis", "objects", "local"},

@@ -16,7 +16,7 @@ from headrace.testkit.town import Town
 
 from .tally import Tally
 
-PUBLIC = {"/live", "/ready", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready", "/ping"}
+PUBLIC = {"/live", "/ready", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"}
 NOBODY = (None, "", "Bearer", "Bearer hr_", "Bearer hr_deadbeef_guess", "Basic YWRtaW46YWRtaW4=", "Bearer null")
 NUMBERS = {"version", "index", "size", "start", "end", "seq", "level", "tile"}
 UNTOLD = httpx.Timeout(30.0)

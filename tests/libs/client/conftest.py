@@ -1,11 +1,8 @@
-"""A small story to make reports of, and a browser to look at them."""
+"""A small story to make reports of."""
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from selenium import webdriver
 
 
 @pytest.fixture
@@ -48,22 +45,6 @@ def declaration() -> dict[str, Any]:
         "evaluation": {"metrics": ["roc_auc", "brier"]},
         "monitoring": {"performance": {"metric": "roc_auc", "drop": 0.03}},
     }
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[webdriver.Chrome]:
-    """A headless Chromium; skipped, saying how to get one, where there is none."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium on this machine: `make browser` installs it")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                 "--window-size=1200,1000"):  # fmt: skip
-        options.add_argument(flag)
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
-        yield chrome
 
 
 def _version(number: int, aliases: list[str], *comparisons: dict[str, Any]) -> dict[str, Any]:

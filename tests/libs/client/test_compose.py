@@ -13,6 +13,7 @@ from headrace.client.compose import attach
 TOLD = {
     "key": "hr_compose",
     "seeds": {"operator": "SU-operator", "outsider": "SU-outsider"},
+    "log_key": "headrace-audit+01020304+AQ==",
     "passwords": {"grafana": "to-be-seen"},
     "ports": {**PORTS, "ingest": 9101, "nats": 9140},
 }
@@ -45,6 +46,7 @@ def test_every_command_finds_what_was_attached(project: Path, monkeypatch: pytes
     stack = find_stack(start=project)
     assert (stack.url("ingest"), stack.url("inference")) == ("http://127.0.0.1:9101", "http://127.0.0.1:8110")
     assert (stack.key, stack.nats_url) == ("hr_compose", "nats://127.0.0.1:9140")
+    assert stack.log_key == TOLD["log_key"]
     assert stack.nats_seed_file is not None
     assert stack.nats_seed_file.read_text() == "SU-operator"
     assert {stat.S_IMODE(each.stat().st_mode) for each in file.parent.iterdir()} == {0o600}

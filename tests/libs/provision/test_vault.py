@@ -12,6 +12,7 @@ from headrace.contracts.topology import load_topology
 from headrace.provision.__main__ import main
 from headrace.provision.settings import ProvisionSettings
 from headrace.provision.vault import REPLICA, SERVICES, Vault
+from headrace.tlog import SigningKey
 
 PARTS = ("nats", "postgres", "minio", "ray", "grafana", *SERVICES, REPLICA)
 
@@ -114,6 +115,8 @@ def test_a_person_is_told_what_people_need(
     assert known.name == "admin"
     assert told["seeds"].keys() == {"operator", "outsider"}
     assert told["ports"] == {"ingest": 8101}
+    seed = bytes.fromhex((tmp_path / "handed/audit/audit.key").read_text())
+    assert told["log_key"] == str(SigningKey("headrace-audit", seed).verifying_key)
 
 
 def test_a_key_is_made_and_taken_away(

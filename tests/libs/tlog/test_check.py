@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from headrace.tlog import (
     Checkpoint,
     Edge,
+    Entry,
     Finding,
+    Past,
     SigningKey,
     TileId,
     Verdict,
@@ -18,6 +21,7 @@ from headrace.tlog import (
     encode_bundle,
     leaf_hash,
 )
+from headrace.tlog.check import LATE
 
 KEY = SigningKey("log", b"k" * 32)
 
@@ -47,12 +51,24 @@ class MemoryLog:
         return await check_log(self, KEY.verifying_key, **options)  # type: ignore[arg-type]
 
 
-def log(size: int) -> MemoryLog:
-    """An honest log of `size` entries."""
-    entries = [b'{"n":%d}' % i for i in range(size)]
+def entry(seq: int, stream: str = "EVENTS", received: str = "2026-01-01T00:00:00Z") -> Entry:
+    """The entry of one message."""
+    return Entry(
+        stream, seq, "headrace.a.b.c", f"e{seq}", "headrace.a.b.v1", "headrace/a", received, "0" * 64, "", received
+    )
+
+
+def log_of(entries: Sequence[bytes]) -> MemoryLog:
+    """An honest log of these entries."""
     edge = Edge()
     tiles = {t: b"".join(h) for t, h in edge.append(map(leaf_hash, entries)).items()}
-    return MemoryLog(entries, tiles, Checkpoint("log", size, edge.root()).signed(KEY))
+    return MemoryLog(list(entries), tiles, Checkpoint("log", len(entries), edge.root()).signed(KEY))
+
+
+def log(size: int) -> MemoryLog:
+    """An honest log of `size` entries."""
+    entries = [entry(seq).encode() for seq in range(1, size + 1)]
+    return log_of(entries)
 
 
 def past(size: int, of: int = 0) -> Checkpoint:
@@ -161,22 +177,58 @@ async def test_a_checkpoint_over_another_tree_is_found() -> None:
 
 async def test_a_rewritten_history_is_found() -> None:
     """Who holds the key can sign a new history, but not one that fits an older checkpoint."""
-    honest = [past(1), past(255), past(300)]
+    honest = [Past(past(1)), Past(past(255)), Past(past(300))]
     assert (await log(1000).check(history=honest)).checkpoints == 3
 
-    rewritten = [past(1), Checkpoint("log", 300, b"r" * 32), Checkpoint("log", 1001, b"r" * 32)]
+    forged = [Checkpoint("log", size, b"r" * 32) for size in (300, 1001)]
+    rewritten = [Past(past(1)), Past(forged[0]), Past(forged[1], "EVENTS 7")]
     verdict = await log(1000).check(history=rewritten)
 
-    assert sorted(f.where for f in verdict.findings) == ["checkpoint of size 1001", "checkpoint of size 300"]
+    assert sorted(f.where for f in verdict.findings) == ["checkpoint of size 1001 (EVENTS 7)", "checkpoint of size 300"]
 
 
 async def test_what_entries_stand_for_is_checked_too() -> None:
     """The caller compares each run of entries with the events it holds."""
 
     async def compare(start: int, entries: Sequence[bytes]) -> list[Finding]:
-        at = [start + i for i, entry in enumerate(entries) if entry == b'{"n":400}']
+        at = [start + i for i, entry in enumerate(entries) if b'"id":"e401"' in entry]
         return [Finding("event", str(index), "one hash", "another") for index in at]
 
     verdict = await log(1000).check(check_entries=compare)
 
     assert [(f.what, f.where) for f in verdict.findings] == [("event", "400")]
+
+
+NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
+
+
+async def test_a_log_without_a_message_of_a_stream_is_not_whole() -> None:
+    """Completeness is judged by the sequences in the entries alone: each stream from 1 to its highest."""
+    kept = [entry(seq).encode() for seq in (1, 2, 5)] + [entry(seq, "REQUESTS").encode() for seq in (3, 4)]
+
+    verdict = await log_of(kept).check(now=NOW)
+
+    assert [(f.what, f.where) for f in verdict.findings] == [("gap", "EVENTS 3..4"), ("gap", "REQUESTS 1..2")]
+
+
+async def test_a_message_that_is_late_is_none_that_is_missing() -> None:
+    """A redelivery under way leaves a hole for a moment: it is counted, and becomes a finding when it stays."""
+    young = log_of([entry(1).encode(), entry(3, received=(NOW - timedelta(seconds=5)).isoformat()).encode()])
+
+    verdict = await young.check(now=NOW)
+    later = await young.check(now=NOW + LATE)
+
+    assert (verdict.ok, verdict.late) == (True, 1)
+    assert [f.where for f in later.findings] == ["EVENTS 2"]
+
+
+async def test_a_message_that_is_there_twice_is_named() -> None:
+    """One message, one entry: a second one tells another story of it."""
+    verdict = await log_of([entry(1).encode(), entry(2).encode(), entry(1).encode()]).check(now=NOW)
+    assert [(f.what, f.where) for f in verdict.findings] == [("entry", "2, EVENTS 1")]
+
+
+async def test_an_entry_that_is_none_is_named() -> None:
+    """What was put into the tree and is no entry stands for no message."""
+    verdict = await log_of([entry(1).encode(), b"nonsense"]).check(now=NOW)
+    assert [(f.what, f.where) for f in verdict.findings] == [("entry", "1")]

@@ -140,18 +140,6 @@ async def test_a_changed_event_is_named(full: Any) -> None:
     assert where == "300 (headrace.dataset.ingested.v1 EVENTS-301, EVENTS 301), its sha256"
 
 
-@pytest.mark.parametrize(
-    ("column", "value"), [("type", "headrace.x.y.v1"), ("source", "me"), ("time", "never"), ("subject", "x")]
-)
-async def test_a_changed_column_of_an_event_is_named(full: Any, column: str, value: str) -> None:
-    """What is searched by is checked against the entry, too."""
-    await full.tamper(update(RECORD).where(RECORD.c.position == 5).values({column: value}))
-    what, where = await blamed(full)
-    assert what == "event"
-    assert where.startswith("5 (")
-    assert where.endswith(f"its {column}")
-
-
 async def test_a_changed_entry_is_named(full: Any) -> None:
     """An entry rewritten to fit a rewritten event does not fit the tree."""
     encoded = (await rows(full, RECORD.c.entry))[300].entry.replace(b"headrace/test", b"headrace/tesT")

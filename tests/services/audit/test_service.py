@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
+from headrace.audit.log import RECORD, run
 from headrace.audit.service import build
 from headrace.audit.settings import AuditSettings
 from headrace.contracts import (
@@ -128,6 +130,38 @@ async def _size_at_least(on: Stage, size: int) -> bool:
     return (await head(on)).size >= size
 
 
+async def test_what_was_published_is_read_again(on: Stage, s3: S3) -> None:
+    """Checkpoints in EVENTS and in the bucket are history that the service's own check compares with."""
+    await on.say(a(TrainingRequested, model="m"))
+    said = await on.heard(CheckpointSigned)
+    await recorded(on, said.id)
+    await eventually(lambda: _copied(s3))
+
+    own = (await on.http.get("/verify")).json()
+    assert (own["whole"], own["findings"]) == (True, [])
+    assert own["checkpoints"] >= 3  # its own table, the stream, the bucket
+
+
+async def _copied(s3: S3) -> bool:
+    return bool(await s3.store.list("audit", "checkpoints/"))
+
+
+async def test_a_deleted_row_is_no_internal_error(on: Stage) -> None:
+    """Tiles, bundles, messages and proofs of it say what is missing; the check names it."""
+    for number in range(3):
+        await on.say(a(TrainingRequested, model="m", reason=str(number)))
+    await eventually(lambda: _size_at_least(on, 3))
+    async with on.app.state.runtime.work("test") as work:
+        await run(work.session, delete(RECORD).where(RECORD.c.position == 1))
+
+    size = (await head(on)).size
+    for path in (f"/tile/entries/000.p/{size}", "/messages?from=1&to=2", "/log/1", "/proof/inclusion?index=1"):
+        answer = await on.http.get(path)
+        assert (answer.status_code, "/verify" in answer.json()["detail"]) == (404, True), path
+    own = (await on.http.get("/verify")).json()
+    assert (own["whole"], own["first"]["found"]) == (False, "entry 1 is missing")
+
+
 async def test_proofs_lead_to_the_signed_root(on: Stage) -> None:
     """Inclusion by id or index; consistency between any two sizes."""
     said = [await on.say(a(TrainingRequested, model="m", reason=str(number))) for number in range(5)]
@@ -160,13 +194,20 @@ async def test_proofs_lead_to_the_signed_root(on: Stage) -> None:
         ("/trace/prediction/none", 404),
         ("/trace/model/m/1", 404),
         ("/events?limit=0", 422),
+        ("/log/99999999999999999999", 422),
+        ("/proof/inclusion?index=99999999999999999999", 422),
+        ("/events?cursor=99999999999999999999", 422),
+        ("/events?since=0001-01-01T00:00:00%2B14:00", 200),
+        ("/events?until=9999-12-31T23:59:59-14:00", 200),
+        ("/messages?from=0&to=99", 404),
+        ("/messages?from=9&to=9", 422),
     ],
 )
 async def test_what_there_is_not_is_said(on: Stage, path: str, status: int) -> None:
     """A wrong question gets a reason."""
     answer = await on.http.get(path)
     assert answer.status_code == status
-    assert answer.json()["detail"]
+    assert answer.json()["detail" if status >= 400 else "items"] is not None
 
 
 async def test_checkpoints_are_said_and_the_system_comes_to_rest(on: Stage) -> None:

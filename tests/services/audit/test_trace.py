@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from headrace.audit.archive import Archive, Search
-from headrace.audit.domain import Chain
+from headrace.audit.domain import Chain, NoSuchRow
 from headrace.chassis import NotFound
 
 A, B = "a" * 64, "b" * 64
+SOURCE = {"bucket": "uploads", "key": "feb.csv"}
 DATASET = {"name": "flights", "version": 2, "digest": "d" * 64}
 STORY: list[dict[str, Any]] = [
     {
@@ -99,7 +100,14 @@ TRUTH = {
 
 async def tell(log: Any, *, without: str = "", prediction: dict[str, Any] = PREDICTION) -> None:
     """Record the story, one event left out where asked."""
-    requested = log.message(1, stream="REQUESTS", kind="request.ingest", id="asked", authid="nats:outsider")
+    requested = log.message(
+        1,
+        stream="REQUESTS",
+        kind="request.ingest",
+        id="asked",
+        authid="nats:outsider",
+        data={"dataset": "flights", "object": SOURCE},
+    )
     await log.hear(requested)
     told = [
         {**step, "kind": "x.y", "data": {}, "id": f"not-{step['id']}"} if step["id"] == without else step
@@ -167,6 +175,84 @@ async def test_what_is_missing_is_said(log: Any, without: str, missing: list[str
     """A link that the record does not hold is named, and the rest is shown."""
     await tell(log, without=without)
     assert (await traced(log)).missing == missing
+
+
+def about(kind: str, id: str, **data: Any) -> dict[str, Any]:
+    """One more event, about something else."""
+    return {"kind": kind, "key": "m", "id": id, "data": data}
+
+
+STRANGERS = [
+    about("training.completed", "other-run", run="r2", model="m", dataset={"name": "flights", "version": 3}),
+    about("training.started", "same-data", run="r9", model="other", dataset=DATASET),
+    about("dataset.ingested", "newer-data", dataset="flights", version=3, source={"sha256": "f2"}),
+    about("dataset.ingested", "other-data", dataset="copy", version=1, source={"sha256": "f1"}),
+    about("evaluation.requested", "rival", model="m", candidate={"version": 4}, champion={"version": 3}),
+    about("alias.moved", "successor", model="m", version=4, previous=3, run="r2"),
+    about("version.registered", "next", model="m", version=4, run="r2", digest=A),
+]
+
+
+async def test_a_trace_shows_nothing_of_other_runs_and_data(log: Any) -> None:
+    """Runs, data sets, rivals and successors that name the same version, file or data are not behind the prediction."""
+    await log.hear(*(log.message(seq, **event) for seq, event in enumerate(STRANGERS, 1)))
+    shift = len(STRANGERS)
+    await log.hear(*(log.message(seq + shift, **step) for seq, step in enumerate(STORY, 1)))
+    await log.hear(log.message(50, stream="PREDICTIONS", **PREDICTION))
+
+    shown = {event.id for event in (await traced(log)).ordered()}
+
+    assert shown == {step["id"] for step in STORY} - {"progress"}
+
+
+async def test_of_many_routes_the_first_and_the_last_are_shown(log: Any) -> None:
+    """In between, other versions came and went; why the last one did is not of this chain."""
+    await tell(log)
+    routes = [{"version": 3, "digest": A}, {"version": 4, "digest": B}]
+    later = [
+        about("route.changed", f"route-{n}", model="m", routes=routes) | {"causationid": f"of-4-{n}"} for n in range(3)
+    ]
+    await log.hear(*(log.message(seq, **event) for seq, event in enumerate(later, 20)))
+
+    chain = await traced(log)
+
+    assert [event.id for event in chain.ordered() if event.is_a("route.changed")] == ["routed", "route-2"]
+    assert chain.missing == []
+
+
+@pytest.mark.parametrize("row", ["5", "99", "-1", "²", "9" * 5000, "x"])
+async def test_a_row_that_the_answer_has_not_is_not_traced(log: Any, row: str) -> None:
+    """Of five rows, row 5 does not exist."""
+    await tell(log, prediction=PREDICTION | {"data": {**PREDICTION["data"], "rows": 5}})  # type: ignore[dict-item]
+    with pytest.raises(NoSuchRow, match="5 rows, 0 to 4"):
+        await traced(log, f"p1:{row}")
+    assert (await traced(log, "p1:4")).version == 3
+
+
+async def test_a_row_is_found_in_the_part_that_holds_it(log: Any) -> None:
+    """A large answer is logged in parts; a shadow's answer to the same request is not the one that was given."""
+    shadow = {**PREDICTION["data"], "version": 4, "digest": B, "route": "shadow", "rows": 9}  # type: ignore[dict-item]
+    parts = [{**PREDICTION["data"], "rows": 5, "first_row": first} for first in (0, 5)]  # type: ignore[dict-item]
+    told = [{**PREDICTION, "id": f"part-{at}", "data": data} for at, data in enumerate([shadow, *parts])]
+    await log.hear(*(log.message(seq, stream="PREDICTIONS", **each) for seq, each in enumerate(told, 1)))
+
+    async with log.store.read() as session:
+        found = [(await Archive(session).trace_prediction(f"p1:{row}"))[0].id for row in (0, 4, 5, 9)]
+
+    assert found == ["part-1", "part-1", "part-2", "part-2"]
+
+
+async def test_a_truth_of_another_model_or_row_is_not_shown(log: Any) -> None:
+    """What was reported to another model, or of another row, is no truth of this one."""
+    await tell(log)
+    others = [
+        {"kind": "request.truth", "key": "other", "id": "foreign", "data": TRUTH["data"]},
+        {"kind": "request.truth", "key": "m", "id": "row-3", "data": {"labels": [{"prediction_id": "p1:3"}]}},
+    ]
+    await log.hear(*(log.message(seq, stream="REQUESTS", **each) for seq, each in enumerate(others, 61)))
+    async with log.store.read() as session:
+        _, truths, _ = await Archive(session).trace_prediction("p1:0")
+    assert [truth.id for truth in truths] == ["truth"]
 
 
 async def test_another_model_than_registered_is_said(log: Any) -> None:

@@ -159,7 +159,8 @@ def test_the_key_is_made_once(tmp_path: Path) -> None:
     first = signing_key("log", path)
     assert signing_key("log", path) == first
     assert path.stat().st_mode & 0o077 == 0
-    assert list(path.parent.iterdir()) == [path]
+    assert sorted(path.parent.iterdir()) == [path, path.with_suffix(".pub")]
+    assert path.with_suffix(".pub").read_text().strip() == str(first.verifying_key)
     assert replace(first, name="x") != first
 
 

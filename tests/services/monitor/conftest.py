@@ -1,5 +1,6 @@
 """The monitor on stage, a model that was trained, and answers it gave."""
 
+import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,7 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headrace.contracts import Column, ModelDeclared, PredictionLogged, TrainingCompleted
+from headrace.contracts import (
+    ANSWER_COLUMN,
+    Column,
+    ModelDeclared,
+    PredictionLogged,
+    Signature,
+    Tensor,
+    TrainingCompleted,
+)
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
 from headrace.testkit import Stage, a
@@ -34,6 +43,13 @@ DECLARATION: dict[str, Any] = {
 }
 
 
+CLASSIFIER = [
+    Tensor(name="label", datatype="INT64", shape=[-1]),
+    Tensor(name="probability", datatype="FP32", shape=[-1]),
+]
+REGRESSION = [Tensor(name="prediction", datatype="FP32", shape=[-1])]
+
+
 @pytest.fixture
 async def on(stage: Callable[..., Stage], database_url: str, s3: S3) -> AsyncIterator[Stage]:
     """The monitor on stage, on both kinds of database."""
@@ -51,10 +67,11 @@ async def watched(on: Stage, s3: S3) -> Stage:
     return on
 
 
-def declared(revision: int = 1, **monitoring: Any) -> ModelDeclared:
+def declared(revision: int = 1, model: str = "flights", **monitoring: Any) -> ModelDeclared:
     """The registry's word of how the model is to be watched."""
-    document = {**DECLARATION, "monitoring": {**DECLARATION["monitoring"], **monitoring}}
-    return a(ModelDeclared, name="flights", revision=revision, declaration=a_declaration(**document))
+    changed = {"name": model, "monitoring": {**DECLARATION["monitoring"], **monitoring}}
+    declaration = a_declaration(**{**DECLARATION, **changed})
+    return a(ModelDeclared, name=model, revision=revision, declaration=declaration)
 
 
 def rows(count: int, seed: int, *, shift: float = 0.0) -> pd.DataFrame:
@@ -69,14 +86,16 @@ def rows(count: int, seed: int, *, shift: float = 0.0) -> pd.DataFrame:
     )
 
 
-def trained(s3: S3, version: int = 1) -> TrainingCompleted:
+def trained(
+    s3: S3, version: int = 1, model: str = "flights", reference: pd.DataFrame | None = None, **signature: Any
+) -> TrainingCompleted:
     """A run whose reference lies in the object store; the digest tells versions apart."""
-    sample = rows(4000, 0)
-    reference = sample.assign(prediction=np.random.default_rng(0).uniform(size=len(sample)), late=0)
+    sample = rows(4000, 0) if reference is None else reference
+    answers = pd.Series(np.random.default_rng(0).uniform(size=len(sample)))
     buffer = io.BytesIO()
-    reference.to_parquet(buffer)
-    ref = s3.sync.put("models", buffer.getvalue(), key=f"flights/run-{version}/reference.parquet")
-    artifact = a(TrainingCompleted).artifact.model_copy(update={"digest": digest_of(version)})
+    sample.assign(**{ANSWER_COLUMN: answers, "late": 0}).to_parquet(buffer)
+    ref = s3.sync.put("models", buffer.getvalue(), key=f"{model}/run-{version}/reference.parquet")
+    artifact = a(TrainingCompleted).artifact.model_copy(update={"digest": digest_of(version, model)})
     features = [
         Column(name="wind", type="number", nullable=True),
         Column(name="hour", type="integer", nullable=False),
@@ -84,19 +103,20 @@ def trained(s3: S3, version: int = 1) -> TrainingCompleted:
     ]
     return a(
         TrainingCompleted,
-        model="flights",
+        model=model,
         run=f"run-{version}",
         artifact=artifact,
         reference=ref,
         features=features,
+        signature=Signature(**{"inputs": [], "outputs": CLASSIFIER, "labels": [0, 1], "positive": 1, **signature}),
         target="late",
         metrics={"roc_auc": 0.9, "brier": 0.1},
     )
 
 
-def digest_of(version: int) -> str:
+def digest_of(version: int, model: str = "flights") -> str:
     """The digest of a version's artifact."""
-    return str(version) * 64
+    return hashlib.sha256(f"{model}/{version}".encode()).hexdigest()
 
 
 def logged(
@@ -107,23 +127,26 @@ def logged(
     *,
     version: int = 1,
     route: str = "champion",
+    model: str = "flights",
+    labels: Sequence[Any] = (0, 1),
+    **fields: Any,
 ) -> PredictionLogged:
-    """An answer as the inference server logs it."""
+    """An answer as the inference server logs it; `labels` are the negative and the positive one."""
     columns = json.loads(inputs.to_json(orient="columns"))
-    outputs = {"label": [int(p >= 0.5) for p in probability], "probability": [float(p) for p in probability]}
-    return a(
-        PredictionLogged,
-        prediction_id=prediction,
-        model="flights",
-        version=version,
-        digest=digest_of(version),
-        route=route,
-        time=time,
-        received_at=datetime.now(UTC),
-        rows=len(inputs),
-        inputs={name: list(values.values()) for name, values in columns.items()},
-        outputs=outputs,
-    )
+    outputs = {"label": [labels[p >= 0.5] for p in probability], "probability": [float(p) for p in probability]}
+    plain = {
+        "prediction_id": prediction,
+        "model": model,
+        "version": version,
+        "digest": digest_of(version, model),
+        "route": route,
+        "time": time,
+        "received_at": datetime.now(UTC),
+        "rows": len(inputs),
+        "inputs": {name: list(values.values()) for name, values in columns.items()},
+        "outputs": outputs,
+    }
+    return a(PredictionLogged, **{**plain, **fields})
 
 
 async def answer_day(
@@ -136,16 +159,19 @@ async def answer_day(
     count: int = 2000,
     truth: bool = True,
     name: str | None = None,
+    **said: Any,
 ) -> None:
     """A day of traffic: `right` is the share of rows whose probability points to their truth."""
     rng = np.random.default_rng(day)
-    prediction = name or f"day{day}-v{version}"
+    model, labels = said.get("model", "flights"), said.get("labels", (0, 1))
+    prediction = name or f"{model}-day{day}-v{version}"
     late = rng.integers(0, 2, count)
     agrees = rng.uniform(size=count) < right
     probability = np.where(agrees == (late == 1), rng.uniform(0.5, 1, count), rng.uniform(0, 0.5, count))
     at = MARCH + day * DAY + timedelta(hours=version)
-    await on.say(logged(prediction, at, rows(count, day, shift=shift), probability.tolist(), version=version))
+    inputs = rows(count, day, shift=shift)
+    await on.say(logged(prediction, at, inputs, probability.tolist(), version=version, **said))
     if truth:
-        labels = [{"prediction_id": f"{prediction}:{row}", "value": int(value)} for row, value in enumerate(late)]
-        answered = await on.http.post("/models/flights/truth", json={"labels": labels})
+        found = [{"prediction_id": f"{prediction}:{row}", "value": labels[value]} for row, value in enumerate(late)]
+        answered = await on.http.post(f"/models/{model}/truth", json={"labels": found})
         assert answered.is_success, answered.text

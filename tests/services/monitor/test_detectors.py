@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from headrace.contracts import DriftPolicy
+from headrace.contracts import ANSWER_COLUMN, ColumnDrift, DetectorPolicy, DriftPolicy, NotJudged
+from headrace.contracts import DETECTORS as INFO
 from headrace.monitor.detectors import DETECTORS, usual
 from headrace.monitor.detectors import wasserstein as w
-from headrace.monitor.drift import column_drift, drift_of, kind_of, share
+from headrace.monitor.drift import FEATURE, PREDICTION, Pair, column_drift, drift_of, kind_of, pairs_of, share
 
 RNG = np.random.default_rng(7)
 SAMPLES = {"numeric": RNG.normal(0, 1, 3000), "categorical": np.array([600.0, 300.0, 100.0])}
@@ -107,6 +108,13 @@ def frame(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def drifted(
+    reference: pd.Series, current: pd.Series, policy: DriftPolicy | None = None, minimum: int = 1
+) -> ColumnDrift | NotJudged:
+    """Drift of one column."""
+    return column_drift(Pair("column", FEATURE, reference, current), policy or DriftPolicy(), minimum)
+
+
 def test_columns_are_measured_by_what_they_hold() -> None:
     """Numbers are numeric; words, truth values and 0/1 flags are categories."""
     kinds = {
@@ -119,51 +127,107 @@ def test_columns_are_measured_by_what_they_hold() -> None:
     assert kind_of(pd.Series([0, 1, 2])) == "numeric"
 
 
-def test_gaps_are_left_out_and_columns_that_lack_are_not_judged() -> None:
-    """A column of gaps alone has nothing to compare."""
-    reference = frame(wind=np.arange(2000.0), gate=["A"] * 2000, gone=range(2000))
-    current = frame(wind=[np.nan] * 2000, gate=["A"] * 1999 + [None])
+def test_a_column_with_too_few_values_is_listed_and_not_judged() -> None:
+    """Gaps are no values; a column that one side lacks is not compared. The others are judged."""
+    reference = frame(wind=np.arange(2000.0), gate=["A"] * 2000, gone=range(2000), few=[1.0] * 20 + [np.nan] * 1980)
+    current = frame(wind=[np.nan] * 2000, gate=["A"] * 1999 + [None], few=[1.0] * 2000)
+    pairs = pairs_of(reference, current, ["wind", "gate", "gone", "few"], FEATURE)
 
-    found = drift_of(reference, current, ["wind", "gate", "gone"], DriftPolicy())
+    found, not_judged = drift_of(pairs, DriftPolicy(), 200)
 
-    assert [(each.column, each.drifted) for each in found] == [("wind", False), ("gate", False)]
+    assert [(each.column, each.drifted) for each in found] == [("gate", False)]
+    assert [(each.column, each.rows, each.needed) for each in not_judged] == [("wind", 0, 200), ("few", 20, 30)]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_column_that_cannot_be_measured_keeps_no_other_from_it() -> None:
+    """Objects among words are counted by what they look like; a distance that is not finite is none."""
+    wide, hour = [-1.7e308, 1.7e308] * 250, np.arange(500.0)
+    reference = frame(gate=["A"] * 500, wide=wide, hour=hour)
+    current = frame(gate=[["A"], {"b": 1}] * 250, wide=wide, hour=hour)
+    policy = DriftPolicy(numeric=DetectorPolicy(method="wasserstein"))
+
+    found, not_judged = drift_of(pairs_of(reference, current, list(reference), FEATURE), policy, 200)
+
+    assert [(each.column, each.drifted) for each in found] == [("gate", True), ("hour", False)]
+    assert [(each.column, "not finite" in each.reason) for each in not_judged] == [("wide", True)]
 
 
 def test_a_new_category_is_drift() -> None:
     """Categories of both sides count."""
-    reference, current = pd.Series(["UA"] * 2000), pd.Series(["UA"] * 1000 + ["ZZ"] * 1000)
+    found = drifted(pd.Series(["UA"] * 2000), pd.Series(["UA"] * 1000 + ["ZZ"] * 1000))
 
-    found = column_drift("carrier", reference, current, DriftPolicy())
-
-    assert found.drifted
-    assert found.method == "jensen_shannon"
+    assert isinstance(found, ColumnDrift)
+    assert (found.drifted, found.method) == (True, "jensen_shannon")
 
 
 def test_flags_that_json_turned_into_other_numbers_are_the_same() -> None:
     """1 and 1.0 are one category."""
-    found = column_drift("weekend", pd.Series([0, 1] * 1000), pd.Series([0.0, 1.0] * 1000), DriftPolicy())
+    found = drifted(pd.Series([0, 1] * 1000), pd.Series([0.0, 1.0] * 1000))
 
+    assert isinstance(found, ColumnDrift)
     assert found.score == 0
 
 
-def test_a_declared_method_and_threshold_replace_the_usual() -> None:
-    """Where it fits the column's kind."""
+WORDS = (pd.Series(["a", "b"] * 1000), pd.Series(["a", "a", "b"] * 700))
+NUMBERS = (pd.Series(np.linspace(0, 1, 1500)), pd.Series(np.linspace(0, 1.1, 1500)))
+
+
+def test_a_declared_method_and_its_limit_replace_the_usual() -> None:
+    """For every column that it fits; for another kind the declaration names another one."""
     policy = DriftPolicy(method="psi", threshold=0.01)
-    reference, current = pd.Series(["a", "b"] * 1000), pd.Series(["a", "a", "b"] * 700)
 
-    found = column_drift("gate", reference, current, policy)
+    found = drifted(*WORDS, policy)
 
+    assert isinstance(found, ColumnDrift)
     assert (found.method, found.limit, found.drifted) == ("psi", 0.01, True)
-    assert column_drift("wind", pd.Series(np.arange(5.0)), pd.Series(np.arange(5.0)), policy).method == "ks"
 
 
-def test_the_share_leaves_the_prediction_apart() -> None:
-    """A model's output is shown, and does not count as a column."""
-    reference = frame(wind=np.arange(2000.0), prediction=np.linspace(0, 1, 2000))
-    current = frame(wind=np.arange(2000.0), prediction=np.linspace(5, 6, 2000))
+def test_each_kind_has_its_own_method_with_its_own_limit() -> None:
+    """The limit of a distance is never used for a p-value."""
+    policy = DriftPolicy(
+        numeric=DetectorPolicy(method="ks", limit=0.001), categorical=DetectorPolicy(method="jensen_shannon", limit=0.3)
+    )
 
-    found = drift_of(reference, current, ["wind", "prediction"], DriftPolicy())
+    numeric, categorical = drifted(*NUMBERS, policy), drifted(*WORDS, policy)
 
-    assert [each.kind for each in found] == ["numeric", "prediction"]
+    assert isinstance(numeric, ColumnDrift)
+    assert isinstance(categorical, ColumnDrift)
+    assert (numeric.method, numeric.limit) == ("ks", 0.001)
+    assert (categorical.method, categorical.limit) == ("jensen_shannon", 0.3)
+
+
+def test_a_limit_without_its_method_limits_nothing_else() -> None:
+    """One threshold cannot be that of p-values and distances: without a method the usual limits hold."""
+    found = drifted(*NUMBERS, DriftPolicy(threshold=0.5))
+
+    assert isinstance(found, ColumnDrift)
+    assert (found.method, found.limit) == ("wasserstein", 0.1)
+
+
+def test_a_method_that_does_not_fit_is_not_silently_another() -> None:
+    """A declaration from before the check names psi for numbers: the column is listed, with those that fit."""
+    found = drifted(*NUMBERS, DriftPolicy(method="psi"))
+
+    assert isinstance(found, NotJudged)
+    assert "ks, wasserstein" in found.reason
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_is_in_the_catalogue_of_declarations(name: str) -> None:
+    """What can be declared can be measured, and the other way round."""
+    assert DETECTORS[name].info is INFO[name]
+    assert set(DETECTORS) == set(INFO)
+
+
+def test_the_share_is_of_the_features_alone() -> None:
+    """The model's answers and context columns are shown, and count as no feature."""
+    reference = frame(wind=np.arange(2000.0), answers=np.linspace(0, 1, 2000))
+    current = frame(wind=np.arange(2000.0), answers=np.linspace(5, 6, 2000))
+    answers = Pair(ANSWER_COLUMN, PREDICTION, reference["answers"], current["answers"])
+
+    found, _ = drift_of([*pairs_of(reference, current, ["wind"], FEATURE), answers], DriftPolicy(), 200)
+
+    assert [(each.role, each.drifted) for each in found] == [("feature", False), ("prediction", True)]
     assert share(found) == 0
     assert share([]) is None

@@ -1,17 +1,26 @@
 """What the monitor decides, without anything around it."""
 
-from datetime import UTC, datetime, timedelta
+import math
+from datetime import UTC, datetime, timedelta, timezone
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.contracts import FairnessPolicy, Window
-from headrace.monitor.domain import Clock, Figures, findings, matured, must_retrain, window_of
-from headrace.monitor.fairness import fairness_of
-from headrace.monitor.quality import quality_of
+from headrace.contracts import FairnessResult, Window
+from headrace.monitor.domain import (
+    Clock,
+    Figures,
+    alert_of,
+    decisive,
+    event_time,
+    findings,
+    is_news,
+    judged,
+    matured,
+    must_retrain,
+    window_of,
+)
 from headrace.testkit.builders import a_declaration
 
 NOON = datetime(2013, 3, 15, 12, 30, tzinfo=UTC)
@@ -66,8 +75,13 @@ def figures(**fields: object) -> Figures:
     plain: dict[str, object] = {
         "model": "m",
         "version": 3,
+        "route": "champion",
         "window": WINDOW,
+        "versions": [3],
+        "predictions": 500,
         "truths": 500,
+        "newest": NOON,
+        "not_judged": [],
         "drift": [],
         "drift_share": 0.0,
         "metrics": {"roc_auc": 0.9},
@@ -125,76 +139,81 @@ def test_retraining_is_not_asked_for_again_before_the_cooldown_is_over() -> None
     assert must_retrain(["performance"], DECLARED, NOON, NOON + timedelta(hours=1)) == "performance"
 
 
-def judged(count: int, *, classes: int = 2) -> pd.DataFrame:
-    """Rows whose truth is known, and what the model said."""
-    rng = np.random.default_rng(3)
-    truth = rng.integers(0, classes, count).astype(float)
-    probability = np.clip(truth * 0.4 + rng.uniform(0, 0.6, count), 0, 1)
-    return pd.DataFrame({"truth": truth, "probability": probability, "label": (probability >= 0.5).astype(int)})
+@pytest.mark.parametrize(("value", "promised"), [(math.nan, 0.9), (0.5, math.nan), (math.nan, math.nan)])
+def test_a_metric_without_a_value_is_over_no_limit(value: float, promised: float) -> None:
+    """NaN compares false with everything: it must not be taken for a drop."""
+    found = findings(figures(metrics={"roc_auc": value}, reference={"roc_auc": promised}), DECLARED)
+
+    assert found == []
 
 
-def test_quality_is_the_fields_own() -> None:
-    """Through scikit-learn, for every metric that a classifier may be asked for."""
-    from sklearn.metrics import brier_score_loss, roc_auc_score
-
-    rows = judged(400)
-
-    found = quality_of(rows, ["roc_auc", "brier", "f1", "log_loss", "accuracy"], 100)
-
-    assert found["roc_auc"] == pytest.approx(roc_auc_score(rows.truth, rows.probability))
-    assert found["brier"] == pytest.approx(brier_score_loss(rows.truth, rows.probability))
-    assert set(found) == {"roc_auc", "brier", "f1", "log_loss", "accuracy"}
+AHEAD = timedelta(minutes=5)
+far = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda at: at.replace(tzinfo=UTC))
 
 
-def test_no_figure_is_made_of_too_little() -> None:
-    """Too few rows, one class alone, or no truth at all."""
-    assert quality_of(judged(99), ["roc_auc"], 100) == {}
-    assert quality_of(judged(400, classes=1), ["roc_auc"], 100) == {}
-    assert quality_of(judged(400).assign(truth=np.nan), ["roc_auc"], 100) == {}
+@given(far, moments)
+def test_event_time_never_runs_ahead_of_its_arrival(said: datetime, arrived: datetime) -> None:
+    """Whatever a request says: within the tolerance it is believed, beyond it the arrival counts."""
+    counted = event_time(said, arrived, AHEAD)
+
+    assert counted <= arrived + AHEAD
+    assert counted == said or (counted == arrived and said > arrived + AHEAD)
 
 
-def test_quality_of_numbers() -> None:
-    """Regression has its own metrics."""
-    rows = pd.DataFrame({"truth": [1.0, 2.0, 3.0], "prediction": [1.0, 2.0, 5.0]})
-
-    found = quality_of(rows, ["mae", "rmse", "roc_auc"], 3)
-
-    assert found["mae"] == pytest.approx(2 / 3)
-    assert set(found) == {"mae", "rmse"}
+@pytest.mark.parametrize("offset", [timezone(timedelta(hours=14)), timezone(-timedelta(hours=14)), UTC])
+def test_the_end_of_the_calendar_is_a_time_like_any_other(offset: timezone) -> None:
+    """No arithmetic overflows before the bound is drawn."""
+    assert event_time(datetime.max.replace(tzinfo=offset), NOON, AHEAD) == NOON
+    assert event_time(datetime.min.replace(tzinfo=UTC), NOON, AHEAD) == datetime.min.replace(tzinfo=UTC)
 
 
-def test_parity_compares_the_rates_of_groups_with_enough_rows() -> None:
-    """A group of three says nothing."""
-    rows = pd.DataFrame(
-        {
-            "carrier": ["UA"] * 100 + ["AA"] * 100 + ["ZZ"] * 3,
-            "label": [1] * 60 + [0] * 40 + [1] * 20 + [0] * 80 + [1] * 3,
-        }
+def fair(column: str, group: str = "AA", *, breached: bool = True) -> FairnessResult:
+    """What was found over a column."""
+    return FairnessResult(
+        column=column,
+        measure="parity_difference",
+        value=0.3,
+        low=0.2,
+        high=0.4,
+        limit=0.1,
+        breached=breached,
+        group=group,
     )
 
-    difference = fairness_of(rows, ["carrier"], FairnessPolicy(measure="parity_difference", limit=0.3))[0]
-    ratio = fairness_of(rows, ["carrier"], FairnessPolicy(measure="parity_ratio", limit=0.3))[0]
 
-    assert (difference.value, difference.breached, difference.group) == (pytest.approx(0.4), True, "AA")
-    assert (ratio.value, ratio.breached) == (pytest.approx(1 / 3, abs=1e-6), False)
+def test_every_finding_has_an_alert_of_its_own() -> None:
+    """Two columns in one window are two alerts."""
+    shown = figures(fairness=[fair("carrier"), fair("origin")])
 
+    alerts = {alert_of(finding, shown).alert for finding in findings(shown, DECLARED)}
 
-def test_one_group_alone_cannot_be_treated_unevenly() -> None:
-    """And a column that was not logged is not judged."""
-    rows = pd.DataFrame({"carrier": ["UA"] * 50, "label": [1] * 50})
-
-    assert fairness_of(rows, ["carrier", "origin"], FairnessPolicy()) == []
+    assert len(alerts) == 2
 
 
-def test_the_monitor_and_the_trainer_mean_the_same_by_every_metric() -> None:
-    """Two implementations, one meaning: a promise is measured as it was made."""
-    from headrace.contracts import METRICS
-    from headrace.frameworks.metrics import value
+def test_a_finding_is_news_when_it_is_new_or_grows() -> None:
+    """The same one in the next window is not; nor is one that shrank."""
+    (unfair,) = findings(figures(fairness=[fair("carrier")]), DECLARED)
+    (worse,) = findings(figures(metrics={"roc_auc": 0.8}), DECLARED)
 
-    rows = judged(500)
-    numbers = rows.assign(prediction=rows["probability"])
-    truth, score = rows["truth"].to_numpy(), rows["probability"].to_numpy()
+    assert is_news(unfair, None)
+    assert not is_news(unfair, ["AA"])
+    assert not is_news(unfair, ["AA", "UA"])
+    assert is_news(unfair, ["UA"])
+    assert is_news(worse, ["warning"])
 
-    for name in METRICS:
-        found = quality_of(numbers, [name], 100)[name]
-        assert found == pytest.approx(value(name, truth, score), rel=1e-6), name
+
+def test_a_window_tells_what_it_has_judged() -> None:
+    """A finding that is not among it stays open: too few rows prove nothing."""
+    shown = figures(fairness=[fair("carrier", breached=False)])
+
+    assert judged(shown, DECLARED) == {"drift", "performance/roc_auc", "fairness/carrier"}
+    assert judged(figures(drift_share=None, metrics={}), DECLARED) == set()
+
+
+def test_the_newest_version_with_enough_rows_decides() -> None:
+    """Neither its predecessor, nor a canary that has hardly answered."""
+    (finding,) = findings(figures(metrics={"roc_auc": 0.8}), DECLARED)
+
+    assert decisive({1: [finding], 2: []}, {1: 900, 2: 200}, 200) == []
+    assert decisive({1: [finding], 2: []}, {1: 900, 2: 199}, 200) == [finding]
+    assert decisive({1: [finding]}, {1: 10}, 200) == ()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from headrace.contracts import (
+    ANSWER_COLUMN,
     AlertRaised,
     DriftDetected,
     EvaluationScheduled,
@@ -32,7 +33,7 @@ async def test_a_day_is_judged_when_the_next_has_begun(watched: Stage) -> None:
     assert (said.predictions, said.truths, said.version) == (2000, 2000, 1)
     assert said.metrics["roc_auc"] > 0.85
     assert said.reference == {"roc_auc": 0.9, "brier": 0.1}
-    assert {each.column for each in said.drift} == {"wind", "hour", "carrier", "prediction"}
+    assert {each.column for each in said.drift} == {"wind", "hour", "carrier", ANSWER_COLUMN}
     assert said.drift_share == 0
     following = (await watched.heard(EvaluationScheduled)).data
     assert (following.window.number, following.due) == (2, MARCH + 2 * DAY)
@@ -91,17 +92,40 @@ async def test_too_few_rows_say_nothing(watched: Stage) -> None:
     assert watched.all(DriftDetected) == []
 
 
-async def test_a_new_version_is_judged_on_its_own_rows(watched: Stage, s3: S3) -> None:
-    """Two versions answered in one window: the one that serves now decides."""
-    await watched.say(trained(s3, version=2))
-    await answer_day(watched, 0, right=0.6, version=1)
-    await answer_day(watched, 0, right=0.95, version=2)
+async def test_each_version_that_answered_is_judged_on_its_own_rows(watched: Stage, s3: S3) -> None:
+    """The one that answered last does not stand for the one before it: each figure says whose it is."""
+    await watched.say(trained(s3, version=2, reference=rows(4000, 1, shift=3.0)))
+    await answer_day(watched, 0, right=0.6, version=1, count=1000)
+    await answer_day(watched, 0, right=0.95, version=2, shift=3.0, route="canary")
     await answer_day(watched, 1, version=2)
 
-    said = (await watched.heard(WindowEvaluated)).data
-    assert (said.version, said.versions, said.predictions) == (2, [1, 2], 4000)
-    assert said.metrics["roc_auc"] > 0.85
-    assert watched.all(PerformanceDegraded) == []
+    first, second = [
+        (await watched.heard(WindowEvaluated, where=lambda event, n=number: event.version == n)).data
+        for number in (1, 2)
+    ]
+    assert (first.window, first.versions) == (second.window, second.versions) == (first.window, [1, 2])
+    assert (first.predictions, first.route, second.predictions, second.route) == (1000, "champion", 2000, "canary")
+    assert first.metrics["roc_auc"] < 0.7 < 0.85 < second.metrics["roc_auc"]
+    assert (first.drift_share, second.drift_share) == (0, 0)  # each against its own reference
+    assert [each.data.version for each in watched.all(PerformanceDegraded)] == [1]
+    shown = (await watched.http.get("/models/flights/windows/1")).json()
+    other = (await watched.http.get("/models/flights/windows/1?version=1")).json()
+    assert (shown["version"], other["version"]) == (2, 1)
+
+
+async def test_an_older_version_that_still_answers_asks_for_no_training(watched: Stage, s3: S3) -> None:
+    """Its successor is there already: what it shows is told, and nothing follows from it."""
+    await watched.say(trained(s3, version=2, reference=rows(4000, 1, shift=3.0)))
+    await answer_day(watched, 0, version=1, shift=3.0)
+    await answer_day(watched, 0, version=2, shift=3.0)
+    await answer_day(watched, 1, version=2, shift=3.0)
+
+    drift = await watched.heard(DriftDetected)
+    await watched.heard(WindowEvaluated, where=lambda event: event.version == 2)
+    await watched.quiet()
+
+    assert drift.data.version == 1
+    assert watched.all(TrainingRequested) == []
 
 
 async def test_shadows_are_not_judged(watched: Stage) -> None:
@@ -129,7 +153,7 @@ async def test_truth_may_come_before_the_answer_is_logged(watched: Stage) -> Non
     """It waits; the reporter learns that the prediction is not known yet."""
     labels = [{"prediction_id": f"early:{row}", "value": row % 2} for row in range(200)]
     taken = (await watched.http.post("/models/flights/truth", json={"labels": labels})).json()
-    assert taken == {"accepted": 200, "unknown": 200}
+    assert taken == {"accepted": 0, "waiting": 200, "late": 0, "unknown": 0, "unknown_ids": []}
 
     await watched.say(logged("early", MARCH, rows(200, 5), [0.1 + 0.8 * (row % 2) for row in range(200)]))
     await answer_day(watched, 1)

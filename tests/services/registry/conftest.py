@@ -1,11 +1,16 @@
 """The registry on stage, and the events that its neighbours say."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from headrace.chassis.keys import new_key, new_keys, write_keys
+from headrace.chassis.scopes import ROLES
 from headrace.contracts import (
+    ApprovalRequested,
     Comparison,
     DatasetRef,
     EvaluationCompleted,
@@ -30,12 +35,65 @@ DECLARATION: dict[str, Any] = {
 }
 
 
+PEOPLE = {
+    "ann": "scientist",
+    "bob": "scientist",
+    "eva": "approver",
+    "rob": "approver",
+    "sue": "approver",
+    "zoe": "admin",
+    "pat": "engineer",
+    "vic": "viewer",
+    "kim": "auditor",
+}
+
+
+class People:
+    """Callers with keys of their own; `as_("eva")` is an HTTP client in that person's name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "keys.json"
+        self.keys: dict[str, str] = {}
+        keys = new_keys()
+        for name, role in PEOPLE.items():
+            self.keys[name], keys = new_key(keys, name, ROLES[role])
+        write_keys(self.file, keys)
+
+    def headers(self, name: str) -> Mapping[str, str]:
+        """What a person presents."""
+        return {"authorization": f"Bearer {self.keys[name]}"}
+
+
 @pytest.fixture
-async def on(stage: Callable[..., Stage], database_url: str, clock: FakeClock) -> AsyncIterator[Stage]:
-    """The registry on stage, on both kinds of database."""
-    staged = stage(build, RegistrySettings, clock=clock, database_url=database_url, registry_expiry_every=0.05)
+def people(tmp_path: Path) -> People:
+    """Everybody who has a key."""
+    return People(tmp_path)
+
+
+@pytest.fixture
+async def on(stage: Callable[..., Stage], database_url: str, clock: FakeClock, people: People) -> AsyncIterator[Stage]:
+    """The registry on stage, on both kinds of database; without other words, zoe asks, who may everything."""
+    staged = stage(
+        build,
+        RegistrySettings,
+        clock=clock,
+        database_url=database_url,
+        registry_expiry_every=0.05,
+        api_keys_file=people.file,
+    )
     async with staged as running:
+        running.http.headers.update(people.headers("zoe"))
         yield running
+
+
+@pytest.fixture
+def by(on: Stage, people: People) -> Callable[..., Any]:
+    """Ask over HTTP as one of the people: who, method, path, and the fields of the body."""
+
+    async def ask(who: str, method: str, path: str, /, **body: Any) -> httpx.Response:
+        return await on.http.request(method, path, headers=dict(people.headers(who)), json=body or None)
+
+    return ask
 
 
 async def declare(on: Stage, **changes: Any) -> dict[str, Any]:
@@ -94,6 +152,13 @@ async def asked_for(on: Stage, version: int, champion: int | None = None) -> Eva
     said = await on.heard(EvaluationRequested, where=fits)
     assert isinstance(said.data, EvaluationRequested)
     return said.data
+
+
+async def waiting(on: Stage, run: str = "run-1", version: int = 1, **fields: Any) -> None:
+    """Train a version and let it pass its gates, so that it waits for people."""
+    await on.say(trained(run, **fields))
+    await on.say(judged(await asked_for(on, version), candidate=0.75))
+    await on.heard(ApprovalRequested, where=lambda event: event.version == version)
 
 
 async def crown(on: Stage, run: str, version: int, champion: int | None = None, **fields: Any) -> None:

@@ -6,11 +6,7 @@ import yaml
 
 from headrace.contracts import (
     AliasMoved,
-    ApprovalGiven,
-    ApprovalRequested,
     PerformanceDegraded,
-    RequestRefused,
-    VersionApproved,
     VersionRejected,
 )
 from headrace.testkit import FakeClock, Stage, a, eventually
@@ -90,91 +86,6 @@ async def test_collections_come_in_pages(on: Stage) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_a_risky_model_waits_for_people(on: Stage) -> None:
-    """The gates are met, but the alias does not move before somebody else says yes."""
-    await declare(on, approval={"needed": 1})
-    await on.say(trained("run-1"))
-    await on.say(judged(await asked_for(on, 1), candidate=0.7))
-    waiting = await on.heard(ApprovalRequested)
-    assert waiting.data.needed == 1
-    assert on.all(AliasMoved) == []
-
-    await on.say(a(ApprovalGiven, model="flights", version=1, decision="approve"), authid="key:second")
-
-    approved = await on.heard(VersionApproved)
-    assert [each.by for each in approved.data.approvals] == ["key:second"]
-    assert (await on.heard(AliasMoved)).data.version == 1
-
-
-async def test_nobody_in_particular_approves_nothing(on: Stage) -> None:
-    """A bare message does not say whose decision it is: it is refused, and the version waits on."""
-    await declare(on, approval={"needed": 1})
-    await on.say(trained("run-1"))
-    await on.say(judged(await asked_for(on, 1), candidate=0.7))
-    await on.heard(ApprovalRequested)
-
-    await on.publish("headrace.request.approval.flights", b'{"version": 1, "decision": "approve"}', as_="operator")
-
-    assert "whose it is" in (await on.heard(RequestRefused)).data.reason
-    assert (await on.http.get("/models/flights/versions/1")).json()["state"] == "pending"
-
-
-async def test_an_author_cannot_approve_their_own(on: Stage) -> None:
-    """The one who declared the model is the one who asks over HTTP here."""
-    await declare(on, approval={"needed": 1})
-    await on.say(trained("run-1"))
-    await on.say(judged(await asked_for(on, 1), candidate=0.7))
-    await on.heard(ApprovalRequested)
-
-    answer = await on.http.post("/models/flights/versions/1/approve", json={"comment": "mine"})
-
-    assert answer.status_code == 422
-    assert "an author never approves their own" in answer.json()["detail"]
-
-
-async def test_an_approval_is_bound_to_the_digest_that_was_looked_at(on: Stage) -> None:
-    """Another artifact under the same number is not what was approved."""
-    await declare(on, approval={"needed": 1})
-    await on.say(trained("run-1"))
-    await on.say(judged(await asked_for(on, 1), candidate=0.7))
-    await on.heard(ApprovalRequested)
-
-    answer = await on.http.post("/models/flights/versions/1/reject", json={"comment": "no", "digest": "f" * 64})
-
-    assert answer.status_code == 422
-    assert "look at it again" in answer.json()["detail"]
-
-
-async def test_one_person_alone_is_not_two(on: Stage) -> None:
-    """The same voice again does not count."""
-    await declare(on, approval={"needed": 2})
-    await on.say(trained("run-1"))
-    await on.say(judged(await asked_for(on, 1), candidate=0.7))
-    await on.heard(ApprovalRequested)
-
-    for comment in ("once", "twice"):
-        given = a(ApprovalGiven, model="flights", version=1, decision="approve", comment=comment)
-        await on.say(given, authid="key:second")
-    await on.quiet()
-
-    version = (await on.http.get("/models/flights/versions/1")).json()
-    assert version["state"] == "pending"
-    assert [each["comment"] for each in version["decisions"]] == ["twice"]
-
-
-async def test_a_person_may_say_no(on: Stage) -> None:
-    """And the reason is kept."""
-    await declare(on, approval={"needed": 1})
-    await on.say(trained("run-1"))
-    await on.say(judged(await asked_for(on, 1), candidate=0.7))
-    await on.heard(ApprovalRequested)
-
-    given = a(ApprovalGiven, model="flights", version=1, decision="reject", comment="unfair to Newark")
-    await on.say(given, authid="key:second")
-
-    assert (await on.heard(VersionRejected)).data.reason == "unfair to Newark"
-
-
 async def test_the_champion_of_any_moment_in_the_past_is_known(on: Stage, clock: FakeClock) -> None:
     """Which version answered on Tuesday? The history says."""
     await declare(on)
@@ -195,8 +106,8 @@ async def test_the_champion_of_any_moment_in_the_past_is_known(on: Stage, clock:
     assert [each["version"] for each in history] == [2, 1]
 
 
-async def test_an_alias_may_point_to_approved_versions_alone(on: Stage) -> None:
-    """A person may move it back, but not to what was rejected."""
+async def test_a_name_may_point_to_approved_versions_alone(on: Stage) -> None:
+    """An alias that does not serve is a name; a name for what was rejected would mislead."""
     await declare(on)
     await crown(on, "run-1", 1)
     await on.heard(AliasMoved)
@@ -204,7 +115,7 @@ async def test_an_alias_may_point_to_approved_versions_alone(on: Stage) -> None:
     await on.say(judged(await asked_for(on, 2, champion=1), candidate=0.5, low=-0.3))
     await on.heard(VersionRejected)
 
-    refused = await on.http.put("/models/flights/aliases/champion", json={"version": 2})
+    refused = await on.http.put("/models/flights/aliases/stable", json={"version": 2})
     named = await on.http.put("/models/flights/aliases/stable", json={"version": 1, "reason": "for the quarter"})
 
     assert refused.status_code == 409

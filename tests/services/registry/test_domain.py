@@ -1,23 +1,38 @@
 """What the registry decides, without anything around it."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.contracts import Baseline, Comparison, EvaluationCompleted, EvaluationMetrics, Gate
+from headrace.contracts import (
+    Baseline,
+    Comparison,
+    DatasetRef,
+    EvaluationCompleted,
+    EvaluationMetrics,
+    Gate,
+    TrainingCompleted,
+)
 from headrace.registry.domain import (
     SIGNALS,
+    Met,
+    asked_of,
     changed_paths,
     enough,
     expires_at,
+    incomparable,
+    is_newer,
     judge,
     may_not_approve,
+    may_not_change,
     review_due,
     risk_of,
     words,
 )
+from headrace.registry.policy import Policy, policy_of
 from headrace.testkit import a
 from headrace.testkit.builders import a_declaration
 
@@ -43,9 +58,9 @@ def evaluation(
     )
 
 
-def gated(*gates: dict[str, object]):  # type: ignore[no-untyped-def]
-    """A declaration with these gates."""
-    return a_declaration(evaluation={"gates": list(gates)})
+def gated(*gates: dict[str, object]) -> Policy:
+    """A policy with these gates."""
+    return policy_of(a_declaration(evaluation={"gates": list(gates)}))
 
 
 @pytest.mark.parametrize(("value", "passed"), [(0.65, True), (0.6499, False)])
@@ -81,7 +96,7 @@ def test_the_first_version_beats_nobody_and_passes() -> None:
 )
 def test_a_challenger_must_be_better_by_enough_and_not_by_chance(value: float, low: float, passed: bool) -> None:
     """The difference reaches `by`, and its interval lies above 0."""
-    verdict = judge(gated(BEATS), evaluation(value, champion=0.7, low=low))
+    verdict = judge(gated(BEATS), evaluation(value, champion=0.7, low=low), Met(1))
 
     assert verdict.passed is passed
     assert "0.7000" in verdict.gates[0].detail
@@ -124,7 +139,8 @@ def test_a_metric_that_was_not_measured_fails_its_gate() -> None:
 
 def test_all_gates_are_told_and_only_the_unmet_ones_are_the_reason() -> None:
     """A person sees what held as well."""
-    verdict = judge(gated({"metric": "roc_auc", "at_least": 0.9}, BEATS), evaluation(0.72, champion=0.7, low=0.01))
+    gates = gated({"metric": "roc_auc", "at_least": 0.9}, BEATS)
+    verdict = judge(gates, evaluation(0.72, champion=0.7, low=0.01), Met(1))
 
     assert [gate.passed for gate in verdict.gates] == [False, True]
     assert verdict.reason == verdict.gates[0].detail
@@ -180,8 +196,103 @@ def test_documents_differ_in_both_directions_alike(old: object, new: object) -> 
 
 def test_an_author_never_approves_their_own() -> None:
     """Neither who declared the model nor who asked for the run."""
-    assert may_not_approve("key:ann", ["key:ann", "key:bob"]) is not None
-    assert may_not_approve("key:eve", ["key:ann", "key:bob"]) is None
+    authors = {"key:ann": "declared revision 2", "key:bob": "asked for the run"}
+
+    assert "declared revision 2" in (may_not_approve("key:ann", authors) or "")
+    assert "asked for the run" in (may_not_approve("key:bob", authors) or "")
+    assert may_not_approve("key:eve", authors) is None
+    assert may_not_approve("oidc:login.example/eve", authors) is None
+
+
+@pytest.mark.parametrize("actor", ["nats:outsider", "nats:operator", "nats:acme", "service:monitor", "", "ann"])
+def test_only_a_person_decides(actor: str) -> None:
+    """Who is known by a connection alone has not shown who they are."""
+    assert "needs a person" in (may_not_approve(actor, {}) or "")
+
+
+@pytest.mark.parametrize(
+    ("actor", "declarers", "needed", "may"),
+    [
+        ("key:ann", ["key:bob"], 2, True),
+        ("oidc:login.example/ann", ["nats:outsider"], 0, True),
+        ("nats:acme", ["nats:acme"], 0, True),
+        ("nats:acme", ["nats:acme"], 2, True),  # what loosens waits for people all the same
+        ("nats:acme", ["nats:acme", "key:ann"], 0, False),
+        ("nats:acme", ["key:ann"], 0, False),
+        ("nats:operator", ["key:ann"], 0, False),
+        ("nats:outsider", ["nats:outsider"], 0, True),
+        ("nats:outsider", ["nats:outsider"], 1, False),
+        ("nats:outsider", ["nats:acme"], 0, False),
+        ("service:monitor", ["key:ann"], 0, False),
+    ],
+)
+def test_a_program_changes_what_it_alone_has_declared(actor: str, declarers: list[str], needed: int, may: bool) -> None:
+    """And one without an identity of its own nothing that needs approvals."""
+    why = may_not_change(actor, declarers, needed)
+
+    assert (why is None) is may
+    assert may or "headrace apply" in (why or "")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_could_not_be_computed_meets_no_gate(value: float) -> None:
+    """And says so: neither a figure, nor a difference, nor a limit of one."""
+    limits = [{"metric": "roc_auc", "at_least": 0.1}, {"metric": "brier", "at_most": 0.9}]
+    for limit in limits:
+        verdict = judge(gated(limit), evaluation(value, metric=str(limit["metric"])))
+        assert "could not be measured" in verdict.reason
+    difference = evaluation(0.9, champion=0.7, low=value)
+    assert "could not be computed" in judge(gated(BEATS), difference, Met(1)).reason
+    assert "could not be computed" in judge(gated(TRIVIAL), beside_trivial(0.9, value)).reason
+
+
+@pytest.mark.parametrize("said", ["column 'wind' is gone from flights version 5", None])
+def test_what_cannot_be_compared_says_why_and_what_to_do(said: str | None) -> None:
+    """The champion is named; the gate is not met, and others are judged all the same."""
+    event = evaluation(0.9).model_copy(update={"champion": 3, "incomparable": said})
+    verdict = judge(gated(BEATS, {"metric": "roc_auc", "at_least": 0.65}), event, Met(3))
+
+    assert [gate.passed for gate in verdict.gates] == [False, True]
+    assert "champion 3" in verdict.reason
+    assert (said or "has no roc_auc of both") in verdict.reason
+    assert "apply the declaration without this gate" in verdict.reason
+
+
+def test_figures_of_a_comparison_that_is_called_dishonest_do_not_count() -> None:
+    """Where the evaluation says that no honest comparison exists, a difference beside it is none."""
+    event = evaluation(0.9, champion=0.7, low=0.1).model_copy(update={"incomparable": "all rows were learned from"})
+
+    assert not judge(gated(BEATS), event, Met(1)).passed
+
+
+def run(began: int, target: str = "late") -> TrainingCompleted:
+    """A run that began at an hour."""
+    return a(TrainingCompleted, started_at=datetime(2026, 1, 1, began, tzinfo=UTC), target=target)
+
+
+def test_a_run_that_began_before_the_champions_must_beat_it() -> None:
+    """Whatever is declared: else the older run of two takes the alias by ending last."""
+    assert asked_of(gated(), run(2), None).gates == ()
+    assert asked_of(gated(), run(2), run(1)).gates == ()
+    (gate,) = asked_of(gated(), run(1), run(2)).gates
+    assert words(gate) == "roc_auc beats the champion by 0"
+    assert len(asked_of(gated(BEATS), run(1), run(2)).gates) == 1  # what is declared asks for more
+
+
+def test_models_of_different_targets_are_not_compared() -> None:
+    """A figure of one says nothing about the other."""
+    assert incomparable(run(1), run(2)) is None
+    assert "'late'" in (incomparable(run(1, "cancelled"), run(1)) or "")
+
+
+def test_versions_of_different_datasets_have_no_order() -> None:
+    """Version 5 of one dataset is no newer than version 3 of another."""
+    flights = DatasetRef(name="flights", version=5, digest="a" * 64)
+    trains = DatasetRef(name="trains", version=3, digest="a" * 64)
+
+    assert not is_newer(flights, trains)
+    assert is_newer(flights, flights.model_copy(update={"version": 4}))
+    assert not is_newer(flights, flights)
 
 
 def test_one_person_counts_once() -> None:

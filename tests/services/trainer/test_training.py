@@ -3,11 +3,13 @@
 import io
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pytest
 
 from headrace.contracts import (
+    Column,
     RequestRefused,
     TrainingCompleted,
     TrainingFailed,
@@ -20,6 +22,12 @@ from headrace.frameworks import load_onnx
 from headrace.testkit import Stage
 from headrace.testkit.s3 import S3
 
+COLUMNS = [
+    Column(name="at", type="timestamp", nullable=False),
+    Column(name="wind", type="number", nullable=True),
+    Column(name="carrier", type="string", nullable=False),
+    Column(name="late", type="integer", nullable=False),
+]
 ASK = TrainingRequested(model="delay", reason="new season")
 
 
@@ -36,6 +44,10 @@ async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp
     assert (told.reason, told.requested_by) == ("new season", "nats:operator")
     assert (told.dataset.name, told.dataset.version, told.declared_revision) == ("flights", 1, 1)
     assert (told.params, told.seed, told.estimator) == ({"C": 0.5}, 4, "sklearn.linear_model.LogisticRegression")
+    assert str(UUID(told.run)) == told.run
+    assert (told.signature.labels, told.signature.positive) == ([0, 1], 1)
+    assert told.learned is not None
+    assert (told.learned.rows, told.learned.object.size) == (960, 8 * 960)
     assert [column.name for column in told.features] == ["wind", "carrier"]
     assert (told.train_rows, told.holdout.rows) == (960, 240)
     assert told.holdout.boundary is not None
@@ -135,7 +147,9 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
         ({"training": {"estimator": "os.system"}}, {}, "code", "refused"),
         ({"data": {"target": "delay"}}, {}, "data", "target 'delay' is no column of dataset 'flights'"),
         ({}, {"late": 1}, "data", "two classes are needed"),
-        ({}, {"late": [None] * 3 + [0, 1] * 298 + [1]}, "data", "missing in 3 of"),
+        ({"data": {"time": "carrier"}}, {}, "data", "ordered by letters"),
+        ({"data": {"groups": ["gender"]}}, {}, "data", "context columns gender are no columns"),
+        ({"data": {"positive": "maybe"}}, {}, "data", "holds 0, 1"),
         ({"data": {"features": ["wind", "rain"]}}, {}, "data", "features rain are no columns"),
         (
             {
@@ -197,3 +211,52 @@ async def test_data_that_are_gone_are_named(on: Stage, world: Any, buckets: S3) 
     failed = (await on.heard(TrainingFailed, timeout=120)).data
     assert failed.kind == "data"
     assert event.parts[0].object.key in failed.reason
+
+
+async def test_rows_without_a_label_are_left_out_and_counted(on: Stage, world: Any) -> None:
+    """The answer to them is not known yet; whole numbers stay whole numbers beside them."""
+    late = world.flights()["late"].astype("Int64")
+    late[:7] = None
+    columns = [*COLUMNS[:3], Column(name="late", type="integer", nullable=True)]
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights(late=late), columns=columns))
+    await on.quiet()
+
+    await on.say(ASK, as_="operator")
+
+    told = (await on.heard(TrainingCompleted, timeout=120)).data
+    assert (told.unlabelled_rows, told.train_rows + told.holdout.rows) == (7, 593)
+    assert told.signature.labels == [0, 1]
+    assert "7 of 600 rows have no late and were left out" in (told.warnings or [])
+
+
+async def test_what_the_library_warned_of_is_kept_with_the_run(on: Stage, world: Any) -> None:
+    """In the event, and where one looks at the run; so is a timestamp that is no feature."""
+    columns = [*COLUMNS, Column(name="seen_at", type="timestamp", nullable=False)]
+    estimator = "sklearn.neural_network.MLPClassifier"
+    await on.say(world.declared(training={"estimator": estimator, "params": {"max_iter": 2, "verbose": True}}))
+    await on.say(world.ingested(world.flights().assign(seen_at=lambda f: f["at"]), columns=columns))
+    await on.quiet()
+
+    await on.say(ASK, as_="operator")
+
+    told = (await on.heard(TrainingCompleted, timeout=120)).data
+    assert any(each.startswith("ConvergenceWarning: ") for each in told.warnings or [])
+    assert any(each.startswith("seen_at is a timestamp and no feature") for each in told.warnings or [])
+    shown = (await on.http.get(f"/runs/{told.run}")).json()
+    assert shown["warnings"] == told.warnings
+    assert "Iteration 1, loss" in shown["log"]
+
+
+async def test_a_failure_keeps_its_reason_and_the_log(on: Stage, world: Any) -> None:
+    """What `train --wait` shows, and what was printed before."""
+    await on.say(world.declared(training={"params": {"C": -1}}))
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+
+    await on.say(ASK, as_="operator")
+
+    failed = (await on.heard(TrainingFailed, timeout=120)).data
+    shown = (await on.http.get(f"/runs/{failed.run}")).json()
+    assert shown["outcome"]["reason"] == failed.reason
+    assert "InvalidParameterError" in failed.reason

@@ -11,12 +11,14 @@ import structlog
 from fastapi import HTTPException
 from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace.bus.store import is_outage
 from headrace.bus.trace import span, trace_id
-from headrace.chassis import metrics
+from headrace.chassis import docs, metrics
 from headrace.chassis.auth import Gate, authorization_of, text_of
+from headrace.chassis.cors import Cors
 from headrace.chassis.errors import TooMany
 from headrace.chassis.limits import Limiter, too_deep
 from headrace.chassis.problems import failure, problem, refusal
@@ -24,7 +26,7 @@ from headrace.chassis.problems import failure, problem, refusal
 log = structlog.get_logger()
 
 QUIET = frozenset({"/live", "/ready", "/metrics"})
-PUBLIC = QUIET | {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+PUBLIC = QUIET | docs.PATHS | {"/", "/openapi.json"}
 UPLOADS = "/files"  # what such paths take is streamed to the disk, and may be of any size
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -34,19 +36,15 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
-PAGES_POLICY = (  # the OpenAPI pages load their viewer from where FastAPI says
-    "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; worker-src blob:; "
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "img-src data: https://fastapi.tiangolo.com https://cdn.jsdelivr.net"
-)
 STRICT_TRANSPORT = "max-age=31536000"
 
 
 class Edge:
     """One service's outermost layer."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, limiter: Limiter, largest: int) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, limiter: Limiter, largest: int, cors: Cors) -> None:
         self._app = app
+        self._cors = cors
         self._gate = gate
         self._limiter = limiter
         self._largest = largest
@@ -63,13 +61,17 @@ class Edge:
             f"{scope['method']} {scope['path']}", headers.get("traceparent"), SpanKind.SERVER, attributes
         ) as traceparent:
             scope.setdefault("state", {})["traceparent"] = traceparent
-            answer = _Answer(send, answer_headers(scope, traceparent))
+            answer = _Answer(send, {**answer_headers(scope, traceparent), **self._cors.headers(scope["headers"])})
             with structlog.contextvars.bound_contextvars(trace_id=trace_id(traceparent)):
                 await self._answered(scope, headers, receive, answer)
                 _finish(scope, answer.status, time.perf_counter() - started)
 
     async def _answered(self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer") -> None:
         try:
+            allowed = self._cors.preflight(scope["method"], scope["headers"])
+            if allowed is not None:
+                await Response(status_code=204, headers=dict(allowed))(scope, receive, answer)
+                return
             if scope["path"] not in PUBLIC:
                 await self._identify(scope)
             await self._app(scope, await self._checked(scope, headers, receive), answer)
@@ -157,8 +159,6 @@ class _Answer:
 def answer_headers(scope: Scope, traceparent: str) -> dict[str, str]:
     """What every answer to a request carries beside its own headers."""
     headers = {"traceparent": traceparent, **SECURITY_HEADERS}
-    if scope["path"] in ("/docs", "/redoc"):
-        headers["content-security-policy"] = PAGES_POLICY
     if scope.get("scheme") == "https":
         headers["strict-transport-security"] = STRICT_TRANSPORT
     return headers

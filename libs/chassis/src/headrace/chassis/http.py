@@ -9,9 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Work
 from headrace.chassis.auth import Gate
+from headrace.chassis.cors import Cors
 from headrace.chassis.edge import Edge
 from headrace.chassis.limits import Limiter
 from headrace.chassis.openapi import describe, guard
+from headrace.chassis.pages import pages
 from headrace.chassis.problems import handle_errors
 from headrace.chassis.scopes import Caller, known_scope
 from headrace.chassis.service import Runtime, Service
@@ -80,15 +82,18 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
     """
     settings = service.settings
     about = f"Headrace {service.name}. Events are described in schemas/README.md."
-    app = FastAPI(title=f"headrace-{service.name}", version="0.1.0", description=about, redoc_url=None)
+    app = FastAPI(title=f"headrace-{service.name}", version="0.1.0", description=about, docs_url=None, redoc_url=None)
     gate = app.state.gate = Gate.of(settings)
     for name, value in service.state.items():
         setattr(app.state, name, value)
     for router in (*service.routes, *routers):
         app.include_router(router)
+    app.include_router(pages(app.title, service.name))
     guard(app)
     describe(app)
     limiter = Limiter(settings.rate_limit, settings.rate_burst)
-    app.add_middleware(Edge, gate=gate, limiter=limiter, largest=settings.max_request_mb << 20)
+    app.add_middleware(
+        Edge, gate=gate, limiter=limiter, largest=settings.max_request_mb << 20, cors=Cors(settings.http_cors_origins)
+    )
     handle_errors(app)
     return app

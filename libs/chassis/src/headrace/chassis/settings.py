@@ -29,6 +29,7 @@ class ServiceSettings(BaseSettings):
     http_head_s: float = Field(default=10.0, gt=0)  # for the head of a request; half-sent ones are ended then
     http_body_s: float = Field(default=20.0, gt=0)  # for a body, and a second more for each KiB that has come
     http_connections_per_address: int = Field(default=800, ge=0)  # 0: any number, where a proxy speaks for many
+    http_cors_origins: tuple[str, ...] = ()  # pages of these origins may ask, such as https://console.example
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_endpoint: str | None = None

@@ -34,6 +34,8 @@ class Stack:
     """Believed instead of the system's CAs, where services and broker are asked over TLS."""
     keys_file: Path | None = None
     """Every service's API keys, where the stack's folder lies on this machine."""
+    log_key: str | None = None
+    """The audit log's verifying key, where it lies beside the stack's own files: it is not asked of the service."""
 
     def url(self, service: str) -> str:
         """The base URL of `service`, without a slash at its end."""
@@ -82,6 +84,7 @@ def read_stack(file: Path, key: str | None = None) -> Stack:
         nats_url=nats.get("url"),
         nats_seed_file=_resolve(file.parent.parent, nats.get("seed_file")),
         keys_file=_keys_file(file.parent.parent, document.get("key_file")),
+        log_key=_read_key(file.parent.parent, document.get("log_key_file")),
     )
 
 

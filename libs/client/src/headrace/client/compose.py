@@ -26,6 +26,7 @@ def attach(project: Path, folder: Path | None = None) -> Path:
     told = _ask(project)
     folder = folder or project / FOLDER / COMPOSE
     write_private(folder / "admin.key", told["key"])
+    write_private(folder / "audit.pub", told["log_key"])
     for name, seed in told["seeds"].items():
         write_private(folder / f"{name}.nk", seed)
     for name, password in told["passwords"].items():
@@ -65,4 +66,5 @@ def _document(folder: Path, ports: Mapping[str, int]) -> dict[str, Any]:
         "services": {name: f"http://127.0.0.1:{ports[name]}" for name in PORTS},
         "nats": {"url": f"nats://127.0.0.1:{ports['nats']}", "seed_file": str(folder / "operator.nk")},
         "key_file": str(folder / "admin.key"),
+        "log_key_file": str(folder / "audit.pub"),
     }

@@ -20,6 +20,15 @@ from headrace.contracts.errors import ContractError, Problem
 from headrace.contracts.generated.models import *  # noqa: F403  every class of the wire, by its own name
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.metrics import METRICS, MetricInfo
-from headrace.contracts.names import Alias, DatasetName, Digest, ModelName, RunId, column_name, is_name
+from headrace.contracts.names import (
+    ANSWER_COLUMN,
+    Alias,
+    DatasetName,
+    Digest,
+    ModelName,
+    RunId,
+    column_name,
+    is_name,
+)
 from headrace.contracts.outside import OUTSIDER, decode_message
 from headrace.contracts.topology import Topology, load_topology, stream_of

@@ -14,6 +14,8 @@ Alias = NewType("Alias", str)
 
 _WHOLE = re.compile(r"[0-9]{1,19}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+ANSWER_COLUMN = "headrace:prediction"
+"""The column of a drift reference that holds the model's own answers; no column of data begins with `headrace:`."""
 
 
 def is_name(text: str) -> bool:

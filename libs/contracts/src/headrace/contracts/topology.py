@@ -5,7 +5,7 @@ written by hand.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -63,6 +63,7 @@ class Topology:
     says: Mapping[str, tuple[str, ...]]
     hears: Mapping[str, tuple[str, ...]]
     taps: Mapping[str, tuple[str, ...]]
+    rereads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def spoken_by(self, identity: str) -> tuple[str, ...]:
         """Types that `identity` says."""
@@ -121,13 +122,13 @@ class Topology:
         return (
             *_pattern_all(self.spoken_by(identity)),
             *own,
+            *_following(self.rereads.get(identity, ())),
             *(s for c in self.consumers(identity) for s in _binding(c)),
         )
 
     def _replica_publish(self, identity: str) -> tuple[str, ...]:
         """Replicas make short-lived consumers, each limited to one filter; they cannot touch anybody's durable."""
-        heard = [(stream_of(kind), pattern(kind)) for kind in self.heard_by(identity)]
-        reading = tuple(f"$JS.API.CONSUMER.CREATE.{stream}.*.{filter_}" for stream, filter_ in heard)
+        reading = _following(self.heard_by(identity))
         return (*_pattern_all(self.spoken_by(identity)), *reading, "$JS.API.INFO")
 
 
@@ -162,6 +163,7 @@ def read_topology(document: Mapping[str, Any]) -> Topology:
         says={kind: tuple(spec["says"]) for kind, spec in events.items()},
         hears={kind: tuple(spec["hears"]) for kind, spec in events.items()},
         taps={identity: tuple(streams) for identity, streams in document["taps"].items()},
+        rereads={who: tuple(f"headrace.{name}" for name in names) for who, names in document["rereads"].items()},
     )
 
 
@@ -171,6 +173,11 @@ def _stream(name: str, spec: Mapping[str, Any]) -> StreamSpec:
 
 def _pattern_all(kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(pattern, kinds))
+
+
+def _following(kinds: Sequence[str]) -> tuple[str, ...]:
+    """What reading types through short-lived consumers takes, each limited to one filter."""
+    return tuple(f"$JS.API.CONSUMER.CREATE.{stream_of(kind)}.*.{pattern(kind)}" for kind in kinds)
 
 
 def _binding(spec: ConsumerSpec) -> tuple[str, ...]:

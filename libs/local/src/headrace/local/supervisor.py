@@ -137,6 +137,7 @@ class Supervisor:
             "nats": {"url": layout.nats_url, "seed_file": str(layout.seed("operator").resolve())},
             "s3": {"endpoint": layout.url("s3")},
             "key_file": str(layout.admin_key.resolve()),
+            "log_key_file": str(layout.secret("audit.pub").resolve()),
             "supervisor": os.getpid(),
         }
 

@@ -51,11 +51,12 @@ def make_parts(settings: ProvisionSettings) -> None:
 
 
 def attach(settings: ProvisionSettings) -> None:
-    """Print the administrator's key, the nkey seeds and passwords of people, and the ports that are published."""
+    """Print the administrator's key, the nkey seeds and passwords of people, the log's key, and published ports."""
     vault = Vault(settings)
     seeds = {name: vault.seed(name).read_text().strip() for name in PEOPLE}
     passwords = {"grafana": vault.grafana()}
-    print(json.dumps({"key": vault.api_key(), "seeds": seeds, "passwords": passwords, "ports": settings.published}))
+    told = {"key": vault.api_key(), "seeds": seeds, "passwords": passwords, "log_key": vault.log_key()}
+    print(json.dumps({**told, "ports": settings.published}))
 
 
 def make_streams(settings: ProvisionSettings) -> None:

@@ -38,6 +38,8 @@ class ProvisionSettings(BaseSettings):
     s3_versioned: bool = True
     s3_lock_days: int = Field(default=365, ge=0)  # how long what audit writes can be deleted by nobody; 0: no lock
 
+    audit_origin: str = "headrace-audit"  # the log's name, as audit has it
+
     published: dict[str, int] = Field(default_factory=dict)  # ports on the user's machine, by what answers there
 
     namespace: str = "headrace"  # on Kubernetes

@@ -11,6 +11,7 @@ from headrace.contracts.topology import load_topology
 from headrace.provision.access import ACCESS
 from headrace.provision.secrets import S3Key, nats_keys, s3_keys, secret, write_private
 from headrace.provision.settings import ProvisionSettings
+from headrace.tlog import SigningKey
 
 SERVICES = ("ingest", "trainer", "registry", "deployer", "monitor", "audit")
 REPLICA = "inference"
@@ -59,6 +60,10 @@ class Vault:
     def audit_key(self) -> str:
         """The seed of the audit log's signing key."""
         return secret(self._folder / "audit.key")
+
+    def log_key(self) -> str:
+        """The verifying half of the same, in the one line that clients of the log are given."""
+        return str(SigningKey(self._settings.audit_origin, bytes.fromhex(self.audit_key())).verifying_key)
 
     def cluster_password(self) -> str:
         """What brokers of one cluster know each other by."""

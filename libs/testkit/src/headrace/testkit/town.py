@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from headrace.bus import connect
+from headrace.bus import BusSettings, connect
 from headrace.chassis.keys import new_key, new_keys, write_keys
 from headrace.chassis.run import http_server, running
 from headrace.chassis.scopes import ROLES
@@ -32,11 +32,12 @@ NOWHERE = "127.0.0.1:9"  # where no Ray is: nothing is trained here
 class Town:
     """`urls`, a key of each role in `keys`, and an identity provider; the services share a thread of their own."""
 
-    def __init__(self, folder: Path, s3: S3, **settings: Any) -> None:
+    def __init__(self, folder: Path, s3: S3, *, only: Sequence[str] = (), **settings: Any) -> None:
         self._folder = folder
         self.s3 = s3
         kinds = load_topology().identities
-        self.services = [name for name, kind in kinds.items() if kind in ("service", "replica")]
+        every = [name for name, kind in kinds.items() if kind in ("service", "replica")]
+        self.services = [name for name in every if name in only or not only]
         self._ports = dict(zip(self.services, free_ports(len(self.services)), strict=True))
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in self._ports.items()}
         self.idp = IdentityProvider()
@@ -61,6 +62,14 @@ class Town:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_S)
+
+    def bus(self, identity: str) -> BusSettings:
+        """How an identity connects to the broker."""
+        return self._broker.settings(identity)
+
+    def data(self, service: str) -> Path:
+        """A service's folder; its database lies beside it, with the ending .db."""
+        return self._folder / service
 
     def page(self, service: str) -> dict[str, Any]:
         """A service's OpenAPI page."""

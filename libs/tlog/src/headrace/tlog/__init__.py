@@ -4,9 +4,11 @@ Pure functions over bytes. The audit service writes logs with them; a client che
 trusting nothing but the log's public key.
 """
 
-from headrace.tlog.check import Finding, LogSource, Verdict, check_log
-from headrace.tlog.entry import Entry, event_digest
+from headrace.tlog.check import Finding, LogSource, Past, Verdict, check_log
+from headrace.tlog.entry import Entry, encode_headers, event_digest, headers_digest
+from headrace.tlog.messages import Kept, decode_messages, described, encode_messages, unlike
 from headrace.tlog.notes import Checkpoint, NoteError, SigningKey, VerifyingKey
+from headrace.tlog.sequences import Hole, Sequences
 from headrace.tlog.tiles import (
     TILE_WIDTH,
     Edge,
@@ -36,8 +38,12 @@ __all__ = [
     "Edge",
     "Entry",
     "Finding",
+    "Hole",
+    "Kept",
     "LogSource",
     "NoteError",
+    "Past",
+    "Sequences",
     "SigningKey",
     "TileId",
     "Tiles",
@@ -46,8 +52,13 @@ __all__ = [
     "check_log",
     "consistency_proof",
     "decode_bundle",
+    "decode_messages",
+    "described",
     "encode_bundle",
+    "encode_headers",
+    "encode_messages",
     "event_digest",
+    "headers_digest",
     "inclusion_proof",
     "leaf_hash",
     "node_hash",
@@ -55,6 +66,7 @@ __all__ = [
     "tile_path",
     "tiles_needed",
     "tree_root",
+    "unlike",
     "verify_consistency",
     "verify_inclusion",
 ]

@@ -1,9 +1,10 @@
-"""What one log entry says about one message: where it stood, what it was, the hash of its bytes."""
+"""What one log entry says about one message: where it stood, what it was, the hashes of its bytes and headers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 VERSION = 1
@@ -14,9 +15,26 @@ def event_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def encode_headers(headers: Mapping[str, str] | None) -> bytes:
+    """A message's headers as canonical JSON with sorted names; empty where it has none."""
+    if not headers:
+        return b""
+    return json.dumps(dict(sorted(headers.items())), ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
+
+
+def headers_digest(encoded: bytes) -> str:
+    """SHA-256 of encoded headers, in hex; empty where a message has none."""
+    return hashlib.sha256(encoded).hexdigest() if encoded else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The log's record of one message. It holds the payload's hash, never the payload."""
+    """The log's record of one message. It holds the hashes of payload and headers, never these themselves.
+
+    `time` is the event's own, `received` the broker's; both in RFC 3339.
+    """
 
     stream: str
     seq: int
@@ -26,6 +44,8 @@ class Entry:
     source: str
     time: str
     sha256: str
+    headers: str = ""
+    received: str = ""
     v: int = VERSION
 
     def encode(self) -> bytes:
@@ -36,7 +56,9 @@ class Entry:
         """
         return json.dumps(
             {
+                "headers": self.headers,
                 "id": self.id,
+                "received": self.received,
                 "seq": self.seq,
                 "sha256": self.sha256,
                 "source": self.source,
@@ -54,8 +76,8 @@ class Entry:
     def decode(cls, raw: bytes) -> Entry:
         """Read an entry; raises ValueError where it is not one, or not in canonical form."""
         data = json.loads(raw)
-        if not isinstance(data, dict) or set(data) != {f.name for f in fields(cls)}:
-            raise ValueError("an entry has exactly " + ", ".join(sorted(f.name for f in fields(cls))))
+        if not isinstance(data, dict) or set(data) != _FIELDS:
+            raise ValueError("an entry has exactly " + ", ".join(sorted(_FIELDS)))
         entry = cls(**data)
         if entry.encode() != raw:
             raise ValueError("the entry is not canonical JSON")
@@ -65,3 +87,6 @@ class Entry:
         """Names of the fields in which two entries differ."""
         mine, theirs = asdict(self), asdict(other)
         return [name for name in mine if mine[name] != theirs[name]]
+
+
+_FIELDS = {field.name for field in fields(Entry)}

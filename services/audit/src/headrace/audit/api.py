@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
 from headrace.audit.archive import Archive, Search
-from headrace.audit.checks import verify
-from headrace.audit.domain import Chain, Event
+from headrace.audit.checks import Witness, verify
+from headrace.audit.domain import Chain, Event, NoSuchRow
 from headrace.audit.log import Log
 from headrace.audit.tables import GapRow
+from headrace.audit.witnesses import witnesses
 from headrace.chassis import NotFound
 from headrace.chassis.http import Page, RuntimeDep, SessionDep, requires
 from headrace.tlog import (
@@ -23,6 +26,7 @@ from headrace.tlog import (
     SigningKey,
     TileId,
     consistency_proof,
+    encode_messages,
     inclusion_proof,
     leaf_hash,
     parse_tile_path,
@@ -31,10 +35,13 @@ from headrace.tlog import (
 from headrace.tlog.tiles import tile_width
 
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}  # a full tile never changes
+LARGEST = 2**53  # of an index: beyond it JSON's numbers are not exact
 NEVER = {"cache-control": "no-store"}
 
 router = APIRouter(tags=["audit"], dependencies=[requires("audit:read")])
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Index = Annotated[int, Path(ge=0, le=LARGEST)]
+Place = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
 def signing_key(request: Request) -> SigningKey:
@@ -43,11 +50,21 @@ def signing_key(request: Request) -> SigningKey:
     return key
 
 
+def published(request: Request) -> Sequence[Witness]:
+    """Where checkpoints lie that this service published."""
+    state = request.app.state
+    return witnesses(state.runtime.connection, state.objects, state.signing_key.name)
+
+
 Key = Annotated[SigningKey, Depends(signing_key)]
+WitnessesDep = Annotated[Sequence[Witness], Depends(published)]
 
 
 class EventView(BaseModel):
-    """A recorded event: where it stands in the log, who said it, and why."""
+    """A recorded event: where it stands in the log, who said it, and why.
+
+    Everything is read from the message itself; `altered` names what the tables or the log say otherwise of it.
+    """
 
     index: int
     id: str
@@ -63,6 +80,7 @@ class EventView(BaseModel):
     stream: str
     seq: int
     sha256: str
+    altered: list[str] = []
 
 
 class EventDetail(EventView):
@@ -120,6 +138,7 @@ class Verification(BaseModel):
     entries: int
     tiles: int
     checkpoints: int
+    late: int
     first: FindingView | None
     findings: list[FindingView]
     gaps: list[GapView]
@@ -163,13 +182,42 @@ async def tile(path: str, session: SessionDep, key: Key) -> Response:
     log = Log(session, key)
     if tile_width(TileId(level or 0, number), (await log.head()).size) < width:
         raise NotFound(f"the log has no tile/{path} yet")
-    data = await (log.entries(number, width) if level is None else log.tile(TileId(level, number), width))
+    with naming_what_is_gone():
+        data = await (log.entries(number, width) if level is None else log.tile(TileId(level, number), width))
     headers = FOREVER if width == TILE_WIDTH else NEVER
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
+@router.get("/messages")
+async def messages(
+    session: SessionDep,
+    key: Key,
+    start: Annotated[int, Query(alias="from", ge=0, le=LARGEST)],
+    to: Annotated[int, Query(ge=1, le=LARGEST)],
+) -> Response:
+    """The messages behind the entries `from` to `to` (not included): as many as fit, at least one.
+
+    Each is its headers in canonical JSON and its payload, both behind four bytes of length; the entry holds the
+    SHA-256 of either.
+    """
+    if start >= to:
+        raise HTTPException(422, "`to` must be greater than `from`")
+    with naming_what_is_gone():
+        kept = await Log(session, key).messages(start, min(to, start + TILE_WIDTH))
+    return Response(encode_messages(kept), media_type="application/octet-stream", headers=NEVER)
+
+
+@contextmanager
+def naming_what_is_gone() -> Iterator[None]:
+    """What the log should hold and does not is told as such; a check makes a finding of it."""
+    try:
+        yield
+    except (ValueError, KeyError) as error:
+        raise NotFound(f"{error}; GET /verify says what of the log is not whole") from error
+
+
 @router.get("/log/{index}")
-async def entry(index: int, session: SessionDep) -> dict[str, Any]:
+async def entry(index: Index, session: SessionDep) -> dict[str, Any]:
     """One log entry, with the event it stands for, byte for byte."""
     event, encoded, body = await Archive(session).at(index)
     return {
@@ -183,7 +231,7 @@ async def entry(index: int, session: SessionDep) -> dict[str, Any]:
 
 @router.get("/proof/inclusion")
 async def inclusion(
-    session: SessionDep, key: Key, index: int | None = None, id: str | None = None, size: int | None = None
+    session: SessionDep, key: Key, index: Place | None = None, id: str | None = None, size: Place | None = None
 ) -> InclusionProof:
     """Proof that an event, by its id or its index, is in the log that the newest checkpoint signs."""
     archive, log = Archive(session), Log(session, key)
@@ -194,7 +242,8 @@ async def inclusion(
     within = head.size if size is None else size
     if not 0 <= at < within <= head.size:
         raise NotFound(f"the log of {within} entries has no entry {at}; it has {head.size} entries now")
-    proof, root = await log.prove(lambda t: (inclusion_proof(t, at, within), tree_root(t, within)))
+    with naming_what_is_gone():
+        proof, root = await log.prove(lambda t: (inclusion_proof(t, at, within), tree_root(t, within)))
     _, encoded, _ = await archive.at(at)
     return InclusionProof(
         index=at,
@@ -209,7 +258,7 @@ async def inclusion(
 
 @router.get("/proof/consistency")
 async def consistency(
-    session: SessionDep, key: Key, start: Annotated[int, Query(alias="from")], to: int | None = None
+    session: SessionDep, key: Key, start: Annotated[int, Query(alias="from", ge=0, le=LARGEST)], to: Place | None = None
 ) -> ConsistencyProof:
     """Proof that the log of `from` entries is the beginning of that of `to` (default: now)."""
     log = Log(session, key)
@@ -217,9 +266,10 @@ async def consistency(
     end = size if to is None else to
     if not 0 < start <= end <= size:
         raise NotFound(f"there is no proof from {start} to {end}; the log has {size} entries")
-    proof, old, new = await log.prove(
-        lambda t: (consistency_proof(t, start, end), tree_root(t, start), tree_root(t, end))
-    )
+    with naming_what_is_gone():
+        proof, old, new = await log.prove(
+            lambda t: (consistency_proof(t, start, end), tree_root(t, start), tree_root(t, end))
+        )
     return ConsistencyProof(
         from_size=start,
         to_size=end,
@@ -230,17 +280,21 @@ async def consistency(
 
 
 @router.get("/verify")
-async def verify_log(runtime: RuntimeDep, session: SessionDep, key: Key) -> Verification:
-    """Recompute everything from the stored events on; names the first place that does not fit."""
-    verdict = await verify(runtime.session, key)
-    gaps = (await session.exec(select(GapRow).where(col(GapRow.state).in_(["open", "reported"])))).all()
+async def verify_log(runtime: RuntimeDep, session: SessionDep, key: Key, known: WitnessesDep) -> Verification:
+    """Recompute everything from the stored messages on; names the first place that does not fit.
+
+    `whole` means what it means for a client that verifies by itself. `late` counts holes that a redelivery may fill.
+    """
+    verdict = await verify(runtime.session, key, known)
+    gaps = (await session.exec(select(GapRow).where(col(GapRow.state).in_(["open", "reported", "expired"])))).all()
     return Verification(
-        whole=verdict.ok and not gaps,
+        whole=verdict.ok,
         size=verdict.size,
         root=verdict.root,
         entries=verdict.entries,
         tiles=verdict.tiles,
         checkpoints=verdict.checkpoints,
+        late=verdict.late,
         first=FindingView(**asdict(verdict.first)) if verdict.first else None,
         findings=[FindingView(**asdict(finding)) for finding in verdict.findings[:100]],
         gaps=[GapView(**gap.model_dump()) for gap in gaps],
@@ -257,7 +311,7 @@ async def events(
     stream: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    cursor: int | None = None,
+    cursor: Place | None = None,
     limit: Limit = 100,
 ) -> Page[EventDetail]:
     """Search the record, newest first. `type` may end in `*`."""
@@ -276,7 +330,10 @@ async def event(event_id: str, session: SessionDep) -> EventDetail:
 @router.get("/trace/prediction/{prediction_id}")
 async def trace_prediction(prediction_id: str, session: SessionDep, key: Key) -> Trace:
     """Request, model, run, data set version, source files, and every event on the way: who, when, and where logged."""
-    logged, truths, chain = await Archive(session).trace_prediction(prediction_id)
+    try:
+        logged, truths, chain = await Archive(session).trace_prediction(prediction_id)
+    except NoSuchRow as error:
+        raise NotFound(str(error)) from error
     size = (await Log(session, key).head()).size
     trace = _trace(chain, size, [logged])
     return trace.model_copy(
@@ -285,7 +342,7 @@ async def trace_prediction(prediction_id: str, session: SessionDep, key: Key) ->
 
 
 @router.get("/trace/model/{model}/{version}")
-async def trace_version(model: str, version: int, session: SessionDep, key: Key) -> Trace:
+async def trace_version(model: str, version: Index, session: SessionDep, key: Key) -> Trace:
     """Everything behind a model version."""
     chain = await Archive(session).trace_version(model, version)
     return _trace(chain, (await Log(session, key).head()).size, [])
@@ -306,7 +363,8 @@ def _trace(chain: Chain, size: int, last: list[Event]) -> Trace:
 
 
 def _view(event: Event) -> EventView:
-    return EventView(**{name: getattr(event, name) for name in EventView.model_fields})
+    shown = {name: getattr(event, name) for name in EventView.model_fields}
+    return EventView(**shown | {"altered": list(event.altered)})
 
 
 def _text(hash_: bytes) -> str:

@@ -1,9 +1,13 @@
-"""Questions to the record: search, one event, and the way from a prediction back to the files behind it."""
+"""Questions to the record: search, one event, and the way from a prediction back to the files behind it.
+
+Columns only find; what is shown is derived from the message's own bytes, and compared with its entry and the entry's
+hash in the tree. An event that does not fit says so itself.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,16 +15,27 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.domain import Chain, Event, dataset_sources, registered, require_steps
-from headrace.audit.log import RECORD, REFERENCE, run
-from headrace.audit.records import bare, microseconds
+from headrace.audit.checks import columns_unlike, derived
+from headrace.audit.domain import (
+    Chain,
+    Event,
+    answer_with,
+    dataset_sources,
+    is_truth_of,
+    registered,
+    require_steps,
+)
+from headrace.audit.log import RECORD, REFERENCE, TILE, as_bytes, run
+from headrace.audit.records import Record, bare, clamped, row_of
 from headrace.chassis import NotFound
-from headrace.tlog import event_digest
+from headrace.tlog import TILE_WIDTH, Entry, event_digest, leaf_hash
+from headrace.tlog.tiles import HASH_SIZE
 
 PARKED = "PARKED"
 CLOCKS = 1_000_000  # microseconds by which the clocks of two speakers may differ
 MOST = 10_000  # events of one reference that a trace reads
-_COLUMNS = [column for name, column in RECORD.c.items() if name != "entry"]
+_COLUMNS = list(RECORD.c)
+Leaves = Mapping[int, bytes]
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,9 @@ class Search:
             start, star, _ = self.type.partition("*")
             query = query.where(RECORD.c.type.startswith(start, autoescape=True) if star else RECORD.c.type == start)
         if self.since is not None:
-            query = query.where(RECORD.c.at >= microseconds(self.since))
+            query = query.where(RECORD.c.at >= clamped(self.since))
         if self.until is not None:
-            query = query.where(RECORD.c.at < microseconds(self.until))
+            query = query.where(RECORD.c.at < clamped(self.until))
         return query
 
 
@@ -72,11 +87,24 @@ class Archive:
 
     async def at(self, index: int) -> tuple[Event, bytes, bytes]:
         """The event at a log index, its entry, and its bytes as they travelled."""
-        query = select(*_COLUMNS, RECORD.c.entry).where(RECORD.c.position == index)
-        row = (await run(self._session, query)).mappings().first()
+        row = await self._row(index)
         if row is None:
-            raise NotFound(f"the log has no entry {index}")
-        return _event(row), row["entry"], row["body"]
+            raise NotFound(f"the log has no entry {index}; GET /verify says whether it should have one")
+        return event_of(row, await self._leaves([index])), as_bytes(row["entry"]), as_bytes(row["body"])
+
+    async def _row(self, index: int) -> Any:
+        query = select(*_COLUMNS).where(RECORD.c.position == index)
+        return (await run(self._session, query)).mappings().first()
+
+    async def _leaves(self, positions: Iterable[int]) -> Leaves:
+        """The leaf hashes that the tree holds of these entries."""
+        wanted = sorted({position // TILE_WIDTH for position in positions})
+        query = select(TILE.c.number, TILE.c.hashes).where(TILE.c.level == 0, TILE.c.number.in_(wanted))
+        return {
+            row.number * TILE_WIDTH + at: row.hashes[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+            for row in await run(self._session, query)
+            for at in range(len(row.hashes) // HASH_SIZE)
+        }
 
     async def size(self) -> int:
         """How many events are recorded."""
@@ -96,17 +124,23 @@ class Archive:
         return await self._events(query)
 
     async def _events(self, query: Select[Any]) -> list[Event]:
-        return [_event(row) for row in (await run(self._session, query)).mappings()]
+        rows = (await run(self._session, query)).mappings().all()
+        leaves = await self._leaves(row["position"] for row in rows)
+        return [event_of(row, leaves) for row in rows]
 
     async def trace_prediction(self, prediction_id: str) -> tuple[Event, list[Event], Chain]:
-        """The logged prediction, the truths told about it, and the chain behind it."""
-        about = await self.referring("prediction", bare(prediction_id))
-        logged = next((event for event in about if event.is_a("prediction.logged")), None)
+        """The logged prediction, the truths told about it, and the chain behind it.
+
+        Raises NotFound where there is no such prediction, or its answer has no such row.
+        """
+        wanted, about = bare(prediction_id), await self.referring("prediction", bare(prediction_id))
+        logged = answer_with(prediction_id, [event for event in about if event.is_a("prediction.logged")])
         if logged is None:
-            raise NotFound(f"no prediction {bare(prediction_id)!r} is recorded")
+            raise NotFound(f"no prediction {wanted!r} is recorded")
         data = logged.data
         chain = await self.chain(data["model"], data["version"], digest=data["digest"], until=logged.at + CLOCKS)
-        return logged, [event for event in about if event.is_a("request.truth")], chain
+        truths = [event for event in about if is_truth_of(event, data["model"], prediction_id)]
+        return logged, truths, chain
 
     async def trace_version(self, model: str, version: int) -> Chain:
         """The chain behind a model version."""
@@ -119,12 +153,12 @@ class Archive:
         """Version, run, data set, files; then the cause of every event among them, back to the first."""
         chain = Chain(model, version)
         chain.add(await self.referring("version", f"{model}/{version}"), until)
-        if (event := registered(chain, digest)) is not None:
-            assert chain.dataset is not None
+        if registered(chain, digest) is not None and chain.dataset is not None:
             await self._add(chain, until, [("run", str(chain.run)), ("dataset", _dataset(chain.dataset))])
-            await self._add(chain, until, [("declaration", f"{model}/{event.data.get('declared_revision')}")])
+            await self._add(chain, until, [("declaration", f"{model}/{chain.revision}")])
             require_steps(chain)
             await self._add(chain, until, [("file", sha256) for sha256 in dataset_sources(chain)])
+        chain.settle_routes()
         await self._causes(chain)
         return chain
 
@@ -144,24 +178,39 @@ def _dataset(dataset: Any) -> str:
     return f"{dataset['name']}/{dataset['version']}"
 
 
-def _event(row: Any) -> Event:
+def event_of(row: Any, leaves: Leaves) -> Event:
+    """A row as it is shown: what its message says; `altered` names what of the row, or of the log, says otherwise."""
+    try:
+        entry = Entry.decode(row["entry"])
+        record = derived(row, entry.received)
+    except (ValueError, TypeError):
+        return _shown(row, None, ("entry",))
+    names = [*entry.differences(record.entry), *(name for name, _, _ in columns_unlike(row, entry, record))]
+    if leaves.get(row["position"]) != leaf_hash(as_bytes(row["entry"])):
+        names.append("entry")
+    return _shown(row, record, tuple(dict.fromkeys(names)))
+
+
+def _shown(row: Any, record: Record | None, altered: Sequence[str]) -> Event:
+    said = row_of(record) if record is not None else row
     return Event(
         index=row["position"],
-        id=row["id"],
-        type=row["type"],
-        subject=row["subject"],
-        key=row["key"],
-        time=row["time"],
-        authid=row["actor"],
-        source=row["source"],
-        correlationid=row["correlation"],
-        causationid=row["causation"],
-        trace_id=row["trace"],
-        stream=row["stream"],
-        seq=row["seq"],
-        sha256=event_digest(row["body"]),
-        at=row["at"],
-        data=_data(row["body"]),
+        id=said["id"],
+        type=said["type"],
+        subject=said["subject"],
+        key=said["key"],
+        time=said["time"],
+        authid=said["actor"],
+        source=said["source"],
+        correlationid=said["correlation"],
+        causationid=said["causation"],
+        trace_id=said["trace"],
+        stream=said["stream"],
+        seq=said["seq"],
+        sha256=event_digest(as_bytes(row["body"])),
+        at=said["at"],
+        data=_data(as_bytes(row["body"])),
+        altered=tuple(altered),
     )
 
 

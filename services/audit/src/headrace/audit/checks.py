@@ -1,18 +1,45 @@
-"""Checking the own log: the tree by `headrace.tlog`, and every stored event against its entry."""
+"""Checking the own log: the tree by `headrace.tlog`, and every row against what its message says.
+
+A record is shown and searched by columns; each of them is derived again from the message's bytes and headers, whose
+hashes are in the tree. So a column that was changed behind the service's back is named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.log import RECORD, Log, run
-from headrace.tlog import Entry, Finding, SigningKey, TileId, Verdict, check_log, event_digest
+from headrace.audit.log import RECORD, REFERENCE, Log, as_bytes, run
+from headrace.audit.records import Record, Reference, describe, stored
+from headrace.tlog import Entry, Finding, Past, SigningKey, TileId, Verdict, check_log, described
 
-NAMES = ("stream", "seq", "subject", "id", "type", "source", "time")
+COLUMNS = [column for column in RECORD.c if column.name != "position"]
+INDEXED: Mapping[str, str] = {
+    "key": "key",
+    "at": "at",
+    "correlation": "correlation",
+    "causation": "causation",
+    "actor": "actor",
+    "trace": "trace",
+    "headers": "headers",
+}
+"""Columns beside the entry's own fields, and the field of a Record that each must equal."""
+UNCHECKED = "unchecked"
+DIGESTS = ("sha256", "headers")  # told first: what else differs follows from them
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+Witness = Callable[[], Awaitable[Sequence[Past]]]
+"""Checkpoints that are known outside this database; raises Unreadable where nobody can be asked."""
+
+
+class Unreadable(Exception):
+    """Checkpoints that were published cannot be read now, so the log cannot be compared with them."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where, self.reason = where, reason
 
 
 class StoredLog:
@@ -37,34 +64,75 @@ class StoredLog:
             return await Log(session, self._key).entries(number, width)
 
     async def events(self, start: int, entries: Sequence[bytes]) -> list[Finding]:
-        """Compare stored events with the entries that were made of them."""
-        return [finding async for finding in self._differing(start, entries)]
-
-    async def _differing(self, start: int, entries: Sequence[bytes]) -> AsyncIterator[Finding]:
-        columns = [RECORD.c[name] for name in (*NAMES, "body")]
-        query = select(*columns).where(RECORD.c.position >= start, RECORD.c.position < start + len(entries))
+        """Compare stored messages, and every column of theirs, with the entries that were made of them."""
+        between = (start, start + len(entries))
         async with self._sessions() as session:
-            rows = (await run(session, query.order_by(RECORD.c.position))).all()
-        for index, (encoded, row) in enumerate(zip(entries, rows, strict=False), start):
-            found = row._mapping
-            stored = Entry(sha256=event_digest(found["body"]), **{name: found[name] for name in NAMES})
-            if stored.encode() != encoded:
-                yield _finding(index, encoded, stored)
+            query = select(*COLUMNS).where(RECORD.c.position >= between[0], RECORD.c.position < between[1])
+            rows = (await run(session, query.order_by(RECORD.c.position))).mappings().all()
+            references = await _references(session, *between)
+        found = zip(entries, rows, strict=False)
+        return [
+            finding
+            for index, (encoded, row) in enumerate(found, start)
+            for finding in differing(index, encoded, row, references.get(index, frozenset()))
+        ]
 
 
-def _finding(index: int, encoded: bytes, stored: Entry) -> Finding:
+def differing(index: int, encoded: bytes, row: RowMapping, references: frozenset[Reference]) -> Iterator[Finding]:
+    """What of a row does not follow from its message, or is not what the log's entry says."""
     try:
         entry = Entry.decode(encoded)
-    except ValueError as error:
-        return Finding("event", str(index), "an entry", str(error))
-    field = entry.differences(stored)[0]
-    where = f"{index} ({entry.type} {entry.id}, {entry.stream} {entry.seq}), its {field}"
-    return Finding("event", where, str(getattr(entry, field)), str(getattr(stored, field)))
+        record = derived(row, entry.received)
+    except (ValueError, TypeError) as error:
+        yield Finding("event", str(index), "an entry and its message", str(error))
+        return
+    where = described(index, entry)
+    for name in sorted(entry.differences(record.entry), key=lambda name: name not in DIGESTS):
+        yield Finding("event", f"{where}, its {name}", str(getattr(entry, name)), str(getattr(record.entry, name)))
+    for name, expected, found in columns_unlike(row, entry, record):
+        yield Finding("index", f"{where}, its {name}", expected, found)
+    if references != record.references:
+        told, kept = sorted(record.references - references), sorted(references - record.references)
+        yield Finding("index", f"{where}, its references", f"also {told}", f"instead {kept}")
 
 
-async def verify(sessions: Sessions, key: SigningKey) -> Verdict:
-    """Recompute everything: events, entries, tiles, root, signatures, and every published checkpoint."""
+def derived(row: RowMapping, received: str) -> Record:
+    """The record that a row's message makes; raises ValueError where there is no reading it."""
+    headers, body = as_bytes(row["headers"]), as_bytes(row["body"])
+    return describe(stored(row["stream"], row["seq"], row["subject"], headers, body, received))
+
+
+def columns_unlike(row: RowMapping, entry: Entry, record: Record) -> Iterator[tuple[str, str, str]]:
+    """Columns that are not what entry and message say: name, what they say, what the column holds."""
+    own = {name: getattr(entry, name) for name in ("stream", "seq", "subject", "id", "type", "source", "time")}
+    expected = own | {column: getattr(record, name) for column, name in INDEXED.items()}
+    for name, value in expected.items():
+        if row[name] != value:
+            yield name, str(value), str(row[name])
+
+
+async def _references(session: AsyncSession, start: int, end: int) -> dict[int, frozenset[Reference]]:
+    query = select(REFERENCE).where(REFERENCE.c.position >= start, REFERENCE.c.position < end)
+    found: dict[int, set[Reference]] = {}
+    for row in await run(session, query):
+        found.setdefault(row.position, set()).add((row.kind, row.value))
+    return {position: frozenset(each) for position, each in found.items()}
+
+
+async def verify(sessions: Sessions, key: SigningKey, witnesses: Sequence[Witness] = ()) -> Verdict:
+    """Recompute everything: messages, columns, entries, tiles, root, signatures, and every published checkpoint.
+
+    A witness that cannot be asked is a finding of the kind `unchecked`: what was not compared is not called whole.
+    """
     source = StoredLog(sessions, key)
     async with sessions() as session:
-        history = await Log(session, key).published()
-    return await check_log(source, key.verifying_key, history=history, check_entries=source.events)
+        history = [Past(checkpoint) for checkpoint in await Log(session, key).published()]
+    unread = list[Finding]()
+    for witness in witnesses:
+        try:
+            history += await witness()
+        except Unreadable as error:
+            unread.append(Finding(UNCHECKED, error.where, "the checkpoints that were published", error.reason))
+    verdict = await check_log(source, key.verifying_key, history=history, check_entries=source.events)
+    verdict.findings += unread
+    return verdict

@@ -69,29 +69,12 @@ class Event:
     sha256: str
     at: int = field(repr=False)  # microseconds since 1970
     data: Mapping[str, Any] = field(repr=False)
+    altered: tuple[str, ...] = ()
+    """What of it does not follow from its message, or is not in the tree; empty where all of it is proved."""
 
     def is_a(self, fact: str) -> bool:
         """Whether its type is `headrace.<fact>.v<n>`."""
         return self.type.startswith(f"headrace.{fact}.v")
-
-
-# What is on the way from a file to a prediction. Windows, drift and alerts are about a version, not before it;
-# where one caused a training run, it is found as a cause.
-ON_THE_WAY = (
-    "dataset.",
-    "training.queued",
-    "training.started",
-    "training.completed",
-    "version.",
-    "evaluation.requested",
-    "evaluation.completed",
-    "approval.",
-    "alias.",
-    "rollout.",
-    "route.",
-    "model.declared",
-    "request.",
-)
 
 
 @dataclass
@@ -106,13 +89,25 @@ class Chain:
     sources: list[Mapping[str, Any]] = field(default_factory=list)
     events: dict[int, Event] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    revision: int | None = None
+    ends: frozenset[int] = frozenset()
+    """Events whose causes are not asked for."""
 
     def add(self, events: Iterable[Event], until: int | None = None) -> None:
         """Take the events that are on the way; `until` is when that happened which the chain leads to."""
         for event in events:
-            fact = event.type.removeprefix("headrace.")
-            if fact.startswith(ON_THE_WAY) and (until is None or event.at <= until):
+            if on_the_way(event, self) and (until is None or event.at <= until):
                 self.events[event.index] = event
+
+    def settle_routes(self) -> None:
+        """Keep the first route that had the version, and the newest: between them only others came and went.
+
+        The newest may be there because of another version; why it came is then not of this chain.
+        """
+        routes = sorted(index for index, event in self.events.items() if event.is_a("route.changed"))
+        for index in routes[1:-1]:
+            del self.events[index]
+        self.ends = frozenset(routes[1:][-1:])
 
     def find(self, fact: str, where: Callable[[Mapping[str, Any]], bool], called: str) -> Event | None:
         """The event of a fact for which `where` holds; notes it as missing where there is none."""
@@ -124,11 +119,68 @@ class Chain:
     def causes_unknown(self) -> set[str]:
         """Ids of causes that are named by an event here and are not here themselves."""
         known = {event.id for event in self.events.values()}
-        return {e.causationid for e in self.events.values() if e.causationid} - known
+        return {e.causationid for at, e in self.events.items() if e.causationid and at not in self.ends} - known
 
     def ordered(self) -> list[Event]:
         """The events in the log's order."""
         return [self.events[index] for index in sorted(self.events)]
+
+
+def on_the_way(event: Event, chain: Chain) -> bool:
+    """Whether an event is part of how the chain's version came to be and to serve.
+
+    What concerns another version, run or dataset is not, though it may name this one (its rival in an evaluation, its
+    successor in a route). Windows, drift and alerts are about a version, not before it; where one caused a training
+    run, it is found as a cause, and so are requests.
+    """
+    return next((rule(event.data, chain) for start, rule in RULES.items() if event.type.startswith(start)), False)
+
+
+def _of_version(data: Mapping[str, Any], chain: Chain) -> bool:
+    return _names(data, chain)
+
+
+def _of_candidate(data: Mapping[str, Any], chain: Chain) -> bool:
+    candidate = data.get("candidate")
+    number = candidate.get("version") if isinstance(candidate, Mapping) else candidate
+    return data.get("model") == chain.model and number == chain.version
+
+
+def _of_run(data: Mapping[str, Any], chain: Chain) -> bool:
+    return chain.run is not None and data.get("run") == chain.run
+
+
+def _of_dataset(data: Mapping[str, Any], chain: Chain) -> bool:
+    """The version that was learned from, or an older one of it: its files came with these."""
+    learned = chain.dataset or {}
+    version, newest = data.get("version"), learned.get("version")
+    older = isinstance(version, int) and isinstance(newest, int) and version <= newest
+    return older and data.get("dataset") == learned.get("name")
+
+
+def _of_route(data: Mapping[str, Any], chain: Chain) -> bool:
+    return data.get("model") == chain.model and chain.version in _routed(data)
+
+
+def _of_declaration(data: Mapping[str, Any], chain: Chain) -> bool:
+    return data.get("name") == chain.model and data.get("revision") == chain.revision
+
+
+Rule = Callable[[Mapping[str, Any], Chain], bool]
+RULES: Mapping[str, Rule] = {
+    "headrace.dataset.ingested.": _of_dataset,
+    "headrace.training.queued.": _of_run,
+    "headrace.training.started.": _of_run,
+    "headrace.training.completed.": _of_run,
+    "headrace.version.": _of_version,
+    "headrace.evaluation.requested.": _of_candidate,
+    "headrace.evaluation.completed.": _of_candidate,
+    "headrace.approval.": _of_version,
+    "headrace.alias.": _of_version,
+    "headrace.rollout.": _of_version,
+    "headrace.route.": _of_route,
+    "headrace.model.declared.": _of_declaration,
+}
 
 
 def registered(chain: Chain, digest: str | None) -> Event | None:
@@ -139,6 +191,7 @@ def registered(chain: Chain, digest: str | None) -> Event | None:
         return None
     artifact = event.data["artifact"]
     chain.digest, chain.run, chain.dataset = artifact["digest"], event.data["run"], event.data["dataset"]
+    chain.revision = event.data.get("declared_revision")
     if digest is not None and digest != chain.digest:
         chain.missing.append(f"version.registered of {called} with digest {digest}: it has {chain.digest}")
     return event
@@ -157,8 +210,45 @@ def _names(data: Mapping[str, Any], chain: Chain) -> bool:
     return data.get("model") == chain.model and data.get("version") == chain.version
 
 
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
 def _routed(data: Mapping[str, Any]) -> Sequence[int]:
-    return [route["version"] for route in data.get("routes", [])]
+    return [route.get("version", 0) for route in _mappings(data.get("routes"))]
+
+
+def row_of(prediction_id: str) -> tuple[str, int | None]:
+    """A request's id and the row that is meant: `id:row`; the bare id means all of it. None for what is no row."""
+    request, mark, row = prediction_id.partition(":")
+    return request, (int(row) if row.isascii() and row.isdigit() and len(row) < 10 else -1) if mark else None
+
+
+def answer_with(prediction_id: str, logged: Sequence[Event]) -> Event | None:
+    """The logged answer, or the part of it, that holds the row; the caller's, not a shadow's. Raises NoSuchRow."""
+    _, row = row_of(prediction_id)
+    answers = [event for event in logged if event.data.get("route") != "shadow"] or list(logged)
+    if not answers or row is None:
+        return answers[0] if answers else None
+    for event in answers:
+        first = event.data.get("first_row") or 0
+        if first <= row < first + event.data.get("rows", 1):
+            return event
+    rows = max((event.data.get("first_row") or 0) + event.data.get("rows", 1) for event in answers)
+    raise NoSuchRow(f"{prediction_id!r}: the answer has {rows} rows, 0 to {rows - 1}")
+
+
+class NoSuchRow(ValueError):
+    """A prediction is recorded, but not the row of it that was asked for."""
+
+
+def is_truth_of(event: Event, model: str, prediction_id: str) -> bool:
+    """Whether an event reports a truth of this prediction, or of this row where one is meant, to the model it is of."""
+    if not event.is_a("request.truth") or event.key != model:
+        return False
+    request, row = row_of(prediction_id)
+    told = [row_of(str(label.get("prediction_id"))) for label in _mappings(event.data.get("labels"))]
+    return any(said == request and (row is None or (at or 0) == row) for said, at in told)
 
 
 def dataset_sources(chain: Chain) -> list[str]:

@@ -13,12 +13,13 @@ from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, f
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.records import CHECKPOINT_SIGNED, Record
+from headrace.audit.records import CHECKPOINT_SIGNED, Record, row_of
 from headrace.audit.tables import CheckpointRow, HeadRow, RecordRow, ReferenceRow, TileRow
 from headrace.tlog import (
     TILE_WIDTH,
     Checkpoint,
     Edge,
+    Kept,
     SigningKey,
     TileId,
     Tiles,
@@ -28,6 +29,7 @@ from headrace.tlog import (
 )
 from headrace.tlog.tiles import HASH_SIZE, last_tiles
 
+MOST_BYTES = 8 * 2**20  # of the messages in one answer; one alone may be larger
 T = TypeVar("T")
 
 
@@ -92,7 +94,7 @@ class Log:
         return new
 
     async def _insert(self, start: int, records: Sequence[Record], entries: Sequence[bytes]) -> None:
-        rows = [_row(start + i, record, entries[i]) for i, record in enumerate(records)]
+        rows = [{"position": start + i, **row_of(record), "entry": entries[i]} for i, record in enumerate(records)]
         references = [
             {"kind": kind, "value": value, "position": start + i}
             for i, record in enumerate(records)
@@ -151,6 +153,21 @@ class Log:
                 raise ValueError(f"entry {expected} is missing")
         return encode_bundle(entry for _, entry in rows)
 
+    async def messages(self, start: int, end: int) -> list[Kept]:
+        """The messages behind the entries from `start` to `end`, as many as fit into one answer, at least one.
+
+        Raises ValueError naming the first that is missing.
+        """
+        query = (
+            select(RECORD.c.position, func.length(RECORD.c.body))
+            .where(RECORD.c.position >= start, RECORD.c.position < end)
+            .order_by(RECORD.c.position)
+        )
+        stop = _fitting([tuple(row) for row in await run(self._session, query)], start)
+        kept = select(RECORD.c.headers, RECORD.c.body).where(RECORD.c.position >= start, RECORD.c.position < stop)
+        rows = await run(self._session, kept.order_by(RECORD.c.position))
+        return [Kept(as_bytes(row.headers), as_bytes(row.body)) for row in rows]
+
     async def known(self, stream: str, first: int, last: int) -> dict[int, bytes]:
         """Entries of a stream's sequence range that are recorded already."""
         query = select(RECORD.c.seq, RECORD.c.entry).where(
@@ -164,6 +181,24 @@ class Log:
         return int((await run(self._session, query)).scalar_one())
 
 
+def as_bytes(value: object) -> bytes:
+    """A column of bytes, also where someone put text into it: SQLite keeps what it is given."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+def _fitting(rows: Sequence[tuple[int, int]], start: int) -> int:
+    """The end of the run of messages, from `start`, that fits into one answer; rows are positions and lengths."""
+    size, stop = 0, start
+    for position, length in rows:
+        size += length
+        if position != stop or (size > MOST_BYTES and stop > start):
+            break
+        stop += 1
+    if stop == start:
+        raise ValueError(f"message {start} is missing")
+    return stop
+
+
 def _among(tiles: Iterable[TileId]) -> ColumnElement[bool]:
     """Rows of these tiles; in this form SQLite uses the key, while it scans the table for a list of pairs."""
     return or_(*((TILE.c.level == tile.level) & (TILE.c.number == tile.number) for tile in tiles))
@@ -172,25 +207,3 @@ def _among(tiles: Iterable[TileId]) -> ColumnElement[bool]:
 def _counts(record: Record) -> bool:
     """A checkpoint's own event asks for no further checkpoint: an idle system must come to rest."""
     return record.entry.type != CHECKPOINT_SIGNED
-
-
-def _row(position: int, record: Record, encoded: bytes) -> dict[str, object]:
-    entry = record.entry
-    return {
-        "position": position,
-        "stream": entry.stream,
-        "seq": entry.seq,
-        "subject": entry.subject,
-        "id": entry.id,
-        "type": entry.type,
-        "source": entry.source,
-        "time": entry.time,
-        "key": record.key,
-        "at": record.at,
-        "correlation": record.correlation,
-        "causation": record.causation,
-        "actor": record.actor,
-        "trace": record.trace,
-        "entry": encoded,
-        "body": record.body,
-    }

@@ -1,6 +1,8 @@
 """What audit reads out of a message: who said what about which entity, and what the message refers to.
 
-A record keeps everything that arrives, also what no schema allows; so nothing here may refuse.
+A record keeps everything that arrives, also what no schema allows; so nothing here may refuse. Whatever is read is
+read from the message's own bytes, headers and place alone: the same record can be derived again from what is kept, and
+so the columns that people search by can be checked.
 """
 
 from __future__ import annotations
@@ -9,15 +11,23 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Protocol
 
+import structlog
+
 from headrace.contracts import ContractError, decode_message
-from headrace.tlog import Entry, event_digest
+from headrace.tlog import Entry, encode_headers, event_digest, headers_digest
+
+log = structlog.get_logger()
 
 PREDICTION_LOGGED = "headrace.prediction.logged.v1"
 CHECKPOINT_SIGNED = "headrace.checkpoint.signed.v1"
 UNREADABLE = "unreadable"
-REQUESTS = "headrace.request."
+REQUESTS = "REQUESTS"  # the stream: what is said there is read as its hearers read it
+CLAIMS = ("REQUESTS", "PARKED")  # streams whose messages may carry a name that only their sender believes
+LONGEST = 512  # characters of what is searched by: an index of PostgreSQL takes no more than 2,704 bytes
+MOST_REFERENCES = 20_000  # of one message; a report of truths has 10,000
 _ATTRIBUTES = ("id", "type", "source", "subject", "correlationid", "causationid", "traceparent", "authid")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,6 +71,7 @@ class Record:
     key: str
     at: int  # microseconds since 1970, by the event's own clock, else the broker's
     body: bytes
+    headers: bytes = b""  # canonical JSON
     correlation: str | None = None
     causation: str | None = None
     actor: str | None = None
@@ -74,55 +85,123 @@ def microseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+def clamped(moment: datetime) -> int:
+    """The same of a time that somebody asks about: the ends of the calendar have no UTC in every zone."""
+    try:
+        return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError:
+        return microseconds(moment.replace(tzinfo=UTC))
+
+
 def rfc3339(at: int) -> str:
     """The same point in time for people."""
     seconds, rest = divmod(at, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as it is kept, to be described again."""
+
+    stream: str
+    seq: int
+    subject: str
+    headers: Mapping[str, str] | None
+    data: bytes
+    time: datetime
+
+
+def stored(stream: str, seq: int, subject: str, headers: bytes, body: bytes, received: str) -> Stored:
+    """The message out of its columns; raises ValueError where the headers or the time are none."""
+    moment = datetime.fromisoformat(received)
+    return Stored(stream, seq, subject, json.loads(headers) if headers else None, body, moment)
+
+
 def describe(message: Message) -> Record:
     """Read a message of any kind: an event, a bare request, an advisory, or noise."""
-    attributes = _attributes(message)
+    try:
+        return _described(message, _attributes(message))
+    except Exception:  # a bug in reading must not keep a message out of the record
+        log.exception("message_not_described", stream=message.stream, seq=message.seq)
+        return _described(message, {})
+
+
+def _described(message: Message, attributes: Mapping[str, Any]) -> Record:
     data = attributes.get("data")
-    time = _text(attributes.get("time")) or rfc3339(microseconds(message.time))
+    received = rfc3339(microseconds(message.time))
+    time = _text(attributes.get("time")) or received
     kind = _text(attributes.get("type")) or UNREADABLE
+    headers = encode_headers(message.headers)
+    subject = _plain(message.subject)
     return Record(
         entry=Entry(
             stream=message.stream,
             seq=message.seq,
-            subject=message.subject,
+            subject=subject,
             id=_text(attributes.get("id")) or f"{message.stream}:{message.seq}",
             type=kind,
             source=_text(attributes.get("source")) or "",
             time=time,
             sha256=event_digest(message.data),
+            headers=headers_digest(headers),
+            received=received,
         ),
-        key=_text(attributes.get("subject")) or message.subject.rpartition(".")[2],
-        at=_moment(time) or microseconds(message.time),
+        key=_text(attributes.get("subject")) or subject.rpartition(".")[2][:LONGEST],
+        at=_moment(time, microseconds(message.time)),
         body=message.data,
+        headers=headers,
         correlation=_text(attributes.get("correlationid")),
         causation=_text(attributes.get("causationid")),
         actor=_text(attributes.get("authid")),
         trace=_trace_id(_text(attributes.get("traceparent"))),
-        references=frozenset(references(kind, data)) if isinstance(data, dict) else frozenset(),
+        references=_references(kind, data),
     )
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    """The columns of a record, without its place in the log."""
+    entry = record.entry
+    return {
+        "stream": entry.stream,
+        "seq": entry.seq,
+        "subject": entry.subject,
+        "id": entry.id,
+        "type": entry.type,
+        "source": entry.source,
+        "time": entry.time,
+        "key": record.key,
+        "at": record.at,
+        "correlation": record.correlation,
+        "causation": record.causation,
+        "actor": record.actor,
+        "trace": record.trace,
+        "headers": record.headers,
+        "body": record.body,
+    }
+
+
+def _references(kind: str, data: Any) -> frozenset[Reference]:
+    if not isinstance(data, dict):
+        return frozenset()
+    found = ((name, _plain(value)[:LONGEST]) for name, value in references(kind, data))
+    return frozenset(islice(found, MOST_REFERENCES))
 
 
 def _attributes(message: Message) -> Mapping[str, Any]:
     """CloudEvents attributes and data, however they travelled."""
-    body = _json(message.data)
     headers = {name.lower(): value for name, value in (message.headers or {}).items()}
+    if message.stream == REQUESTS and (read := _request(message)) is not None:
+        return read
+    body = _json(message.data)
     if isinstance(body, dict) and "specversion" in body:
-        return body
-    if message.subject.startswith(REQUESTS):
-        return _request(message) or _binary(headers, body)
-    if isinstance(body, dict) and not any(name.startswith("ce-") for name in headers):
+        return {**body, "authid": None} if message.stream in CLAIMS else body
+    if isinstance(body, dict) and message.stream != REQUESTS and not any(name.startswith("ce-") for name in headers):
         return body | {"time": body.get("timestamp"), "data": body, "subject": None}  # an advisory of the broker
     return _binary(headers, body)
 
 
 def _request(message: Message) -> Mapping[str, Any] | None:
-    """A request from outside, with the id and time that every other reader derives for it."""
+    """A request, with the id, time and actor that every other reader derives for it; None where it is none."""
     try:
         envelope = decode_message(
             message.subject,
@@ -152,15 +231,21 @@ def _json(raw: bytes) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return _plain(value)[:LONGEST] if isinstance(value, str) and value else None
 
 
-def _moment(time: str) -> int | None:
+def _plain(text: str) -> str:
+    """Text that every database keeps: without NUL and without half characters."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _moment(time: str, received: int) -> int:
+    """When an event says it was; when the broker got it, where that is no time, or none that a clock shows."""
     try:
         moment = datetime.fromisoformat(time)
-    except ValueError:
-        return None
-    return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return received
 
 
 def _trace_id(traceparent: str | None) -> str | None:

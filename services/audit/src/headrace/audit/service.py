@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import mkstemp
@@ -29,10 +30,10 @@ def build(settings: AuditSettings) -> Service:
         subscriptions={},
         taps={stream: partial(on_messages, key=key) for stream in STREAMS},
         routes=[api.router],
-        state={"signing_key": key},
+        state={"signing_key": key, "objects": store},
         background=[
             publish_checkpoints(settings, key),
-            check_itself(settings, key),
+            check_itself(settings, key, store),
             watch_gaps(settings, key),
             mirror(key, store),
         ],
@@ -48,7 +49,16 @@ def signing_key(origin: str, path: Path) -> SigningKey:
     seed = bytes.fromhex(path.read_text().strip())
     if len(seed) != 32:
         raise ValueError(f"{path} holds {len(seed)} bytes; an Ed25519 seed has 32, in hex")
-    return SigningKey(origin, seed)
+    key = SigningKey(origin, seed)
+    _show(key, path.with_suffix(".pub"))
+    return key
+
+
+def _show(key: SigningKey, path: Path) -> None:
+    """Put the verifying key beside the other: who owns the folder trusts it without asking the service."""
+    with suppress(OSError):  # a mounted secret is read-only, and whoever mounted it knows its public half
+        if not path.exists() or path.read_text().strip() != str(key.verifying_key):
+            path.write_text(f"{key.verifying_key}\n")
 
 
 def _make_key(path: Path) -> None:

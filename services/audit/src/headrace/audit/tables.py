@@ -32,6 +32,7 @@ class RecordRow(SQLModel, table=True):
     causation: str | None = None
     actor: str | None = Field(default=None, index=True)
     trace: str | None = None
+    headers: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     entry: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import insert, select, update
 
-from headrace.audit.checks import verify
+from headrace.audit.checks import UNCHECKED, verify
 from headrace.audit.domain import Gap, checkpoint_due, judge_gap
 from headrace.audit.handlers import GAP
 from headrace.audit.log import HEAD, Log, run, table
@@ -15,9 +15,11 @@ from headrace.audit.records import microseconds
 from headrace.audit.settings import AuditSettings
 from headrace.audit.streams import first_sequence
 from headrace.audit.tables import CheckpointRow
+from headrace.audit.witnesses import witnesses
 from headrace.bus import Work
 from headrace.chassis import Every, Runtime, chore, every
 from headrace.contracts import CheckpointSigned, IntegrityViolated
+from headrace.objects import ObjectStore
 from headrace.tlog import Checkpoint, SigningKey
 
 CHECKPOINT = table(CheckpointRow)
@@ -111,13 +113,13 @@ def _report_gap(gap: Gap, recorded: int, work: Work, key: SigningKey) -> None:
     )
 
 
-def check_itself(settings: AuditSettings, key: SigningKey) -> Every[Runtime, None]:
+def check_itself(settings: AuditSettings, key: SigningKey, store: ObjectStore) -> Every[Runtime, None]:
     """Verify the whole log now and then; say so where it does not hold."""
 
     async def check(runtime: Runtime) -> None:
-        verdict = await verify(runtime.session, key)
-        if verdict.first is not None:
-            bad = verdict.first
+        verdict = await verify(runtime.session, key, witnesses(runtime.connection, store, key.name))
+        bad = next((each for each in verdict.findings if each.what != UNCHECKED), None)
+        if bad is not None:
             async with runtime.work(ACTOR) as work:
                 work.emit(
                     IntegrityViolated(

@@ -1,30 +1,42 @@
 """HTTP: truth in; windows, drift and quality out."""
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from sqlmodel import col, select
 
-from headrace.chassis import NotFound
+from headrace.chassis import Conflict, NotFound
 from headrace.chassis.http import Page, SessionDep, WorkDep, requires
 from headrace.contracts import Label, TruthReported
 from headrace.monitor.domain import window_of
 from headrace.monitor.handlers import keep_truths
-from headrace.monitor.tables import AskedRow, DeclaredRow, Records, WindowRow
+from headrace.monitor.tables import AskedRow, DeclaredRow, Judged, JudgementRow, Records, ScheduleRow, WindowRow
 
 router = APIRouter(prefix="/models/{model}", tags=["monitor"])
 READ, WRITE = requires("monitor:read"), requires("monitor:write")
 Limit = Annotated[int, Query(ge=1, le=500)]
+Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: the one that answered most rows.")]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+SHOWN = 20  # ids that an answer names
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("an RFC 3339 time with an offset is needed, such as 2026-11-30T17:00:00Z")
+    return value.upper()
 
 
 class LabelIn(BaseModel):
     """What really happened to one predicted row; `id:row`, and the bare id for row 0."""
 
     prediction_id: str
-    value: float | str | bool
-    at: datetime | None = None
+    value: StrictInt | StrictFloat | StrictStr | StrictBool
+    at: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = None
 
 
 class TruthIn(BaseModel):
@@ -34,10 +46,25 @@ class TruthIn(BaseModel):
 
 
 class TruthTaken(BaseModel):
-    """How many truths were taken, and for how many the prediction is not known here yet; those wait for it."""
+    """What became of each truth: every one is counted once.
+
+    `accepted` count when their window is judged; `waiting` do so too, as soon as their answer is logged here; `late`
+    are kept, but their window is judged already; `unknown` were not kept, since the prediction has no such row or is
+    another model's.
+    """
 
     accepted: int
+    waiting: int
+    late: int
     unknown: int
+    unknown_ids: list[str] = Field(description="The first of the unknown ones.")
+
+
+class Late(BaseModel):
+    """What came after its window was judged, and so is in no figure."""
+
+    predictions: int
+    truths: int
 
 
 class Status(BaseModel):
@@ -48,68 +75,107 @@ class Status(BaseModel):
     newest_prediction: datetime | None
     open_window: dict[str, datetime] | None
     last: dict[str, Any] | None
+    late: Late
     retraining_asked: list[dict[str, Any]]
+    retraining_due: datetime | None
 
 
 @router.post("/truth", dependencies=[WRITE])
 async def post_truth(model: str, truth: TruthIn, work: WorkDep) -> TruthTaken:
-    """Report what really happened."""
+    """Report what really happened. All truths are good for the model, or none is kept and each bad one is named."""
+    records = Records(work.session)
     await _declared(work.session, model)
+    if not await records.trained(model):
+        raise Conflict(f"no version of {model} is trained yet, so nothing can have been predicted")
     labels = [Label(prediction_id=each.prediction_id, value=each.value, at=each.at) for each in truth.labels]
-    return TruthTaken(**await keep_truths(TruthReported(model=model, labels=labels), work))
+    found = await keep_truths(TruthReported(model=model, labels=labels), work)
+    return TruthTaken(
+        accepted=found.accepted,
+        waiting=len(found.waiting),
+        late=len(found.late),
+        unknown=len(found.unknown),
+        unknown_ids=found.unknown[:SHOWN],
+    )
 
 
 @router.get("/windows", dependencies=[READ])
 async def list_windows(
-    model: str, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+    model: str,
+    session: SessionDep,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}$")] = None,
+    limit: Limit = 100,
 ) -> Page[dict[str, Any]]:
-    """Every judged window, newest first, as `window.evaluated` said it."""
+    """Every judged window, newest first, a version each, as `window.evaluated` said it; with what came late."""
     await _declared(session, model)
-    query = select(WindowRow).where(WindowRow.model == model).order_by(col(WindowRow.number).desc()).limit(limit)
-    query = query.where(col(WindowRow.number) < cursor) if cursor else query
-    rows = (await session.exec(query)).all()
-    next_cursor = str(rows[-1].number) if len(rows) == limit else None
-    return Page(items=[row.figures for row in rows], next_cursor=next_cursor)
+    number, _, version = (cursor or "").partition(".")
+    below = (int(number), int(version)) if cursor else None
+    rows = await Records(session).windows(model, below, limit)
+    last = rows[-1][0] if len(rows) == limit else None
+    return Page(items=[_shown(row) for row in rows], next_cursor=f"{last.number}.{last.version}" if last else None)
 
 
 @router.get("/windows/{number}", dependencies=[READ])
-async def get_window(model: str, number: int, session: SessionDep) -> dict[str, Any]:
-    """One judged window."""
-    row = await session.get(WindowRow, (model, number))
-    if row is None:
-        raise NotFound(f"{model} has no judged window {number}; GET /models/{model}/windows lists them")
-    return row.figures
+async def get_window(model: str, number: Number, session: SessionDep, version: Version = None) -> dict[str, Any]:
+    """One judged window, for one of the versions that answered in it."""
+    return await _window(session, model, number, version)
 
 
 @router.get("/drift", dependencies=[READ])
-async def get_drift(model: str, session: SessionDep) -> dict[str, Any]:
-    """Drift per column in the newest window."""
-    figures = await _newest(session, model)
-    return {name: figures.get(name) for name in ("window", "version", "drift_share", "drift")}
+async def get_drift(model: str, session: SessionDep, version: Version = None) -> dict[str, Any]:
+    """Drift per column in the newest window, and the columns that could not be judged."""
+    figures = await _newest(session, model, version)
+    names = ("window", "version", "versions", "drift_share", "drift", "not_judged", "late")
+    return {name: figures.get(name) for name in names}
 
 
 @router.get("/performance", dependencies=[READ])
-async def get_performance(model: str, session: SessionDep) -> dict[str, Any]:
+async def get_performance(model: str, session: SessionDep, version: Version = None) -> dict[str, Any]:
     """Quality in the newest window, beside what was promised."""
-    figures = await _newest(session, model)
-    return {name: figures.get(name) for name in ("window", "version", "truths", "metrics", "reference", "fairness")}
+    figures = await _newest(session, model, version)
+    names = ("window", "version", "versions", "truths", "metrics", "reference", "fairness", "not_judged", "late")
+    return {name: figures.get(name) for name in names}
 
 
 @router.get("/status", dependencies=[READ])
 async def get_status(model: str, session: SessionDep) -> Status:
     """Where the watch stands: the open window, the newest figures, what was asked for."""
     row = await _declared(session, model)
-    asked = (await session.exec(select(AskedRow).where(AskedRow.model == model))).all()
-    window = window_of(row.parsed().monitoring.every, row.newest) if row.newest else None
-    last = await session.get(WindowRow, (model, row.windows))
+    asked = (await session.exec(select(AskedRow).where(AskedRow.model == model).order_by(col(AskedRow.at)))).all()
+    schedule = await session.get(ScheduleRow, model)
+    judgements = await Records(session).judgements(model, row.windows)
+    window = await session.get(WindowRow, (model, row.windows))
     return Status(
         model=model,
         windows=row.windows,
         newest_prediction=row.newest,
-        open_window={"start": window[0], "end": window[1]} if window else None,
-        last=last.figures if last else None,
+        open_window=_open_window(row),
+        last=_shown((_main(judgements), window)) if judgements and window else None,
+        late=Late(predictions=row.late_predictions, truths=row.late_truths),
         retraining_asked=[each.model_dump(exclude={"model"}) for each in asked],
+        retraining_due=schedule.due if schedule else None,
     )
+
+
+def _open_window(row: DeclaredRow) -> dict[str, datetime] | None:
+    """None before the first answer, and where the declared schedule makes no windows."""
+    if row.newest is None:
+        return None
+    try:
+        start, end = window_of(row.parsed().monitoring.every, row.newest)
+    except (ValueError, ArithmeticError):
+        return None
+    return {"start": start, "end": end}
+
+
+def _shown(judged: Judged) -> dict[str, Any]:
+    judgement, window = judged
+    late = {"predictions": window.late_predictions, "truths": window.late_truths}
+    return {**judgement.figures, "judged_at": window.judged_at, "late": late}
+
+
+def _main(judgements: Sequence[JudgementRow]) -> JudgementRow:
+    """The version that answered most rows."""
+    return max(judgements, key=lambda each: int(each.figures["predictions"]))
 
 
 async def _declared(session: SessionDep, model: str) -> DeclaredRow:
@@ -119,9 +185,24 @@ async def _declared(session: SessionDep, model: str) -> DeclaredRow:
     return row
 
 
-async def _newest(session: SessionDep, model: str) -> dict[str, Any]:
-    row = await _declared(session, model)
-    window = await session.get(WindowRow, (model, row.windows))
+async def _window(session: SessionDep, model: str, number: int, version: int | None) -> dict[str, Any]:
+    window = await session.get(WindowRow, (model, number))
     if window is None:
+        raise NotFound(f"{model} has no judged window {number}; GET /models/{model}/windows lists them")
+    if window.failed is not None:
+        raise NotFound(f"window {number} of {model} could not be judged: {window.failed}")
+    judgements = await Records(session).judgements(model, number)
+    if version is None:
+        return _shown((_main(judgements), window))
+    found = next((each for each in judgements if each.version == version), None)
+    if found is None:
+        versions = ", ".join(str(each.version) for each in judgements)
+        raise NotFound(f"version {version} answered nothing in window {number} of {model}; versions {versions} did")
+    return _shown((found, window))
+
+
+async def _newest(session: SessionDep, model: str, version: int | None) -> dict[str, Any]:
+    row = await _declared(session, model)
+    if not row.windows:
         raise NotFound(f"no window of {model} was judged yet; GET /models/{model}/status shows the open one")
-    return window.figures
+    return await _window(session, model, row.windows, version)

@@ -3,7 +3,8 @@
 Pure: standard library, contracts and croniter's arithmetic only.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,7 @@ from headrace.contracts import (
     Event,
     FairnessBreached,
     FairnessResult,
+    NotJudged,
     PerformanceDegraded,
     Window,
     derive_id,
@@ -25,6 +27,7 @@ from headrace.contracts import (
 from headrace.contracts.durations import parse_duration
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # of event times: before it, cron's calendar is none that anybody means
 NAMED = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 
 
@@ -40,6 +43,14 @@ def window_of(schedule: str, moment: datetime) -> tuple[datetime, datetime]:
     times = croniter(NAMED.get(schedule, schedule), moment.astimezone(UTC) + timedelta(microseconds=1))
     start = times.get_prev(datetime)
     return start, croniter(NAMED.get(schedule, schedule), start).get_next(datetime)
+
+
+def event_time(said: datetime, arrived: datetime, ahead: timedelta) -> datetime:
+    """The event time that counts: what was said, but never ahead of its arrival by more than `ahead`.
+
+    One answer that says 2099 would otherwise end every window until then. Such an answer counts when it arrived.
+    """
+    return said if said <= arrived + ahead else arrived
 
 
 @dataclass(frozen=True)
@@ -59,29 +70,39 @@ class Clock:
 
 def matured(end: datetime, declared: Declaration, now: datetime) -> bool:
     """Whether a window is over and its truth has had its time to come."""
-    return now >= end + parse_duration(declared.monitoring.truth.matures_after)
+    return now - parse_duration(declared.monitoring.truth.matures_after) >= end
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of a window, for the version that decides."""
+    """What was measured of a window, for one of the versions that answered in it."""
 
     model: str
     version: int
+    route: str
     window: Window
+    versions: Sequence[int]
+    predictions: int
     truths: int
+    newest: datetime
     drift: Sequence[ColumnDrift]
     drift_share: float | None
     metrics: dict[str, float]
     reference: dict[str, float]
     fairness: Sequence[FairnessResult]
+    not_judged: Sequence[NotJudged]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something over its limit: the fact to say, its kind, how urgent, and in words."""
+    """Something over its limit: the fact to say, how urgent, and in words.
+
+    `about` names it over the windows; `marks` are what makes it worth telling again when one is added.
+    """
 
     kind: str
+    about: str
+    marks: frozenset[str]
     severity: str
     event: Event
     message: str
@@ -92,11 +113,26 @@ def findings(figures: Figures, declared: Declaration) -> list[Finding]:
     return [*_drift(figures, declared), *_performance(figures, declared), *_fairness(figures)]
 
 
+def judged(figures: Figures, declared: Declaration) -> set[str]:
+    """What a window says something about, one way or the other: a finding that it does not show is over."""
+    policy = declared.monitoring.performance
+    return {
+        *(["drift"] if figures.drift_share is not None else []),
+        *([f"performance/{policy.metric}"] if policy and policy.metric in figures.metrics else []),
+        *(f"fairness/{each.column}" for each in figures.fairness),
+    }
+
+
+def is_news(finding: Finding, told: Collection[str] | None) -> bool:
+    """Whether somebody must be told: of a finding that is new, or has more marks than were `told`."""
+    return told is None or not finding.marks <= set(told)
+
+
 def _drift(figures: Figures, declared: Declaration) -> Iterator[Finding]:
     limit = declared.monitoring.drift.share
     if figures.drift_share is None or figures.drift_share < limit:
         return
-    columns = [each.column for each in figures.drift if each.drifted and each.kind != "prediction"]
+    columns = [each.column for each in figures.drift if each.drifted and each.role == "feature"]
     event = DriftDetected(
         model=figures.model,
         version=figures.version,
@@ -106,16 +142,16 @@ def _drift(figures: Figures, declared: Declaration) -> Iterator[Finding]:
         limit=limit,
     )
     message = f"{figures.drift_share:.0%} of the columns drifted ({', '.join(columns)}); {limit:.0%} are allowed"
-    yield Finding("drift", "warning", event, message)
+    yield Finding("drift", "drift", frozenset(columns), "warning", event, message)
 
 
 def _performance(figures: Figures, declared: Declaration) -> Iterator[Finding]:
     policy = declared.monitoring.performance
-    if policy is None or policy.metric not in figures.metrics or policy.metric not in figures.reference:
+    if policy is None or policy.metric not in METRICS:
         return
-    value, reference = figures.metrics[policy.metric], figures.reference[policy.metric]
+    value, reference = figures.metrics.get(policy.metric, math.nan), figures.reference.get(policy.metric, math.nan)
     drop = -METRICS[policy.metric].improvement(value, reference)
-    if drop < policy.drop:
+    if not drop >= policy.drop:  # nor where there is no figure: NaN is over no limit
         return
     event = PerformanceDegraded(
         model=figures.model,
@@ -129,8 +165,8 @@ def _performance(figures: Figures, declared: Declaration) -> Iterator[Finding]:
         truths=figures.truths,
     )
     worse = f"{policy.metric} is {value:.4f}, {drop:.4f} worse than the {reference:.4f} promised"
-    message = f"{worse}; {policy.drop:g} is allowed"
-    yield Finding("performance", "critical" if drop >= 2 * policy.drop else "warning", event, message)
+    message, severity = f"{worse}; {policy.drop:g} is allowed", "critical" if drop >= 2 * policy.drop else "warning"
+    yield Finding("performance", f"performance/{policy.metric}", frozenset({severity}), severity, event, message)
 
 
 def _fairness(figures: Figures) -> Iterator[Finding]:
@@ -143,12 +179,16 @@ def _fairness(figures: Figures) -> Iterator[Finding]:
                 column=each.column,
                 measure=each.measure,
                 value=each.value,
+                low=each.low,
+                high=each.high,
                 limit=each.limit,
                 group=each.group,
             )
             seen = f"{each.measure} over {each.column} is {each.value:.3f} (limit {each.limit:g})"
             message = f"{seen}; {each.group} fares worst"
-            yield Finding("fairness", "warning", event, message)
+            yield Finding(
+                "fairness", f"fairness/{each.column}", frozenset({str(each.group)}), "warning", event, message
+            )
 
 
 def alert_of(finding: Finding, figures: Figures) -> AlertRaised:
@@ -156,7 +196,7 @@ def alert_of(finding: Finding, figures: Figures) -> AlertRaised:
     return AlertRaised.model_validate(
         {
             "model": figures.model,
-            "alert": derive_id(figures.model, finding.kind, str(figures.window.number), figures.version),
+            "alert": derive_id(figures.model, finding.about, str(figures.window.number), figures.version),
             "kind": finding.kind,
             "severity": finding.severity,
             "message": finding.message,
@@ -166,16 +206,29 @@ def alert_of(finding: Finding, figures: Figures) -> AlertRaised:
     )
 
 
+def decisive(found: Mapping[int, Sequence[Finding]], rows: Mapping[int, int], minimum: int) -> Sequence[Finding]:
+    """The findings that may ask for retraining: those of the newest version with enough rows.
+
+    Of an older one that still answers beside it nothing follows, since its successor is there already.
+    """
+    enough = [version for version, count in rows.items() if count >= minimum]
+    return found.get(max(enough), ()) if enough else ()
+
+
 def must_retrain(
     causes: Sequence[str], declared: Declaration, last_asked: datetime | None, wall: datetime
 ) -> str | None:
     """Why retraining must be asked for now; None where the declaration does not want it, or it was asked for.
 
-    `last_asked` is when it was asked for the version that serves; before the cool-down is over one request is enough.
+    `last_asked` is when it was asked for the version that serves, or by the schedule; before the cool-down is over one
+    request is enough.
     """
     wanted = [cause for cause in causes if cause in declared.retraining.on]
-    if not wanted:
-        return None
-    if last_asked is not None and wall - last_asked < parse_duration(declared.retraining.cooldown):
+    if not wanted or (last_asked is not None and wall < cooled(declared, last_asked)):
         return None
     return " and ".join(dict.fromkeys(wanted))
+
+
+def cooled(declared: Declaration, last_asked: datetime) -> datetime:
+    """When retraining may be asked for again."""
+    return last_asked + parse_duration(declared.retraining.cooldown)

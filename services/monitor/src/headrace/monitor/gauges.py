@@ -7,6 +7,7 @@ from headrace.monitor.domain import Figures
 DRIFT = Gauge("headrace_drift_score", "Drift of a column in the newest window.", ["model_name", "column"])
 SHARE = Gauge("headrace_drift_share", "Share of the columns that drifted, 0 to 1.", ["model_name"])
 QUALITY = Gauge("headrace_quality", "A metric in the newest window.", ["model_name", "model_version", "metric"])
+LATE = Gauge("headrace_late", "Rows and truths that came after their window was judged.", ["model_name", "kind"])
 
 
 def show(figures: Figures) -> None:
@@ -17,3 +18,9 @@ def show(figures: Figures) -> None:
         SHARE.labels(figures.model).set(figures.drift_share)
     for metric, value in figures.metrics.items():
         QUALITY.labels(figures.model, str(figures.version), metric).set(value)
+
+
+def show_late(model: str, predictions: int, truths: int) -> None:
+    """Show how much has come too late for its window."""
+    LATE.labels(model, "predictions").set(predictions)
+    LATE.labels(model, "truths").set(truths)

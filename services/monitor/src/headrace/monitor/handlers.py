@@ -1,14 +1,30 @@
 """One function per fact heard: load, decide, save, emit."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from headrace.bus import RawMessage, Work
+from headrace.bus import NotYet, RawMessage, Refused, Work
 from headrace.bus.parking import park_once
-from headrace.contracts import ContractError, ModelDeclared, PredictionLogged, TrainingCompleted, TruthReported
-from headrace.contracts.names import whole_number
-from headrace.monitor.judging import packed
-from headrace.monitor.tables import DeclaredRow, Records, TrainedRow
+from headrace.contracts import (
+    ContractError,
+    Envelope,
+    ModelDeclared,
+    PredictionLogged,
+    RequestRefused,
+    TrainingCompleted,
+    TruthReported,
+)
+from headrace.monitor import gauges
+from headrace.monitor.domain import EARLIEST, event_time
+from headrace.monitor.sample import packed, uneven
+from headrace.monitor.tables import DeclaredRow, Records, TrainedRow, WindowRow
+from headrace.monitor.timers import keep_schedule
+from headrace.monitor.truth import Known, Scale, Sorted, listing, place_of, sort_truths
+
+SHADOW = "shadow"
 
 
 async def on_model_declared(event: ModelDeclared, work: Work) -> None:
@@ -20,6 +36,7 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
     row = row or DeclaredRow(model=event.name, revision=0, declaration={})
     row.revision, row.declaration = event.revision, declaration
     work.session.add(row)
+    await keep_schedule(work, event.name, event.declaration)
 
 
 async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
@@ -31,64 +48,157 @@ async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
 
 
 async def on_truth_reported(event: TruthReported, work: Work) -> None:
-    """What really happened; it may come before the answer's log does."""
-    await keep_truths(event, work)
+    """What really happened; whoever reported it is told of the truths that belong to no answer."""
+    found = await keep_truths(event, work)
+    if found.unknown and work.cause is not None:
+        work.emit(_refusal(found, work.cause, event.model))
 
 
-async def keep_truths(event: TruthReported, work: Work) -> dict[str, int]:
-    """Keep truths; returns how many were taken, and of how many the prediction is not known here yet."""
+async def keep_truths(event: TruthReported, work: Work) -> Sorted:
+    """Keep truths, and tell what becomes of them.
+
+    Raises Refused where one is no label of the model (or no number): none is kept then, so that the whole request can
+    be mended and sent again.
+    """
     records = Records(work.session)
-    rows = {_place(label.prediction_id): label.value for label in event.labels}
-    truths = [
-        {"prediction_id": prediction, "row": row, "model": event.model, "value": value, "reported_at": work.now}
-        for (prediction, row), value in rows.items()
+    row = await records.declared(event.model, lock=True)
+    found = sort_truths(event.labels, await _known(records, row, event))
+    if found.bad:
+        raise Refused(
+            f"{len(found.bad):,} of {len(event.labels):,} truths are none; nothing was kept: {listing(found.bad)}"
+        )
+    rows = [
+        {"model": event.model, "prediction_id": prediction, "row": at, "value": value, "reported_at": work.now}
+        for (prediction, at), value in found.kept.items()
     ]
-    await records.put_truths(truths)
-    known = await records.known_ids(sorted({prediction for prediction, _ in rows}))
-    return {"accepted": len(rows), "unknown": sum(prediction not in known for prediction, _ in rows)}
+    await records.put_truths(rows)
+    if row is not None and found.late:
+        await _note_late(records, row, Counter(found.late.values()), "late_truths")
+    return found
 
 
-async def on_predictions(messages: Sequence[RawMessage], work: Work) -> None:
+async def _known(records: Records, row: DeclaredRow | None, event: TruthReported) -> Known:
+    trained = {each.digest: Scale.of(each.event.signature) for each in await records.trained(event.model)}
+    if not trained:
+        raise NotYet(f"no version of {event.model} is known here yet, so nothing can have been predicted")
+    answers = await records.answers(sorted(_ids(event)))
+    return Known(event.model, answers, trained, row.judged_until if row else None)
+
+
+def _ids(event: TruthReported) -> set[str]:
+    """The predictions that are named; what is no id is told of when the truths are sorted."""
+    found = set()
+    for label in event.labels:
+        try:
+            found.add(place_of(label.prediction_id)[0])
+        except ValueError:
+            continue
+    return found
+
+
+def _refusal(found: Sorted, cause: Envelope, model: str) -> RequestRefused:
+    count = len(found.unknown)
+    reason = (
+        f"{count:,} truths belong to no answer of {model}, and were not kept: {listing(found.unknown)}; the others were"
+    )
+    return RequestRefused(
+        about=cause.subject,
+        request_id=cause.id,
+        request_type=cause.type,
+        subject=cause.nats_subject,
+        reason=reason,
+        by="monitor",
+    )
+
+
+async def _note_late(records: Records, row: DeclaredRow, times: Mapping[datetime, int], what: str) -> None:
+    """Count what came after its window was judged, with the window and with the model."""
+    for time, count in times.items():
+        window = await records.window_at(row.model, time)
+        for counted in (row, window) if window else (row,):
+            _add(counted, what, count)
+            records.session.add(counted)
+    gauges.show_late(row.model, row.late_predictions, row.late_truths)
+
+
+def _add(row: DeclaredRow | WindowRow, what: str, count: int) -> None:
+    setattr(row, what, getattr(row, what) + count)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An answer with the event time that counts."""
+
+    event: PredictionLogged
+    time: datetime
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What an answer is told apart by."""
+        return self.event.prediction_id, self.event.first_row or 0, self.event.route
+
+    def row(self) -> dict[str, Any]:
+        """As it is kept."""
+        prediction, first_row, route = self.key
+        event = self.event
+        return {
+            "prediction_id": prediction,
+            "first_row": first_row,
+            "route": route,
+            "model": event.model,
+            "version": event.version,
+            "digest": event.digest,
+            "time": self.time,
+            "rows": event.rows,
+            "data": packed(event),
+        }
+
+
+async def on_predictions(messages: Sequence[RawMessage], work: Work, *, ahead: timedelta) -> None:
     """A batch of logged answers, kept as they came; what cannot be read is parked."""
-    events = [event for message in messages if (event := await _read(message, work)) is not None]
+    read = [await _read(message, work, ahead) for message in messages]
+    found = [each for each in read if each is not None]
     records = Records(work.session)
-    await records.add_logged([_logged(event) for event in events])
-    newest: dict[str, PredictionLogged] = {}
-    for event in events:
-        if event.model not in newest or event.time > newest[event.model].time:
-            newest[event.model] = event
-    for model, event in newest.items():
-        row = await records.declared(model) or DeclaredRow(model=model, revision=0, declaration={})
-        if row.newest is None or event.time > row.newest:
-            row.newest, row.arrived, row.silent_since = event.time, work.now, None
-            work.session.add(row)
+    added = await records.add_logged([each.row() for each in found])
+    by_model: dict[str, list[Logged]] = {}
+    for each in found:
+        by_model.setdefault(each.event.model, []).append(each)
+    for model, answers in sorted(by_model.items()):
+        row = await records.declared(model, lock=True) or DeclaredRow(model=model, revision=0, declaration={})
+        _move_clock(row, max(each.time for each in answers), work)
+        await _note_late(records, row, _late(row, answers, added), "late_predictions")
 
 
-async def _read(message: RawMessage, work: Work) -> PredictionLogged | None:
+def _move_clock(row: DeclaredRow, newest: datetime, work: Work) -> None:
+    if row.newest is None or newest > row.newest:
+        row.newest, row.arrived, row.silent_since = newest, work.now, None
+        work.session.add(row)
+
+
+def _late(row: DeclaredRow, answers: Sequence[Logged], added: set[tuple[str, int, str]]) -> Mapping[datetime, int]:
+    """Rows by event time of new answers whose window is judged already."""
+    late: Counter[datetime] = Counter()
+    for each in answers:
+        judged = row.judged_until is not None and each.time < row.judged_until
+        if judged and each.key in added and each.event.route != SHADOW:
+            late[each.time] += each.event.rows
+    return late
+
+
+async def _read(message: RawMessage, work: Work, ahead: timedelta) -> Logged | None:
     try:
         event = message.envelope().data
+        return _dated(event, work.now, ahead) if isinstance(event, PredictionLogged) else None
     except ContractError as error:
         await park_once(work, message, str(error))
         return None
-    return event if isinstance(event, PredictionLogged) else None
 
 
-def _logged(event: PredictionLogged) -> dict[str, Any]:
-    return {
-        "prediction_id": event.prediction_id,
-        "first_row": event.first_row or 0,
-        "route": event.route,
-        "model": event.model,
-        "version": event.version,
-        "digest": event.digest,
-        "time": event.time,
-        "rows": event.rows,
-        "data": packed(event),
-    }
-
-
-def _place(prediction_id: str) -> tuple[str, int]:
-    """A prediction's id and row: `id:row`, and the bare id for row 0."""
-    base, mark, told = prediction_id.rpartition(":")
-    row = whole_number(told) if mark else None
-    return (prediction_id, 0) if row is None else (base, row)
+def _dated(event: PredictionLogged, now: datetime, ahead: timedelta) -> Logged:
+    """An answer whose columns fit together, at a time that windows can be made of; raises ContractError."""
+    if problem := uneven(event):
+        raise ContractError(problem)
+    time = event_time(event.time, min(event.received_at, now), ahead)
+    if time < EARLIEST:
+        raise ContractError(f"time: {event.time.isoformat()} is before {EARLIEST:%Y-%m-%d}; event times begin there")
+    return Logged(event, time.astimezone(UTC))

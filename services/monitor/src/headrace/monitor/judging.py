@@ -1,49 +1,22 @@
-"""From logged answers and truths to the figures of a window."""
+"""From a version's answers in a window to its figures."""
 
-import json
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from headrace.contracts import ColumnDrift, Declaration, FairnessResult, PredictionLogged, TrainingCompleted
-from headrace.monitor.drift import PREDICTION, drift_of, share
-from headrace.monitor.fairness import fairness_of
+from headrace.contracts import (
+    ANSWER_COLUMN,
+    ColumnDrift,
+    Declaration,
+    FairnessResult,
+    NotJudged,
+    TrainingCompleted,
+)
+from headrace.monitor.drift import CONTEXT, FEATURE, PREDICTION, Pair, drift_of, pairs_of, share
+from headrace.monitor.fairness import Fairness, fairness_of, shortened
 from headrace.monitor.quality import quality_of
-from headrace.monitor.tables import LoggedRow
-
-OUTPUTS = ("label", "probability", "prediction")
-Truths = Mapping[tuple[str, int], Any]
-
-
-def packed(event: PredictionLogged) -> bytes:
-    """The rows of an answer as compressed JSON: about a tenth of the message."""
-    document = {"inputs": event.inputs, "outputs": event.outputs}
-    return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The answers of one version in a window: inputs, outputs prefixed by nothing, and the truth where known."""
-
-    inputs: pd.DataFrame
-    judged: pd.DataFrame
-
-    @property
-    def truths(self) -> int:
-        """Rows of which the truth is known."""
-        return int(self.judged["truth"].notna().sum())
-
-
-def sample_of(rows: Sequence[LoggedRow], truths: Truths) -> Sample:
-    """Unpack logged answers and join each row with its truth."""
-    documents = [json.loads(zlib.decompress(row.data)) for row in rows]
-    inputs = pd.concat([pd.DataFrame(document["inputs"]) for document in documents], ignore_index=True)
-    outputs = pd.concat([pd.DataFrame(document["outputs"]) for document in documents], ignore_index=True)
-    known = [truths.get((row.prediction_id, row.first_row + at)) for row in rows for at in range(row.rows)]
-    return Sample(inputs, outputs.assign(truth=pd.Series(known, dtype=object).astype(float, errors="ignore")))
+from headrace.monitor.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -54,6 +27,7 @@ class Measured:
     drift_share: float | None
     metrics: dict[str, float]
     fairness: list[FairnessResult]
+    not_judged: list[NotJudged]
 
 
 def measure(
@@ -64,43 +38,65 @@ def measure(
     threads: int,
 ) -> Measured:
     """Drift against the reference, quality against the truth, fairness over the declared groups."""
-    drift = _drift(sample, declared, trained, reference, threads)
-    policy = declared.monitoring.fairness
-    rows = sample.inputs.assign(**{name: sample.judged[name] for name in OUTPUTS if name in sample.judged})
+    policy, minimum = declared.monitoring.drift, declared.monitoring.minimum
+    drift, without = drift_of(_pairs(sample, declared, trained, reference), policy, minimum, threads=threads)
+    fairness = _fairness(sample, declared)
     return Measured(
         drift=drift,
         drift_share=share(drift),
-        metrics=quality_of(sample.judged, declared.evaluation.metrics, declared.monitoring.minimum),
-        fairness=fairness_of(rows, declared.data.groups, policy) if policy else [],
+        metrics=quality_of(sample, declared.evaluation.metrics, minimum),
+        fairness=fairness.results,
+        not_judged=shortened([*_unheard(sample, trained), *without, *fairness.not_judged]),
     )
 
 
-def _drift(
-    sample: Sample,
-    declared: Declaration,
-    trained: TrainingCompleted | None,
-    reference: pd.DataFrame | None,
-    threads: int,
-) -> list[ColumnDrift]:
-    if trained is None or reference is None or len(sample.inputs) < declared.monitoring.minimum:
+def _unheard(sample: Sample, trained: TrainingCompleted | None) -> list[NotJudged]:
+    reason = "what the version has learned from is not known here: no drift, no promise"
+    return [] if trained else [NotJudged(rows=len(sample.inputs), reason=reason)]
+
+
+def _pairs(
+    sample: Sample, declared: Declaration, trained: TrainingCompleted | None, reference: pd.DataFrame | None
+) -> list[Pair]:
+    if trained is None or reference is None:
         return []
-    said = next((name for name in ("probability", "prediction", "label") if name in sample.judged), None)
-    current = _typed(sample.inputs, reference)
-    if said is not None:
-        current = current.assign(**{PREDICTION: sample.judged[said]})
-    columns = [*(column.name for column in trained.features), PREDICTION]
-    return drift_of(reference, current, columns, declared.monitoring.drift, threads=threads)
+    features = [column.name for column in trained.features]
+    watched = [*declared.data.groups, *(column.name for column in trained.signature.context or [])]
+    context = [name for name in dict.fromkeys(watched) if name not in features]
+    return [
+        *pairs_of(reference, sample.inputs, features, FEATURE),
+        *pairs_of(reference, sample.context, context, CONTEXT),
+        *_answers(sample, reference),
+    ]
 
 
-def _typed(inputs: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """JSON's columns with the reference's types: a column of gaps and whole numbers is numeric all the same."""
-    typed = {
-        name: pd.to_numeric(inputs[name], errors="coerce")
-        for name in inputs.columns
-        if name in reference and pd.api.types.is_numeric_dtype(reference[name]) and not _is_bool(reference, name)
-    }
-    return inputs.assign(**typed)
+def _answers(sample: Sample, reference: pd.DataFrame) -> list[Pair]:
+    """The model's answers beside those for rows that it has not learned from."""
+    score = sample.score()
+    if score is None or ANSWER_COLUMN not in reference:
+        return []
+    return [Pair(ANSWER_COLUMN, PREDICTION, reference[ANSWER_COLUMN].dropna(), score)]
 
 
-def _is_bool(frame: pd.DataFrame, name: str) -> bool:
-    return bool(pd.api.types.is_bool_dtype(frame[name]))
+def _fairness(sample: Sample, declared: Declaration) -> Fairness:
+    policy = declared.monitoring.fairness
+    if policy is None or sample.labels is None or sample.scale.hit is None:
+        return Fairness([], [])
+    positive = pd.Series(sample.labels == sample.scale.hit, dtype=float)
+    found = {name: _group(sample, name) for name in declared.data.groups}
+    missing = [name for name, values in found.items() if values is None]
+    there = {name: values for name, values in found.items() if values is not None}
+    fairness = fairness_of(positive, there, policy, policy.minimum)
+    return Fairness(fairness.results, [*_never_sent(missing, policy.minimum), *fairness.not_judged])
+
+
+def _group(sample: Sample, name: str) -> pd.Series | None:
+    """A group column among what was asked with: the features first, then the context."""
+    frame = sample.inputs if name in sample.inputs else sample.context
+    found: pd.Series | None = frame.get(name)
+    return found
+
+
+def _never_sent(columns: Sequence[str], minimum: int) -> list[NotJudged]:
+    reason = "no request carried the column; send it with the features"
+    return [NotJudged(column=name, rows=0, needed=minimum, reason=reason) for name in columns]

@@ -1,11 +1,12 @@
 """The composition root of the monitor."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from headrace.chassis import Service
+from headrace.chassis import Service, every
 from headrace.contracts import ModelDeclared, TrainingCompleted, TruthReported
-from headrace.monitor import api
-from headrace.monitor.forgetting import forget
+from headrace.monitor import api, timers
 from headrace.monitor.handlers import (
     on_model_declared,
     on_predictions,
@@ -14,13 +15,15 @@ from headrace.monitor.handlers import (
 )
 from headrace.monitor.references import References
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.watch import Watch
-from headrace.objects import object_store
+from headrace.monitor.watch import AT_ONCE, LONGEST, Watch
+from headrace.objects import StoreAway, object_store
 
 
 def build(settings: MonitorSettings) -> Service:
     """Wire the monitor: what it hears, what it watches, what it shows."""
-    watch = Watch(settings, References(object_store(settings.objects)))
+    watch, silence = Watch(settings, References(object_store(settings.objects))), timers.Silence()
+    windows: dict[str, Any] = {"give_up": watch.give_up, "at_once": AT_ONCE, "outages": (StoreAway,)}
+    forget = partial(timers.forget, settings=settings)
     return Service(
         name="monitor",
         settings=settings,
@@ -29,8 +32,13 @@ def build(settings: MonitorSettings) -> Service:
             TrainingCompleted: on_training_completed,
             TruthReported: on_truth_reported,
         },
-        taps={"PREDICTIONS": on_predictions},
+        taps={"PREDICTIONS": partial(on_predictions, ahead=settings.monitor_ahead)},
         routes=[api.router],
-        background=[*watch.loops(), forget(settings)],
+        background=[
+            every(settings.monitor_look_every, watch.due, watch.judge, name="windows", longest=LONGEST, **windows),
+            every(settings.monitor_look_every, silence.due, silence.tell, name="silence"),
+            every(settings.monitor_look_every, timers.schedules_due, timers.ask_by_schedule, name="schedules"),
+            every(timers.EVERY, timers.judged_models, forget, name="forget", for_ever=True, wait_first=True),
+        ],
         migrations=Path(__file__).parent / "migrations",
     )

@@ -1,23 +1,26 @@
 """The monitor's rows, and the questions asked of them."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary
+from sqlalchemy import JSON, Column, Index, LargeBinary, func, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import defer
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
 from headrace.contracts import Declaration, TrainingCompleted
 from headrace.monitor.domain import Clock
+from headrace.monitor.truth import Answer
 
 AT_ONCE = 500  # rows of one insert: databases limit the parameters of a statement
 
 
 class DeclaredRow(SQLModel, table=True):
-    """A model's newest declaration, and its clock of event time."""
+    """A model's newest declaration, its clock of event time, and how far it is judged."""
 
     __tablename__ = "declared"
 
@@ -29,6 +32,8 @@ class DeclaredRow(SQLModel, table=True):
     judged_until: datetime | None = Field(default=None, sa_type=UtcTime)
     windows: int = 0
     silent_since: datetime | None = Field(default=None, sa_type=UtcTime)
+    late_predictions: int = 0
+    late_truths: int = 0
 
     def parsed(self) -> Declaration:
         """The declaration as a typed value."""
@@ -41,7 +46,7 @@ class DeclaredRow(SQLModel, table=True):
 
 
 class TrainedRow(SQLModel, table=True):
-    """What a model learned from, by its digest: the reference for drift and quality."""
+    """What a version learned from, by its digest: the reference for drift and quality, and the labels it knows."""
 
     __tablename__ = "trained"
 
@@ -74,20 +79,20 @@ class LoggedRow(SQLModel, table=True):
 
 
 class TruthRow(SQLModel, table=True):
-    """What really happened to one predicted row; the newest report counts."""
+    """What really happened to one predicted row; the newest report counts. Each model has truths of its own."""
 
     __tablename__ = "truths"
     __table_args__ = (Index("ix_truths_at", "model", "reported_at"),)
 
+    model: str = Field(primary_key=True)
     prediction_id: str = Field(primary_key=True)
     row: int = Field(primary_key=True)
-    model: str
     value: Any = Field(sa_column=Column(JSON, nullable=False))
     reported_at: datetime = Field(sa_type=UtcTime)
 
 
 class WindowRow(SQLModel, table=True):
-    """One judged window, as it was said."""
+    """One window that is over, and what came too late for it; `failed` says why it could not be judged."""
 
     __tablename__ = "windows"
 
@@ -96,11 +101,36 @@ class WindowRow(SQLModel, table=True):
     start: datetime = Field(sa_type=UtcTime)
     end: datetime = Field(sa_type=UtcTime)
     judged_at: datetime = Field(sa_type=UtcTime)
+    failed: str | None = None
+    late_predictions: int = 0
+    late_truths: int = 0
+
+
+class JudgementRow(SQLModel, table=True):
+    """What a window showed of one version, as it was said."""
+
+    __tablename__ = "judgements"
+
+    model: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    version: int = Field(primary_key=True)
     figures: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
+class FindingRow(SQLModel, table=True):
+    """A finding that the newest judgement of a version still showed: told once, until it changes."""
+
+    __tablename__ = "findings"
+
+    model: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    marks: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    since: int
+
+
 class AskedRow(SQLModel, table=True):
-    """When retraining was asked for last, per served version."""
+    """When retraining was asked for last, per version that gave the cause; version 0 is the schedule's."""
 
     __tablename__ = "asked"
 
@@ -110,19 +140,47 @@ class AskedRow(SQLModel, table=True):
     reason: str
 
 
+class ScheduleRow(SQLModel, table=True):
+    """When a model is to be trained again by its schedule."""
+
+    __tablename__ = "schedules"
+
+    model: str = Field(primary_key=True)
+    every: str
+    due: datetime = Field(sa_type=UtcTime, index=True)
+
+
+Judged = tuple[JudgementRow, WindowRow]
+
+
 class Records:
     """The rows of one transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def declared(self, model: str) -> DeclaredRow | None:
-        """A declared model."""
-        return await self.session.get(DeclaredRow, model)
+    async def declared(self, model: str, *, lock: bool = False) -> DeclaredRow | None:
+        """A declared model; locked, nobody else judges it or counts what is late before this transaction ends."""
+        return await self.session.get(DeclaredRow, model, with_for_update=lock or None, populate_existing=lock)
 
-    async def active(self) -> Sequence[DeclaredRow]:
-        """The models of which something was predicted."""
-        return (await self.session.exec(select(DeclaredRow).where(col(DeclaredRow.newest).is_not(None)))).all()
+    async def asked(self) -> Sequence[tuple[DeclaredRow, datetime | None]]:
+        """The declared models that somebody has asked, each with the time of its oldest answer that is not judged."""
+        oldest = (
+            select(LoggedRow.time)
+            .where(LoggedRow.model == DeclaredRow.model, LoggedRow.route != "shadow")
+            .where((col(LoggedRow.time) >= DeclaredRow.judged_until) | col(DeclaredRow.judged_until).is_(None))
+            .order_by(col(LoggedRow.time))
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(DeclaredRow, oldest).where(col(DeclaredRow.newest).is_not(None), DeclaredRow.revision > 0)
+        return [(row, time) for row, time in (await self.session.exec(query)).all()]
+
+    async def oldest(self, model: str, since: datetime | None) -> datetime | None:
+        """The time of the oldest answer at or after a moment, shadows apart."""
+        query = select(LoggedRow.time).where(LoggedRow.model == model, LoggedRow.route != "shadow")
+        query = query.where(col(LoggedRow.time) >= since) if since else query
+        return (await self.session.exec(query.order_by(col(LoggedRow.time)).limit(1))).first()
 
     async def logged_between(self, model: str, start: datetime, end: datetime) -> Sequence[LoggedRow]:
         """What was answered in a span of event time, shadows apart, oldest first."""
@@ -130,49 +188,119 @@ class Records:
         query = query.where(col(LoggedRow.time) >= start, col(LoggedRow.time) < end)
         return (await self.session.exec(query.order_by(col(LoggedRow.time)))).all()
 
-    async def first_after(self, model: str, moment: datetime | None) -> datetime | None:
-        """The time of the oldest answer at or after a moment."""
-        query = select(LoggedRow.time).where(LoggedRow.model == model)
-        query = query.where(col(LoggedRow.time) >= moment) if moment else query
-        return (await self.session.exec(query.order_by(col(LoggedRow.time)).limit(1))).first()
+    async def rows_between(self, model: str, start: datetime, end: datetime) -> int:
+        """How many rows were answered in a span of event time, shadows apart."""
+        query = select(func.sum(LoggedRow.rows)).where(LoggedRow.model == model, LoggedRow.route != "shadow")
+        query = query.where(col(LoggedRow.time) >= start, col(LoggedRow.time) < end)
+        return int((await self.session.exec(query)).one() or 0)
 
-    async def truths_of(self, predictions: Sequence[str]) -> dict[tuple[str, int], Any]:
+    async def truths_of(self, model: str, predictions: Sequence[str]) -> dict[tuple[str, int], Any]:
         """The known truths of some predictions, by id and row."""
         found: dict[tuple[str, int], Any] = {}
-        for at in range(0, len(predictions), AT_ONCE):
-            some = predictions[at : at + AT_ONCE]
-            query = select(TruthRow.prediction_id, TruthRow.row, TruthRow.value)
+        for some in _chunks(predictions):
+            query = select(TruthRow.prediction_id, TruthRow.row, TruthRow.value).where(TruthRow.model == model)
             rows = await self.session.exec(query.where(col(TruthRow.prediction_id).in_(some)))
             found.update({(prediction, row): value for prediction, row, value in rows.all()})
         return found
 
-    async def known_ids(self, predictions: Sequence[str]) -> set[str]:
-        """Which predictions were logged here already."""
-        found: set[str] = set()
-        for at in range(0, len(predictions), AT_ONCE):
-            query = select(LoggedRow.prediction_id).where(
-                col(LoggedRow.prediction_id).in_(predictions[at : at + AT_ONCE])
-            )
-            found.update((await self.session.exec(query)).all())
+    async def truths_since(
+        self, model: str, moment: datetime, start: datetime, end: datetime
+    ) -> dict[tuple[str, int], Any]:
+        """Truths that were reported at or after a moment for answers of a span of event time, by id and row."""
+        span = (col(LoggedRow.time) >= start) & (col(LoggedRow.time) < end)
+        query = (
+            select(TruthRow.prediction_id, TruthRow.row, TruthRow.value)
+            .join(LoggedRow, (col(LoggedRow.prediction_id) == TruthRow.prediction_id) & (LoggedRow.model == model))
+            .where(TruthRow.model == model, col(TruthRow.reported_at) >= moment, span, LoggedRow.route != "shadow")
+            .where(TruthRow.row >= LoggedRow.first_row, TruthRow.row < LoggedRow.first_row + LoggedRow.rows)
+        )
+        return {(prediction, row): value for prediction, row, value in (await self.session.exec(query)).all()}
+
+    async def answers(self, predictions: Sequence[str]) -> Mapping[str, Sequence[Answer]]:
+        """The logged answers of some predictions, of whatever model, shadows apart."""
+        found: dict[str, list[Answer]] = defaultdict(list)
+        for some in _chunks(predictions):
+            query = select(LoggedRow).where(col(LoggedRow.prediction_id).in_(some), LoggedRow.route != "shadow")
+            for row in (await self.session.exec(query.options(defer(LoggedRow.data)))).all():  # type: ignore[arg-type]
+                found[row.prediction_id].append(Answer(row.model, row.digest, row.first_row, row.rows, row.time))
         return found
 
-    async def add_logged(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert answers; one that is there already stays as it is."""
-        await self._upsert(LoggedRow, rows, update=())
+    async def trained(self, model: str) -> Sequence[TrainedRow]:
+        """What is known of the versions of a model."""
+        return (await self.session.exec(select(TrainedRow).where(TrainedRow.model == model))).all()
+
+    async def window_at(self, model: str, moment: datetime) -> WindowRow | None:
+        """The judged window that a moment lies in."""
+        query = select(WindowRow).where(WindowRow.model == model, col(WindowRow.start) <= moment)
+        return (await self.session.exec(query.where(col(WindowRow.end) > moment).limit(1))).first()
+
+    async def windows(self, model: str, below: tuple[int, int] | None, limit: int) -> Sequence[Judged]:
+        """Judgements with their windows, newest first, the newest version first in each; those below a place."""
+        query = select(JudgementRow, WindowRow).where(JudgementRow.model == model, _same_window())
+        place = tuple_(col(JudgementRow.number), col(JudgementRow.version))
+        query = query.where(place < below) if below else query
+        newest = (col(JudgementRow.number).desc(), col(JudgementRow.version).desc())
+        return (await self.session.exec(query.order_by(*newest).limit(limit))).all()
+
+    async def judgements(self, model: str, number: int) -> Sequence[JudgementRow]:
+        """What a window showed, a version each, the newest first."""
+        query = select(JudgementRow).where(JudgementRow.model == model, JudgementRow.number == number)
+        return (await self.session.exec(query.order_by(col(JudgementRow.version).desc()))).all()
+
+    async def findings(self, model: str, version: int) -> dict[str, FindingRow]:
+        """The open findings of a version, by what they are about."""
+        query = select(FindingRow).where(FindingRow.model == model, FindingRow.version == version)
+        return {row.about: row for row in (await self.session.exec(query)).all()}
+
+    async def due_schedules(self, now: datetime) -> Sequence[ScheduleRow]:
+        """The schedules whose time has come."""
+        return (await self.session.exec(select(ScheduleRow).where(col(ScheduleRow.due) <= now))).all()
+
+    async def speaking(self) -> Sequence[DeclaredRow]:
+        """The declared models that were asked, and are not known to be silent."""
+        query = select(DeclaredRow).where(col(DeclaredRow.arrived).is_not(None), DeclaredRow.revision > 0)
+        return (await self.session.exec(query.where(col(DeclaredRow.silent_since).is_(None)))).all()
+
+    async def judged_models(self) -> Sequence[str]:
+        """The models of which a window was judged."""
+        return (
+            await self.session.exec(select(DeclaredRow.model).where(col(DeclaredRow.judged_until).is_not(None)))
+        ).all()
+
+    async def last_asked(self, model: str) -> datetime | None:
+        """When training was asked for last, whatever the cause."""
+        return (await self.session.exec(select(func.max(AskedRow.at)).where(AskedRow.model == model))).one()
+
+    async def add_logged(self, rows: Sequence[dict[str, Any]]) -> set[tuple[str, int, str]]:
+        """Insert answers; one that is there already stays as it is. Returns the keys of those that are new."""
+        added: set[tuple[str, int, str]] = set()
+        for some in _chunks(rows):
+            statement = (
+                self._insert(LoggedRow).values(list(some)).on_conflict_do_nothing(index_elements=_keys(LoggedRow))
+            )
+            keys = (LoggedRow.prediction_id, LoggedRow.first_row, LoggedRow.route)
+            added.update(tuple(row) for row in (await self.session.exec(statement.returning(*keys))).all())
+        return added
 
     async def put_truths(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert truths; a newer report replaces an older one."""
-        await self._upsert(TruthRow, rows, update=("value", "reported_at"))
+        for some in _chunks(rows):
+            statement = self._insert(TruthRow).values(list(some))
+            changed = {name: statement.excluded[name] for name in ("value", "reported_at")}
+            await self.session.exec(statement.on_conflict_do_update(index_elements=_keys(TruthRow), set_=changed))
 
-    async def _upsert(self, table: type[SQLModel], rows: Sequence[dict[str, Any]], update: Sequence[str]) -> None:
+    def _insert(self, table: type[SQLModel]) -> Any:
         dialect = self.session.get_bind().dialect.name
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        keys = [column.name for column in table.__table__.primary_key]  # type: ignore[attr-defined]
-        for at in range(0, len(rows), AT_ONCE):
-            statement = insert(table).values(list(rows[at : at + AT_ONCE]))
-            if update:
-                changed = {name: statement.excluded[name] for name in update}
-                statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-            else:
-                statement = statement.on_conflict_do_nothing(index_elements=keys)
-            await self.session.exec(statement)
+        return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+
+
+def _same_window() -> Any:
+    return (col(WindowRow.model) == JudgementRow.model) & (col(WindowRow.number) == JudgementRow.number)
+
+
+def _keys(table: type[SQLModel]) -> list[str]:
+    return [column.name for column in table.__table__.primary_key]  # type: ignore[attr-defined]
+
+
+def _chunks(rows: Sequence[Any]) -> list[Sequence[Any]]:
+    return [rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)]

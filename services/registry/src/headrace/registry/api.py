@@ -7,22 +7,31 @@ from fastapi import APIRouter, Body, Query, Response
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.chassis.http import Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.contracts import RiskReviewed
 from headrace.registry.card import lineage, model_card
+from headrace.registry.decisions import decide, held, move_by_hand, must_be_approved
+from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, State, review_due, risk_of
-from headrace.registry.governing import decide, declare, known, move_alias
+from headrace.registry.governing import known, move_alias, policy_for, voices
 from headrace.registry.tables import AliasMoveRow, ModelRow, Registry, RevisionRow, VersionRow
 from headrace.registry.views import (
     AliasView,
     AliasWish,
     Applied,
+    ChangeView,
     Decision,
     ModelDetail,
     ModelView,
+    Review,
     Revision,
     RiskView,
+    ServiceWish,
+    Standing,
     VersionDetail,
     VersionView,
+    change_view,
+    decision_view,
     model_view,
     version_view,
 )
@@ -46,12 +55,20 @@ async def list_models(session: SessionDep, cursor: str = "", limit: Limit = 100)
 async def put_model(
     name: str, work: WorkDep, response: Response, declaration: Annotated[dict[str, Any], Body()]
 ) -> Applied:
-    """Declare a model or change it; the answer says what changed. 201 for a new one."""
+    """Declare a model or change it; the answer says what changed.
+
+    201 for a new one. 202 where nothing changed yet, because the change loosens a policy that needs approvals: then
+    `waits` says for how many.
+    """
     if declaration.setdefault("name", name) != name:
         raise Conflict(f"the declaration is of {declaration['name']!r}, the address of {name!r}")
-    row, changed = await declare(work, declaration)
-    response.status_code = 201 if row.revision == 1 and changed else 200
-    return Applied(name=row.name, revision=row.revision, changed=changed, digest=row.digest)
+    done = await declare(work, declaration)
+    row = done.row
+    response.status_code = 202 if done.waits else 201 if row.revision == 1 and done.changed else 200
+    waits = await change_view(Registry(work.session), done.waits) if done.waits else None
+    return Applied(
+        name=row.name, revision=row.revision, changed=done.changed, digest=row.digest, loosens=done.loosens, waits=waits
+    )
 
 
 @router.get("/models/{name}", dependencies=[READ])
@@ -154,22 +171,41 @@ async def get_alias_history(name: str, alias: str, session: SessionDep) -> list[
     return [_alias_view(row) for row in rows]
 
 
+@router.put("/models/{name}/aliases/champion", dependencies=[APPROVE])
+async def put_champion(name: str, work: WorkDep, response: Response, wish: ServiceWish) -> AliasView | ChangeView:
+    """Make an approved version the champion: a decision about service, so it needs the approvals of one.
+
+    Who asks counts as one of them, unless they are an author of the version. 202 with the change where more people
+    must approve it.
+    """
+    waits = await move_by_hand(work, name, CHAMPION, wish.version, wish.reason)
+    registry = Registry(work.session)
+    if waits is not None and waits.state != State.APPROVED:
+        response.status_code = 202
+        return await change_view(registry, waits)
+    return await _moved(work, name, CHAMPION)
+
+
 @router.put("/models/{name}/aliases/{alias}", dependencies=[WRITE])
 async def put_alias(name: str, alias: str, work: WorkDep, wish: AliasWish) -> AliasView:
-    """Point an alias to an approved version."""
-    registry = Registry(work.session)
-    _, version = await known(registry, name, wish.version)
-    if version.state != State.APPROVED:
-        raise Conflict(f"{name}/{wish.version} is {version.state}; an alias may point to approved versions alone")
+    """Name an approved version with an alias that does not serve."""
+    if alias == CHAMPION:  # another spelling of the path above
+        raise Conflict(f"{alias} serves; PUT /models/{name}/aliases/{alias} with the scope registry:approve")
+    _, version = await held(Registry(work.session), name, wish.version)
+    must_be_approved(version)
     await move_alias(work, version, alias, wish.reason)
+    return await _moved(work, name, alias)
+
+
+async def _moved(work: WorkDep, name: str, alias: str) -> AliasView:
     await work.session.flush()
-    move = await registry.alias_at(name, alias, work.now)
+    move = await Registry(work.session).alias_at(name, alias, work.now)
     assert move is not None
     return _alias_view(move)
 
 
 @router.get("/models/{name}/risk", dependencies=[READ])
-async def get_risk(name: str, session: SessionDep) -> RiskView:
+async def get_risk(name: str, session: SessionDep, runtime: RuntimeDep) -> RiskView:
     """The model's risk after what was seen of its champion."""
     model = await _model(session, name)
     registry = Registry(session)
@@ -184,19 +220,24 @@ async def get_risk(name: str, session: SessionDep) -> RiskView:
         score=risk.score,
         rating=risk.rating,
         signals=[each.model_dump(exclude={"model"}) for each in signals],
-        review_due=review_due(model.parsed(), model.reviewed_at),
+        review_due=model.review_due,
+        due=model.review_due <= runtime.clock(),
         reviewed_at=model.reviewed_at,
     )
 
 
 @router.post("/models/{name}/risk/review", dependencies=[APPROVE])
-async def review_risk(name: str, work: WorkDep) -> RiskView:
-    """Note that people have looked at the risk again."""
+async def review_risk(name: str, work: WorkDep, runtime: RuntimeDep, wish: Review | None = None) -> RiskView:
+    """Note that people have looked at the risk again, and what they found."""
+    await Registry(work.session).hold(name)
     model = await _model(work.session, name)
-    model.reviewed_at = work.now
+    model.reviewed_at, model.review_due = work.now, review_due(model.parsed(), work.now)
     work.session.add(model)
     await work.session.flush()
-    return await get_risk(name, work.session)
+    seen = await get_risk(name, work.session, runtime)
+    told = seen.model_dump(include={"model", "version", "score", "rating", "review_due"})
+    work.emit(RiskReviewed.model_validate({**told, "by": work.actor, "comment": wish.comment if wish else None}))
+    return seen
 
 
 async def _decide(work: WorkDep, name: str, version: int, decision: str, wish: Decision) -> VersionRow:
@@ -214,13 +255,16 @@ async def _detail(session: SessionDep, row: VersionRow) -> VersionDetail:
     registry = Registry(session)
     aliases = (await registry.aliases([row.model]))[row.model]
     decisions = await registry.decisions(row.model, row.version)
+    model, _ = await known(registry, row.model, row.version)
+    given = len(voices(decisions, row.digest))
     return VersionDetail(
         **version_view(row, aliases),
         uri=f"models:/{row.model}/{row.version}",
         author=row.author,
         gates=row.gates,
         comparisons=row.comparisons,
-        decisions=[each.model_dump(exclude={"model", "version"}) for each in decisions],
+        approvals=Standing.of(given, (await policy_for(registry, model, row)).needed),
+        decisions=[decision_view(each) for each in decisions],
         training=row.trained,
         decided_at=row.decided_at,
         expires_at=row.expires_at,

@@ -9,20 +9,35 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
-from headrace.contracts import Comparison, Declaration, EvaluationCompleted, Gate, GateResult
+from headrace.contracts import (
+    OUTSIDER,
+    Baseline,
+    Comparison,
+    DatasetRef,
+    Declaration,
+    EvaluationCompleted,
+    Gate,
+    GateResult,
+    TrainingCompleted,
+)
 from headrace.contracts.durations import parse_duration
+from headrace.registry.policy import Policy
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION = "champion"  # the alias that serves; others are names for people
+WAY_ON = (
+    "where no rows can compare them, apply the declaration without this gate, train, and put the gate back once that "
+    "version serves"
+)
 IMPACT: Mapping[str, float] = {"low": 1 / 3, "medium": 2 / 3, "high": 1.0}
 SIGNALS: Mapping[str, float] = {"drift": 0.15, "performance": 0.4, "fairness": 0.4, "rollback": 0.3}
 BASE_PROBABILITY = 0.05  # nothing is without risk, even where nothing was seen
 
 
 class State(StrEnum):
-    """Where a version stands."""
+    """Where a version or a change stands."""
 
     EVALUATING = "evaluating"
     PENDING = "pending"
@@ -30,6 +45,8 @@ class State(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)
@@ -49,26 +66,34 @@ class Verdict:
         return "; ".join(gate.detail for gate in self.gates if not gate.passed)
 
 
-def judge(declaration: Declaration, event: EvaluationCompleted) -> Verdict:
-    """Hold an evaluation against the declaration's gates."""
-    comparisons = {each.metric: each for each in event.comparisons}
-    measured = event.metrics.candidate
-    return Verdict(tuple(_judge(gate, measured, comparisons, event) for gate in declaration.evaluation.gates))
+@dataclass(frozen=True)
+class Met:
+    """The champion that a version has to meet, and why the two cannot be compared, where that is known."""
+
+    version: int
+    incomparable: str | None = None
 
 
-def _judge(
-    gate: Gate, measured: Mapping[str, float], comparisons: Mapping[str, Comparison], event: EvaluationCompleted
-) -> GateResult:
-    if gate.beats == "champion":
-        return _beats(gate, comparisons.get(gate.metric), event)
-    if gate.beats == "trivial":
+def judge(policy: Policy, event: EvaluationCompleted, met: Met | None = None) -> Verdict:
+    """Hold an evaluation against the gates of a policy; `met` is None where there is no champion."""
+    if met is not None and met.incomparable is None:
+        met = Met(met.version, event.incomparable)
+    return Verdict(tuple(_judge(gate, event, met) for gate in policy.gates))
+
+
+def _judge(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResult:
+    if gate.beats == CHAMPION:
+        return _beats(gate, event, met)
+    if gate.beats is not None:
         return _beats_trivial(gate, event)
-    value = measured.get(gate.metric)
-    if value is None:
-        return GateResult(
-            gate=words(gate), metric=gate.metric, passed=False, detail=f"{gate.metric} could not be measured"
-        )
+    value = event.metrics.candidate.get(gate.metric)
+    if value is None or not isfinite(value):
+        return _unmet(gate, f"{gate.metric} could not be measured")
     return _limit(gate, value)
+
+
+def _unmet(gate: Gate, detail: str) -> GateResult:
+    return GateResult(gate=words(gate), metric=gate.metric, passed=False, detail=detail)
 
 
 def _limit(gate: Gate, value: float) -> GateResult:
@@ -82,32 +107,68 @@ def _limit(gate: Gate, value: float) -> GateResult:
     return GateResult(gate=words(gate), metric=gate.metric, passed=passed, value=value, limit=limit, detail=detail)
 
 
-def _beats(gate: Gate, met: Comparison | None, event: EvaluationCompleted) -> GateResult:
-    """Better by at least `by`, and not by chance: the bootstrap interval of the paired difference lies above 0."""
-    name = words(gate)
-    if event.champion is None:
-        return GateResult(gate=name, metric=gate.metric, passed=True, detail="there is no champion to beat")
+def _beats(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResult:
+    """Better than the champion on rows that neither has learned from."""
     if met is None:
-        return GateResult(gate=name, metric=gate.metric, passed=False, detail=f"{gate.metric} was not compared")
-    passed = met.difference >= gate.by and met.low > 0
-    interval = f"{met.difference:+.4f}, {met.confidence:.0%} interval {met.low:+.4f} to {met.high:+.4f}"
-    versus = f"{gate.metric} {met.candidate:.4f} against {met.champion:.4f}"
-    detail = f"{versus}: {interval}" + ("" if passed else f"; at least {gate.by:+g} and an interval above 0 are needed")
-    return GateResult(gate=name, metric=gate.metric, passed=passed, value=met.difference, limit=gate.by, detail=detail)
+        return GateResult(gate=words(gate), metric=gate.metric, passed=True, detail="there is no champion to beat")
+    found = next((each for each in event.comparisons if each.metric == gate.metric), None)
+    if found is None or met.incomparable is not None:
+        why = met.incomparable or f"the evaluation has no {gate.metric} of both"
+        return _unmet(gate, f"{gate.metric} was not compared with champion {met.version}: {why}; {WAY_ON}")
+    return _better(gate, found, f"{found.champion:.4f}", f"champion {met.version}")
 
 
 def _beats_trivial(gate: Gate, event: EvaluationCompleted) -> GateResult:
-    """Better than an answer that needs no model by at least `by`, and not by chance."""
-    name = words(gate)
-    met = next((each for each in event.baselines or [] if each.metric == gate.metric), None)
-    if met is None:
-        detail = f"{gate.metric} was not compared with the trivial answer"
-        return GateResult(gate=name, metric=gate.metric, passed=False, detail=detail)
-    passed = met.difference >= gate.by and met.low > 0
-    interval = f"{met.difference:+.4f}, {met.confidence:.0%} interval {met.low:+.4f} to {met.high:+.4f}"
-    versus = f"{gate.metric} {met.candidate:.4f} against {met.trivial:.4f} of {met.answer}"
-    detail = f"{versus}: {interval}" + ("" if passed else f"; at least {gate.by:+g} and an interval above 0 are needed")
-    return GateResult(gate=name, metric=gate.metric, passed=passed, value=met.difference, limit=gate.by, detail=detail)
+    """Better than an answer that needs no model."""
+    found = next((each for each in event.baselines or [] if each.metric == gate.metric), None)
+    if found is None:
+        return _unmet(gate, f"{gate.metric} was not compared with the trivial answer")
+    return _better(gate, found, f"{found.trivial:.4f} of {found.answer}", "the trivial answer")
+
+
+def _better(gate: Gate, found: Comparison | Baseline, other: str, whom: str) -> GateResult:
+    """Better by at least `by`, and not by chance: the bootstrap interval of the paired difference lies above 0."""
+    if not (isfinite(found.difference) and isfinite(found.low)):
+        return _unmet(gate, f"the difference of {gate.metric} to {whom} could not be computed")
+    passed = found.difference >= gate.by and found.low > 0
+    interval = f"{found.difference:+.4f}, {found.confidence:.0%} interval {found.low:+.4f} to {found.high:+.4f}"
+    detail = f"{gate.metric} {found.candidate:.4f} against {other}: {interval}"
+    detail += "" if passed else f"; at least {gate.by:+g} and an interval above 0 are needed"
+    told = {"gate": words(gate), "metric": gate.metric, "detail": detail}
+    return GateResult(**told, passed=passed, value=found.difference, limit=gate.by)
+
+
+def asked_of(policy: Policy, candidate: TrainingCompleted, champion: TrainingCompleted | None) -> Policy:
+    """The policy for one candidate: a run that began before the champion's must beat it, whatever is declared.
+
+    Else the older run of two would take the alias by ending last.
+    """
+    if champion is None or candidate.started_at >= champion.started_at:
+        return policy
+    return policy.with_gate(Gate.model_validate({"metric": policy.metrics[0], "beats": CHAMPION}))
+
+
+def bar_of(policy: Policy) -> str:
+    """A digest of what a version is measured by; figures under another one are asked for again."""
+    gates = sorted(words(gate) for gate in policy.gates)
+    return digest_of({"gates": gates, "confidence": policy.confidence, "resamples": policy.resamples})
+
+
+def finite(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures without those that could not be computed."""
+    return {name: value for name, value in figures.items() if isfinite(value)}
+
+
+def is_newer(one: DatasetRef, other: DatasetRef) -> bool:
+    """Whether one dataset version came after another; those of different datasets have no order."""
+    return one.name == other.name and one.version > other.version
+
+
+def incomparable(candidate: TrainingCompleted, champion: TrainingCompleted) -> str | None:
+    """Why two models cannot be compared on any rows; None where that is for the trainer to find out."""
+    if candidate.target == champion.target:
+        return None
+    return f"it predicts {champion.target!r}, this version predicts {candidate.target!r}"
 
 
 def words(gate: Gate) -> str:
@@ -134,11 +195,39 @@ def digest_of(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def may_not_approve(actor: str, authors: Iterable[str]) -> str | None:
-    """Why `actor` may not decide on a version; None where they may. Who made a thing never approves it."""
-    if actor in set(authors):
-        return f"{actor} declared this model or asked for this run; an author never approves their own"
+def is_person(actor: str) -> bool:
+    """Whether somebody has shown who they are: by a key, or a token of the identity provider."""
+    return actor.startswith(("key:", "oidc:"))
+
+
+def may_not_approve(actor: str, authors: Mapping[str, str]) -> str | None:
+    """Why `actor` may not decide on a thing; None where they may. Who made a thing never approves it.
+
+    `authors` says of each author what they made.
+    """
+    if not is_person(actor):
+        return f"a decision needs a person who has shown who they are, not {actor}: use `headrace approve`, or HTTP"
+    if actor in authors:
+        return f"{actor} {authors[actor]}; an author never approves their own, so somebody else must decide"
     return None
+
+
+def may_not_change(actor: str, declarers: Iterable[str], needed: int) -> str | None:
+    """Why `actor` may not change a model that others declared; None where they may.
+
+    A person may, as far as the policy allows. A program that is known by its connection alone changes what nobody
+    but itself has declared, and one without an identity of its own never a model that needs approvals.
+    """
+    if is_person(actor):
+        return None
+    others = sorted(set(declarers) - {actor})
+    if others:
+        whose = f"the model is declared by {', '.join(others)}; {actor} may change only what it declared alone"
+    elif actor == OUTSIDER and needed > 0:
+        whose = f"the model needs {needed} approvals, and {actor} is nobody in particular"
+    else:
+        return None
+    return f"{whose}: change it over HTTP with a key (`headrace apply`)"
 
 
 def enough(approvers: Sequence[str], needed: int) -> bool:

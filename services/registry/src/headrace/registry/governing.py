@@ -1,6 +1,8 @@
 """The steps of governance that events and routes share; each works within one transaction."""
 
-from headrace.bus import Refused, Work
+from collections.abc import Sequence
+
+from headrace.bus import Work
 from headrace.chassis import NotFound
 from headrace.contracts import (
     AliasMoved,
@@ -8,109 +10,97 @@ from headrace.contracts import (
     ApprovalRequested,
     EvaluationRequested,
     GateResult,
-    ModelDeclared,
     VersionApproved,
     VersionRejected,
     derive_id,
-    parse_declaration,
 )
-from headrace.registry.domain import CHAMPION, State, changed_paths, digest_of, enough, expires_at, may_not_approve
-from headrace.registry.tables import (
-    AliasMoveRow,
-    AliasRow,
-    DecisionRow,
-    ModelRow,
-    Registry,
-    RevisionRow,
-    VersionRow,
+from headrace.registry.domain import (
+    CHAMPION,
+    Met,
+    State,
+    asked_of,
+    bar_of,
+    enough,
+    incomparable,
+    is_newer,
 )
-
-Document = dict[str, object]
-
-
-async def declare(work: Work, document: Document) -> tuple[ModelRow, list[str]]:
-    """Declare a model or change it; the same declaration again changes nothing. Returns the row and what changed."""
-    declared = parse_declaration(document)
-    full = declared.model_dump(mode="json", exclude_none=True)
-    row = await Registry(work.session).model(declared.name)
-    digest = digest_of(full)
-    if row is not None and row.digest == digest:
-        return row, []
-    changed = sorted(changed_paths(row.declaration, full)) if row else sorted(full)
-    revision = row.revision + 1 if row else 1
-    row = row or ModelRow(
-        name=declared.name,
-        revision=0,
-        declaration={},
-        digest="",
-        declared_by="",
-        declared_at=work.now,
-        reviewed_at=work.now,
-    )
-    row.revision, row.declaration, row.digest = revision, full, digest
-    row.declared_by, row.declared_at = work.actor, work.now
-    history = RevisionRow(
-        name=row.name, revision=revision, declaration=full, digest=digest, changed=changed, by=work.actor, at=work.now
-    )
-    work.session.add_all([row, history])
-    work.emit(
-        ModelDeclared(
-            name=row.name, revision=revision, declaration=declared, digest=digest, changed=changed, by=work.actor
-        )
-    )
-    return row, changed
+from headrace.registry.policy import Policy, policy_of, stricter
+from headrace.registry.tables import AliasMoveRow, AliasRow, DecisionRow, ModelRow, Registry, VersionRow
 
 
-async def evaluate(work: Work, model: ModelRow, version: VersionRow) -> None:
+async def policy_for(registry: Registry, model: ModelRow, version: VersionRow) -> Policy:
+    """What is asked of a version: the stricter of the declaration it was trained under and today's."""
+    policy = policy_of(model.parsed())
+    revision = await registry.revision(model.name, version.training.declared_revision)
+    if revision is not None:
+        policy = stricter(policy, policy_of(revision.parsed()))
+    champion = await registry.champion(model.name)
+    if champion is None or champion.version == version.version:
+        return policy
+    return asked_of(policy, version.training, champion.training)
+
+
+async def met_by(registry: Registry, version: VersionRow) -> Met | None:
+    """The champion that a version was asked to meet."""
+    champion = await registry.version(version.model, version.met) if version.met else None
+    return Met(champion.version, incomparable(version.training, champion.training)) if champion else None
+
+
+async def evaluate(work: Work, model: ModelRow, version: VersionRow, *, alone: bool = False) -> None:
     """Ask for the version to be judged, beside the champion of this moment, on the newer of their holdouts.
 
     The holdout of the newer dataset version was kept from that version's fit, and had not happened yet when the
-    older one learned; so it is new to both.
+    older one learned; so it is new to both. A version is judged alone where the two cannot be compared.
     """
-    declared = model.parsed()
-    champion = await Registry(work.session).champion(version.model)
+    registry = Registry(work.session)
+    champion = await registry.champion(version.model)
+    policy = await policy_for(registry, model, version)
+    version.state, version.met = State.EVALUATING, champion.version if champion else None
+    version.bar, version.asked = bar_of(policy), version.asked + 1
+    version.evaluation = derive_id(version.run, "evaluation", version.model, version.asked)
+    met = await met_by(registry, version)
+    version.alone = alone or (met is not None and met.incomparable is not None)
+    work.session.add(version)
+    work.emit(_question(version, None if version.alone else champion, policy))
+
+
+def _question(version: VersionRow, champion: VersionRow | None, policy: Policy) -> EvaluationRequested:
     trained = version.training
     newest = trained
-    if champion is not None and champion.training.dataset.version > trained.dataset.version:
+    if champion is not None and is_newer(champion.training.dataset, trained.dataset):
         newest = champion.training
-    version.state, version.met = State.EVALUATING, champion.version if champion else None
-    version.evaluation = derive_id(version.run, "evaluation", version.model, version.met or 0)
-    work.session.add(version)
-    work.emit(
-        EvaluationRequested(
-            evaluation=version.evaluation,
-            model=version.model,
-            candidate=version.as_version(),
-            champion=champion.as_version() if champion else None,
-            dataset=newest.dataset,
-            holdout=newest.holdout,
-            target=trained.target,
-            metrics=[*declared.evaluation.metrics],
-            confidence=declared.evaluation.confidence,
-            resamples=declared.evaluation.resamples,
-            seed=trained.seed,
-        )
+    return EvaluationRequested(
+        evaluation=version.evaluation,
+        model=version.model,
+        candidate=version.as_version(),
+        champion=champion.as_version() if champion else None,
+        dataset=newest.dataset,
+        holdout=newest.holdout,
+        target=trained.target,
+        metrics=list(policy.metrics),
+        confidence=policy.confidence,
+        resamples=policy.resamples,
+        seed=trained.seed,
     )
 
 
 async def approve_or_ask(work: Work, model: ModelRow, version: VersionRow) -> None:
-    """The gates are met: approve, or ask people where the declaration wants them and not enough have spoken."""
-    declared = model.parsed()
-    decisions = await Registry(work.session).decisions(version.model, version.version)
-    said = [each for each in decisions if each.decision == "approve" and each.digest == version.digest]
-    if enough([each.by for each in said], declared.approval.needed):
-        approvals = [Approval(by=each.by, at=each.at, comment=each.comment) for each in said]
-        await approve(work, version, approvals)
+    """The gates are met: approve, or ask people where the policy wants them and not enough have spoken."""
+    registry = Registry(work.session)
+    policy = await policy_for(registry, model, version)
+    said = voices(await registry.decisions(version.model, version.version), version.digest)
+    if enough([each.by for each in said], policy.needed):
+        await approve(work, version, said)
         return
     version.state = State.PENDING
-    version.expires_at = version.expires_at or expires_at(declared, work.now)
+    version.expires_at = version.expires_at or work.now + policy.expires
     work.session.add(version)
     work.emit(
         ApprovalRequested(
             model=version.model,
             version=version.version,
             digest=version.digest,
-            needed=declared.approval.needed,
+            needed=policy.needed,
             given=len(said),
             gates=_gates(version),
             expires_at=version.expires_at,
@@ -135,11 +125,10 @@ async def approve(work: Work, version: VersionRow, approvals: list[Approval]) ->
     await move_alias(work, version, CHAMPION, "met every gate" + (" and was approved" if approvals else ""))
 
 
-async def reject(work: Work, version: VersionRow, reason: str, state: State) -> None:
-    """The version will not be used."""
+async def reject(work: Work, version: VersionRow, reason: str, state: State, by: str | None = None) -> None:
+    """The version will not be used; `by` is the person who decided so, where one did."""
     version.state, version.reason, version.decided_at = state, reason, work.now
     work.session.add(version)
-    by = work.actor if work.actor.startswith("key:") and state is State.REJECTED and version.gates else None
     work.emit(
         VersionRejected(
             model=version.model,
@@ -152,38 +141,10 @@ async def reject(work: Work, version: VersionRow, reason: str, state: State) -> 
     )
 
 
-async def decide(
-    work: Work, name: str, number: int, decision: str, comment: str | None, digest: str | None = None
-) -> VersionRow:
-    """A person's yes or no to a version that waits; bound to the artifact's digest, not to the version's name."""
-    registry = Registry(work.session)
-    model, version = await known(registry, name, number)
-    if version.state != State.PENDING:
-        raise Refused(f"{name}/{number} is {version.state}, it does not wait for approval")
-    if digest is not None and digest != version.digest:
-        raise Refused(f"{name}/{number} has the digest {version.digest}, not {digest}; look at it again")
-    if why := may_not_approve(work.actor, [version.author, model.declared_by]):
-        raise Refused(why)
-    row = await work.session.get(DecisionRow, (name, number, work.actor))
-    row = row or DecisionRow(
-        model=name, version=number, by=work.actor, decision=decision, digest=version.digest, at=work.now
-    )
-    row.decision, row.comment, row.digest, row.at = decision, comment, version.digest, work.now
-    work.session.add(row)
-    await work.session.flush()
-    if decision == "reject":
-        await reject(work, version, comment or "rejected by a person", State.REJECTED)
-        return version
-    champion = await registry.alias(name)
-    if version.met != (champion.version if champion else None):
-        await evaluate(work, model, version)  # the champion changed while people thought: it must be met first
-    else:
-        await approve_or_ask(work, model, version)
-    return version
-
-
-async def move_alias(work: Work, version: VersionRow, alias: str, reason: str) -> None:
-    """Point an alias to a version, and keep that it did."""
+async def move_alias(
+    work: Work, version: VersionRow, alias: str, reason: str, approvals: Sequence[Approval] = ()
+) -> None:
+    """Point an alias to a version, and keep that it did; `approvals` are those of a move that people decided."""
     registry = Registry(work.session)
     row = await registry.alias(version.model, alias)
     previous = row.version if row else None
@@ -217,6 +178,7 @@ async def move_alias(work: Work, version: VersionRow, alias: str, reason: str) -
             by=work.actor,
             serving=model.parsed().serving,
             run=version.run,
+            approvals=list(approvals) or None,
         )
     )
 
@@ -234,3 +196,10 @@ async def known(registry: Registry, name: str, number: int) -> tuple[ModelRow, V
 
 def _gates(version: VersionRow) -> list[GateResult]:
     return [GateResult.model_validate(gate) for gate in version.gates]
+
+
+def voices(decisions: Sequence[DecisionRow], digest: str) -> list[Approval]:
+    """Who said yes to these bytes: each person once, with the last word."""
+    last = {each.by: each for each in decisions if each.digest == digest}
+    yes = [each for each in last.values() if each.decision == "approve"]
+    return [Approval(by=each.by, at=each.at, comment=each.comment) for each in yes]

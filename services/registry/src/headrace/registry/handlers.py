@@ -1,8 +1,8 @@
 """One function per fact heard: load, decide, save, emit."""
 
-from headrace.bus import NotYet, Refused, Work
+from headrace.bus import NotYet, Work
 from headrace.contracts import (
-    OUTSIDER,
+    AlertRaised,
     ApprovalGiven,
     DatasetIngested,
     DriftDetected,
@@ -17,10 +17,14 @@ from headrace.contracts import (
     RolloutStarted,
     TrainingCompleted,
     VersionRegistered,
+    derive_id,
 )
-from headrace.registry.domain import CHAMPION, State, judge
-from headrace.registry.governing import approve_or_ask, decide, declare, evaluate, move_alias, reject
-from headrace.registry.tables import DatasetRow, Registry, SignalRow, VersionRow
+from headrace.registry.changes import end
+from headrace.registry.decisions import decide
+from headrace.registry.declarations import declare
+from headrace.registry.domain import CHAMPION, State, bar_of, finite, judge, lapsed
+from headrace.registry.governing import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
+from headrace.registry.tables import DatasetRow, ModelRow, Registry, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 
@@ -41,7 +45,7 @@ async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
     registry = Registry(work.session)
     if await registry.by_run(event.run) is not None:
         return
-    model = await registry.model(event.model)
+    model = await registry.hold(event.model)
     if model is None:
         raise NotYet(f"{event.model} is not declared here yet")
     model.last_version += 1
@@ -52,7 +56,7 @@ async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
         digest=event.artifact.digest,
         state=State.EVALUATING,
         trained=event.model_dump(mode="json", exclude_none=True),
-        metrics=event.metrics,
+        metrics=finite(event.metrics),
         author=event.requested_by,
         evaluation="",
         created=work.now,
@@ -73,21 +77,20 @@ async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
 
 
 async def on_evaluation_completed(event: EvaluationCompleted, work: Work) -> None:
-    """Hold the figures against the gates; figures against a champion of yesterday are asked for again."""
+    """Hold the figures against the gates; where champion or gates changed meanwhile, they are asked for again."""
     registry = Registry(work.session)
-    model, version = await registry.model(event.model), await registry.version(event.model, event.candidate)
-    if model is None or version is None:
-        raise NotYet(f"{event.model} has no version {event.candidate} here yet")
+    model, version = await _held(work, event.model, event.candidate)
     if version.state != State.EVALUATING or version.evaluation != event.evaluation:
         return  # an answer to a question that was asked again since
     champion = await registry.alias(event.model)
-    if (champion.version if champion else None) != event.champion:
+    policy = await policy_for(registry, model, version)
+    if (champion.version if champion else None) != version.met or bar_of(policy) != version.bar:
         await evaluate(work, model, version)
         return
-    verdict = judge(model.parsed(), event)
+    verdict = judge(policy, event, await met_by(registry, version))
     version.gates = [gate.model_dump(mode="json", exclude_none=True) for gate in verdict.gates]
     version.comparisons = [each.model_dump(mode="json") for each in event.comparisons]
-    version.metrics = {**version.metrics, **event.metrics.candidate}
+    version.metrics = {**version.metrics, **finite(event.metrics.candidate)}
     work.session.add(version)
     if verdict.passed:
         await approve_or_ask(work, model, version)
@@ -96,16 +99,20 @@ async def on_evaluation_completed(event: EvaluationCompleted, work: Work) -> Non
 
 
 async def on_evaluation_failed(event: EvaluationFailed, work: Work) -> None:
-    """A version that cannot be judged cannot serve."""
-    version = await _version(work, event.model, event.candidate)
-    if version.state == State.EVALUATING and version.evaluation == event.evaluation:
-        await reject(work, version, f"it could not be evaluated: {event.reason}", State.REJECTED)
+    """A version that cannot be judged cannot serve; where no gate needs the champion, it is judged alone first."""
+    registry = Registry(work.session)
+    model, version = await _held(work, event.model, event.candidate)
+    if version.state != State.EVALUATING or version.evaluation != event.evaluation:
+        return
+    policy = await policy_for(registry, model, version)
+    if version.met is not None and not version.alone and not policy.needs_champion:
+        await evaluate(work, model, version, alone=True)
+        return
+    await reject(work, version, f"it could not be evaluated: {event.reason}", State.REJECTED)
 
 
 async def on_approval_given(event: ApprovalGiven, work: Work) -> None:
-    """A person says yes or no; who does not say who they are decides nothing."""
-    if work.actor == OUTSIDER:
-        raise Refused("a decision needs to say whose it is: use `headrace approve`, HTTP, or a CloudEvent with authid")
+    """A person says yes or no; who has not shown who they are decides nothing."""
     await decide(work, event.model, event.version, event.decision, event.comment, event.digest)
 
 
@@ -126,7 +133,7 @@ async def on_rollout_completed(event: RolloutCompleted, work: Work) -> None:
 
 async def on_rollout_rolled_back(event: RolloutRolledBack, work: Work) -> None:
     """The deployer took a version back: the alias follows, unless it has moved on already."""
-    version = await _version(work, event.model, event.version)
+    _, version = await _held(work, event.model, event.version)
     version.rollout = f"rolled back: {event.reason}"
     work.session.add(version)
     alias = await Registry(work.session).alias(event.model)
@@ -134,8 +141,20 @@ async def on_rollout_rolled_back(event: RolloutRolledBack, work: Work) -> None:
         return
     _signal(work, event.model, event.version, "rollback", event.reason)
     restored = await _version(work, event.model, event.restored)
-    await move_alias(work, restored, CHAMPION, f"rollback: {event.reason}")
+    if restored.state == State.APPROVED:
+        await move_alias(work, restored, CHAMPION, f"rollback: {event.reason}")
+    else:
+        _tell_of_unapproved(work, restored)
     await reject(work, version, f"rolled back: {event.reason}", State.REVOKED)
+
+
+def _tell_of_unapproved(work: Work, version: VersionRow) -> None:
+    """The alias never points to what may not serve; that it serves all the same is for people to end."""
+    message = (
+        f"the deployer went back to version {version.version}, which is {version.state}: move the champion to an "
+        f"approved version (PUT /models/{version.model}/aliases/champion)"
+    )
+    _alert(work, version.model, "critical", message, version.version)
 
 
 async def on_signal(event: Signal, work: Work, kind: str) -> None:
@@ -161,15 +180,52 @@ async def on_fairness_breached(event: FairnessBreached, work: Work) -> None:
 
 async def expire(work: Work, model: str, number: int) -> None:
     """End a request for approval whose time is over, unless somebody has decided meanwhile."""
-    version = await Registry(work.session).version(model, number)
-    if version is not None and version.state == State.PENDING:
+    registry = Registry(work.session)
+    await registry.hold(model)
+    version = await registry.version(model, number)
+    if version is not None and version.state == State.PENDING and lapsed(version.expires_at, work.now):
         await reject(work, version, "nobody decided in time", State.EXPIRED)
+
+
+async def expire_change(work: Work, model: str, change: str) -> None:
+    """End a change whose time is over, unless somebody has decided meanwhile."""
+    registry = Registry(work.session)
+    await registry.hold(model)
+    row = await registry.change(change)
+    if row is not None and row.state == State.PENDING and lapsed(row.expires_at, work.now):
+        end(work, row, State.EXPIRED, "nobody decided in time")
+
+
+async def remind(work: Work, name: str) -> None:
+    """People must look at a model's risk again: say so once."""
+    model = await Registry(work.session).hold(name)
+    if model is None or model.review_due > work.now:
+        return
+    model.reminded_at = work.now
+    work.session.add(model)
+    since = model.reviewed_at.date().isoformat()
+    message = f"its risk was last looked at on {since} and must be looked at again: POST /models/{name}/risk/review"
+    _alert(work, name, "warning", message)
+
+
+def _alert(work: Work, model: str, severity: str, message: str, version: int | None = None) -> None:
+    alert = derive_id(work.root, AlertRaised.TYPE, model, len(work.emitted))
+    told = {"model": model, "alert": alert, "kind": "risk", "severity": severity, "message": message}
+    work.emit(AlertRaised.model_validate({**told, "version": version}))
 
 
 async def _rollout(work: Work, model: str, number: int, how: str) -> None:
     version = await _version(work, model, number)
     version.rollout = how
     work.session.add(version)
+
+
+async def _held(work: Work, model: str, number: int) -> tuple[ModelRow, VersionRow]:
+    """A model that nobody else decides about now, and one of its versions."""
+    row = await Registry(work.session).hold(model)
+    version = await _version(work, model, number)
+    assert row is not None
+    return row, version
 
 
 async def _version(work: Work, model: str, number: int) -> VersionRow:

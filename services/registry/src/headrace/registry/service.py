@@ -19,7 +19,7 @@ from headrace.contracts import (
     RolloutStarted,
     TrainingCompleted,
 )
-from headrace.registry import api, handlers
+from headrace.registry import api, change_api, handlers
 from headrace.registry.settings import RegistrySettings
 from headrace.registry.tables import Registry
 
@@ -44,8 +44,12 @@ def build(settings: RegistrySettings) -> Service:
             PerformanceDegraded: handlers.on_performance_degraded,
             FairnessBreached: handlers.on_fairness_breached,
         },
-        routes=[api.router],
-        background=[every(settings.registry_expiry_every, lapsed, expire)],
+        routes=[api.router, change_api.router],
+        background=[
+            every(settings.registry_expiry_every, lapsed, expire),
+            every(settings.registry_expiry_every, lapsed_changes, expire_change),
+            every(settings.registry_expiry_every, reviews_due, remind),
+        ],
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -61,3 +65,29 @@ async def expire(runtime: Runtime, version: tuple[str, int]) -> None:
     """End a request for approval that nobody decided in time."""
     async with runtime.work("service:registry") as work:
         await handlers.expire(work, *version)
+
+
+async def lapsed_changes(runtime: Runtime) -> Mapping[str, tuple[str, str]]:
+    """The changes that nobody decided on in time."""
+    async with runtime.session() as session:
+        rows = await Registry(session).lapsed_changes(runtime.clock())
+    return {f"{row.model}/{row.id}": (row.model, row.id) for row in rows}
+
+
+async def expire_change(runtime: Runtime, change: tuple[str, str]) -> None:
+    """End a change that nobody decided on in time."""
+    async with runtime.work("service:registry") as work:
+        await handlers.expire_change(work, *change)
+
+
+async def reviews_due(runtime: Runtime) -> Mapping[str, str]:
+    """Models whose risk must be looked at again, and of which nobody was told yet."""
+    async with runtime.session() as session:
+        due = await Registry(session).reviews_due(runtime.clock())
+    return {f"{model.name}/{model.review_due.isoformat()}": model.name for model in due}
+
+
+async def remind(runtime: Runtime, model: str) -> None:
+    """Tell people that a review is due."""
+    async with runtime.work("service:registry") as work:
+        await handlers.remind(work, model)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint, text
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -27,6 +27,8 @@ class ModelRow(SQLModel, table=True):
     declared_at: datetime = Field(sa_type=UtcTime)
     last_version: int = 0
     reviewed_at: datetime = Field(sa_type=UtcTime)
+    review_due: datetime = Field(sa_type=UtcTime, index=True)
+    reminded_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
     def parsed(self) -> Declaration:
         """The declaration as a typed value."""
@@ -45,6 +47,10 @@ class RevisionRow(SQLModel, table=True):
     changed: list[str] = Field(sa_column=Column(JSON, nullable=False))
     by: str
     at: datetime = Field(sa_type=UtcTime)
+
+    def parsed(self) -> Declaration:
+        """The declaration as a typed value."""
+        return Declaration.model_validate(self.declaration)
 
 
 class VersionRow(SQLModel, table=True):
@@ -65,7 +71,10 @@ class VersionRow(SQLModel, table=True):
     comparisons: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     author: str
     evaluation: str
+    asked: int = 0
     met: int | None = None
+    alone: bool = False
+    bar: str = ""
     rollout: str | None = None
     created: datetime = Field(sa_type=UtcTime)
     decided_at: datetime | None = Field(default=None, sa_type=UtcTime)
@@ -83,17 +92,53 @@ class VersionRow(SQLModel, table=True):
 
     def as_version(self) -> ModelVersion:
         """As events name it."""
-        return ModelVersion(version=self.version, digest=self.digest, artifact=self.artifact)
+        trained = self.training
+        return ModelVersion(
+            version=self.version,
+            digest=self.digest,
+            artifact=trained.artifact,
+            dataset=trained.dataset,
+            holdout=trained.holdout,
+        )
+
+
+class ChangeRow(SQLModel, table=True):
+    """A change that waits for people, or did: a looser declaration, or a move of an alias that serves."""
+
+    __tablename__ = "changes"
+    __table_args__ = (Index("ix_changes_pending", "state", "expires_at"),)
+
+    id: str = Field(primary_key=True)
+    model: str = Field(index=True)
+    kind: str
+    base_revision: int
+    declaration: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    digest: str
+    changed: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    loosens: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    alias: str | None = None
+    version: int | None = None
+    by: str
+    reason: str | None = None
+    needed: int
+    state: str
+    outcome: str | None = None
+    at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime = Field(sa_type=UtcTime)
+    decided_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class DecisionRow(SQLModel, table=True):
-    """One person's yes or no to one artifact; a person counts once."""
+    """One person's yes or no to one artifact or one change, kept for ever; a person counts once."""
 
     __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_version", "model", "version"),)
 
-    model: str = Field(primary_key=True)
-    version: int = Field(primary_key=True)
-    by: str = Field(primary_key=True)
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True, autoincrement=True))
+    model: str
+    version: int | None = None
+    change: str | None = Field(default=None, index=True)
+    by: str
     decision: str
     digest: str
     comment: str | None = None
@@ -158,9 +203,63 @@ class Registry:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
+    async def hold(self, name: str) -> ModelRow | None:
+        """A declared model that nobody else decides about until this transaction ends, whether it is there or not.
+
+        Two approvals at the same moment would else each count without the other. SQLite has one writer anyway.
+        """
+        if self.session.get_bind().dialect.name == "postgresql":
+            lock = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+            await self.session.exec(lock, params={"name": f"registry/{name}"})  # type: ignore[call-overload]
+        return await self.session.get(ModelRow, name, populate_existing=True)
+
     async def model(self, name: str) -> ModelRow | None:
         """A declared model."""
         return await self.session.get(ModelRow, name)
+
+    async def revision(self, model: str, number: int) -> RevisionRow | None:
+        """One revision of a declaration."""
+        return await self.session.get(RevisionRow, (model, number))
+
+    async def revisions(self, model: str, since: int = 1) -> list[RevisionRow]:
+        """The revisions of a declaration from one on, oldest first."""
+        query = select(RevisionRow).where(RevisionRow.name == model, col(RevisionRow.revision) >= since)
+        return list((await self.session.exec(query.order_by(col(RevisionRow.revision)))).all())
+
+    async def data_changes(self, dataset: str, until: int) -> list[DatasetRow]:
+        """Who made the versions of a dataset up to one, newest first."""
+        query = select(DatasetRow).where(DatasetRow.dataset == dataset, col(DatasetRow.version) <= until)
+        return list((await self.session.exec(query.order_by(col(DatasetRow.version).desc()))).all())
+
+    async def changes(
+        self,
+        model: str | None = None,
+        state: str | None = None,
+        after: ChangeRow | None = None,
+        limit: int | None = None,
+    ) -> list[ChangeRow]:
+        """Changes that were proposed, newest first; those that come `after` one, at most `limit`."""
+        query = select(ChangeRow) if model is None else select(ChangeRow).where(ChangeRow.model == model)
+        query = query if state is None else query.where(ChangeRow.state == state)
+        if after is not None:
+            same = (col(ChangeRow.at) == after.at) & (col(ChangeRow.id) > after.id)
+            query = query.where((col(ChangeRow.at) < after.at) | same)
+        ordered = query.order_by(col(ChangeRow.at).desc(), col(ChangeRow.id)).limit(limit)
+        return list((await self.session.exec(ordered)).all())
+
+    async def change(self, change: str) -> ChangeRow | None:
+        """One change."""
+        return await self.session.get(ChangeRow, change)
+
+    async def lapsed_changes(self, now: datetime) -> list[ChangeRow]:
+        """Changes that nobody decided on in time."""
+        query = select(ChangeRow).where(ChangeRow.state == State.PENDING, col(ChangeRow.expires_at) <= now)
+        return list((await self.session.exec(query)).all())
+
+    async def reviews_due(self, now: datetime) -> list[ModelRow]:
+        """Models whose risk must be looked at again, and of which nobody was told yet."""
+        untold = col(ModelRow.reminded_at).is_(None) | (col(ModelRow.reminded_at) < col(ModelRow.review_due))
+        return list((await self.session.exec(select(ModelRow).where(col(ModelRow.review_due) <= now, untold))).all())
 
     async def version(self, model: str, number: int) -> VersionRow | None:
         """One version."""
@@ -196,9 +295,14 @@ class Registry:
         return (await self.session.exec(ordered.limit(1))).first()
 
     async def decisions(self, model: str, version: int) -> list[DecisionRow]:
-        """What people said of a version."""
+        """What people said of a version, in order."""
         query = select(DecisionRow).where(DecisionRow.model == model, DecisionRow.version == version)
-        return list((await self.session.exec(query.order_by(col(DecisionRow.at)))).all())
+        return list((await self.session.exec(query.order_by(col(DecisionRow.id)))).all())
+
+    async def decisions_on(self, change: str) -> list[DecisionRow]:
+        """What people said of a change, in order."""
+        query = select(DecisionRow).where(DecisionRow.change == change).order_by(col(DecisionRow.id))
+        return list((await self.session.exec(query)).all())
 
     async def lapsed(self, now: datetime) -> list[VersionRow]:
         """Versions whose request for approval is over."""

@@ -1,11 +1,50 @@
 """What the registry shows over HTTP."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from headrace.registry.tables import ModelRow, VersionRow
+from headrace.registry.governing import voices
+from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
+
+Reason = Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+class Standing(BaseModel):
+    """How many of the approvals that are needed were given, also in words: `1 of 2`."""
+
+    given: int
+    needed: int
+    text: str
+
+    @classmethod
+    def of(cls, given: int, needed: int) -> "Standing":
+        """In words."""
+        return cls(given=given, needed=needed, text=f"{given} of {needed}")
+
+
+class ChangeView(BaseModel):
+    """A change that waits for people, or did, with everything that they said of it."""
+
+    change: str
+    model: str
+    kind: str
+    state: str
+    by: str
+    at: datetime
+    base_revision: int
+    loosens: list[str]
+    changed: list[str]
+    declaration: dict[str, Any] | None = None
+    alias: str | None = None
+    version: int | None = None
+    reason: str | None = None
+    approvals: Standing
+    decisions: list[dict[str, Any]]
+    expires_at: datetime
+    decided_at: datetime | None = None
+    outcome: str | None = None
 
 
 class ModelView(BaseModel):
@@ -29,12 +68,17 @@ class ModelDetail(ModelView):
 
 
 class Applied(BaseModel):
-    """What declaring did; `changed` is empty when nothing did."""
+    """What declaring did; `changed` is empty when nothing did.
+
+    Where `waits` is given, nothing has changed yet: `revision` and `digest` are those in force.
+    """
 
     name: str
     revision: int
     changed: list[str]
     digest: str
+    loosens: list[str] = []
+    waits: ChangeView | None = None
 
 
 class Revision(BaseModel):
@@ -70,6 +114,7 @@ class VersionDetail(VersionView):
     author: str
     gates: list[dict[str, Any]]
     comparisons: list[dict[str, Any]]
+    approvals: Standing
     decisions: list[dict[str, Any]]
     training: dict[str, Any]
     decided_at: datetime | None = None
@@ -99,14 +144,33 @@ class RiskView(BaseModel):
     rating: str
     signals: list[dict[str, Any]]
     review_due: datetime
+    due: bool
     reviewed_at: datetime
 
 
-class Decision(BaseModel):
+class Comment(BaseModel):
     """A person's reason."""
 
     comment: str
+
+
+class Decision(Comment):
+    """A person's reason, and the digest of what they looked at."""
+
     digest: str | None = None
+
+
+class Review(BaseModel):
+    """What people found when they looked at the risk."""
+
+    comment: str | None = None
+
+
+class ServiceWish(BaseModel):
+    """Which version should serve, and why."""
+
+    version: int
+    reason: Reason
 
 
 class AliasWish(BaseModel):
@@ -135,3 +199,20 @@ def version_view(row: VersionRow, aliases: dict[str, int]) -> dict[str, Any]:
     names = ("model", "version", "state", "metrics", "digest", "created", "run", "reason", "rollout")
     pointing = [alias for alias, version in aliases.items() if version == row.version]
     return {**{name: getattr(row, name) for name in names}, "aliases": pointing}
+
+
+async def change_view(registry: Registry, row: ChangeRow) -> ChangeView:
+    """A change with everything that was said of it."""
+    await registry.session.flush()
+    decisions = await registry.decisions_on(row.id)
+    return ChangeView(
+        **row.model_dump(exclude={"id", "needed", "digest"}),
+        change=row.id,
+        approvals=Standing.of(len(voices(decisions, row.digest)), row.needed),
+        decisions=[decision_view(each) for each in decisions],
+    )
+
+
+def decision_view(row: DecisionRow) -> dict[str, Any]:
+    """A decision beside what it is about."""
+    return row.model_dump(mode="json", include={"by", "decision", "digest", "comment", "at"})

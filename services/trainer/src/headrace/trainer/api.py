@@ -49,6 +49,8 @@ class ChangeView(BaseModel):
 class RunDetail(RunView):
     """A run with all that it was made of, and what became of it."""
 
+    warnings: list[str]
+    log: str
     estimator: str | None
     params: dict[str, Any]
     seed: int | None
@@ -152,15 +154,19 @@ def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
 
 
 def view(run: Run) -> RunView:
-    """A row as people see it."""
-    return RunView.model_validate(run, from_attributes=True)
+    """A row as people see it, without what was printed on the way."""
+    seen = RunView.model_validate(run, from_attributes=True)
+    outcome = {name: value for name, value in run.outcome.items() if name != "log"} if run.outcome else None
+    return seen.model_copy(update={"outcome": outcome})
 
 
 def detail(run: Run, changes: Sequence[RunChange]) -> RunDetail:
     """A row with its history."""
-    job = run.job or {}
+    job, outcome = run.job or {}, run.outcome or {}
     return RunDetail(
         **view(run).model_dump(),
+        warnings=outcome.get("warnings", []),
+        log=outcome.get("log", ""),
         estimator=job.get("estimator"),
         params=job.get("params", run.params),
         seed=job.get("seed", run.seed),

@@ -6,14 +6,18 @@ import json
 import os
 import socket
 import sys
+import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Self
+from datetime import timedelta
+from typing import Any
 
 import structlog
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from headrace.bus.tasks import cancel
+from headrace.bus import Patience
+from headrace.chassis import Every, Runtime, chore
 from headrace.trainer.settings import RaySettings
 from headrace.trainer.work.jobs import EvaluateJob, Report, Step, TrainJob
 
@@ -22,7 +26,9 @@ log = structlog.get_logger(__name__)
 _START_WITHIN = 120.0  # seconds for Ray to start or answer; 5 s on an idle machine
 _ANSWER_WITHIN = 30.0  # seconds for one call; they take milliseconds while Ray is well
 _END_WITHIN = 10.0  # seconds for a gateway to hang up; a Ray of its own takes two
-_AGAIN_AFTER = 1.0  # seconds between two tries to reach Ray
+_AGAIN_AFTER = timedelta(seconds=1)  # between two looks whether the gateway lives
+_LONGEST_WAIT = timedelta(seconds=5)  # between two tries to reach Ray
+_LATELY, _OFTEN = 600.0, 3  # within so many seconds Ray may end once or twice, when somebody restarts it
 _LINE = 64 << 20  # bytes of one answer; a report of the longest run is far below
 
 
@@ -52,19 +58,36 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         self._writer: asyncio.StreamWriter | None = None
         self._numbers = itertools.count(1)
         self._one_call = asyncio.Lock()
-        self._keeper: asyncio.Task[None] | None = None
+        self._ends: deque[float] = deque(maxlen=100)
         self.ready = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        """Keep the gateway alive while the trainer lives. Workers outlive both."""
-        self._keeper = asyncio.create_task(self._keep())
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up. A local Ray ends with its gateway; any other keeps the workers at work."""
-        if self._keeper is not None:
-            await cancel(self._keeper)
         await self._end()
+
+    def loop(self) -> Every[Runtime, None]:
+        """Keep the gateway alive while the trainer lives. Workers outlive both."""
+        patience = Patience(longest_delay=_LONGEST_WAIT, longest=timedelta(seconds=2 * _START_WITHIN))
+        return chore(_AGAIN_AFTER, self.keep, name="ray", patience=patience)
+
+    async def keep(self, runtime: Runtime) -> None:
+        """Start the gateway where it is not there; raises ComputeAway where it cannot be started."""
+        if self._process is not None and self._process.returncode is None and self.ready.is_set():
+            self._note_ends(runtime)
+            return
+        if self._process is not None:
+            self._kill()
+            await self._process.wait()
+            self._ends.append(time.monotonic())
+        self._note_ends(runtime)
+        await self._connect()
+
+    def _note_ends(self, runtime: Runtime) -> None:
+        """Say so where Ray ends again and again, though it can be started each time."""
+        lately = [at for at in self._ends if time.monotonic() - at < _LATELY]
+        runtime.degraded.pop("ray", None)
+        if len(lately) >= _OFTEN:
+            runtime.degraded["ray"] = f"it has ended {len(lately)} times within {_LATELY / 60:.0f} minutes; see its log"
 
     async def jobs(self) -> Mapping[str, Report | Lost]:
         """What every worker with a job says."""
@@ -110,19 +133,15 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
                 return answer["result"]
         raise ConnectionError("the gateway is gone")
 
-    async def _keep(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(_START_WITHIN):
-                    await self._start()
-                self.ready.set()
-                log.info("compute_ready", address=self._settings.address or "local")
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
-                log.warning("compute_away", error=str(error) or type(error).__name__)
-                self._kill()
-            await self._ended()
-            self.ready.clear()
-            await asyncio.sleep(_AGAIN_AFTER)
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(_START_WITHIN):
+                await self._start()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
+            self._kill()
+            raise ComputeAway(f"Ray cannot be reached: {error or type(error).__name__}") from error
+        self.ready.set()
+        log.info("compute_ready", address=self._settings.address or "local")
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -163,6 +182,10 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
 
 
 def _heard(job: str, said: Mapping[str, Any]) -> Report | Lost:
-    if "lost" in said:
-        return Lost(job=job, reason=said["lost"], memory=said["memory"])
-    return Report.model_validate(said)
+    """One job's report; one that cannot be read is a job that is lost, and no hindrance to the others."""
+    try:
+        if "lost" in said:
+            return Lost(job=job, reason=said["lost"], memory=said["memory"])
+        return Report.model_validate(said)
+    except (ValidationError, KeyError, TypeError) as error:
+        return Lost(job=job, reason=f"its report cannot be read: {type(error).__name__}: {error}"[:500], memory=False)

@@ -5,16 +5,21 @@ is let go, one that a row asks for and no worker has is begun. So a crash betwee
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, cast
 
 import structlog
 from sqlalchemy import event
 from sqlalchemy.orm.exc import StaleDataError
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus import Handler, Work
-from headrace.chassis import Runtime
+from headrace.bus import Handler, NotYet, Refused, Work
+from headrace.bus.store import is_outage
+from headrace.bus.trace import follow
+from headrace.chassis import Every, Runtime, every
 from headrace.contracts import TrainingProgressed
 from headrace.faults import point
 from headrace.trainer import ends
@@ -29,6 +34,17 @@ log = structlog.get_logger(__name__)
 
 Said = Mapping[str, Report | Lost]
 _GONE = "the worker is gone"
+_LOOK_AGAIN = timedelta(milliseconds=50)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do: hear a job's report, start what waits, give a worker its job, or let a worker go."""
+
+    kind: Literal["settle", "start", "begin", "release"]
+    name: str
+    row: Run | Evaluation | None = None
+    report: Report | Lost | None = None
 
 
 class Dispatcher:
@@ -38,6 +54,7 @@ class Dispatcher:
         self._compute = compute
         self._settings = settings
         self._changed = asyncio.Event()
+        self._busy = False
 
     def waking(self, handler: Handler) -> Handler:
         """A handler after whose commit the loop looks at once."""
@@ -52,123 +69,166 @@ class Dispatcher:
         """Look at once when this work is committed."""
         event.listen(work.session.sync_session, "after_commit", lambda _: self._changed.set(), once=True)
 
-    async def run(self, runtime: Runtime) -> None:
-        """Until the service stops."""
-        while True:
-            busy = await self._look(runtime)
-            pause = self._settings.poll_every if busy else self._settings.look_every
-            with suppress(TimeoutError):
-                # not wait_for: Python 3.11's can swallow a cancellation, and the service would never stop
-                async with asyncio.timeout(pause.total_seconds()):
-                    await self._changed.wait()
-            self._changed.clear()
+    def loop(self) -> Every[Runtime, Task]:
+        """Every run and every evaluation apart from the others; what cannot be handled has failed."""
+        return every(
+            self._pause,
+            self.due,
+            self.handle,
+            name="dispatch",
+            give_up=give_up,
+            outages=(ComputeAway,),
+            wake=self._changed,
+        )
 
-    async def _look(self, runtime: Runtime) -> bool:
-        try:
-            said: Said | None = await self._compute.jobs()
-        except ComputeAway as away:
-            log.debug("compute_away", reason=str(away))
-            said = None
-        try:
-            return await self.tick(runtime, said)
-        except StaleDataError:  # a handler changed the same run in the same moment: look again
-            return True
-        except ComputeAway as away:
-            log.warning("compute_away", reason=str(away))
-            return True
+    def _pause(self) -> timedelta:
+        return self._settings.poll_every if self._busy else self._settings.look_every
 
-    async def tick(self, runtime: Runtime, said: Said | None) -> bool:
-        """One look at everything; answers whether anything runs. `said` is None while Ray is away."""
+    async def due(self, runtime: Runtime) -> Mapping[str, Task]:
+        """What is to be done now, by kind and attempt; only what needs no worker while Ray is away."""
+        said = await self._heard()
         async with runtime.session() as session:
             runs = await runs_in(session, State.RUNNING)
             evaluations = await evaluations_in(session, State.RUNNING)
-        for run in runs:
-            await self._settle_run(runtime, run, said)
-        if said is None:
-            return bool(runs or evaluations)
-        for evaluation in evaluations:
-            await self._settle_evaluation(runtime, evaluation, said)
-        await self._start_runs(runtime)
-        await self._start_evaluations(runtime)
-        return await self._bring_in_step(runtime, said)
+            waiting = [] if said is None else await self._startable(session, len(runs), len(evaluations))
+        rows: list[Run | Evaluation] = [*runs, *evaluations]
+        self._busy = bool(rows)
+        tasks = [*_news(runtime, rows, said), *waiting]
+        if said is not None:
+            wanted = {row.job_name for row in rows}
+            tasks += [Task("begin", row.job_name, row) for row in rows if not row.begun]
+            tasks += [Task("release", name) for name in said.keys() - wanted]
+        return {f"{task.kind}/{task.name}": task for task in tasks}
 
-    async def _settle_run(self, runtime: Runtime, seen: Run, said: Said | None) -> None:
+    async def handle(self, runtime: Runtime, task: Task) -> bool:
+        """Do one of these things; whether more may follow from it at once."""
+        try:
+            await self._do(runtime, task)
+        except StaleDataError as error:  # a handler changed the same row in the same moment: look again
+            raise NotYet("changed meanwhile", _LOOK_AGAIN) from error
+        return task.kind != "release"
+
+    async def _do(self, runtime: Runtime, task: Task) -> None:
+        match task:
+            case Task("settle", _, Run() as run):
+                await self._settle_run(runtime, run, task.report)
+            case Task("settle", _, Evaluation() as evaluation):
+                await self._settle_evaluation(runtime, evaluation, task.report)
+            case Task("start", _, Run() as run):
+                await self._start_run(runtime, run)
+            case Task("start", _, Evaluation() as evaluation):
+                await self._start_evaluation(runtime, evaluation)
+            case Task("begin", _, Run() | Evaluation() as row):
+                await self._begin(runtime, row)
+            case _:
+                point("trainer.releasing")
+                await self._compute.release(task.name)
+
+    async def _heard(self) -> Said | None:
+        """What the workers say; None while Ray is away."""
+        try:
+            return await self._compute.jobs()
+        except ComputeAway as away:
+            log.debug("compute_away", reason=str(away))
+            return None
+
+    async def _startable(self, session: AsyncSession, runs: int, evaluations: int) -> list[Task]:
+        """What gets a free worker. Evaluations have a place of their own: they are short, and releases wait."""
+        found: list[Task] = []
+        for run in await chosen(session, self._settings.capacity - runs):
+            found.append(Task("start", run, await session.get_one(Run, run)))
+        waiting = await evaluations_in(session, State.QUEUED)
+        free = max(0, self._settings.evaluations - evaluations)
+        return [*found, *(Task("start", row.evaluation, row) for row in waiting[:free])]
+
+    async def _settle_run(self, runtime: Runtime, seen: Run, report: Report | Lost | None) -> None:
         """Say what is new of a run: progress, its end, or that it is lost or late."""
-        late = seen.due_at is not None and runtime.clock() >= seen.due_at
-        report = (said or {}).get(seen.job_name) or _lost(seen, said)
-        if not late and (report is None or not _news(seen, report)):
-            return
         async with work_for(runtime, seen) as work:
             run = await work.session.get_one(Run, seen.run)
             if run.state != State.RUNNING or run.attempt != seen.attempt:
                 return
             if report is not None:
                 await _hear(run, report, work)
-            if late and run.state == State.RUNNING:
-                await ends.fail(run, "timeout", f"not done by {run.due_at}; training.timeout gives more time", work)
+            if _is_late(run, runtime) and run.state == State.RUNNING:
+                reason = f"not done by {run.due_at}; training.timeout gives more time"
+                await ends.fail(run, Failure(because="timeout", reason=reason), work)
 
-    async def _settle_evaluation(self, runtime: Runtime, seen: Evaluation, said: Said) -> None:
-        report = said.get(seen.job_name) or _lost(seen, said)
-        if report is None or (isinstance(report, Report) and report.outcome is None):
-            return
+    async def _settle_evaluation(self, runtime: Runtime, seen: Evaluation, report: Report | Lost | None) -> None:
         async with work_for(runtime, seen) as work:
             row = await work.session.get_one(Evaluation, seen.evaluation)
-            if row.state == State.RUNNING and row.attempt == seen.attempt:
+            if report is not None and row.state == State.RUNNING and row.attempt == seen.attempt:
                 _conclude(row, report, work)
 
-    async def _start_runs(self, runtime: Runtime) -> None:
-        async with runtime.session() as session:
-            free = self._settings.capacity - len(await runs_in(session, State.RUNNING))
-            ids = await chosen(session, free)
-            waiting = [await session.get_one(Run, run) for run in ids]
-        for seen in waiting:
-            async with work_for(runtime, seen) as work:
-                run = await work.session.get_one(Run, seen.run)
-                if run.state == State.QUEUED:
-                    await start(run, work, self._settings.models_bucket)
+    async def _start_run(self, runtime: Runtime, seen: Run) -> None:
+        async with starting(runtime, seen) as work:
+            run = await work.session.get_one(Run, seen.run)
+            if run.state == State.QUEUED:
+                await start(run, work, self._settings.models_bucket)
 
-    async def _start_evaluations(self, runtime: Runtime) -> None:
-        """Evaluations have a place of their own beside the runs: they are short, and releases wait for them."""
-        async with runtime.session() as session:
-            running = await evaluations_in(session, State.RUNNING)
-            waiting = await evaluations_in(session, State.QUEUED)
-        for seen in waiting[: max(0, self._settings.evaluations - len(running))]:
-            async with work_for(runtime, seen) as work:
-                row = await work.session.get_one(Evaluation, seen.evaluation)
-                row.state, row.attempt = State.RUNNING, 1
-                if await evaluation_job(row, work.session) is None:
-                    dataset = row.request["dataset"]
-                    ends.fail_evaluation(row, f"dataset {dataset['name']} has no version {dataset['version']}", work)
+    async def _start_evaluation(self, runtime: Runtime, seen: Evaluation) -> None:
+        async with starting(runtime, seen) as work:
+            row = await work.session.get_one(Evaluation, seen.evaluation)
+            row.state, row.attempt = State.RUNNING, 1
+            if await evaluation_job(row, work.session) is None:
+                dataset = row.request["dataset"]
+                ends.fail_evaluation(row, f"dataset {dataset['name']} has no version {dataset['version']}", work)
 
-    async def _bring_in_step(self, runtime: Runtime, said: Said) -> bool:
-        """Begin what rows ask for, let go what none does."""
-        async with runtime.session() as session:
-            runs = await runs_in(session, State.RUNNING)
-            evaluations = await evaluations_in(session, State.RUNNING)
-            jobs = {row.job_name: await evaluation_job(row, session) for row in evaluations}
-        rows: list[Run | Evaluation] = [*runs, *evaluations]
-        wanted = {row.job_name: row for row in rows}
-        for name, row in wanted.items():
-            if not row.begun:
-                await self._begin(name, TrainJob.model_validate(row.job) if isinstance(row, Run) else jobs[name], row)
-                point("trainer.begun")
-                await _mark_begun(runtime, row)
-        for name in said.keys() - wanted.keys():
-            point("trainer.releasing")
-            await self._compute.release(name)
-        return bool(wanted)
-
-    async def _begin(self, name: str, job: TrainJob | EvaluateJob | None, row: Run | Evaluation) -> None:
+    async def _begin(self, runtime: Runtime, row: Run | Evaluation) -> None:
+        """Give a worker what a row asks for."""
+        if isinstance(row, Run):
+            job: TrainJob | EvaluateJob | None = TrainJob.model_validate(row.job)
+        else:
+            async with runtime.session() as session:
+                job = await evaluation_job(row, session)
         if job is not None:
             size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(row, Run) else {}
-            await self._compute.begin(name, job, **size)
+            await self._compute.begin(row.job_name, job, **size)
+            point("trainer.begun")
+        await _mark_begun(runtime, row)
+
+
+@asynccontextmanager
+async def starting(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[Work]:
+    """Work that starts a row. What cannot be started has failed at once: it would only keep the place from others."""
+    async with work_for(runtime, row) as work:
+        try:
+            yield work
+        except StaleDataError:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("not_started", row=row.job_name)
+            raise Refused(f"it cannot be started: {type(error).__name__}: {error}") from error
+
+
+async def give_up(work: Work, task: Task, reason: str) -> None:
+    """A run or evaluation that cannot be handled has failed; its author is told, and its place is free."""
+    seen, told = task.row, f"{task.kind}: {reason}; an operator reads more with `headrace parked`"
+    if seen is None:
+        return
+    _speak_for(work, seen)
+    if isinstance(seen, Run):
+        run = await work.session.get_one(Run, seen.run)
+        if not State(run.state).ended:
+            ends.abandon(run, told, work)
+    else:
+        row = await work.session.get_one(Evaluation, seen.evaluation)
+        if not State(row.state).ended:
+            ends.abandon_evaluation(row, told, work)
+
+
+def _speak_for(work: Work, row: Run | Evaluation) -> None:
+    """Work in the name of who asked, in the chain of events of that request."""
+    work.actor, work.traceparent = row.requested_by, follow(row.trace)
+    work.correlationid, work.causationid = row.correlation, row.causation
 
 
 @asynccontextmanager
 async def work_for(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[Work]:
     """Work in the name of who asked for the run, in the trace of that request."""
-    async with runtime.work(row.requested_by, traceparent=row.trace, correlationid=row.correlation) as work:
-        work.causationid = row.causation
+    async with runtime.work(row.requested_by) as work:
+        _speak_for(work, row)
         yield work
 
 
@@ -186,8 +246,22 @@ def _lost(row: Run | Evaluation, said: Said | None) -> Lost | None:
     return None if known else Lost(job=row.job_name, reason=_GONE, memory=False)
 
 
-def _news(run: Run, report: Report | Lost) -> bool:
-    return isinstance(report, Lost) or report.outcome is not None or len(report.steps) > run.said
+def _news(runtime: Runtime, rows: Sequence[Run | Evaluation], said: Said | None) -> Iterator[Task]:
+    """What there is to say of what runs."""
+    for row in rows:
+        report = (said or {}).get(row.job_name) or _lost(row, said)
+        if _tells(row, report) or (isinstance(row, Run) and _is_late(row, runtime)):
+            yield Task("settle", row.job_name, row, report)
+
+
+def _tells(row: Run | Evaluation, report: Report | Lost | None) -> bool:
+    if report is None or isinstance(report, Lost):
+        return report is not None
+    return report.outcome is not None or (isinstance(row, Run) and len(report.steps) > row.said)
+
+
+def _is_late(run: Run, runtime: Runtime) -> bool:
+    return run.due_at is not None and runtime.clock() >= run.due_at
 
 
 async def _hear(run: Run, report: Report | Lost, work: Work) -> None:
@@ -218,7 +292,7 @@ async def _hear_failure(run: Run, failure: Failure, work: Work) -> None:
         work.session.add(run)
         return
     tries = f" ({run.attempt} attempts)" if failure.because == "lost" else ""
-    await ends.fail(run, failure.because, failure.reason + tries, work)
+    await ends.fail(run, failure.model_copy(update={"reason": failure.reason + tries}), work)
 
 
 def _conclude(row: Evaluation, report: Report | Lost, work: Work) -> None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from headrace.contracts import Column, Declaration
+from headrace.contracts.cells import FORMATS
 from headrace.contracts.metrics import USUAL
 
 MOST_ATTEMPTS = 3  # a run that lost its worker this often takes workers down by itself
@@ -69,6 +70,7 @@ class Plan:
     metrics: Sequence[str]
     by: Literal["time", "random"]
     fraction: float
+    warnings: Sequence[str] = ()
 
 
 def waits_for(
@@ -143,6 +145,8 @@ def plan(
         if name is not None and name not in known:
             raise Unplannable(f"{role} {name!r} is no column of dataset {data.dataset!r}: {', '.join(known)}")
     features = _features(declaration, known)
+    if data.time is not None and known[data.time].type == "string":
+        raise Unplannable(_text_for_time(data.time))
     return Plan(
         features=features,
         context=_context(declaration, features, known),
@@ -156,6 +160,7 @@ def plan(
         metrics=metrics_of(declaration),
         by=_holdout_by(declaration),
         fraction=declaration.evaluation.holdout.fraction,
+        warnings=_left_out(declaration, known),
     )
 
 
@@ -185,6 +190,26 @@ def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Col
     if not found:
         raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
     return found
+
+
+def _left_out(declaration: Declaration, known: Mapping[str, Column]) -> list[str]:
+    """Timestamps beside the time column: no features, and said to be none."""
+    data = declaration.data
+    meant = {data.target, data.time, *data.ignore, *data.context, *data.groups, *(data.features or ())}
+    names = [name for name, column in known.items() if column.type == "timestamp" and name not in meant]
+    return [
+        f"{name} is a timestamp and no feature; give what matters of it (hour, weekday) as columns, or put it into "
+        "data.ignore"
+        for name in names
+    ]
+
+
+def _text_for_time(name: str) -> str:
+    some = ", ".join(f"{form} ({example})" for form, example in list(FORMATS.items())[:6])
+    return (
+        f"time column {name!r} is text, which is ordered by letters and not by time: declare its type as timestamp "
+        f"with a format in the dataset's contract and ingest the data again; formats are ISO 8601, {some} and others"
+    )
 
 
 def _context(declaration: Declaration, features: Sequence[Column], known: Mapping[str, Column]) -> list[Column]:

@@ -2,27 +2,31 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from headrace.bus import Work
 from headrace.contracts import (
+    Baseline,
     Comparison,
     DatasetRef,
     EvaluationCompleted,
     EvaluationFailed,
     EvaluationMetrics,
     EvaluationRequested,
+    LearnedRows,
     TrainingCompleted,
     TrainingFailed,
 )
 from headrace.trainer.domain import State
 from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change
-from headrace.trainer.work.jobs import Evaluated, Failure, Kind, Trained, TrainJob
+from headrace.trainer.work.jobs import Evaluated, Failure, Trained, TrainJob
 
 
 async def complete(run: Run, trained: Trained, work: Work) -> None:
     """The run has a model."""
     dataset, job = await dataset_ref(run, work), TrainJob.model_validate(run.job)
     started = run.started_at or work.now
-    run.outcome, run.ended_at = trained.model_dump(mode="json"), work.now
+    run.outcome, run.ended_at, run.artifact = trained.model_dump(mode="json"), work.now, trained.artifact.digest
     change(work.session, run, State.COMPLETED, work.now, f"{trained.train_rows} rows learned")
     work.emit(
         TrainingCompleted(
@@ -38,6 +42,9 @@ async def complete(run: Run, trained: Trained, work: Work) -> None:
             holdout=trained.holdout,
             metrics=trained.metrics,
             train_rows=trained.train_rows,
+            unlabelled_rows=trained.unlabelled_rows,
+            learned=LearnedRows(**trained.learned.model_dump()),
+            warnings=list(trained.warnings),
             code_version=trained.code_version,
             packages=trained.packages,
             python=trained.python,
@@ -53,12 +60,20 @@ async def complete(run: Run, trained: Trained, work: Work) -> None:
     )
 
 
-async def fail(run: Run, kind: Kind, reason: str, work: Work) -> None:
+async def fail(run: Run, failure: Failure, work: Work) -> None:
     """The run has none, for a reason that its author can read."""
     dataset = await dataset_ref(run, work) if run.dataset_version else None
-    run.outcome, run.ended_at = Failure(because=kind, reason=reason).model_dump(mode="json"), work.now
-    change(work.session, run, State.FAILED, work.now, f"{kind}: {reason}")
-    work.emit(TrainingFailed(run=run.run, model=run.model, kind=kind, reason=reason, dataset=dataset))
+    run.outcome, run.ended_at = failure.model_dump(mode="json"), work.now
+    change(work.session, run, State.FAILED, work.now, f"{failure.because}: {failure.reason}")
+    told = {"kind": failure.because, "reason": failure.reason, "warnings": list(failure.warnings)}
+    work.emit(TrainingFailed.model_validate({"run": run.run, "model": run.model, "dataset": dataset, **told}))
+
+
+def abandon(run: Run, reason: str, work: Work) -> None:
+    """The run has failed by a fault of ours; nothing of it is read any more, since that may be what fails."""
+    run.outcome, run.ended_at = Failure(because="code", reason=reason).model_dump(mode="json"), work.now
+    change(work.session, run, State.FAILED, work.now, reason)
+    work.emit(TrainingFailed(run=run.run, model=run.model, kind="code", reason=reason))
 
 
 async def dataset_ref(run: Run, work: Work) -> DatasetRef:
@@ -81,6 +96,9 @@ def finish_evaluation(row: Evaluation, found: Evaluated, work: Work) -> None:
             rows=found.rows,
             metrics=EvaluationMetrics(candidate=found.candidate, champion=found.champion),
             comparisons=[Comparison(**comparison.model_dump()) for comparison in found.comparisons],
+            compared_rows=found.compared_rows,
+            baselines=[Baseline(**baseline.model_dump()) for baseline in found.baselines],
+            incomparable=found.incomparable,
         )
     )
 
@@ -90,6 +108,14 @@ def fail_evaluation(row: Evaluation, reason: str, work: Work) -> None:
     candidate = EvaluationRequested.model_validate(row.request).candidate.version
     _end(row, State.FAILED, {"reason": reason}, work)
     work.emit(EvaluationFailed(evaluation=row.evaluation, model=row.model, candidate=candidate, reason=reason))
+
+
+def abandon_evaluation(row: Evaluation, reason: str, work: Work) -> None:
+    """The evaluation has failed by a fault of ours; it is told as far as it can be read."""
+    try:
+        fail_evaluation(row, reason, work)
+    except ValidationError:
+        _end(row, State.FAILED, {"reason": reason}, work)
 
 
 def _end(row: Evaluation, state: State, outcome: dict[str, Any], work: Work) -> None:

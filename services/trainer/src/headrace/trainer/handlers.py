@@ -167,8 +167,8 @@ def queued(run: Run, waits: str) -> Event:
 
 
 def _run_id(event: TrainingRequested, work: Work) -> str:
-    """The same for the same cause and model, so that a request handled twice is one run."""
-    return f"run-{derive_id(work.root, TrainingRequested.TYPE, event.model, 0).replace('-', '')[:16]}"
+    """A UUID, the same for the same cause and model, so that a request handled twice is one run."""
+    return derive_id(work.root, TrainingRequested.TYPE, event.model, 0)
 
 
 def _chain(work: Work) -> dict[str, Any]:

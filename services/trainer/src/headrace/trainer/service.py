@@ -38,7 +38,7 @@ def build(settings: TrainerSettings) -> Service:
             EvaluationRequested: dispatcher.waking(on_evaluation_requested),
         },
         routes=[api.routes(dispatcher)],
-        background=[dispatcher.run],
+        background=[dispatcher.loop(), compute.loop()],
         resources=[compute],
         migrations=Path(__file__).parent / "migrations",
     )

@@ -8,13 +8,13 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Work
-from headrace.contracts import Column, Declaration, EvaluationRequested, TrainingStarted
+from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVersion, TrainingStarted
 from headrace.frameworks.catalog import CATALOG
 from headrace.trainer import ends
 from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
 from headrace.trainer.handlers import declaration_of
-from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change, newest_version, queue, recent
-from headrace.trainer.work.jobs import EvaluateJob, TrainJob
+from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change, newest_version, queue, recent, run_of
+from headrace.trainer.work.jobs import EvaluateJob, Failure, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
 _COLUMNS = TypeAdapter(list[Column])
@@ -34,7 +34,7 @@ async def start(run: Run, work: Work, bucket: str) -> None:
     try:
         planned = _plan(run, declaration, version)
     except Unplannable as error:
-        await ends.fail(run, "data", str(error), work)
+        await ends.fail(run, Failure(because="data", reason=str(error)), work)
         return
     run.cpus, run.gpus = declaration.training.resources.cpus, declaration.training.resources.gpus
     job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
@@ -67,12 +67,20 @@ async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob 
         return None
     told: dict[str, Any] = {
         "evaluation": row.evaluation,
-        "candidate": asked.candidate.artifact,
-        "champion": asked.champion.artifact if asked.champion else None,
+        "candidate": await _rival(asked.candidate, session),
+        "champion": await _rival(asked.champion, session) if asked.champion else None,
         "parts": version.parts,
+        "columns": [column["name"] for column in version.columns],
     }
     same = ("holdout", "target", "metrics", "confidence", "resamples", "seed")
     return EvaluateJob.model_validate({**told, **{name: getattr(asked, name) for name in same}})
+
+
+async def _rival(version: ModelVersion, session: AsyncSession) -> Rival:
+    """A version with the rows that it has learned from, where it was trained here."""
+    run = await run_of(session, version.digest)
+    learned = (run.outcome or {}).get("learned") if run else None
+    return Rival(version=version.version, artifact=version.artifact, learned=learned)
 
 
 async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
@@ -101,8 +109,10 @@ def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_m
         "by",
         "fraction",
         "metrics",
+        "warnings",
     )
     told = {"run": run.run, "attempt": 0, "model": run.model, "parts": version.parts, "bucket": bucket}
+    told["columns"] = [column["name"] for column in version.columns]
     resolved = {name: getattr(planned, name) for name in same}
     extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}
     return TrainJob.model_validate({**told, **resolved, **extra})

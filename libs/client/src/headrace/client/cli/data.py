@@ -17,6 +17,7 @@ from headrace.client.sdk import Document
 if TYPE_CHECKING:
     import pandas as pd  # a second to import; the functions that need it import it themselves
 
+NAMED = 5  # ids in a sentence
 BATCH = 5_000  # labels a report; the schema allows 10,000
 ROWS = 1_000  # rows a prediction request, well under the server's limit
 
@@ -71,8 +72,17 @@ def truth(
     labels = read_labels(file)
     with session(ctx).client() as client:
         batches = [client.truth(model, labels[at : at + BATCH]) for at in range(0, len(labels), BATCH)]
-    total = {name: sum(batch.get(name, 0) for batch in batches) for name in batches[0]} if batches else {}
-    answer(total, as_json, lambda: say(", ".join(f"{name} {count:,}" for name, count in total.items())))
+    counts, unknown = _total(batches)
+    document = {**counts, "unknown_ids": unknown}
+    named = f" (such as {', '.join(unknown)})" if unknown else ""
+    answer(document, as_json, lambda: say(", ".join(f"{name} {count:,}" for name, count in counts.items()) + named))
+
+
+def _total(batches: Sequence[Document]) -> tuple[dict[str, int], list[str]]:
+    """What became of all truths together, and some ids of those that belong to no answer."""
+    names = [name for name, value in batches[0].items() if isinstance(value, int)] if batches else []
+    unknown = [each for batch in batches for each in batch.get("unknown_ids", ())]
+    return {name: sum(int(batch[name]) for batch in batches) for name in names}, unknown[:NAMED]
 
 
 def read_rows(source: str) -> "pd.DataFrame":

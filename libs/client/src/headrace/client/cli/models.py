@@ -140,14 +140,30 @@ def _progress(run: Document) -> str:
 def _decide(ctx: typer.Context, uri: str, decision: str, comment: str, as_json: bool) -> None:
     with session(ctx).client() as client:
         decided = client.decide(ModelUri.parse(uri), decision, comment)
-    answer(decided, as_json, lambda: say(f"{uri}: {decided['state']}"))
+    answer(decided, as_json, lambda: say(_decided(uri, decided)))
+
+
+def _decided(uri: str, version: Document) -> str:
+    given = version.get("approvals") or {}
+    standing = f", {given['text']} approvals" if version["state"] == "pending" and given else ""
+    return f"{uri}: {version['state']}{standing}"
 
 
 def _applied(document: Document) -> str:
     changed: list[Any] = document.get("changed") or []
     if not changed:
         return f"{document['name']}: unchanged, revision {document['revision']}"
+    if waits := document.get("waits"):
+        return _waiting(document, waits)
     return f"{document['name']}: revision {document['revision']}; changed: {', '.join(map(str, changed))}"
+
+
+def _waiting(document: Document, waits: Document) -> str:
+    loosened = "; ".join(map(str, waits["loosens"]))
+    return (
+        f"{document['name']}: nothing changed yet, revision {document['revision']}; change {waits['change']} loosens "
+        f"{loosened}, and waits for approval ({waits['approvals']['text']})"
+    )
 
 
 def _ran(run: Document) -> str:

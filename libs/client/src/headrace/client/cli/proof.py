@@ -33,13 +33,18 @@ def verify(
     ctx: typer.Context,
     key_file: Annotated[
         Path | None,
-        typer.Option("--key-file", help="The log's verifying key, kept from before; else the service is asked."),
+        typer.Option(
+            "--key-file",
+            help="The log's verifying key, as its owner gave it; else HEADRACE_LOG_KEY, "
+            "else the one beside the running stack. The one that the service shows is never believed.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Check that the audit log is whole and untampered; exit code 1 when it is not.
 
-    Every entry is downloaded, and the tree is computed again on this machine.
+    Every entry and every message is downloaded, and the tree is computed again on this machine. The log must continue
+    the checkpoints that were published as events, and the one that was verified here the last time.
     """
     from headrace.client.verify import verify as verify_log
 
@@ -88,5 +93,7 @@ def _step(event: Document) -> Document:
 def _tell_verdict(verdict: Document) -> None:
     if verdict["whole"]:
         say(f"whole and untampered: {verdict['entries']:,} entries, root {verdict['root']}")
+        for where, count in verdict["compared"].items():
+            say(f"compared with checkpoints: {where}: {count}")
         return
     table(verdict["findings"], ["what", "where", "expected", "found"], empty="")

@@ -130,4 +130,6 @@ def _fresh(wish: Wish) -> Stack:
 def _addresses(stack: Stack) -> Addresses:
     found = stack.addresses()
     key = Path(found["key_file"]).read_text().strip()
-    return Addresses(found["services"], key, found["nats"]["url"], Path(found["nats"]["seed_file"]))
+    nats = found["nats"]
+    log_key = Path(found["log_key_file"]).read_text().strip()
+    return Addresses(found["services"], key, nats["url"], Path(nats["seed_file"]), log_key=log_key)

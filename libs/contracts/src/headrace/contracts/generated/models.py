@@ -75,9 +75,13 @@ class ColumnDrift(Model):
 
     column: str
     """
-    Column; `prediction` is the model's own output.
+    Column; `headrace:prediction` is the model's own answer.
     """
-    kind: Literal["numeric", "categorical", "prediction"]
+    role: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    """
+    What the column is to the model: feature, context (logged, never learned from) or prediction. Only features count for the share.
+    """
+    kind: Literal["numeric", "categorical"]
     """
     What kind of values it holds.
     """
@@ -279,7 +283,7 @@ class FairnessResult(Model):
     """
     value: float
     """
-    What was measured.
+    What was measured between the two groups that lie farthest apart.
     """
     limit: float
     """
@@ -287,11 +291,23 @@ class FairnessResult(Model):
     """
     breached: bool
     """
-    Whether it is over the limit.
+    Whether the whole interval is beyond the limit.
     """
     group: str | None = None
     """
     The group that fares worst.
+    """
+    low: float | None = None
+    """
+    Lower end of the 95 % interval, which allows for the number of groups.
+    """
+    high: float | None = None
+    """
+    Upper end of the 95 % interval.
+    """
+    groups: Annotated[int | None, Field(ge=2)] = None
+    """
+    Groups with enough rows, which were compared.
     """
 
 
@@ -366,13 +382,13 @@ class Holdout(Model):
     """
     First time of the held-out rows, ISO 8601; rows at or after it are held out.
     """
-    seed: Annotated[int | None, Field(ge=0)] = None
-    """
-    Seed of the random choice.
-    """
     rows: Annotated[int, Field(ge=0)]
     """
     Rows held out.
+    """
+    columns: list[str] | None = None
+    """
+    Where rows were chosen at random: the columns by whose content it was decided, so that a row is held out whenever it comes again.
     """
 
 
@@ -392,6 +408,33 @@ class Label(Model):
     at: Timestamp | None = None
     """
     When it became known.
+    """
+
+
+class NotJudged(Model):
+    """
+    A column, or one group of it, of which a window has no figure, and why.
+    """
+
+    column: str | None = None
+    """
+    Column; absent where several are summed up.
+    """
+    group: str | None = None
+    """
+    Group of the column, as text.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows, or values, that there were.
+    """
+    needed: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows that a figure needs.
+    """
+    reason: str
+    """
+    Why there is no figure.
     """
 
 
@@ -1012,7 +1055,7 @@ class EvaluationCompleted(Event):
     """
     rows: Annotated[int, Field(ge=0)]
     """
-    Rows they were judged on.
+    Held-out rows that the candidate was judged on.
     """
     metrics: EvaluationMetrics
     """
@@ -1029,6 +1072,10 @@ class EvaluationCompleted(Event):
     incomparable: str | None = None
     """
     Why candidate and champion could not be compared, and what to do; absent where they were, or where there was no champion.
+    """
+    compared_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Of them, the rows that neither version has learned from, known by their content: what comparisons are of.
     """
 
 
@@ -1110,7 +1157,7 @@ class FairnessBreached(Event):
     """
     value: float
     """
-    What was measured.
+    What was measured between the two groups that lie farthest apart.
     """
     limit: float
     """
@@ -1119,6 +1166,14 @@ class FairnessBreached(Event):
     group: str | None = None
     """
     The group that fares worst.
+    """
+    low: float | None = None
+    """
+    Lower end of the 95 % interval.
+    """
+    high: float | None = None
+    """
+    Upper end of the 95 % interval; the limit lies outside.
     """
 
 
@@ -1788,6 +1843,10 @@ class TrainingFailed(Event):
     """
     What it was learning from.
     """
+    warnings: list[str] | None = None
+    """
+    Warnings of the library on the way.
+    """
 
 
 class TrainingProgressed(Event):
@@ -1852,13 +1911,17 @@ class TrainingQueued(Event):
     """
     Why it was asked for.
     """
-    waits_for: Literal["capacity", "data"]
+    waits_for: Literal["capacity", "data", "resources"]
     """
-    What it waits for.
+    What it waits for: a free place, data that have not come yet, or a node with the processors that it asks for.
     """
     requested_by: str
     """
     Who asked.
+    """
+    detail: str | None = None
+    """
+    In words, where it waits for resources: what it asks for and what there is.
     """
 
 
@@ -1966,7 +2029,7 @@ class VersionRejected(Event):
 
 class WindowEvaluated(Event):
     """
-    A window of predictions was judged.
+    A window of predictions was judged, for one of the versions that answered in it.
     """
 
     TYPE: ClassVar[str] = "headrace.window.evaluated.v1"
@@ -1982,23 +2045,27 @@ class WindowEvaluated(Event):
     """
     versions: list[int]
     """
-    Versions that answered in it.
+    Every version that answered in it, shadows apart; each is judged by its own rows, in an event of its own.
     """
-    version: Annotated[int | None, Field(ge=1)] = None
+    version: Annotated[int, Field(ge=1)]
     """
-    The version that the figures are of: the one that answered last.
+    The version that the figures are of.
+    """
+    route: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    """
+    Role in which it answered most of them: champion or canary.
     """
     predictions: Annotated[int, Field(ge=0)]
     """
-    Rows predicted.
+    Rows that this version predicted.
     """
     truths: Annotated[int, Field(ge=0)]
     """
-    Rows of which the truth is known.
+    Rows of these of which the truth is known.
     """
     drift: list[ColumnDrift]
     """
-    Drift per column.
+    Drift per column, against this version's own reference.
     """
     drift_share: float | None = None
     """
@@ -2010,11 +2077,15 @@ class WindowEvaluated(Event):
     """
     reference: dict[str, float]
     """
-    What the version promised on its holdout.
+    What this version promised on its holdout.
     """
     fairness: list[FairnessResult]
     """
     Fairness per group column.
+    """
+    not_judged: list[NotJudged]
+    """
+    Columns and groups that have no figure, with their rows; many are summed up.
     """
     freshness_s: float | None = None
     """
@@ -2354,7 +2425,11 @@ class FairnessPolicy(Model):
     """
     limit: Annotated[float, Field(ge=0.0)] = 0.1
     """
-    Limit; default: 0.1 for a difference, 0.8 for a ratio.
+    Limit, 0.1 for a difference and 0.8 for a ratio by default; breached is only what lies beyond it with its whole 95 % interval.
+    """
+    minimum: Annotated[int, Field(ge=2)] = 30
+    """
+    Fewest rows of a group that is compared.
     """
 
 
@@ -2385,7 +2460,7 @@ class Monitoring(Model):
     """
     minimum: Annotated[int, Field(ge=1, le=1000000000)] = 200
     """
-    Fewest rows for a figure.
+    Fewest rows for a figure, and fewest values of a column for its drift.
     """
     drift: DriftPolicy = Field(default_factory=DriftPolicy)
     """
@@ -2462,6 +2537,25 @@ class Artifact(Model):
     files: list[File]
     """
     Every file of the directory.
+    """
+
+
+class LearnedRows(Model):
+    """
+    The rows that a model was fitted on, known by their content.
+    """
+
+    object: ObjectRef
+    """
+    Sorted 64-bit identities, eight bytes each, the least significant byte first.
+    """
+    columns: list[str]
+    """
+    The columns whose content makes a row's identity: features and target.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows that the model was fitted on.
     """
 
 
@@ -2701,7 +2795,7 @@ class TrainingCompleted(Event):
     """
     reference: ObjectRef
     """
-    Parquet sample of the training features, the target and `prediction`: what drift is measured against.
+    Parquet sample of the rows: features, context columns and target by their names, and `headrace:prediction`, the model's answer for rows that it has not learned from (null for the others): what drift is measured against.
     """
     features: list[Column]
     """
@@ -2730,6 +2824,18 @@ class TrainingCompleted(Event):
     requested_by: str
     """
     Who asked.
+    """
+    unlabelled_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows that were left out because they have no target.
+    """
+    learned: LearnedRows | None = None
+    """
+    Which rows it was fitted on: an honest comparison leaves them out.
+    """
+    warnings: list[str] | None = None
+    """
+    What the author should look at: warnings of the library, rows that were left out, features that were left out or decide the target alone.
     """
 
 

@@ -5,9 +5,8 @@ rare goes through `_others`. Errors are V2's `{"error": ...}` everywhere.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from time import perf_counter
@@ -19,20 +18,20 @@ import structlog
 
 from headrace.bus.trace import follow, trace_id
 from headrace.chassis import Forbidden, Unauthorised
-from headrace.chassis.auth import authorization_of, text_of
+from headrace.chassis.auth import authorization_of
+from headrace.chassis.cors import Cors
 from headrace.chassis.errors import Ambiguous, TooMany, Unavailable
 from headrace.contracts.names import whole_number
-from headrace.deployer.serving import mlflow, openapi, protocol
+from headrace.deployer.serving import mlflow, protocol
 from headrace.deployer.serving.auth import Doorkeeper
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Answer, Desk, Request
-from headrace.deployer.serving.errors import Failed, Gone, NotLoaded, Unknown, Unloggable
+from headrace.deployer.serving.errors import Failed, Gone, NotLoaded, Unknown, Unloggable, WrongMethod
 from headrace.deployer.serving.fast import INLINE_BYTES
 from headrace.deployer.serving.http import (
     JSON,
     OCTETS,
     STRICT,
-    TEXT,
     Compressed,
     Headers,
     Receive,
@@ -47,6 +46,7 @@ from headrace.deployer.serving.http import (
     send_bytes,
     send_json,
 )
+from headrace.deployer.serving.pages import Handler, Pages, State
 from headrace.deployer.serving.tensors import BadInput, shown
 
 log = structlog.get_logger()
@@ -57,6 +57,7 @@ STATUS: Mapping[type[Exception], int] = {
     Unauthorised: 401,
     Forbidden: 403,
     Unknown: 404,
+    WrongMethod: 405,
     TooLarge: 413,
     Compressed: 415,
     TooMany: 429,
@@ -69,19 +70,6 @@ _EXPECTED = tuple(STATUS)
 _BUG = b'{"error":"something went wrong here; the log has it"}'
 _RETRY = (b"retry-after", b"1")
 _CHALLENGE = (b"www-authenticate", b"Bearer")
-
-
-@dataclass(frozen=True)
-class State:
-    """What health and metrics tell of the process."""
-
-    name: str
-    version: str
-    ready: Callable[[], bool]
-    details: Callable[[], Mapping[str, Any]]
-    metrics: Callable[[], bytes]
-    refused: Callable[[int], None]
-    keys: Callable[[str | None], Awaitable[Any]]
 
 
 class App:
@@ -97,11 +85,14 @@ class App:
         *,
         largest_body: int,
         secure: bool = False,
+        cors: Collection[str] = (),
     ) -> None:
         self._desk = desk
         self._board = board
         self._doorkeeper = doorkeeper
         self._state = state
+        self._pages = Pages(board, doorkeeper, state)
+        self._cors = Cors(cors)
         self._pool = pool
         self._largest_body = largest_body
         self._transport: Headers = [STRICT] if secure else []
@@ -110,7 +101,8 @@ class App:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        send = self._secured(send) if self._transport else send
+        if extra := [*self._transport, *_as_bytes(self._cors.headers(scope["headers"]))]:
+            send = _adding(extra, send)
         try:
             await self._others(scope, receive, send)
         except _EXPECTED as error:
@@ -189,11 +181,11 @@ class App:
 
         return ask
 
-    async def _invocations(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _invocations(self, model: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
         started = perf_counter()
         caller = await self._doorkeeper.meet(authorization_of(scope["headers"]))
-        table = self._board.table(self._board.only(_query(scope).get("model")))
+        table = self._board.table(self._board.only(model or _query(scope).get("model")))
         self._check_open()
         body = await self._body(scope, receive)
         traceparent = header(scope, b"traceparent")
@@ -262,60 +254,34 @@ class App:
 
     # everything else
 
-    def _secured(self, send: Send) -> Send:
-        """Every answer says to stay with TLS."""
-
-        async def sending(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *self._transport]}
-            await send(message)
-
-        return sending
-
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method, parts = scope["method"], scope["path"].strip("/").split("/")
-        match method, parts:
-            case "GET" | "HEAD", ["live"] | ["ping"] | ["v2", "health", "live"]:
-                await send_json(send, 200, {"live": True})
-            case "GET" | "HEAD", ["ready"] | ["v2", "health", "ready"]:
-                ready = self._state.ready()
-                await send_json(send, 200 if ready else 503, {"ready": ready, **self._state.details()})
-            case "GET", ["metrics"]:
-                await send_bytes(send, 200, self._state.metrics(), [TEXT])
-            case "GET", ["openapi.json"]:
-                await send_json(send, 200, openapi.DOCUMENT)
-            case "GET", ["docs"]:
-                await send_bytes(send, 200, openapi.PAGE, [(b"content-type", b"text/html; charset=utf-8")])
-            case "GET", ["v2"]:
-                about = {"name": self._state.name, "version": self._state.version, "extensions": protocol.EXTENSIONS}
-                await send_json(send, 200, about)
-            case "GET", ["keys"]:
-                await send_json(send, 200, await self._state.keys(text_of(authorization_of(scope["headers"]))))
-            case "POST", ["invocations"]:
-                await self._invocations(scope, receive, send)
-            case _, ["v2", "models", model, *rest]:
-                await self._of_model(method, model, rest, scope, receive, send)
-            case _:
-                raise Unknown(f"no {method} {scope['path']} here; GET /docs lists what there is")
+        allowed = self._cors.preflight(scope["method"], scope["headers"])
+        if allowed is not None:
+            await send_bytes(send, 204, b"", _as_bytes(allowed))
+            return
+        methods = self._methods(scope["path"].strip("/").split("/"))
+        if not methods:
+            raise Unknown(f"no path {shown(scope['path'])} here; GET /docs lists what there is")
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in methods:
+            raise WrongMethod(scope["method"], [*methods, *(["HEAD"] if "GET" in methods else [])])
+        await methods[method](scope, receive, send)
 
-    async def _of_model(
-        self, method: str, model: str, rest: list[str], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        version: int | None = None
-        if rest[:1] == ["versions"] and len(rest) > 1:
-            version, rest = _number(rest[1]), rest[2:]
-        match method, rest:
-            case "POST", ["infer"]:
-                await self._infer(model, version, scope, receive, send)
-            case "GET", []:
-                await self._doorkeeper.meet(authorization_of(scope["headers"]))
-                await send_json(send, 200, self._board.described(model, version))
-            case "GET", ["ready"]:
-                await self._doorkeeper.meet(authorization_of(scope["headers"]))
-                ready = self._board.ready(model, version)
-                await send_json(send, 200 if ready else 503, {"name": model, "ready": ready})
+    def _methods(self, parts: list[str]) -> Mapping[str, Handler]:
+        match parts:
+            case ["invocations"]:
+                return {"POST": partial(self._invocations, None)}
+            case ["v2", "models", model, "versions", version, *rest]:
+                return self._of_model(model, _number(version), rest)
+            case ["v2", "models", model, *rest]:
+                return self._of_model(model, None, rest)
             case _:
-                raise Unknown(f"no {method} {scope['path']} here; POST .../infer asks for a prediction")
+                return self._pages.methods(parts)
+
+    def _of_model(self, model: str, version: int | None, rest: list[str]) -> Mapping[str, Handler]:
+        if rest == ["infer"]:
+            return {"POST": partial(self._infer, model, version)}
+        return self._pages.of_model(model, version, rest)
 
     async def _refuse(self, send: Send, error: Exception) -> None:
         status, extra = self._refusal(error)
@@ -324,9 +290,27 @@ class App:
     def _refusal(self, error: Exception) -> tuple[int, Headers]:
         status = STATUS[type(error)]
         self._state.refused(status)
+        if isinstance(error, WrongMethod):
+            return status, [(b"allow", ", ".join(error.allowed).encode())]
         if isinstance(error, TooMany):
             return status, [(b"retry-after", b"%d" % ceil(error.wait))]
         return status, [_RETRY] if status == 503 else [_CHALLENGE] if status == 401 else []
+
+
+def _adding(extra: Headers, send: Send) -> Send:
+    """Every answer says some more."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            told = {name for name, _ in message["headers"]}
+            message = {**message, "headers": [*message["headers"], *(pair for pair in extra if pair[0] not in told)]}
+        await send(message)
+
+    return sending
+
+
+def _as_bytes(headers: Mapping[str, str]) -> Headers:
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def _split(body: bytes, length: bytes | None) -> tuple[memoryview | None, int | None]:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,17 @@ class Board:
         """Whether a model, or one of its versions, answers here."""
         table = self._entry(model).table
         return table is not None and (version is None or table.version(version) is not None)
+
+    def index(self) -> list[dict[str, str]]:
+        """Every version that is routed, with its state, as the index of a model repository lists them."""
+        return [each for model in sorted(self._models) for each in self._indexed(model, self._models[model])]
+
+    def _indexed(self, model: str, entry: _Model) -> Iterator[dict[str, str]]:
+        for route in _routes(entry.wanted):
+            ready = _held(entry.table, route) is not None
+            reason = "" if ready else entry.trouble or "it is being loaded"
+            state = "READY" if ready else "UNAVAILABLE"
+            yield {"name": model, "version": str(route.version), "state": state, "reason": reason}
 
     @property
     def tables(self) -> list[Table]:

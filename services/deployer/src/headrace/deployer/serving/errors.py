@@ -5,6 +5,14 @@ class Unknown(LookupError):
     """There is no such model, version or path."""
 
 
+class WrongMethod(Exception):
+    """The path is there, but not for this method."""
+
+    def __init__(self, method: str, allowed: list[str]) -> None:
+        super().__init__(f"this path does not take {method}; it takes {', '.join(allowed)}")
+        self.allowed = allowed
+
+
 class NotLoaded(Exception):
     """The model exists, but this replica cannot answer with it yet."""
 

@@ -12,6 +12,8 @@ from headrace.chassis.protocol import BoundedProtocol
 
 INLINE_BYTES = 32 * 1024  # a body above this goes the long way, and may be answered in a thread
 
+_LONG_WAY = frozenset({b"content-encoding", b"origin"})  # headers of what is compressed, or asked by a page
+
 Answer = Callable[[str, list[tuple[bytes, bytes]], bytes], tuple[bytes, Callable[[], None] | None]]
 """(model, headers, body) -> the whole response, and what is left to do once it is sent."""
 
@@ -84,7 +86,7 @@ class FastProtocol(BoundedProtocol):
                 length = value
             elif name == b"authorization":
                 authorization, keys = value, keys + 1
-            elif name == b"content-encoding":
+            elif name in _LONG_WAY:
                 return False
         return keys <= 1 and _is_small(length) and self._knows(authorization)
 

@@ -60,7 +60,13 @@ _ANSWER = {
 
 
 def _operation(
-    summary: str, *, body: Any = None, answer: Any = None, parameters: tuple[str, ...] = (), scope: str | None = None
+    summary: str,
+    *,
+    body: Any = None,
+    required: bool = True,
+    answer: Any = None,
+    parameters: tuple[str, ...] = (),
+    scope: str | None = None,
 ) -> dict[str, Any]:
     """One operation; without a scope it is for everybody."""
     operation: dict[str, Any] = {
@@ -80,15 +86,21 @@ def _operation(
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
         ]
     if body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": body}}}
     return operation
 
 
+TITLE = "Headrace inference"
 _MODEL, _VERSION = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
+_OF_A_MODEL: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("", "get", "What the model takes and gives.", {}),
+    ("/ready", "get", "Whether the model answers.", {}),
+    ("/infer", "post", "Ask for predictions.", {"body": _REQUEST, "answer": _ANSWER}),
+)
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
-        "title": "Headrace inference",
+        "title": TITLE,
         "version": "2",
         "description": "Open Inference Protocol V2, MLflow scoring.",
     },
@@ -100,11 +112,7 @@ DOCUMENT: dict[str, Any] = {
         **{
             path + suffix: {method: _operation(summary, parameters=names, scope="predict", **more)}
             for path, names in ((_MODEL, ("model",)), (_VERSION, ("model", "version")))
-            for suffix, method, summary, more in (
-                ("", "get", "What the model takes and gives.", {}),
-                ("/ready", "get", "Whether the model answers.", {}),
-                ("/infer", "post", "Ask for predictions.", {"body": _REQUEST, "answer": _ANSWER}),
-            )
+            for suffix, method, summary, more in _OF_A_MODEL
         },
         "/invocations": {
             "post": _operation(
@@ -113,18 +121,15 @@ DOCUMENT: dict[str, Any] = {
                 scope="predict",
             )
         },
+        "/v2/repository/index": {
+            "post": _operation(
+                "Every model and version, with its state.", body={"type": "object"}, required=False, scope="predict"
+            )
+        },
         "/keys": {"get": _operation("Every API key, and when it was last used here.", scope="keys:read")},
         "/ping": {"get": _operation("MLflow's word for live.")},
+        "/health": {"get": _operation("Another of MLflow's words for live.")},
+        "/version": {"get": _operation("The version of the server.")},
         "/metrics": {"get": _operation("Figures for Prometheus.")},
     },
 }
-PAGE = (
-    b"<!doctype html><title>Headrace inference</title><h1>Headrace inference</h1>"
-    b'<p>Open Inference Protocol V2 and MLflow scoring. See <a href="/openapi.json">openapi.json</a>.</p><ul>'
-    + b"".join(
-        f"<li><code>{method.upper()} {path}</code> {operation['summary']}</li>".encode()
-        for path, methods in DOCUMENT["paths"].items()
-        for method, operation in methods.items()
-    )
-    + b"</ul>"
-)

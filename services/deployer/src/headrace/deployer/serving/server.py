@@ -23,7 +23,7 @@ from headrace.chassis.limits import Limiter
 from headrace.chassis.process import HttpServer, calm_collector
 from headrace.contracts import ContractError, Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
 from headrace.contracts.topology import pattern, stream_of
-from headrace.deployer.serving.app import App, State
+from headrace.deployer.serving.app import App
 from headrace.deployer.serving.auth import Doorkeeper
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.desk import Desk
@@ -32,6 +32,7 @@ from headrace.deployer.serving.journal import Journal, JournalFull
 from headrace.deployer.serving.keys import KeyUses
 from headrace.deployer.serving.loader import Directories, Loader
 from headrace.deployer.serving.metrics import ReplicaCollector
+from headrace.deployer.serving.pages import State
 from headrace.deployer.serving.record import SOURCE
 from headrace.deployer.serving.reports import Reporter
 from headrace.deployer.serving.settings import InferenceSettings
@@ -86,6 +87,7 @@ class Replica:
             self.pool,
             largest_body=settings.max_request_mb << 20,
             secure=settings.http_tls_cert is not None,
+            cors=settings.http_cors_origins,
         )
 
     def ready(self) -> bool:

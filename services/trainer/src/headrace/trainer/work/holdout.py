@@ -1,15 +1,16 @@
 """Which rows a model may learn from, and which judge it.
 
-By time: the newest rows, from a boundary on; rows of one instant stay together. At random: decided for every
-ingested file by seed and content, so that a row is held out in every later version of the dataset too, and a
-champion is never judged on rows that it has seen.
+By time: the newest rows, from a boundary on; rows of one instant stay together. At random: decided for every row by
+its content alone, not by seed, file or place. So a row is held out in every later version of the dataset too, in a
+snapshot that replaces it, and for every model; and what a smaller fraction holds out, a larger one holds out as well.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from headrace.trainer.work.content import shares
 
 
 class NoHoldout(ValueError):
@@ -33,10 +34,9 @@ def since(times: pd.Series, boundary: str) -> np.ndarray:
     return np.asarray((times >= _read(boundary, times)).fillna(False), dtype=bool)
 
 
-def at_random(parts: Sequence[tuple[str, int]], fraction: float, seed: int) -> np.ndarray:
-    """The mask of held-out rows of parts given as (sha256, rows), in order."""
-    drawn = [np.random.default_rng([seed, int(sha256[:16], 16)]).random(rows) < fraction for sha256, rows in parts]
-    held = np.concatenate(drawn) if drawn else np.zeros(0, dtype=bool)
+def at_random(identity: np.ndarray, fraction: float) -> np.ndarray:
+    """The mask of held-out rows, by who each row is (see `content`)."""
+    held = np.asarray(shares(identity) < fraction)
     if held.all() or not held.any():
         raise NoHoldout(f"{len(held)} rows are too few to hold out {fraction:.0%} of them")
     return held

@@ -18,6 +18,22 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Learned(Spec):
+    """The rows that a model was fitted on, as a set of identities: by their content in some columns (see `content`)."""
+
+    object: ObjectRef
+    columns: Sequence[str]
+    rows: int
+
+
+class Rival(Spec):
+    """A version as an evaluation meets it; `learned` is missing where nobody knows what it learned from."""
+
+    version: int
+    artifact: Artifact
+    learned: Learned | None = None
+
+
 class TrainJob(Spec):
     """Fit one plan on one dataset version."""
 
@@ -26,6 +42,7 @@ class TrainJob(Spec):
     attempt: int
     model: str
     parts: Sequence[Part]
+    columns: Sequence[str]
     features: Sequence[Column]
     target: str
     positive: int | float | str | bool | None = None
@@ -41,6 +58,7 @@ class TrainJob(Spec):
     created: datetime
     bucket: str
     memory_mb: int | None = None
+    warnings: Sequence[str] = ()
 
     @property
     def prefix(self) -> str:
@@ -53,9 +71,10 @@ class EvaluateJob(Spec):
 
     kind: Literal["evaluate"] = "evaluate"
     evaluation: str
-    candidate: Artifact
-    champion: Artifact | None
+    candidate: Rival
+    champion: Rival | None
     parts: Sequence[Part]
+    columns: Sequence[str]
     holdout: Holdout
     target: str
     metrics: Sequence[str]
@@ -87,11 +106,15 @@ class Trained(Spec):
     holdout: Holdout
     metrics: dict[str, float]
     train_rows: int
+    unlabelled_rows: int
+    learned: Learned
     reference: ObjectRef
     code_version: str
     packages: dict[str, str]
     python: str
     largest_difference: float
+    warnings: Sequence[str] = ()
+    log: str = ""
 
 
 class Compared(Spec):
@@ -107,6 +130,20 @@ class Compared(Spec):
     resamples: int
 
 
+class AgainstTrivial(Spec):
+    """One metric of the candidate and of the answer that needs no model, on the same rows, with its interval."""
+
+    metric: str
+    candidate: float
+    trivial: float
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    resamples: int
+    answer: str
+
+
 class Evaluated(Spec):
     """What came of an evaluation."""
 
@@ -115,6 +152,9 @@ class Evaluated(Spec):
     candidate: dict[str, float]
     champion: dict[str, float] | None
     comparisons: Sequence[Compared]
+    compared_rows: int | None = None
+    baselines: Sequence[AgainstTrivial] = ()
+    incomparable: str | None = None
 
 
 class Failure(Spec):
@@ -123,6 +163,8 @@ class Failure(Spec):
     kind: Literal["failure"] = "failure"
     because: Kind
     reason: str
+    warnings: Sequence[str] = ()
+    log: str = ""
 
 
 Outcome = Annotated[Trained | Evaluated | Failure, Field(discriminator="kind")]

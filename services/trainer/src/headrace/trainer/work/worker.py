@@ -6,9 +6,10 @@ import time
 from threadpoolctl import threadpool_limits
 
 from headrace.objects import ObjectSettings, sync_object_store
+from headrace.trainer.work.captured import Captured
 from headrace.trainer.work.evaluating import evaluate
 from headrace.trainer.work.failures import failure_of
-from headrace.trainer.work.jobs import JOB, EvaluateJob, Outcome, Report, Step, TrainJob
+from headrace.trainer.work.jobs import JOB, Evaluated, EvaluateJob, Outcome, Report, Step, TrainJob
 from headrace.trainer.work.memory import at_most, resident
 from headrace.trainer.work.training import train
 
@@ -48,12 +49,14 @@ class Worker:
         return resident()
 
     def _run(self, job: TrainJob | EvaluateJob) -> None:
+        captured = Captured()
         try:
             # Set here: OpenMP keeps its number of threads per thread. It is what Ray has set aside for this worker.
-            with threadpool_limits(self._threads), at_most(self._limit(job)):
-                self._outcome = self._do(job)
+            with captured, threadpool_limits(self._threads), at_most(self._limit(job)):
+                outcome = self._do(job)
         except BaseException as error:  # whatever the model's code raises is an outcome, never the worker's end
-            self._outcome = failure_of(error)
+            outcome = failure_of(error)
+        self._outcome = _with_words(outcome, captured)
 
     def _limit(self, job: TrainJob | EvaluateJob) -> int:
         asked = job.memory_mb if isinstance(job, TrainJob) else None
@@ -71,3 +74,11 @@ class Worker:
             return
         self._told = now
         self._steps.append(step)
+
+
+def _with_words(outcome: Outcome, captured: Captured) -> Outcome:
+    """The outcome with what libraries have said on the way."""
+    if isinstance(outcome, Evaluated):
+        return outcome
+    said = {"warnings": [*outcome.warnings, *captured.warnings], "log": captured.log}
+    return outcome.model_copy(update=said)

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("causation", sa.String(), nullable=True),
         sa.Column("actor", sa.String(), nullable=True),
         sa.Column("trace", sa.String(), nullable=True),
+        sa.Column("headers", sa.LargeBinary(), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position"),

@@ -32,6 +32,8 @@ def upgrade() -> None:
         sa.Column("judged_until", UtcTime(), nullable=True),
         sa.Column("windows", sa.Integer(), nullable=False),
         sa.Column("silent_since", UtcTime(), nullable=True),
+        sa.Column("late_predictions", sa.Integer(), nullable=False),
+        sa.Column("late_truths", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("model"),
     )
     op.create_table(
@@ -59,12 +61,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_trained_model"), "trained", ["model"], unique=False)
     op.create_table(
         "truths",
+        sa.Column("model", sa.String(), nullable=False),
         sa.Column("prediction_id", sa.String(), nullable=False),
         sa.Column("row", sa.Integer(), nullable=False),
-        sa.Column("model", sa.String(), nullable=False),
         sa.Column("value", sa.JSON(), nullable=False),
         sa.Column("reported_at", UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("prediction_id", "row"),
+        sa.PrimaryKeyConstraint("model", "prediction_id", "row"),
     )
     op.create_index("ix_truths_at", "truths", ["model", "reported_at"], unique=False)
     op.create_table(
@@ -74,12 +76,42 @@ def upgrade() -> None:
         sa.Column("start", UtcTime(), nullable=False),
         sa.Column("end", UtcTime(), nullable=False),
         sa.Column("judged_at", UtcTime(), nullable=False),
-        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("failed", sa.String(), nullable=True),
+        sa.Column("late_predictions", sa.Integer(), nullable=False),
+        sa.Column("late_truths", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("model", "number"),
     )
+    op.create_table(
+        "judgements",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "number", "version"),
+    )
+    op.create_table(
+        "findings",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("marks", sa.JSON(), nullable=False),
+        sa.Column("since", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "version", "about"),
+    )
+    op.create_table(
+        "schedules",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("every", sa.String(), nullable=False),
+        sa.Column("due", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("model"),
+    )
+    op.create_index(op.f("ix_schedules_due"), "schedules", ["due"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("schedules")
+    op.drop_table("findings")
+    op.drop_table("judgements")
     op.drop_table("windows")
     op.drop_table("truths")
     op.drop_table("trained")

@@ -35,6 +35,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model", "alias"),
     )
     op.create_table(
+        "changes",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("base_revision", sa.Integer(), nullable=False),
+        sa.Column("declaration", sa.JSON(), nullable=True),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("changed", sa.JSON(), nullable=False),
+        sa.Column("loosens", sa.JSON(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("needed", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("decided_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_changes_model"), "changes", ["model"], unique=False)
+    op.create_index("ix_changes_pending", "changes", ["state", "expires_at"], unique=False)
+    op.create_table(
         "datasets",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -45,15 +69,19 @@ def upgrade() -> None:
     )
     op.create_table(
         "decisions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("change", sa.String(), nullable=True),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("decision", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("comment", sa.String(), nullable=True),
         sa.Column("at", UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("model", "version", "by"),
+        sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(op.f("ix_decisions_change"), "decisions", ["change"], unique=False)
+    op.create_index("ix_decisions_version", "decisions", ["model", "version"], unique=False)
     op.create_table(
         "models",
         sa.Column("name", sa.String(), nullable=False),
@@ -64,8 +92,11 @@ def upgrade() -> None:
         sa.Column("declared_at", UtcTime(), nullable=False),
         sa.Column("last_version", sa.Integer(), nullable=False),
         sa.Column("reviewed_at", UtcTime(), nullable=False),
+        sa.Column("review_due", UtcTime(), nullable=False),
+        sa.Column("reminded_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_index(op.f("ix_models_review_due"), "models", ["review_due"], unique=False)
     op.create_table(
         "revisions",
         sa.Column("name", sa.String(), nullable=False),
@@ -102,7 +133,10 @@ def upgrade() -> None:
         sa.Column("comparisons", sa.JSON(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("evaluation", sa.String(), nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("met", sa.Integer(), nullable=True),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+        sa.Column("bar", sa.String(), nullable=False),
         sa.Column("rollout", sa.String(), nullable=True),
         sa.Column("created", UtcTime(), nullable=False),
         sa.Column("decided_at", UtcTime(), nullable=True),
@@ -123,4 +157,5 @@ def downgrade() -> None:
     op.drop_table("datasets")
     op.drop_table("aliases")
     op.drop_table("alias_moves")
+    op.drop_table("changes")
     delivery.drop_first()

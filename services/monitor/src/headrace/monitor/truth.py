@@ -1,0 +1,195 @@
+"""Reported truths: which are good for a model, and where each one belongs.
+
+Pure: standard library and contracts only.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from headrace.contracts import Label, Signature
+from headrace.contracts.labels import Label as Value
+from headrace.contracts.labels import match_label, named_labels
+
+_ROW = re.compile(r"[0-9]{1,9}")  # what a database's integer holds
+_ID = re.compile(r"[!-~]{1,200}")  # printable ASCII, as replicas make ids
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as JSON writes numbers
+_SHOWN = 10  # bad labels that an answer names
+
+
+class BadTruth(ValueError):
+    """Not a truth that the model can have; the text says what would be one."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the truth of a model can be: one of its labels, or a finite number."""
+
+    labels: tuple[Value, ...] | None = None
+    positive: Value | None = None
+
+    @classmethod
+    def of(cls, signature: Signature) -> "Scale":
+        """By what the model says it gives; a classifier that names no labels tells 0 and 1 apart."""
+        if not any(tensor.name == "label" for tensor in signature.outputs):
+            return cls()
+        labels = tuple(signature.labels or (0, 1))
+        return cls(labels, labels[-1] if signature.positive is None and len(labels) == 2 else signature.positive)
+
+    def read(self, value: Any) -> float:
+        """The number, or the place of the label among the model's; raises BadTruth."""
+        if self.labels is None:
+            return _number(value)
+        place = match_label(value, self.labels)
+        if place is None:
+            raise BadTruth(f"{_shown(value)} is none of the model's labels, which are {named_labels(self.labels)}")
+        return float(place)
+
+    def place(self, value: Any) -> float:
+        """As `read`, but NaN for what is no truth of this model, and for a missing one."""
+        try:
+            return self.read(value)
+        except BadTruth:
+            return math.nan
+
+    @property
+    def hit(self) -> float | None:
+        """The place of the positive label."""
+        if self.labels is None or self.positive is None:
+            return None
+        place = match_label(self.positive, self.labels)
+        return None if place is None else float(place)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):
+        return _number_of(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadTruth(f"{_shown(value)} is no number")
+    return _finite(value, _shown(value))
+
+
+def _number_of(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        pointed = text.replace(",", ".")
+        hint = f"; write {pointed}, with a point" if _NUMBER.fullmatch(pointed) else ""
+        raise BadTruth(f"{_shown(text)} is no number{hint}")
+    return _finite(float(text), _shown(text))
+
+
+def _finite(value: float, shown: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise BadTruth(f"{shown} is outside the range of numbers; a finite one is needed")
+    return number
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or value.bit_length() < 256 else "a number of many digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def place_of(prediction_id: str) -> tuple[str, int]:
+    """A prediction's id and row: `id:row`, and the bare id for row 0. Raises BadTruth for what is no id."""
+    base, mark, row = prediction_id.rpartition(":")
+    prediction, number = (base, row) if mark else (prediction_id, "0")
+    if not _ID.fullmatch(prediction) or not _ROW.fullmatch(number):
+        raise BadTruth(f"{_shown(prediction_id)} is no prediction id; `id:row` names a row, the bare id row 0")
+    return prediction, int(number)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One logged answer, as far as a truth needs it."""
+
+    model: str
+    digest: str
+    first_row: int
+    rows: int
+    time: datetime
+
+    def has(self, row: int) -> bool:
+        """Whether the row is one of its own."""
+        return self.first_row <= row < self.first_row + self.rows
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a model when truths come."""
+
+    model: str
+    answers: Mapping[str, Sequence[Answer]]  # by prediction id, shadows apart, of any model
+    scales: Mapping[str, Scale]  # by digest, of the model's versions
+    judged_until: datetime | None
+
+
+@dataclass
+class Sorted:
+    """Truths by what becomes of them, as (prediction id, row) with the value as it was reported."""
+
+    kept: dict[tuple[str, int], Any] = field(default_factory=dict)
+    late: dict[tuple[str, int], datetime] = field(default_factory=dict)  # kept, with the answer's event time
+    waiting: set[tuple[str, int]] = field(default_factory=set)  # kept: the answer is not logged here yet
+    unknown: list[str] = field(default_factory=list)  # not kept: no such row, or another model's
+    bad: list[str] = field(default_factory=list)  # sentences
+
+    @property
+    def accepted(self) -> int:
+        """Truths that count when their window is judged."""
+        return len(self.kept) - len(self.late) - len(self.waiting)
+
+
+def sort_truths(labels: Iterable[Label], known: Known) -> Sorted:
+    """Judge each truth by the answer that it belongs to; of several for one row the last counts."""
+    found = Sorted()
+    for at, label in enumerate(labels):
+        try:
+            _sort(label, known, found)
+        except BadTruth as error:
+            found.bad.append(f"labels[{at}] ({_shown(label.prediction_id)}): {error}")
+    return found
+
+
+def _sort(label: Label, known: Known, found: Sorted) -> None:
+    prediction, row = place = place_of(label.prediction_id)
+    answers = known.answers.get(prediction, ())
+    owner = next((each for each in answers if each.model == known.model and each.has(row)), None)
+    _check(label.value, known, owner)
+    if answers and owner is None:
+        found.unknown.append(label.prediction_id)
+        return
+    found.kept[place] = label.value
+    if owner is None:
+        found.waiting.add(place)
+    elif known.judged_until is not None and owner.time < known.judged_until:
+        found.late[place] = owner.time
+
+
+def _check(value: Any, known: Known, owner: Answer | None) -> None:
+    """By the version that answered; where that is not known, any of the model's versions may have."""
+    scales = _scales(known, owner)
+    for at, scale in enumerate(scales, 1):
+        try:
+            scale.read(value)
+        except BadTruth:
+            if at == len(scales):
+                raise
+        else:
+            return
+
+
+def _scales(known: Known, owner: Answer | None) -> list[Scale]:
+    own = known.scales.get(owner.digest) if owner else None
+    return [own] if own else list(dict.fromkeys(known.scales.values()))
+
+
+def listing(sentences: Sequence[str]) -> str:
+    """Some sentences as one, the first of them shown."""
+    more = len(sentences) - _SHOWN
+    return "; ".join([*sentences[:_SHOWN], *([f"and {more:,} more"] if more > 0 else [])])

@@ -1,0 +1,201 @@
+"""What people decide: on versions, on looser declarations, and on where an alias that serves points."""
+
+from collections.abc import Sequence
+
+from headrace.bus import Refused, Work
+from headrace.chassis import Conflict, NotFound
+from headrace.contracts import Approval, ApprovalRecorded, Declaration
+from headrace.registry.changes import ALIAS, accept, end, propose_move
+from headrace.registry.declarations import revise
+from headrace.registry.domain import State, bar_of, enough, lapsed, may_not_approve
+from headrace.registry.governing import approve_or_ask, evaluate, known, move_alias, policy_for, reject, voices
+from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
+
+
+async def decide(
+    work: Work, name: str, number: int, decision: str, comment: str | None, digest: str | None = None
+) -> VersionRow:
+    """A person's yes or no to a version that waits; bound to the artifact's digest, not to the version's name."""
+    registry = Registry(work.session)
+    model, version = await held(registry, name, number)
+    if version.state != State.PENDING or lapsed(version.expires_at, work.now):
+        raise Refused(f"{name}/{number} is {standing(version, work)}, it does not wait for approval")
+    if digest is not None and digest != version.digest:
+        raise Refused(f"{name}/{number} has the digest {version.digest}, not {digest}; look at it again")
+    if why := may_not_approve(work.actor, await authors(registry, version)):
+        raise Refused(why)
+    policy = await policy_for(registry, model, version)
+    said = DecisionRow(
+        model=name,
+        version=number,
+        by=work.actor,
+        decision=decision,
+        comment=comment,
+        digest=version.digest,
+        at=work.now,
+    )
+    await _record(work, said, await registry.decisions(name, number), policy.needed)
+    if decision == "reject":
+        await reject(work, version, comment or "rejected by a person", State.REJECTED, by=work.actor)
+        return version
+    champion = await registry.alias(name)
+    if version.met != (champion.version if champion else None) or version.bar != bar_of(policy):
+        await evaluate(work, model, version)  # while people thought, the champion or what is asked of it changed
+    else:
+        await approve_or_ask(work, model, version)
+    return version
+
+
+async def decide_change(work: Work, name: str, change: str, decision: str, comment: str | None) -> ChangeRow:
+    """A person's yes or no to a change that waits; with enough of them it takes effect."""
+    registry = Registry(work.session)
+    model, row = await held_change(registry, name, change)
+    _must_wait(work, row)
+    if why := may_not_approve(work.actor, await _authors_of_change(registry, row)):
+        raise Refused(why)
+    await _decided(work, model, row, decision, comment)
+    return row
+
+
+async def withdraw(work: Work, name: str, change: str) -> ChangeRow:
+    """Who proposed a change takes it back."""
+    _, row = await held_change(Registry(work.session), name, change)
+    _must_wait(work, row)
+    if row.by != work.actor:
+        raise Refused(f"only {row.by}, who proposed it, may withdraw it; who may approve can reject it")
+    end(work, row, State.WITHDRAWN, "withdrawn by who proposed it", by=work.actor)
+    return row
+
+
+async def move_by_hand(work: Work, name: str, alias: str, number: int, reason: str) -> ChangeRow | None:
+    """Move an alias that serves: a decision about service, so it needs the approvals of one.
+
+    Who asks counts as one of them, unless they are an author. Answers the change that waits; None where it is done.
+    """
+    registry = Registry(work.session)
+    model, version = await held(registry, name, number)
+    must_be_approved(version)
+    row = await registry.alias(name, alias)
+    if row is not None and row.version == number:
+        raise Conflict(f"{alias} points to {name}/{number} already")
+    needed = (await policy_for(registry, model, version)).needed
+    if needed == 0:
+        await move_alias(work, version, alias, reason)
+        return None
+    change = await propose_move(work, model, version, alias, reason, needed)
+    if may_not_approve(work.actor, await authors(registry, version)) is None:
+        await _decided(work, model, change, "approve", reason)
+    return change
+
+
+async def authors(registry: Registry, version: VersionRow) -> dict[str, str]:
+    """Everybody who made a version, or what it was made of and judged by, since the champion; with what they did."""
+    champion = await registry.champion(version.model)
+    trained, before = version.training, champion.training if champion else None
+    found = {}
+    since = min(trained.declared_revision, before.declared_revision) if before else 1
+    for revision in await registry.revisions(version.model, max(1, since)):
+        found[revision.by] = f"declared revision {revision.revision} of {version.model}"
+    known_data = before.dataset.version if before and before.dataset.name == trained.dataset.name else 0
+    for data in await registry.data_changes(trained.dataset.name, trained.dataset.version):
+        if data.version <= known_data and data.version != trained.dataset.version:
+            break
+        found[data.by] = f"changed the data ({data.dataset} version {data.version})"
+        if data.mode == "replace":
+            break  # nothing older is in it
+    found[version.author] = f"asked for the run that made {version.model}/{version.version}"
+    return found
+
+
+async def held(registry: Registry, name: str, number: int) -> tuple[ModelRow, VersionRow]:
+    """A model that nobody else decides about now, and one of its versions; raises NotFound."""
+    await registry.hold(name)
+    return await known(registry, name, number)
+
+
+async def held_change(registry: Registry, name: str, change: str) -> tuple[ModelRow, ChangeRow]:
+    """A model that nobody else decides about now, and one of its changes; raises NotFound."""
+    model, row = await registry.hold(name), await registry.change(change)
+    if model is None or row is None or row.model != name:
+        raise NotFound(f"{name} has no change {change!r}; GET /models/{name}/changes lists them")
+    return model, row
+
+
+def must_be_approved(version: VersionRow) -> None:
+    """Raise Conflict unless a version may serve."""
+    if version.state != State.APPROVED:
+        where = f"{version.model}/{version.version} is {version.state}"
+        raise Conflict(f"{where}; an alias may point to approved versions alone")
+
+
+def standing(version: VersionRow, work: Work) -> str:
+    """The state of a version as people are told it: what has lapsed is expired, whether noticed or not."""
+    over = version.state == State.PENDING and lapsed(version.expires_at, work.now)
+    return State.EXPIRED.value if over else version.state
+
+
+async def _authors_of_change(registry: Registry, change: ChangeRow) -> dict[str, str]:
+    if change.kind != ALIAS or change.version is None:
+        return {change.by: "proposed this change"}
+    version = await registry.version(change.model, change.version)
+    return await authors(registry, version) if version else {}
+
+
+async def _decided(work: Work, model: ModelRow, change: ChangeRow, decision: str, comment: str | None) -> None:
+    registry = Registry(work.session)
+    change.needed = needed = await _needed(registry, model, change)
+    work.session.add(change)
+    said = DecisionRow(
+        model=change.model, change=change.id, by=work.actor, decision=decision, comment=comment, digest=change.digest,
+        at=work.now,
+    )  # fmt: skip
+    await _record(work, said, await registry.decisions_on(change.id), needed)
+    if decision == "reject":
+        end(work, change, State.REJECTED, comment or "rejected by a person", by=work.actor)
+        return
+    approvals = voices(await registry.decisions_on(change.id), change.digest)
+    if enough([each.by for each in approvals], needed):
+        await _take_effect(work, model, change, approvals)
+
+
+async def _take_effect(work: Work, model: ModelRow, change: ChangeRow, approvals: Sequence[Approval]) -> None:
+    if change.declaration is not None:
+        accept(work, change, approvals)
+        declared = Declaration.model_validate(change.declaration)
+        await revise(work, model, declared, by=change.by, loosens=change.loosens, approvals=approvals)
+        return
+    _, version = await known(Registry(work.session), change.model, change.version or 0)
+    if version.state != State.APPROVED:
+        end(work, change, State.SUPERSEDED, f"{version.model}/{version.version} is {version.state} now")
+        return
+    accept(work, change, approvals)
+    await move_alias(work, version, change.alias or "", change.reason or "", approvals)
+
+
+async def _needed(registry: Registry, model: ModelRow, change: ChangeRow) -> int:
+    """What the policy asks for now, if that is more than when the change was proposed."""
+    if change.version is None:
+        return max(change.needed, model.parsed().approval.needed)
+    _, version = await known(registry, change.model, change.version)
+    return max(change.needed, (await policy_for(registry, model, version)).needed)
+
+
+async def _record(work: Work, said: DecisionRow, before: Sequence[DecisionRow], needed: int) -> None:
+    """Keep a decision for ever, and say it."""
+    work.session.add(said)
+    await work.session.flush()
+    work.emit(
+        ApprovalRecorded.model_validate(
+            {
+                **said.model_dump(include={"model", "version", "change", "digest", "decision", "by", "comment"}),
+                "given": len(voices([*before, said], said.digest)),
+                "needed": needed,
+            }
+        )
+    )
+
+
+def _must_wait(work: Work, change: ChangeRow) -> None:
+    if change.state != State.PENDING or lapsed(change.expires_at, work.now):
+        state = State.EXPIRED if change.state == State.PENDING else change.state
+        raise Refused(f"change {change.id} is {state}, it does not wait for approval")

@@ -1,0 +1,97 @@
+"""Declaring models: what takes effect at once, and what waits for people because it loosens their policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from headrace.bus import Refused, Work
+from headrace.contracts import Approval, Declaration, ModelDeclared, parse_declaration
+from headrace.registry import changes
+from headrace.registry.domain import changed_paths, digest_of, may_not_change, review_due
+from headrace.registry.policy import loosenings
+from headrace.registry.tables import ChangeRow, ModelRow, Registry, RevisionRow
+
+Document = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What declaring did: the model as it is now, what changed or would, and the change that waits for people."""
+
+    row: ModelRow
+    changed: list[str] = field(default_factory=list)
+    loosens: list[str] = field(default_factory=list)
+    waits: ChangeRow | None = None
+
+
+async def declare(work: Work, document: Document) -> Declared:
+    """Declare a model or change it; the same declaration again changes nothing.
+
+    A change that loosens a policy which needs approvals waits, as a whole, until that many people have approved it;
+    one that only tightens takes effect at once.
+    """
+    declared = parse_declaration(document)
+    registry = Registry(work.session)
+    row = await registry.hold(declared.name)
+    if row is None:
+        return await _first(work, declared)
+    full = declared.model_dump(mode="json", exclude_none=True)
+    if row.digest == digest_of(full):
+        return Declared(row)
+    needed = row.parsed().approval.needed
+    declarers = [each.by for each in await registry.revisions(row.name)]
+    if why := may_not_change(work.actor, declarers, needed):
+        raise Refused(why)
+    changed, loosens = sorted(changed_paths(row.declaration, full)), loosenings(row.declaration, full)
+    if loosens and needed > 0:
+        return Declared(row, changed, loosens, await changes.propose(work, row, declared, changed, loosens))
+    await revise(work, row, declared, by=work.actor, loosens=loosens)
+    return Declared(row, changed, loosens)
+
+
+async def _first(work: Work, declared: Declaration) -> Declared:
+    row = ModelRow(
+        name=declared.name,
+        revision=0,
+        declaration={},
+        digest="",
+        declared_by="",
+        declared_at=work.now,
+        reviewed_at=work.now,
+        review_due=work.now,
+    )
+    await revise(work, row, declared, by=work.actor)
+    return Declared(row, sorted(row.declaration))
+
+
+async def revise(
+    work: Work,
+    row: ModelRow,
+    declared: Declaration,
+    *,
+    by: str,
+    loosens: Sequence[str] = (),
+    approvals: Sequence[Approval] = (),
+) -> None:
+    """A declaration takes effect: the next revision, and the end of every change that waited to replace the last."""
+    full = declared.model_dump(mode="json", exclude_none=True)
+    changed = sorted(changed_paths(row.declaration, full)) if row.revision else sorted(full)
+    row.revision, row.declaration, row.digest = row.revision + 1, full, digest_of(full)
+    row.declared_by, row.declared_at = by, work.now
+    row.review_due = review_due(declared, row.reviewed_at)
+    history = RevisionRow(
+        name=row.name, revision=row.revision, declaration=full, digest=row.digest, changed=changed, by=by, at=work.now
+    )
+    work.session.add_all([row, history])
+    work.emit(
+        ModelDeclared(
+            name=row.name,
+            revision=row.revision,
+            declaration=declared,
+            digest=row.digest,
+            changed=changed,
+            by=by,
+            loosens=list(loosens) or None,
+            approvals=list(approvals) or None,
+        )
+    )
+    await changes.supersede(work, row)

@@ -1,0 +1,77 @@
+"""What an author should look at, though the run has its model: kept with the run, and told in `training.completed`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from headrace.contracts import Column
+from headrace.frameworks.metrics import value
+
+DECIDES = 0.99  # ROC AUC, or R2, of one feature alone: real features rarely do, leaked answers and row numbers do
+MANY_CATEGORIES = 100  # of a text column: beyond that most of its codes have too few rows to mean anything
+_ROWS = 5_000  # looked at, which tells 0.99 from 0.98
+_LEAVES = 64  # of a tree of one feature: enough to follow a curve, too few to learn rows by heart
+
+
+@dataclass(frozen=True)
+class Known:
+    """Rows and what is true of them: 0 and 1, or numbers."""
+
+    rows: pd.DataFrame
+    truth: np.ndarray
+
+
+def advice(features: Sequence[Column], learned: Known, held: Known, binary: bool) -> Iterator[str]:
+    """Sentences about features that alone decide the target, and texts that are hardly categories."""
+    for column in features:
+        many = learned.rows[column.name].nunique() if column.type == "string" else 0
+        if many > MANY_CATEGORIES:
+            yield (
+                f"text feature {column.name} has {many} different values in {len(learned.rows)} rows, each a category "
+                "of its own; if it is an identifier or free text, put it into data.ignore"
+            )
+    yield from _decisive(features, _some(learned), _some(held), binary)
+
+
+def _decisive(features: Sequence[Column], learned: Known, held: Known, binary: bool) -> Iterator[str]:
+    if len(learned.rows) < 2 * _LEAVES or len(np.unique(learned.truth)) < 2:
+        return
+    measure = "ROC AUC" if binary else "R2"
+    for column in features:
+        score = _score(column.name, learned, held, binary)
+        if score >= DECIDES:
+            yield (
+                f"feature {column.name} alone decides the target almost always ({measure} {score:.3f} on held-out "
+                "rows): is it known before the answer is? If not, put it into data.ignore"
+            )
+
+
+def _score(name: str, learned: Known, held: Known, binary: bool) -> float:
+    """How well a small tree of one feature foretells rows that it was not fitted on; NaN where nothing can be said."""
+    kind = DecisionTreeClassifier if binary else DecisionTreeRegressor
+    tree = kind(max_leaf_nodes=_LEAVES, min_samples_leaf=2, random_state=0)
+    seen, asked = _coded(name, learned, held)
+    tree.fit(seen, learned.truth)
+    said = tree.predict_proba(asked)[:, 1] if binary else tree.predict(asked)
+    return value("roc_auc" if binary else "r2", held.truth, said)
+
+
+def _coded(name: str, learned: Known, held: Known) -> tuple[np.ndarray, np.ndarray]:
+    """The column as numbers; words by how high the target is where they stand."""
+    seen, asked = learned.rows[name], held.rows[name]
+    if not pd.api.types.is_numeric_dtype(seen):
+        height = pd.Series(learned.truth).groupby(seen.to_numpy(dtype=object)).mean()
+        seen, asked = seen.map(height), asked.map(height)
+    return _matrix(seen), _matrix(asked)
+
+
+def _some(known: Known) -> Known:
+    at = np.linspace(0, len(known.rows) - 1, min(_ROWS, len(known.rows))).astype(int)
+    return Known(known.rows.iloc[at], known.truth[at])
+
+
+def _matrix(column: pd.Series) -> np.ndarray:
+    return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))[:, None]

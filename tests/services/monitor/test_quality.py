@@ -1,0 +1,181 @@
+"""Quality of answers: the field's own figures, by the model's labels and its positive one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+from sklearn.exceptions import UndefinedMetricWarning
+
+from headrace.contracts import METRICS, PredictionLogged
+from headrace.monitor.quality import quality_of
+from headrace.monitor.sample import Sample, packed, sample_of, uneven
+from headrace.monitor.tables import LoggedRow
+from headrace.monitor.truth import Scale
+
+from .conftest import MARCH, logged, rows
+
+NAMES = [name for name, info in METRICS.items() if info.task == "classification"]
+PAIRS: list[tuple[Any, Any]] = [
+    (0, 1), (1, 2), (2, 1), (-1, 1), ("no", "yes"), ("fraud", "legit"), ("legit", "fraud"), ("0", "1"),
+    (False, True), (0.5, 1.5), (12_345_678_901_234_567, 12_345_678_901_234_568),
+]  # fmt: skip
+
+
+def kept(event: PredictionLogged) -> LoggedRow:
+    """An answer as it is kept."""
+    plain = {"first_row": 0, "route": "champion", "model": "m", "version": 1, "digest": "d", "time": MARCH}
+    return LoggedRow(prediction_id=event.prediction_id, rows=event.rows, data=packed(event), **plain)
+
+
+def answered(
+    count: int, labels: Sequence[Any] = (0, 1), reported: Callable[[Any], Any] = lambda label: label
+) -> tuple[Sample, np.ndarray, np.ndarray]:
+    """Answers with their truth, by labels (negative, positive); the codes of the truth, and the probabilities."""
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 2, count)
+    probability = np.clip(truth * 0.4 + rng.uniform(0, 0.6, count), 0, 1)
+    row = kept(logged("p", MARCH, rows(count, 1), probability.tolist(), labels=labels))
+    truths = {("p", at): reported(labels[code]) for at, code in enumerate(truth)}
+    scale = Scale(labels=tuple(sorted(labels)), positive=labels[1])
+    return sample_of([row], truths, scale), truth, probability
+
+
+@pytest.mark.parametrize("labels", PAIRS, ids=str)
+def test_figures_are_of_the_positive_label_whatever_the_labels_are(labels: tuple[Any, Any]) -> None:
+    """Labels 1 and 2 gave an average precision of 0.332 for 0.904: 2 was no 1, and everything was a 1."""
+    sample, truth, probability = answered(400, labels)
+
+    found = quality_of(sample, NAMES, 100)
+
+    assert set(found) == set(NAMES)
+    assert found["average_precision"] == pytest.approx(sk.average_precision_score(truth, probability))
+    assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(truth, probability))
+    assert found["brier"] == pytest.approx(sk.brier_score_loss(truth, probability))
+    assert found["f1"] == pytest.approx(sk.f1_score(truth, probability >= 0.5))
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, probability >= 0.5))
+
+
+def test_truth_may_be_reported_as_text() -> None:
+    """Labels 0 and 1, answered as numbers, reported by a file that has text alone."""
+    texts, numbers = answered(400, reported=str)[0], answered(400)[0]
+
+    assert quality_of(texts, NAMES, 100) == quality_of(numbers, NAMES, 100)
+
+
+def test_one_truth_that_is_none_is_a_gap() -> None:
+    """It was "maybe" for a model of 0 and 1, and stopped the monitoring of all models."""
+    sample, _, _ = answered(400)
+    spoiled, truth, probability = answered(400)
+    spoiled.truth[7] = np.nan
+    others = np.arange(400) != 7
+
+    found = quality_of(spoiled, ["roc_auc"], 100)["roc_auc"]
+
+    assert (sample.truths, spoiled.truths) == (400, 399)
+    assert found == pytest.approx(sk.roc_auc_score(truth[others], probability[others]))
+    assert np.isnan(Scale(labels=(0, 1), positive=1).place("maybe"))
+
+
+def test_no_figure_is_made_of_too_little() -> None:
+    """Too few rows, one class alone, no truth at all, or answers that are gaps."""
+    one_class, _, _ = answered(400)
+    one_class.truth[:] = 1.0
+    unknown, _, _ = answered(400)
+    unknown.truth[:] = np.nan
+    silent, _, _ = answered(400)
+    silent.outputs["probability"] = None
+
+    assert quality_of(answered(99)[0], NAMES, 100) == {}
+    assert quality_of(one_class, NAMES, 100) == {}
+    assert quality_of(unknown, NAMES, 100) == {}
+    assert quality_of(silent, ["roc_auc", "brier"], 100) == {}
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 7.0])
+def test_a_figure_that_cannot_be_computed_is_absent(wrong: float) -> None:
+    """Never a NaN, and never the end of the window: an answer may be anything."""
+    sample, _, _ = answered(400)
+    sample.outputs.loc[5, "probability"] = wrong
+
+    found = quality_of(sample, ["brier", "accuracy"], 100)
+
+    assert all(np.isfinite(value) for value in found.values())
+    assert "accuracy" in found
+
+
+def test_three_labels_have_accuracy_alone() -> None:
+    """The other figures are of one positive label among two."""
+    sample, _, _ = answered(400)
+    three = Sample(sample.inputs, sample.context, sample.outputs, sample.truth, Scale(labels=(0, 1, 2)))
+
+    assert set(quality_of(three, NAMES, 100)) == {"accuracy"}
+
+
+def regression(truth: Sequence[float], prediction: Sequence[float | None]) -> Sample:
+    """Answers of a regression."""
+    outputs = pd.DataFrame({"prediction": prediction})
+    return Sample(outputs[[]], outputs[[]], outputs, np.array(truth), Scale())
+
+
+def test_quality_of_numbers() -> None:
+    """Regression has its own metrics."""
+    found = quality_of(regression([1.0, 2.0, 3.0], [1.0, 2.0, 5.0]), ["mae", "rmse", "roc_auc"], 3)
+
+    assert found["mae"] == pytest.approx(2 / 3)
+    assert set(found) == {"mae", "rmse"}
+
+
+def test_a_constant_truth_has_no_r2() -> None:
+    """Nothing is explained of what does not vary, and one row has none either."""
+    with pytest.warns(UndefinedMetricWarning):
+        assert quality_of(regression([2.0], [2.0]), ["r2"], 1) == {}
+
+
+def test_the_monitor_and_the_trainer_mean_the_same_by_every_metric() -> None:
+    """Two implementations, one meaning: a promise is measured as it was made."""
+    from headrace.frameworks.metrics import value
+
+    sample, truth, probability = answered(500)
+    numbers = regression(truth.astype(float).tolist(), probability.tolist())
+
+    for name, info in METRICS.items():
+        found = quality_of(sample if info.task == "classification" else numbers, [name], 100)[name]
+        assert found == pytest.approx(value(name, truth, probability), rel=1e-6), name
+
+
+def test_a_feature_may_have_the_name_of_an_answer() -> None:
+    """Inputs, context and outputs are namespaces of their own."""
+    names = ("label", "probability", "prediction", "truth")
+    inputs = pd.DataFrame({name: ["a", "b"] for name in names})
+    event = logged("p", MARCH, inputs, [0.1, 0.9])
+
+    sample = sample_of([kept(event)], {("p", 1): 1}, Scale(labels=(0, 1), positive=1))
+
+    assert sample.inputs.to_dict("list") == {name: ["a", "b"] for name in names}
+    assert sample.outputs["probability"].tolist() == [0.1, 0.9]
+    assert sample.labels is not None
+    assert sample.labels.tolist() == [0.0, 1.0]
+    assert sample.truth[1] == 1.0
+
+
+def test_answers_with_different_columns_stand_side_by_side() -> None:
+    """What a request did not carry is missing in its rows."""
+    frames = [pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"b": ["x"]})]
+    made = [kept(logged(f"p{at}", MARCH, inputs, [0.5] * len(inputs))) for at, inputs in enumerate(frames)]
+
+    sample = sample_of(made, {}, Scale(labels=(0, 1), positive=1))
+
+    assert sample.inputs["a"].tolist()[:2] == [1, 2]
+    assert sample.inputs["a"].isna().tolist() == [False, False, True]
+    assert sample.inputs["b"].isna().tolist() == [True, True, False]
+
+
+def test_an_answer_whose_columns_do_not_fit_together_is_told() -> None:
+    """Three rows with two values of one column."""
+    event = logged("p", MARCH, pd.DataFrame({"a": [1, 2, 3]}), [0.5, 0.5])
+
+    assert uneven(event) == "outputs.label has 2 values for 3 rows"
+    assert uneven(logged("p", MARCH, pd.DataFrame({"a": [1, 2]}), [0.5, 0.5])) is None

@@ -1,0 +1,96 @@
+"""What a run tells its author beside the model."""
+
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from headrace.contracts import Column
+from headrace.trainer.work.advice import Known, advice
+from headrace.trainer.work.captured import MOST_WARNINGS, Captured
+
+ROWS = 600
+
+
+def known(values: Any, truth: np.ndarray) -> tuple[Known, Known]:
+    """Rows with one feature, every fifth held out."""
+    rows = pd.DataFrame({"f": values})
+    held = np.arange(ROWS) % 5 == 0
+    return Known(rows[~held], truth[~held]), Known(rows[held], truth[held])
+
+
+def advised(values: Any, truth: np.ndarray, kind: str = "number", binary: bool = True) -> list[str]:
+    """What is said of a model with that one feature."""
+    feature = Column(name="f", type=kind, nullable=True)
+    return list(advice([feature], *known(values, truth), binary))
+
+
+RNG = np.random.default_rng(1)
+COIN = np.sort(RNG.integers(0, 2, ROWS)).astype(float)
+X = RNG.normal(size=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("values", "truth", "kind", "binary"),
+    [
+        (np.arange(ROWS), COIN, "integer", True),
+        (np.where(COIN == 1, "paid", "open"), COIN, "string", True),
+        (-X, (X > 0).astype(float), "number", True),
+        (np.abs(X), (np.abs(X) > 1).astype(float), "number", True),
+        (np.where(RNG.random(ROWS) < 0.05, np.nan, COIN), COIN, "number", True),
+        (X, 2 * X + 1, "number", False),
+    ],
+    ids=["row number", "text", "falling", "no line", "gaps", "regression"],
+)
+def test_a_feature_that_decides_alone_is_named(values: Any, truth: np.ndarray, kind: str, binary: bool) -> None:
+    """A row number of sorted rows, a column that is written with the answer, in whatever shape."""
+    if kind == "number" and np.isnan(values).any():
+        truth = np.where(np.isnan(values), 1.0, truth)
+
+    (said,) = advised(values, truth, kind, binary)
+
+    assert said.startswith("feature f alone decides the target almost always")
+    assert "data.ignore" in said
+
+
+def test_a_good_feature_is_no_suspect() -> None:
+    """A strong and honest signal passes without a word."""
+    assert advised(X, (X + RNG.normal(0, 1, ROWS) > 0).astype(float)) == []
+    assert advised(X, X + RNG.normal(0, 1, ROWS), binary=False) == []
+
+
+def test_a_text_of_many_values_is_named() -> None:
+    """An identifier is no category; learning it by heart says nothing about the next row."""
+    names = [f"customer {n % 400}" for n in range(ROWS)]
+
+    (said,) = advised(names, RNG.integers(0, 2, ROWS).astype(float), "string")
+
+    assert said.startswith("text feature f has 320 different values in 480 rows")
+
+
+def test_warnings_and_prints_of_libraries_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each warning once, without those for developers; prints go where they went, too."""
+    with Captured() as captured:
+        for _ in range(3):
+            warnings.warn("lbfgs failed\n to converge", ConvergenceWarning, stacklevel=1)
+        warnings.warn("soon gone", DeprecationWarning, stacklevel=1)
+        print("iteration 1")
+        print("careful", file=sys.stderr)
+
+    assert captured.warnings == ["ConvergenceWarning: lbfgs failed to converge"]
+    assert captured.log == "iteration 1\ncareful\n"
+    assert capsys.readouterr().out == "iteration 1\n"
+
+
+def test_a_flood_of_warnings_ends() -> None:
+    """The first ones say what there is to say."""
+    with Captured() as captured:
+        for row in range(100):
+            warnings.warn(f"row {row}", UserWarning, stacklevel=1)
+
+    assert len(captured.warnings) == MOST_WARNINGS + 1
+    assert captured.warnings[-1] == "and 80 more"
