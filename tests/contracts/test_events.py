@@ -118,13 +118,66 @@ def test_every_property_is_described(kind: str) -> None:
         (b"[1]", "a JSON object is needed"),
         (b"{}", "specversion"),
         (said("headrace.training.failed.v1").replace(b"training.failed.v1", b"training.fell.v1", 1), "is not known"),
-        (said("headrace.training.failed.v1").replace(b'"time":"2026', b'"time":"x2026', 1), "time: an RFC 3339"),
+        (
+            said("headrace.training.failed.v1").replace(b'"time":"2026', b'"time":"x2026', 1),
+            "time: .*no time of RFC 3339",
+        ),
     ],
 )
 def test_a_message_that_no_schema_allows_is_refused_with_its_place(raw: bytes, place: str) -> None:
     """The reader learns what would be right."""
     with pytest.raises(ContractError, match=place):
         decode(raw)
+
+
+EXTREMES = [
+    ("9999-12-31T23:59:59-23:59", "outside the years"),
+    ("0001-01-01T00:00:00+23:59", "outside the years"),
+    ("20261130T170000Z", "no time of RFC 3339"),
+    ("2026-W49-1T17:00:00Z", "no time of RFC 3339"),
+    ("2026-11-30T17Z", "no time of RFC 3339"),
+    (1764522000, "no time of RFC 3339"),
+]
+
+
+@pytest.mark.parametrize(("moment", "reason"), EXTREMES)
+def test_a_time_that_is_no_plausible_moment_is_refused_at_the_door(moment: object, reason: str) -> None:
+    """In the envelope and in every schema, before anything is reckoned with it."""
+    envelope = json.loads(said("headrace.prediction.logged.v1"))
+    for place in (envelope, envelope["data"]):
+        with pytest.raises(ContractError, match=f"time: .*{reason}"):
+            decode(json.dumps({**envelope, **_spoiled(envelope, place, moment)}).encode())
+
+
+def _spoiled(envelope: dict[str, Any], place: dict[str, Any], moment: object) -> dict[str, Any]:
+    return {"time": moment} if place is envelope else {"data": {**place, "time": moment}}
+
+
+@pytest.mark.parametrize("moment", ["2026-11-30t17:00:00z", "2026-11-30 17:00:00.123456789+01:00"])
+def test_every_form_of_rfc_3339_is_taken(moment: str) -> None:
+    """Lower case and a space are as good."""
+    envelope = json.loads(said("headrace.prediction.logged.v1")) | {"time": moment}
+
+    assert decode(json.dumps(envelope).encode()).time.tzinfo is UTC
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e999", "NaN", "Infinity", str(2**63), str(-(2**63) - 1), r'"a\u0000b"'])
+@pytest.mark.parametrize("place", ["version", "extra", "inputs"])
+def test_a_number_or_text_that_no_database_takes_is_refused_at_the_door(value: str, place: str) -> None:
+    """Wherever it stands: in a field, in one that nobody knows, among the values of a prediction."""
+    envelope = json.loads(said("headrace.prediction.logged.v1"))
+    envelope["data"][place] = {"x": ["VALUE"]} if place == "inputs" else "VALUE"
+
+    with pytest.raises(ContractError):
+        decode(json.dumps(envelope).replace('"VALUE"', value).encode())
+
+
+def test_the_largest_numbers_are_taken() -> None:
+    """64 bits, and every finite number."""
+    envelope = json.loads(said("headrace.prediction.logged.v1"))
+    envelope["data"]["inputs"] = {"x": [2**63 - 1, -(2**63), 1e308, 5e-324, 1e-400]}
+
+    assert decode(json.dumps(envelope).encode()).data.inputs["x"][0] == 2**63 - 1
 
 
 def test_every_reader_derives_the_same_envelope_of_a_bare_request() -> None:

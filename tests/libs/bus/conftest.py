@@ -255,3 +255,11 @@ def handlers() -> Any:
 def ledger() -> Any:
     """Looking into a database that no plant holds open."""
     return type("Ledger", (), {"prepare": staticmethod(prepare), "counted": staticmethod(counted)})
+
+
+@pytest.fixture
+async def admin(nats_server: Broker) -> AsyncIterator[Connection]:
+    """Somebody who may do everything."""
+    connection = await connect(nats_server.settings("provisioner"), name="admin")
+    yield connection
+    await connection.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -36,14 +36,6 @@ from headrace.bus.trace import follow, trace_id
 from headrace.contracts import TrainingCancelled, load_topology, wrap
 from headrace.contracts.topology import ConsumerSpec
 from headrace.testkit.broker import Broker
-
-
-@pytest.fixture
-async def admin(nats_server: Broker) -> AsyncIterator[Connection]:
-    """Somebody who may do everything."""
-    connection = await connect(nats_server.settings("provisioner"), name="admin")
-    yield connection
-    await connection.close()
 
 
 def cancelled(model: str, by: str = "ann", now: Any = None) -> Any:

@@ -13,5 +13,5 @@ from headrace.bus.relay import Relay
 from headrace.bus.settings import BusSettings
 from headrace.bus.store import Clock, Store, utc_now
 from headrace.bus.tables import Inbox, Outbox, Parked
-from headrace.bus.tap import Tap, TapInlet
+from headrace.bus.tap import LastResort, Tap, TapInlet
 from headrace.bus.work import Work

@@ -346,6 +346,11 @@ async def guarded(handling: Awaitable[Answer], patience: Patience) -> Answer:
         raise HandlerBroke(f"{type(error).__name__}: {error}") from error
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the database failed, also where a guarded handler was the first to ask it."""
+    return is_outage(error) or (isinstance(error, HandlerBroke) and isinstance(error.__cause__, ConnectionError))
+
+
 def fitting(handled: int, seconds: float, most: int) -> int:
     """How many messages the next batch may have, so that it does not hold the database for long."""
     if seconds > LONGEST_BATCH_S:

@@ -37,7 +37,8 @@ def park(work: Work, message: RawMessage, message_id: str, reason: str, attempts
         parked_at=work.now,
     )
     work.session.add(row)
-    _copy(work, row, f"headrace.parked.{work.service}.{aggregate}.{fact}.{key}")
+    if message.stream != "PARKED":  # whoever reads PARKED would read the copy, and might fail over it again
+        _copy(work, row, f"headrace.parked.{work.service}.{aggregate}.{fact}.{key}")
     if aggregate == "request" and fact != "refused":
         work.emit(_refusal(work, row))
     return row
@@ -173,7 +174,7 @@ def _parts(subject: str) -> tuple[str, str, str, str]:
 
 
 async def park_once(work: Work, message: RawMessage, reason: str) -> None:
-    """Park a message that a tap cannot read; the same message delivered again is not parked twice."""
+    """Park a message that a tap cannot handle; the same message delivered again is not parked twice."""
     message_id = f"{message.stream}-{message.seq}"
     parked_id = derive_id(message_id, "parked", work.service, message.seq)
     if await work.session.get(Parked, parked_id) is None:

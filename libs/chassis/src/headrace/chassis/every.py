@@ -16,9 +16,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from headrace.bus.errors import NotYet, Refused
-from headrace.bus.inlet import HandlerBroke, guarded, reason_of
+from headrace.bus.inlet import HandlerBroke, guarded, is_away, reason_of
 from headrace.bus.policy import Patience, jitter
-from headrace.bus.store import is_outage
 from headrace.bus.tasks import cancel
 from headrace.chassis.attempts import Attempts, GiveUp, StoredAttempts
 from headrace.chassis.service import Runtime
@@ -284,7 +283,7 @@ class Ticker(Generic[C, T]):
     def _is_outage(self, error: Exception) -> bool:
         """Whether something is away that other items need as well."""
         cause = error.__cause__ if isinstance(error, HandlerBroke) else error
-        return is_outage(error) or isinstance(cause, (ConnectionError, *self._plan.outages))
+        return is_away(error) or isinstance(cause, self._plan.outages)
 
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, (Refused, ContractError)) and not self._plan.for_ever

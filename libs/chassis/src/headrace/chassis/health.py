@@ -26,6 +26,7 @@ async def problems(runtime: Runtime) -> dict[str, str]:
     found |= {f"consumer:{intake.spec.stream}": intake.problem for intake in runtime.intakes if intake.problem}
     if runtime.inlet is not None and runtime.inlet.problem:
         found["handling"] = runtime.inlet.problem
+    found |= {f"tap:{stream}": inlet.problem for stream, inlet in runtime.tap_inlets.items() if inlet.problem}
     if broken := await _database(runtime):
         found["database"] = broken
     return found

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
+from headrace.bus.parking import park_once
 from headrace.bus.policy import jitter
 from headrace.bus.prune import EVERY_S, prune
 from headrace.bus.reached import Position
@@ -136,8 +137,9 @@ async def _caught_up(position: Position, runtime: Runtime) -> None:
     except (BrokerAway, PublishRefused) as error:  # the intake says what is wrong with its durable
         log.info("durable_not_seen", stream=position.spec.stream, error=str(error))
         return
-    if in_hand is not None and runtime.inlet is not None:
-        runtime.inlet.suspect(in_hand)
+    inlet = runtime.tap_inlets.get(position.spec.stream) or runtime.inlet
+    if in_hand is not None and inlet is not None:
+        inlet.suspect(in_hand)
 
 
 def intakes(runtime: Runtime) -> list[Intake]:
@@ -163,10 +165,14 @@ def patience(settings: ServiceSettings) -> Patience:
 
 
 def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:
-    tap = runtime.service.taps.get(spec.stream)
+    service = runtime.service
+    tap = service.taps.get(spec.stream)
     if tap is None:
         return None
-    return TapInlet(runtime.service.name, runtime.store, runtime.connection, tap, clock=runtime.clock)
+    last_resort = service.last_resorts.get(spec.stream, park_once)
+    inlet = TapInlet(service.name, runtime.store, runtime.connection, tap, clock=runtime.clock, last_resort=last_resort)
+    runtime.tap_inlets[spec.stream] = inlet
+    return inlet
 
 
 async def _again(loop: Loop, runtime: Runtime) -> None:

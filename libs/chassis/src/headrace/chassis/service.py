@@ -10,7 +10,20 @@ from typing import Any
 from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus import Clock, Connection, Handler, Inlet, Intake, Relay, Store, Tap, Work, utc_now
+from headrace.bus import (
+    Clock,
+    Connection,
+    Handler,
+    Inlet,
+    Intake,
+    LastResort,
+    Relay,
+    Store,
+    Tap,
+    TapInlet,
+    Work,
+    utc_now,
+)
 from headrace.bus.reached import Position
 from headrace.bus.trace import follow
 from headrace.chassis.settings import ServiceSettings
@@ -28,6 +41,7 @@ class Service:
     subscriptions: Mapping[type[Event], Handler]
     routes: Sequence[APIRouter] = ()
     taps: Mapping[str, Tap] = field(default_factory=dict)
+    last_resorts: Mapping[str, LastResort] = field(default_factory=dict)  # by stream; unset: a message is parked
     background: Sequence[Loop] = ()
     resources: Sequence[AbstractAsyncContextManager[Any]] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +60,7 @@ class Runtime:
     intakes: list[Intake] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     inlet: Inlet | None = None
+    tap_inlets: dict[str, TapInlet] = field(default_factory=dict)  # by stream
     problems: dict[str, str] = field(default_factory=dict)
     degraded: dict[str, str] = field(default_factory=dict)  # items of loops that wait, or fail
 

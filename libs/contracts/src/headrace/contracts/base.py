@@ -1,16 +1,25 @@
 """What every generated model is: frozen, strict about types, and refusing what no schema names."""
 
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Strict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
-Timestamp = Annotated[AwareDatetime, Strict(False)]  # JSON has no timestamps; everything else is taken as it is
+from headrace.contracts.times import plausible, rfc3339
+
+
+def _moment(value: object) -> datetime:
+    """One reader of times for all schemas; JSON has none, so they come as text."""
+    return plausible(value) if isinstance(value, datetime) else rfc3339(value)
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
 class Model(BaseModel):
     """A value of the wire. Writers refuse unknown fields; `decode` lets readers ignore them."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Event(Model):

@@ -1,7 +1,9 @@
 """The envelope of every event: CloudEvents 1.0 in JSON structured mode, one byte string to hash, store and replay."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -12,10 +14,12 @@ from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError
 from headrace.contracts.explain import explain
 from headrace.contracts.generated.models import EVENTS
+from headrace.contracts.times import rfc3339
 
 CONTENT_TYPE = "application/cloudevents+json"
 SCHEMA_BASE = "https://schemas.headrace.example/events/"
 _REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "data")
+_EXTREME = re.compile(rb"[:,\[\s]-?(?:[0-9]{19}|[0-9.]+[eE]\+?[0-9]{3})|\\u0000")  # worth a closer look
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://schemas.headrace.example/event-ids")
 
 
@@ -99,11 +103,13 @@ def decode(raw: bytes) -> Envelope:
 def parse_object(raw: bytes) -> dict[str, Any]:
     """A JSON object from its bytes; raises ContractError that says what is wrong where."""
     try:
-        document = from_json(raw)
+        document = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise ContractError(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ContractError(f"a JSON object is needed, not {type(document).__name__}")
+    if _EXTREME.search(raw):
+        _within_bounds(document, "")
     return document
 
 
@@ -169,9 +175,23 @@ def _text(document: dict[str, Any], name: str) -> str:
 
 def _time(value: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(str(value))
+        return rfc3339(value)
     except ValueError as error:
-        raise ContractError(f"time: an RFC 3339 time is needed, not {value!r}") from error
-    if moment.tzinfo is None:
-        raise ContractError(f"time: {value!r} has no offset; write 2026-01-31T09:00:00Z")
-    return moment
+        raise ContractError(f"time: {value!r} {error}") from error
+
+
+def _within_bounds(value: object, place: str) -> None:
+    """Raises ContractError where a value fits neither a database nor arithmetic on it."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _within_bounds(name, place)
+            _within_bounds(each, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            _within_bounds(each, f"{place}[{number}]")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ContractError(f"{place}: a whole number of at most 64 bits is needed")
+    elif isinstance(value, float) and not isfinite(value):
+        raise ContractError(f"{place}: a finite number is needed")
+    elif isinstance(value, str) and "\x00" in value:
+        raise ContractError(f"{place or 'document'}: text with the character NUL is stored by no database")
