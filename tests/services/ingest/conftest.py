@@ -25,7 +25,6 @@ async def on(stage: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIter
         objects=s3.settings,
         ingest_spool=tmp_path / "spool",
         ingest_lease=timedelta(seconds=1),
-        ingest_retry=timedelta(milliseconds=50),
     ) as running:
         yield running
     assert not [*(tmp_path / "spool").glob("*/*")], "every file is removed behind its work"

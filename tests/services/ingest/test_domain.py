@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import Column, ColumnRule, ObjectRef, Part
+from headrace.contracts import Column, ColumnRule, Contract, ObjectRef, Part
 from headrace.ingest.domain import (
     Incompatible,
+    Use,
     Version,
     columns_of,
     contract_faults,
-    file_format,
-    is_known,
     next_version,
+    relaxed,
+    stated_format,
+    unordered,
 )
 
 A, B = "a" * 64, "b" * 64
@@ -66,23 +68,6 @@ def test_a_column_may_begin_to_miss_values() -> None:
     assert made.columns[0].nullable
 
 
-@pytest.mark.parametrize(
-    ("sources", "file", "mode", "known"),
-    [
-        ((), A, "append", False),
-        ((A,), A, "append", True),
-        ((A, B), A, "append", True),
-        ((A,), B, "append", False),
-        ((A,), A, "replace", True),
-        ((A, B), A, "replace", False),
-        ((B,), A, "replace", False),
-    ],
-)
-def test_the_same_file_again_is_the_same_version(sources: tuple[str, ...], file: str, mode: Any, known: bool) -> None:
-    """Only the newest version counts: going back to an older file is a wish."""
-    assert is_known(version(*sources) if sources else None, file, mode) is known
-
-
 def test_the_digest_is_of_what_was_ingested() -> None:
     """Files and their order decide, not the number of the version."""
     assert version(A, B).digest == version(A, B, number=9).digest
@@ -95,40 +80,60 @@ def rule(**fields: Any) -> ColumnRule:
 
 
 @pytest.mark.parametrize(
-    ("rules", "says"),
+    ("contract", "says"),
     [
-        ([], "at least one column"),
-        ([rule(), rule()], "'x' is named more than once"),
-        ([rule(allowed=["1"])], "only string, integer and boolean columns have allowed values"),
-        ([rule(type="string", minimum=1.0)], "only integer and number columns have limits"),
-        ([rule(minimum=2.0, maximum=1.0)], "its minimum is above its maximum"),
+        ({"columns": [rule(), rule()]}, "'x' is named more than once"),
+        ({"columns": [rule(name="cafe\u0301"), rule(name="caf\u00e9")]}, "'caf\u00e9' is named more than once"),
+        ({"columns": [rule(name="x\u200b")]}, "U+200B (ZERO WIDTH SPACE)"),
+        ({"columns": [rule(allowed=["1"])]}, "only string, integer and boolean columns have allowed values"),
+        ({"columns": [rule(type="string", minimum=1.0)]}, "only integer and number columns have limits"),
+        ({"columns": [rule(minimum=2.0, maximum=1.0)]}, "its minimum is above its maximum"),
+        ({"columns": [rule(format="%Y")]}, "only timestamp columns have a format"),
+        ({"columns": [rule(type="timestamp", format="%q")]}, "unknown directive %q"),
+        ({"formats": {"day": "%d"}}, "has no year"),
+        ({"columns": [rule()], "formats": {"y": "%Y"}}, "column 'y' is not in the contract"),
+        ({"dialect": {"decimal": ","}}, "declare the delimiter"),
+        ({"dialect": {"encoding": "ebcdic"}}, "known are utf-8, utf-16"),
     ],
 )
-def test_a_contract_that_nothing_can_keep_is_refused(rules: list[ColumnRule], says: str) -> None:
+def test_a_contract_that_nothing_can_keep_is_refused(contract: dict[str, Any], says: str) -> None:
     """Before any file comes."""
-    assert says in "; ".join(contract_faults(rules))
+    assert says in "; ".join(contract_faults(Contract(**contract)))
 
 
 def test_a_sound_contract_has_no_faults() -> None:
     """And describes its columns."""
     rules = [rule(minimum=0.0, maximum=0.0), rule(name="c", type="string", allowed=["a"])]
-    assert contract_faults(rules) == []
-    assert [column.name for column in columns_of(rules)] == ["x", "c"]
+    rules.append(rule(name="day", type="timestamp", format="%d/%m/%Y"))
+    assert contract_faults(Contract(columns=rules, missing=["?"])) == []
+    assert [column.name for column in columns_of(rules)] == ["x", "c", "day"]
+
+
+def test_a_target_may_be_missing_in_an_inferred_contract() -> None:
+    """Rows come before their labels do; other columns stay complete."""
+    rules = relaxed([rule(), rule(name="y")], [Use("m", "y")])
+    assert [each.nullable for each in rules] == [False, True]
+
+
+def test_text_orders_nothing_in_time() -> None:
+    """The column and the model that orders rows by it."""
+    uses = [Use("m", "y", "day"), Use("n", "y", "x"), Use("o", "y")]
+    assert unordered([rule(name="day", type="string"), rule()], uses) == [("day", "m")]
 
 
 @pytest.mark.parametrize(
-    ("given", "content_type", "name", "start", "form"),
+    ("given", "content_type", "name", "form"),
     [
-        (None, None, None, b"a,b", "csv"),
-        (None, "text/csv", "x.csv", b"PAR1", "parquet"),
-        (None, "application/vnd.apache.parquet", None, b"", "parquet"),
-        (None, None, "x.parquet", b"", "parquet"),
-        ("csv", "application/vnd.apache.parquet", "x.parquet", b"a", "csv"),
-        ("parquet", None, None, b"", "parquet"),
+        (None, None, None, None),
+        (None, "text/csv", "x.csv", None),
+        (None, "application/vnd.apache.parquet", None, "parquet"),
+        (None, None, "x.parquet", "parquet"),
+        ("csv", "application/vnd.apache.parquet", "x.parquet", "csv"),
+        ("parquet", None, None, "parquet"),
     ],
 )
-def test_the_format_is_told_or_seen(
-    given: str | None, content_type: str | None, name: str | None, start: bytes, form: str
+def test_the_format_is_stated_or_left_to_the_first_bytes(
+    given: str | None, content_type: str | None, name: str | None, form: str | None
 ) -> None:
-    """What is asked for holds; else type, name or first bytes say Parquet; else it is CSV."""
-    assert file_format(given, content_type, name, start) == form
+    """What is asked for holds; else type or name say Parquet; else the file itself."""
+    assert stated_format(given, content_type, name) == form

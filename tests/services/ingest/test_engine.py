@@ -132,7 +132,10 @@ def test_quotes_inside_plain_values_are_text(ingest: Convert) -> None:
         (["2026-01-01", "2026-01-01T10:00:00+02:00"], "timestamp"),
         (["20260101", "3"], "integer"),
         (["1e3", "2"], "number"),
-        (["inf", "1"], "string"),
+        (["1.5", "12345678901234567"], "string"),
+        (["02134", "10001"], "string"),
+        (["+49170123456", "1"], "string"),
+        (["tRue", "false"], "string"),
     ],
 )
 def test_types_are_inferred_without_losing_a_digit(ingest: Convert, values: list[str], kind: str) -> None:
@@ -256,11 +259,18 @@ def test_unique_values_may_be_missing_more_than_once(ingest: Convert) -> None:
         (b"a,b", "a header and no rows"),
         (b"a,b,a\n1,2,3\n", "names 'a' more than once (columns 1, 3)"),
         (b"a,,c\n1,2,3\n", "column 2 of the header has no name"),
-        (b"a;b\n1;2\n", "values are separated by commas"),
+        (b"a;b\n1;2\n", "declare it in the contract, dialect: {delimiter: ';'}"),
         (b"\xff\xfea\x00", "the file is UTF-16; save it as UTF-8"),
+        (b"a\x00b\x00\n\x001\x00", "UTF-16 (little-endian, without a byte order mark)"),
         (b"a\nok\ncaf\xe9\n", "byte 0xe9 at position 4 of line 3 (byte 8 of the file) is not UTF-8"),
         (b"a\nok\n\0\n", "line 3 holds a NUL byte (byte 5 of the file)"),
-        (b'a,b\n1,"x\n2,y\n', "a quoted value that opens in the record of line 2 is never closed"),
+        (b'a,b\n1,"x\n2,y\n', "line 2 (byte 6 of the file): a quoted value that is never closed"),
+        (b"id,v\r1,2\r3,4\r", "line 1 (byte 4 of the file): a carriage return (CR) without a line feed"),
+        (b"a,b\n1,2\r3,4\n5,6\n", "line 2 (byte 7 of the file): a carriage return (CR) without a line feed"),
+        (b'a,b\n"x"y,2\n', "line 2 (byte 7 of the file): text behind the quote that ends a value"),
+        (b"a\xe2\x80\x8bb,c\n1,2\n", "an invisible character at position 2: U+200B (ZERO WIDTH SPACE)"),
+        (b",a\n0,1\n", "column 1 of the header has no name; pandas writes its row index so"),
+        ("cafe\u0301,caf\u00e9\n1,2\n".encode(), "names 'caf\u00e9' more than once (columns 1, 2)"),
         (b"a\n1\n" + b"x" * 600 + b"\n", "line 3 is longer than"),
     ],
 )
@@ -370,7 +380,7 @@ def test_parquet_is_taken_over_in_the_contracts_types(parquet: Callable[..., Acc
     [
         (pa.array(["x"]), "integer", "the file has string, the contract integer"),
         (pa.array([2**63], pa.uint64()), "integer", "not an integer of 64 bits"),
-        (pa.array([float("inf")]), "number", "not a finite number"),
+        (pa.array([float("inf")]), "number", "an infinity is no number"),
         (pa.array([[1]]), "string", "the file has list"),
     ],
 )

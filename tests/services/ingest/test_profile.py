@@ -9,12 +9,14 @@ import statistics
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.ingest.profile import DISTINCT, Column, RowSample, measure
+from headrace.ingest.profile import DISTINCT, GRID, Column, RowSample, measure
+from headrace.ingest.sketch import RANK_ERROR, Sketch
 
 NUMBERS = st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=60)
 
@@ -42,7 +44,8 @@ def test_two_halves_make_the_whole(one: list[float | None], other: list[float | 
 def test_a_profile_is_read_back_and_merged() -> None:
     """What was written for one part is taken up when the next part comes."""
     one = column("number", [1.0, 2.0, None])
-    one.grid = [float(i) for i in range(101)]
+    one.sketch.add(np.array([1.0, 2.0]))
+    one.grid = one.sketch.quantiles(GRID)
     again = Column.from_dict(json.loads(json.dumps(one.as_dict())))
 
     assert again.as_dict() == one.as_dict()
@@ -118,7 +121,7 @@ def test_quantiles_of_parts_merge_by_their_size() -> None:
         sample = RowSample()
         sample.add(pa.table({"x": [random.gauss(mean, 1) for _ in range(count)]}), ["x"])
         part = Column("number", count=count)
-        part.grid = sample.grid("x")
+        part.sketch = sample.sketch("x")
         parts.append(part)
 
     grid = parts[0].merge(parts[1]).grid
@@ -131,3 +134,71 @@ def test_counts_of_empty_columns_merge() -> None:
     """A column that was empty so far takes over what comes."""
     merged = Column("string").merge(column("string", ["a"]))
     assert merged.values == Counter({"a": 1})
+
+
+@pytest.mark.parametrize("sizes", [[30] * 1000, [1] * 500, [100_000, *[5] * 300], [7 * n + 1 for n in range(200)]])
+def test_quantiles_of_many_parts_keep_their_error(sizes: list[int]) -> None:
+    """A thousand parts or two, large or small, in any order of values: every rank is right within the stated error."""
+    rng = np.random.default_rng(3)
+    parts = [np.sort(rng.random(size)) for size in sizes]
+    total = Column("number")
+    for values in parts:
+        part = Column("number", count=len(values), sketch=Sketch([values.tolist()]))
+        total = Column.from_dict(json.loads(json.dumps(total.merge(part).as_dict())))
+
+    everything = np.sort(np.concatenate(parts))
+    ranks = np.searchsorted(everything, total.grid) / len(everything)
+    assert np.abs(ranks - GRID).max() < RANK_ERROR + 1 / len(everything)
+    assert total.sketch.weight == pytest.approx(len(everything), rel=0.02)
+
+
+def test_a_sketch_stays_small() -> None:
+    """Memory and the profile's size do not grow with the parts."""
+    sketch = Sketch()
+    for start in range(2000):
+        sketch = sketch.merged(Sketch([[float(start)] * 50]))
+    assert sum(map(len, sketch.as_lists())) < 1000
+    assert sketch.weight == 100_000
+
+
+def test_the_same_values_make_the_same_sketch() -> None:
+    """What is drawn is drawn alike, so that the same file has the same profile."""
+    values = np.random.default_rng(1).normal(size=30_000)
+    one, other = Sketch(), Sketch()
+    one.add(values)
+    other.add(values)
+    assert one.as_lists() == other.as_lists()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30), st.integers(1, 29))
+def test_huge_numbers_have_a_profile(values: list[float], cut: int) -> None:
+    """Squares of 1e300 overflow; the profile is JSON all the same, in parts or whole, and says what it can."""
+    total = Column("number")
+    for part in (values[:cut], values[cut:]):
+        sample = RowSample()
+        sample.add(pa.table({"x": pa.array(part, pa.float64())}), ["x"])
+        measured = column("number", [*part], pa.float64())
+        measured.grid, measured.sketch = sample.grid("x"), sample.sketch("x")
+        json.dumps(measured.as_dict(), allow_nan=False)
+        total = total.merge(measured)
+    shown = json.loads(json.dumps(total.as_dict(), allow_nan=False))
+
+    assert (shown["min"], shown["max"]) == (min(values), max(values))
+    assert shown["grid"] == sorted(shown["grid"])
+
+
+def test_the_deviation_of_huge_numbers_is_right() -> None:
+    """It is a number as long as it fits into one."""
+    found = column("number", [1e300, 3e300], pa.float64()).as_dict()
+    assert found["mean"] == pytest.approx(2e300)
+    assert found["std"] == pytest.approx(math.sqrt(2) * 1e300)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentinel"),
+    [([5.0, 7.5, -999.0, -999.0], -999), ([5.0, -7.0, 9999.0, 9999.0], 9999), ([-999.0, 5.0], None),
+     ([-1000.0, -999.0, -999.0, -998.0], None), ([5.0, 7.0], None)],
+)  # fmt: skip
+def test_a_number_that_stands_for_a_missing_one_is_found(values: list[float], sentinel: float | None) -> None:
+    """Apart from all others, and more than once."""
+    assert column("number", [*values], pa.float64()).sentinel() == sentinel

@@ -13,12 +13,12 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from headrace.bus import Refused
 from headrace.chassis import NotFound
 from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkDep, requires
 from headrace.chassis.problems import problem
-from headrace.contracts import ColumnRule
-from headrace.ingest.domain import contract_faults
+from headrace.contracts import ColumnRule, Contract, Dialect
+from headrace.ingest.handlers import set_contract
+from headrace.ingest.multipart import FormFile, is_multipart
 from headrace.ingest.repository import Repository
 from headrace.ingest.tables import ContractRow, JobRow, VersionRow
 from headrace.ingest.work import Answer, Ingestion, Task, spool
@@ -42,6 +42,7 @@ class Ingested(BaseModel):
     rejected: int
     sha256: str
     created: bool
+    warnings: list[dict[str, Any]]
 
 
 class DatasetVersion(BaseModel):
@@ -57,6 +58,22 @@ class DatasetVersion(BaseModel):
     columns: list[dict[str, Any]]
     contract: list[dict[str, Any]]
     profile: dict[str, Any]
+    warnings: list[dict[str, Any]]
+    by: str
+    at: datetime
+
+
+class VersionSummary(BaseModel):
+    """One dataset version in a listing; parts, columns and contract are at /datasets/{dataset}/versions/{version}."""
+
+    dataset: str
+    version: int
+    digest: str
+    mode: str
+    rows: int
+    added_rows: int
+    parts: int
+    warnings: int
     by: str
     at: datetime
 
@@ -92,15 +109,12 @@ class ContractView(BaseModel):
     dataset: str
     revision: int
     columns: list[ColumnRule]
+    missing: list[str]
+    formats: dict[str, str]
+    dialect: Dialect
     origin: str
     by: str
     at: datetime
-
-
-class ContractWish(BaseModel):
-    """A contract to hold from now on."""
-
-    columns: list[ColumnRule]
 
 
 class JobView(BaseModel):
@@ -130,19 +144,26 @@ async def upload(
     file_format: Annotated[Literal["csv", "parquet"] | None, Query(alias="format")] = None,
     x_source_name: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Any:
-    """Take a file as the request's body, CSV or Parquet, streamed; accept it whole or refuse it with the reasons."""
+    """Take a file, CSV or Parquet, gzip or plain, as the body or as the one file of a form; accept it whole or not.
+
+    `warnings` say what was taken but may not be what was meant.
+    """
     ingestion: Ingestion = request.app.state.ingestion
-    task = Task(
-        dataset=dataset,
-        mode=mode,
-        actor=caller.authid,
-        format=file_format,
-        content_type=request.headers.get("content-type"),
-        source_name=unquote(x_source_name) if x_source_name else None,
-        traceparent=request.state.traceparent,
-    )
+    content_type = request.headers.get("content-type")
+    form = FormFile(request.stream(), str(content_type)) if is_multipart(content_type) else None
     with ingestion.workspace() as folder:
-        file = await spool(request.stream(), FilePath(folder, "source"), ingestion.options.limits.file)
+        body = form if form is not None else request.stream()
+        file = await spool(body, FilePath(folder, "source"), ingestion.options.limits.file)
+        name = unquote(x_source_name) if x_source_name else form.name if form else None
+        task = Task(
+            dataset=dataset,
+            mode=mode,
+            actor=caller.authid,
+            format=file_format,
+            content_type=form.content_type if form else content_type,
+            source_name=name,
+            traceparent=request.state.traceparent,
+        )
         answer = await ingestion.ingest(runtime, task, file)
     if answer.reason is not None:
         return _refusal(answer)
@@ -168,7 +189,7 @@ async def datasets(session: SessionDep, cursor: str = "", limit: Limit = 100) ->
     """All datasets by name, with the newest version of each."""
     rows = await Repository(session).datasets(cursor, limit)
     items = [
-        DatasetSummary(dataset=r.dataset, version=r.version, digest=r.digest, rows=r.rows, parts=len(r.parts), at=r.at)
+        DatasetSummary(dataset=r.dataset, version=r.version, digest=r.digest, rows=r.rows, parts=_parts(r), at=r.at)
         for r in rows
     ]
     return Page(items=items, next_cursor=_next(rows, limit, lambda row: row.dataset))
@@ -177,31 +198,38 @@ async def datasets(session: SessionDep, cursor: str = "", limit: Limit = 100) ->
 @router.get("/datasets/{dataset}", dependencies=read)
 async def dataset_newest(dataset: DatasetPath, session: SessionDep) -> DatasetVersion:
     """The newest version of a dataset."""
-    return _version(dataset, await Repository(session).newest(dataset))
+    repository = Repository(session)
+    return await _version(repository, dataset, await repository.newest(dataset))
 
 
 @router.get("/datasets/{dataset}/versions", dependencies=read)
 async def versions(
     dataset: DatasetPath, session: SessionDep, cursor: int | None = None, limit: Limit = 100
-) -> Page[DatasetVersion]:
+) -> Page[VersionSummary]:
     """Versions of a dataset, newest first."""
     rows = await Repository(session).versions(dataset, cursor, limit)
-    items = [_version(dataset, row) for row in rows]
+    items = [
+        VersionSummary(**row.model_dump(exclude={"warnings"}), parts=_parts(row), warnings=len(row.warnings))
+        for row in rows
+    ]
     return Page(items=items, next_cursor=_next(rows, limit, lambda row: str(row.version)))
 
 
 @router.get("/datasets/{dataset}/versions/{version}", dependencies=read)
 async def version(dataset: DatasetPath, version: int, session: SessionDep) -> DatasetVersion:
     """One version of a dataset."""
-    return _version(f"{dataset}/{version}", await Repository(session).version(dataset, version))
+    repository = Repository(session)
+    return await _version(repository, f"{dataset}/{version}", await repository.version(dataset, version))
 
 
 @router.get("/datasets/{dataset}/versions/{version}/profile", dependencies=read)
 async def profile(dataset: DatasetPath, version: int, request: Request, session: SessionDep) -> Response:
     """What the columns of a version hold: counts, extremes, moments, quantiles, frequent values."""
-    found = _version(f"{dataset}/{version}", await Repository(session).version(dataset, version))
+    row = await Repository(session).version(dataset, version)
+    if row is None:
+        raise NotFound(f"there is no dataset {f'{dataset}/{version}'!r}")
     ingestion: Ingestion = request.app.state.ingestion
-    return Response(await ingestion.profile(found.profile), media_type="application/json")
+    return Response(await ingestion.profile(row.profile), media_type="application/json")
 
 
 @router.get("/datasets/{dataset}/rejections", dependencies=read)
@@ -224,14 +252,10 @@ async def contract(dataset: DatasetPath, session: SessionDep) -> ContractView:
 
 
 @router.put("/datasets/{dataset}/contract", dependencies=write)
-async def put_contract(dataset: DatasetPath, wish: ContractWish, work: WorkDep) -> ContractView:
-    """Set the contract for files that come from now on."""
-    faults = contract_faults(wish.columns)
-    if faults:
-        raise Refused(f"the contract is not usable: {'; '.join(faults)}")
-    return _contract(
-        await Repository(work.session).put_contract(dataset, wish.columns, origin="put", by=work.actor, at=work.now)
-    )
+async def put_contract(dataset: DatasetPath, contract: Contract, work: WorkDep) -> ContractView:
+    """Set the contract for files that come from now on; without columns, the next file makes them."""
+    repository = Repository(work.session)
+    return _contract(await set_contract(repository, dataset, contract, origin="put", by=work.actor, at=work.now))
 
 
 @router.get("/jobs/{job}", dependencies=read)
@@ -243,15 +267,21 @@ async def job(job: str, session: SessionDep) -> JobView:
     return JobView(id=row.id, dataset=row.dataset, state=row.state, attempts=row.attempts, answer=row.answer)
 
 
-def _version(called: str, row: VersionRow | None) -> DatasetVersion:
+async def _version(repository: Repository, called: str, row: VersionRow | None) -> DatasetVersion:
     if row is None:
         raise NotFound(f"there is no dataset {called!r}")
-    return DatasetVersion(**row.model_dump())
+    return DatasetVersion(**row.model_dump(exclude={"part"}), parts=await repository.parts(row))
+
+
+def _parts(row: VersionRow) -> int:
+    """How many parts a version has: each version brings one."""
+    return row.version - row.since + 1
 
 
 def _contract(row: ContractRow) -> ContractView:
     fields = row.model_dump()
-    return ContractView(columns=[ColumnRule(**rule) for rule in fields.pop("rules")], **fields)
+    rules = [ColumnRule(**rule) for rule in fields.pop("rules")]
+    return ContractView(columns=rules, **fields.pop("wording"), **fields)
 
 
 def _next(rows: Sequence[Any], limit: int, cursor: Any) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from headrace.contracts import Column, ColumnRule, Part
+from headrace.contracts import Column, ColumnRule, Contract, ContractError, Part, column_name
+from headrace.contracts.cells import STRING, TIMESTAMP, format_fault
 
 Mode = Literal["append", "replace"]
+ENCODINGS = ("utf-8", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15")
 
 
 class Incompatible(Exception):
@@ -43,14 +46,13 @@ class Version:
         return [part.source.sha256 for part in self.parts]
 
 
-def is_known(newest: Version | None, source: str, mode: Mode) -> bool:
-    """Whether the newest version already is what this file would make it: then it makes no new one.
+@dataclass(frozen=True)
+class Use:
+    """What a declared model uses of a dataset."""
 
-    Only the newest counts: replacing by an older file again is a wish, not a repetition.
-    """
-    if newest is None:
-        return False
-    return newest.sources == [source] if mode == "replace" else source in newest.sources
+    model: str
+    target: str
+    time: str | None = None
 
 
 def next_version(newest: Version | None, dataset: str, part: Part, columns: Sequence[Column], mode: Mode) -> Version:
@@ -80,28 +82,68 @@ def columns_of(rules: Sequence[ColumnRule]) -> list[Column]:
     return [Column(name=rule.name, type=rule.type, nullable=rule.nullable) for rule in rules]
 
 
-def contract_faults(rules: Sequence[ColumnRule]) -> list[str]:
+def relaxed(rules: Sequence[ColumnRule], uses: Sequence[Use]) -> list[ColumnRule]:
+    """Inferred rules, in which a target may be missing: rows come before their labels do."""
+    targets = {use.target for use in uses}
+    return [rule.model_copy(update={"nullable": rule.nullable or rule.name in targets}) for rule in rules]
+
+
+def unordered(rules: Sequence[ColumnRule], uses: Sequence[Use]) -> list[tuple[str, str]]:
+    """Columns by which models order rows in time, and that are text; each with its model."""
+    texts = {rule.name for rule in rules if rule.type == STRING}
+    return [(use.time, use.model) for use in uses if use.time in texts and use.time is not None]
+
+
+def contract_faults(contract: Contract) -> list[str]:
     """What is wrong with a contract itself."""
-    names = [rule.name for rule in rules]
+    rules = contract.columns or []
+    names = [unicodedata.normalize("NFC", rule.name.strip()) for rule in rules]
     faults = [f"column {name!r} is named more than once" for name in sorted({n for n in names if names.count(n) > 1})]
-    if not rules:
-        faults.append("a contract names at least one column")
     for rule in rules:
-        if rule.allowed is not None and rule.type not in ("string", "integer", "boolean"):
-            faults.append(f"column {rule.name!r}: only string, integer and boolean columns have allowed values")
-        limits = (rule.minimum, rule.maximum)
-        if any(limit is not None for limit in limits) and rule.type not in ("integer", "number"):
-            faults.append(f"column {rule.name!r}: only integer and number columns have limits")
-        if None not in limits and limits[0] > limits[1]:  # type: ignore[operator]
-            faults.append(f"column {rule.name!r}: its minimum is above its maximum")
+        faults += [f"column {rule.name!r}: {fault}" for fault in _rule_faults(rule)]
+    return faults + _wording_faults(contract, names)
+
+
+def _rule_faults(rule: ColumnRule) -> Iterator[str]:
+    try:
+        column_name(rule.name)
+    except ContractError as error:
+        yield str(error)
+    if rule.allowed is not None and rule.type not in ("string", "integer", "boolean"):
+        yield "only string, integer and boolean columns have allowed values"
+    limits = (rule.minimum, rule.maximum)
+    if any(limit is not None for limit in limits) and rule.type not in ("integer", "number"):
+        yield "only integer and number columns have limits"
+    if None not in limits and limits[0] > limits[1]:  # type: ignore[operator]
+        yield "its minimum is above its maximum"
+    if rule.format is not None and rule.type != TIMESTAMP:
+        yield "only timestamp columns have a format"
+    if rule.format is not None and (fault := format_fault(rule.format)):
+        yield fault
+
+
+def _wording_faults(contract: Contract, names: Sequence[str]) -> list[str]:
+    faults = [
+        f"formats: column {name!r} is not in the contract"
+        for name in contract.formats or ()
+        if names and name not in names
+    ]
+    faults += [f"formats: {fault}" for each in (contract.formats or {}).values() if (fault := format_fault(each))]
+    dialect = contract.dialect
+    if dialect is not None and dialect.delimiter == dialect.decimal:
+        faults.append(f"dialect: {dialect.delimiter!r} cannot separate both values and decimals; declare the delimiter")
+    if dialect is not None and dialect.encoding not in ENCODINGS:
+        faults.append(f"dialect: the encoding {dialect.encoding!r} is not known; known are {', '.join(ENCODINGS)}")
     return faults
 
 
-def file_format(
-    given: str | None, content_type: str | None, name: str | None, start: bytes
-) -> Literal["csv", "parquet"]:
-    """Parquet where the request or the first bytes say so; everything else is read as CSV."""
-    if given in ("csv", "parquet"):
-        return given  # type: ignore[return-value]
-    says = "parquet" in (content_type or "") or (name or "").endswith(".parquet")
-    return "parquet" if says or start.startswith(b"PAR1") else "csv"
+def named(rules: Sequence[ColumnRule]) -> list[ColumnRule]:
+    """The rules, with names in the form in which names are compared."""
+    return [rule.model_copy(update={"name": column_name(rule.name)}) for rule in rules]
+
+
+def stated_format(given: str | None, content_type: str | None, name: str | None) -> str | None:
+    """The format that the deliverer states, by request, media type or name; None: its first bytes decide."""
+    if given is not None:
+        return given
+    return "parquet" if "parquet" in (content_type or "") or (name or "").endswith(".parquet") else None

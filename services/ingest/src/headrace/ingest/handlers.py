@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from headrace.bus import Refused, Work
-from headrace.contracts import IngestRequested, ModelDeclared, ObjectPlace, encode
-from headrace.ingest.domain import contract_faults
+from headrace.contracts import Contract, IngestRequested, ModelDeclared, ObjectPlace, encode
+from headrace.ingest.domain import Use, contract_faults, named
 from headrace.ingest.jobs import Jobs
+from headrace.ingest.reading import resolved, wording_of
 from headrace.ingest.repository import Repository
-from headrace.ingest.tables import JobRow
+from headrace.ingest.tables import ContractRow, JobRow
 from headrace.objects import Denied, ObjectStore
 
 
@@ -28,7 +31,6 @@ async def on_ingest_requested(event: IngestRequested, work: Work, *, store: Obje
                 source_name=event.source_name or place.key.rpartition("/")[2],
                 cause=encode(work.cause).decode(),
                 actor=work.actor,
-                not_before=work.now,
                 created=work.now,
             )
         )
@@ -48,12 +50,21 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
     Where two models declare contracts for one dataset, the one declared last holds.
     """
     data = event.declaration.data
+    repository = Repository(work.session)
+    await repository.put_use(data.dataset, Use(event.name, data.target, data.time), event.revision)
     if data.contract == "infer":
         return
-    faults = contract_faults(data.contract.columns)
-    if faults:
-        raise Refused(f"the contract of dataset {data.dataset!r} is not usable: {'; '.join(faults)}")
-    repository = Repository(work.session)
     origin = f"declared:{event.name}/{event.revision}"
     if origin not in await repository.contract_origins(data.dataset):
-        await repository.put_contract(data.dataset, data.contract.columns, origin=origin, by=event.by, at=work.now)
+        await set_contract(repository, data.dataset, data.contract, origin=origin, by=event.by, at=work.now)
+
+
+async def set_contract(
+    repository: Repository, dataset: str, contract: Contract, *, origin: str, by: str, at: datetime
+) -> ContractRow:
+    """The one way in for contracts, declared or put; raises Refused where no file could keep it."""
+    if faults := contract_faults(contract):
+        raise Refused(f"the contract of dataset {dataset!r} is not usable: {'; '.join(faults)}")
+    wording = wording_of(contract)
+    rules = resolved(named(contract.columns or []), wording)
+    return await repository.put_contract(dataset, rules, wording, origin=origin, by=by, at=at)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
-from datetime import datetime
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlmodel import col, or_, select, update
 
-from headrace.bus import Work
-from headrace.bus.store import is_outage
+from headrace.bus import Refused, Work
 from headrace.chassis import Runtime
+from headrace.chassis.every import Every, every
 from headrace.contracts import ObjectPlace, decode
 from headrace.ingest.settings import IngestSettings
 from headrace.ingest.tables import JobRow
 from headrace.ingest.work import Answer, Ingestion, JobEnd, Task, spool
 from headrace.objects import Missing, ObjectStore, StoreAway
 
-POLL = 1.0  # seconds between looks at the table, for jobs that another process queued or let go
-ATTEMPTS = 5
+POLL = timedelta(seconds=1)  # between looks at the table, for jobs that another process queued or let go
+LONGEST = timedelta(hours=12)  # for one file; the largest takes minutes
+OPEN = ("queued", "running")
 log = structlog.get_logger()
 
 
@@ -39,99 +41,100 @@ class _Ends(JobEnd):
 
 
 class Jobs:
-    """Takes queued jobs, oldest first, a few at a time and one at a time for each dataset."""
+    """Works on queued jobs, oldest first, a few at a time and one at a time for each dataset."""
 
-    def __init__(self, settings: IngestSettings, store: ObjectStore) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: IngestSettings, store: ObjectStore, ingestion: Ingestion) -> None:
+        self._settings, self._store, self._ingestion = settings, store, ingestion
         self._awake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Look at the table soon: a job has been queued."""
         self._awake.set()
 
-    async def run(self, runtime: Runtime, ingestion: Ingestion) -> None:
-        """Work for ever; what is running when the service stops is begun anew at the next start.
-
-        An outage of the database ends this loop, and the service starts it again; the work goes on meanwhile.
-        """
-        try:
-            while True:
-                await self._take_up(runtime, ingestion)
-                await self._rest()
-        except asyncio.CancelledError:  # the service stops
-            ingestion.stop.set()
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
-            raise
-
-    async def _take_up(self, runtime: Runtime, ingestion: Ingestion) -> None:
-        self._running = {task for task in self._running if not task.done()}
-        while len(self._running) < self._settings.ingest_at_once and (job := await self._claim(runtime, ingestion)):
-            self._running.add(asyncio.create_task(self._work_on(job, runtime, ingestion)))
-
-    async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._awake.wait(), POLL)
-        except TimeoutError:
-            return
-        finally:
-            self._awake.clear()
-
-    async def _claim(self, runtime: Runtime, ingestion: Ingestion) -> JobRow | None:
-        """The next job that may run, leased to this process."""
-        async with runtime.work("service:ingest") as work:
-            free = or_(col(JobRow.lease).is_(None), col(JobRow.lease) < work.now)
-            query = select(JobRow).where(
-                col(JobRow.state).in_(["queued", "running"]), JobRow.not_before <= work.now, free
-            )
-            for job in (await work.session.exec(query.order_by(col(JobRow.created)).limit(20))).all():
-                if not ingestion.busy(job.dataset) and await self._lease(work, job):
-                    return job
-        return None
-
-    async def _lease(self, work: Work, job: JobRow) -> bool:
-        until = work.now + self._settings.ingest_lease
-        mine = update(JobRow).where(
-            col(JobRow.id) == job.id,
-            col(JobRow.state) == job.state,
-            col(JobRow.lease).is_(None) if job.lease is None else col(JobRow.lease) == job.lease,
+    def loop(self) -> Every[Runtime, JobRow]:
+        """The loop: a job that fails again and again is set aside and rejected, the others go on meanwhile."""
+        return every(
+            POLL,
+            self._due,
+            self._work_on,
+            name="jobs",
+            longest=LONGEST,
+            give_up=self._give_up,
+            outages=(StoreAway,),
+            at_once=self._settings.ingest_at_once,
+            wake=self._awake,
         )
-        taken = await work.session.exec(mine.values(state="running", lease=until, attempts=job.attempts + 1))
-        return bool(taken.rowcount)
 
-    async def _work_on(self, job: JobRow, runtime: Runtime, ingestion: Ingestion) -> None:
-        bound = log.bind(job=job.id, dataset=job.dataset, attempt=job.attempts)
+    async def _due(self, runtime: Runtime) -> dict[str, JobRow]:
+        """The oldest open job of each dataset that no process works on."""
+        now = runtime.clock()
+        async with runtime.session() as session:
+            query = select(JobRow).where(col(JobRow.state).in_(OPEN), _is_free(now))
+            rows = (await session.exec(query.order_by(col(JobRow.created)))).all()
+        first: dict[str, JobRow] = {}
+        for row in rows:
+            first.setdefault(row.dataset, row)
+        return {row.id: row for row in first.values() if not self._ingestion.busy(row.dataset)}
+
+    async def _work_on(self, runtime: Runtime, job: JobRow) -> bool:
+        """Take one job to its end, unless another process has it; what fails is open again, and judged by the loop."""
+        if not await self._leased(runtime, job):
+            return False
+        bound = log.bind(job=job.id, dataset=job.dataset)
         try:
             async with self._renewed(job, runtime):
-                answer = await self._ingest(job, runtime, ingestion)
-            bound.info("job_ended", outcome=answer.state, version=answer.version, rows=answer.rows)
-        except Exception as error:
-            bound.warning("job_failed", error=repr(error))
-            if _is_hopeless(error, job):
-                await ingestion.give_up(runtime, task_of(job), f"the file could not be read: {error}", _Ends(job.id))
-            else:
-                await self._later(job, runtime)
-        finally:
-            self.wake()
+                answer = await self._ingest(job, runtime)
+        except Missing as error:
+            raise Refused(f"the file could not be read: {error}") from error
+        except Exception:
+            await self._let_go(runtime, job)
+            raise
+        bound.info("job_ended", outcome=answer.state, version=answer.version, rows=answer.rows)
+        return True
 
-    async def _ingest(self, job: JobRow, runtime: Runtime, ingestion: Ingestion) -> Answer:
+    async def _give_up(self, work: Work, job: JobRow, reason: str) -> None:
+        """A job that is set aside ends as rejected, in the name of who asked and as a consequence of the request."""
+        task = task_of(job)
+        continued = replace(
+            work,
+            actor=task.actor,
+            cause=task.cause,
+            root=f"{task.cause.id}/work" if task.cause else work.root,
+            correlationid=task.correlation or (task.cause.correlationid if task.cause else None),
+        )
+        await self._ingestion.give_up(continued, task, reason, _Ends(job.id))
+
+    async def _leased(self, runtime: Runtime, job: JobRow) -> bool:
+        """Take a job for this process."""
+        async with runtime.work("service:ingest") as work:
+            mine = update(JobRow).where(col(JobRow.id) == job.id, col(JobRow.state).in_(OPEN), _is_free(work.now))
+            until = work.now + self._settings.ingest_lease
+            taken = await work.session.exec(mine.values(state="running", lease=until, attempts=JobRow.attempts + 1))
+        return bool(taken.rowcount)
+
+    async def _let_go(self, runtime: Runtime, job: JobRow) -> None:
+        async with runtime.work("service:ingest") as work:
+            mine = update(JobRow).where(col(JobRow.id) == job.id, col(JobRow.state) == "running")
+            await work.session.exec(mine.values(state="queued", lease=None))
+
+    async def _ingest(self, job: JobRow, runtime: Runtime) -> Answer:
         place = ObjectPlace(**job.source)
-        with ingestion.workspace() as folder:
-            file = await spool(self._store.read(place.bucket, place.key, place.version_id), Path(folder, "source"))
-            return await ingestion.ingest(runtime, task_of(job), file, _Ends(job.id))
+        with self._ingestion.workspace() as folder:
+            largest = self._ingestion.options.limits.file
+            file = await spool(
+                self._store.read(place.bucket, place.key, place.version_id), Path(folder, "source"), largest
+            )
+            return await self._ingestion.ingest(runtime, task_of(job), file, _Ends(job.id))
 
     @asynccontextmanager
     async def _renewed(self, job: JobRow, runtime: Runtime) -> AsyncIterator[None]:
-        """Keep the lease while the work goes on."""
+        """Keep the lease while the work goes on; where that fails, the lease runs out and the loop tries again."""
 
         async def renew() -> None:
             while True:
                 await asyncio.sleep(self._settings.ingest_lease.total_seconds() / 3)
-                async with runtime.work("service:ingest") as work:
-                    mine = update(JobRow).where(col(JobRow.id) == job.id, col(JobRow.state) == "running")
-                    await work.session.exec(mine.values(lease=work.now + self._settings.ingest_lease))
+                with suppress(Exception):
+                    await self._renew(runtime, job)
 
         renewing = asyncio.create_task(renew())
         try:
@@ -139,20 +142,14 @@ class Jobs:
         finally:
             renewing.cancel()
 
-    async def _later(self, job: JobRow, runtime: Runtime) -> None:
-        """Try again after a wait that doubles: the store or the database is away, and comes back."""
-        wait = min(self._settings.ingest_retry * 2 ** min(job.attempts, 10), self._settings.ingest_retry_most)
+    async def _renew(self, runtime: Runtime, job: JobRow) -> None:
         async with runtime.work("service:ingest") as work:
-            again: datetime = work.now + wait
             mine = update(JobRow).where(col(JobRow.id) == job.id, col(JobRow.state) == "running")
-            await work.session.exec(mine.values(state="queued", lease=None, not_before=again))
+            await work.session.exec(mine.values(lease=work.now + self._settings.ingest_lease))
 
 
-def _is_hopeless(error: Exception, job: JobRow) -> bool:
-    """Whether trying again is of no use: the object is gone, or we fail over it each time; an outage ends."""
-    if isinstance(error, StoreAway) or is_outage(error):
-        return False
-    return isinstance(error, Missing) or job.attempts >= ATTEMPTS
+def _is_free(now: datetime) -> Any:
+    return or_(col(JobRow.lease).is_(None), col(JobRow.lease) < now)
 
 
 def task_of(job: JobRow) -> Task:

@@ -10,8 +10,9 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.contracts import Column, ColumnRule, Part
-from headrace.ingest.domain import Version
-from headrace.ingest.tables import ContractRow, RejectionRow, VersionRow
+from headrace.ingest.domain import Mode, Use, Version
+from headrace.ingest.reading import Wording
+from headrace.ingest.tables import ContractRow, RejectionRow, UseRow, VersionRow
 
 
 class Repository:
@@ -30,18 +31,51 @@ class Repository:
         return set(await self._session.exec(select(ContractRow.origin).where(ContractRow.dataset == dataset)))
 
     async def put_contract(
-        self, dataset: str, rules: Sequence[ColumnRule], *, origin: str, by: str, at: datetime
+        self, dataset: str, rules: Sequence[ColumnRule], wording: Wording, *, origin: str, by: str, at: datetime
     ) -> ContractRow:
-        """A new revision, unless the rules are those in force."""
+        """A new revision, unless the contract is the one in force; without rules, inferred ones stay in force."""
         now = await self.contract(dataset)
-        dumped = dump(rules)
-        if now is not None and now.rules == dumped:
+        dumped, worded = dump(rules), wording.as_dict()
+        if now is not None and now.wording == worded and (now.rules == dumped or not dumped):
             return now
-        row = ContractRow(
-            dataset=dataset, revision=now.revision + 1 if now else 1, rules=dumped, origin=origin, by=by, at=at
-        )
+        revision = now.revision + 1 if now else 1
+        row = ContractRow(dataset=dataset, revision=revision, rules=dumped, wording=worded, origin=origin, by=by, at=at)
         self._session.add(row)
         return row
+
+    async def uses(self, dataset: str) -> list[Use]:
+        """What declared models use of a dataset."""
+        rows = await self._session.exec(select(UseRow).where(UseRow.dataset == dataset))
+        return [Use(row.model, row.target, row.time) for row in rows]
+
+    async def put_use(self, dataset: str, use: Use, revision: int) -> None:
+        """What a model uses by its newest revision; of other datasets, it uses nothing any more."""
+        known = (await self._session.exec(select(UseRow).where(UseRow.model == use.model))).all()
+        if any(row.revision > revision for row in known):
+            return
+        for row in known:
+            await self._session.delete(row)
+        await self._session.flush()
+        self._session.add(UseRow(dataset=dataset, model=use.model, revision=revision, target=use.target, time=use.time))
+
+    async def parts(self, row: VersionRow) -> list[dict[str, Any]]:
+        """The parts of a version, oldest first: what it brought, and what the versions before it brought."""
+        query = select(col(VersionRow.part)).where(
+            VersionRow.dataset == row.dataset, VersionRow.version >= row.since, VersionRow.version <= row.version
+        )
+        return [dict(part) for part in await self._session.exec(query.order_by(col(VersionRow.version)))]
+
+    async def is_known(self, newest: VersionRow, source: str, mode: Mode) -> bool:
+        """Whether the newest version already is what this file would make it: then it makes no new one.
+
+        Only the newest counts: replacing by an older file again is a wish, not a repetition.
+        """
+        if mode == "replace":
+            return newest.source == source and newest.since == newest.version
+        query = select(VersionRow.version).where(
+            VersionRow.dataset == newest.dataset, VersionRow.source == source, VersionRow.version >= newest.since
+        )
+        return (await self._session.exec(query.limit(1))).first() is not None
 
     async def newest(self, dataset: str) -> VersionRow | None:
         """The newest version of a dataset."""
@@ -83,16 +117,19 @@ class Repository:
 
 
 def rules_of(row: ContractRow | None) -> list[ColumnRule] | None:
-    """The rules of a contract."""
-    return None if row is None else [ColumnRule(**rule) for rule in row.rules]
+    """The rules of a contract; None where the next file makes them."""
+    return None if row is None or not row.rules else [ColumnRule(**rule) for rule in row.rules]
 
 
-def version_of(row: VersionRow | None) -> Version | None:
+def wording_in(row: ContractRow | None) -> Wording:
+    """How a contract says that values are written."""
+    return Wording() if row is None else Wording.of(row.wording)
+
+
+def version_of(row: VersionRow, parts: Sequence[dict[str, Any]]) -> Version:
     """A stored version as the domain knows it."""
-    if row is None:
-        return None
-    parts = tuple(Part.model_validate(part) for part in row.parts)
-    return Version(row.dataset, row.version, parts, tuple(Column(**column) for column in row.columns))
+    known = tuple(Part.model_validate(part) for part in parts)
+    return Version(row.dataset, row.version, known, tuple(Column(**column) for column in row.columns))
 
 
 def dump(models: Sequence[Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from headrace.chassis import Runtime, Service
+from headrace.chassis import Service
 from headrace.contracts import IngestRequested, ModelDeclared
 from headrace.ingest import api
 from headrace.ingest.engine import Options
@@ -21,11 +21,7 @@ def build(settings: IngestSettings) -> Service:
     """Wire ingest: what it hears, what it needs, what it shows."""
     store = object_store(settings.objects)
     ingestion = Ingestion(store, options(settings), settings.ingest_spool, settings.ingest_at_once)
-    jobs = Jobs(settings, store)
-
-    async def work_off(runtime: Runtime) -> None:
-        await jobs.run(runtime, ingestion)
-
+    jobs = Jobs(settings, store, ingestion)
     return Service(
         name="ingest",
         settings=settings,
@@ -35,7 +31,7 @@ def build(settings: IngestSettings) -> Service:
         },
         routes=[api.router],
         state={"ingestion": ingestion},
-        background=[work_off],
+        background=[jobs.loop()],
         migrations=Path(__file__).parent / "migrations",
     )
 

@@ -25,5 +25,3 @@ class IngestSettings(ServiceSettings):
     ingest_file_gb: int = 64  # an upload may have; it lies in the spool, twice at most
     ingest_keep: int = 10  # offending rows named for each violation
     ingest_lease: timedelta = timedelta(seconds=10)  # after which another process takes up a job whose holder is silent
-    ingest_retry: timedelta = timedelta(seconds=1)  # first wait after the store or the database failed; it doubles
-    ingest_retry_most: timedelta = timedelta(minutes=1)

@@ -22,16 +22,18 @@ class ContractRow(SQLModel, table=True):
 
     dataset: str = Field(primary_key=True)
     revision: int = Field(primary_key=True)
-    rules: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    rules: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))  # none: the next file makes them
+    wording: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # missing, formats, dialect
     origin: str  # inferred | put | declared:<model>/<revision>
     by: str
     at: datetime = _moment()
 
 
 class VersionRow(SQLModel, table=True):
-    """One dataset version, with all of its parts."""
+    """One dataset version: the part that it brought, and since which version the parts before belong to it."""
 
     __tablename__ = "dataset_version"
+    __table_args__ = (Index("ix_dataset_version_source", "dataset", "source"),)
 
     dataset: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
@@ -39,12 +41,27 @@ class VersionRow(SQLModel, table=True):
     mode: str
     rows: int = Field(sa_type=BigInteger)
     added_rows: int = Field(sa_type=BigInteger)
-    parts: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    since: int  # first version whose part is one of this version; each version brings one part
+    part: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    source: str  # SHA-256 of the part's file as it came
     columns: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     contract: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     profile: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # ObjectRef
+    warnings: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     by: str
     at: datetime = _moment()
+
+
+class UseRow(SQLModel, table=True):
+    """What a declared model uses of a dataset."""
+
+    __tablename__ = "dataset_use"
+
+    dataset: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    revision: int
+    target: str
+    time: str | None = None
 
 
 class JobRow(SQLModel, table=True):
@@ -65,7 +82,6 @@ class JobRow(SQLModel, table=True):
     traceparent: str | None = None
     state: str = "queued"  # queued | running | done | rejected
     attempts: int = 0
-    not_before: datetime = _moment()
     lease: datetime | None = Field(default=None, sa_column=Column(UtcTime))
     answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created: datetime = _moment()

@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,24 +20,33 @@ from typing import Any, Literal
 from headrace.bus import Refused, Work
 from headrace.chassis import Runtime
 from headrace.contracts import (
-    ColumnRule,
     DatasetIngested,
     DatasetRejected,
+    DataWarning,
     Envelope,
     ObjectRef,
     Part,
     Violation,
 )
 from headrace.faults import point
-from headrace.ingest.domain import Incompatible, Mode, Version, columns_of, file_format, is_known, next_version
+from headrace.ingest.domain import (
+    Incompatible,
+    Mode,
+    Version,
+    columns_of,
+    next_version,
+    stated_format,
+)
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
 from headrace.ingest.profile import Column
-from headrace.ingest.repository import Repository, dump, rules_of, version_of
+from headrace.ingest.repository import Repository, dump, version_of
 from headrace.ingest.tables import RejectionRow, VersionRow
+from headrace.ingest.terms import Terms, terms_of
 from headrace.ingest.violations import TYPE, Violations, reason
 from headrace.objects import ObjectStore
 
 UPLOADS, DATASETS = "uploads", "datasets"
+WARNINGS = 50  # told with a version; a file of thousands of columns may have one for each
 BUFFER = 1 << 20  # bytes hashed and written at once, in a thread
 
 
@@ -79,6 +88,7 @@ class Answer:
     rejected: int = 0  # offending rows
     reason: str | None = None
     violations: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def state(self) -> Literal["done", "rejected"]:
@@ -86,7 +96,7 @@ class Answer:
         return "done" if self.reason is None else "rejected"
 
 
-async def spool(chunks: AsyncIterator[bytes], path: Path, largest: int | None = None) -> Spooled:
+async def spool(chunks: AsyncIterable[bytes], path: Path, largest: int | None = None) -> Spooled:
     """Write a stream to disk while its digest is computed; memory holds a megabyte of it.
 
     Raises Refused where it is larger than `largest` bytes.
@@ -118,7 +128,6 @@ class Ingestion:
     def __init__(self, store: ObjectStore, options: Options, folder: Path, at_once: int = 2) -> None:
         self.store, self.options, self.folder = store, options, folder
         self._room = asyncio.Semaphore(at_once)
-        self.stop = threading.Event()
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def workspace(self) -> TemporaryDirectory[str]:
@@ -135,14 +144,12 @@ class Ingestion:
         async with self._turns[task.dataset], self._room:
             return await _Delivery(self, runtime, task, file, finish).run()
 
-    async def give_up(self, runtime: Runtime, task: Task, why: str, finish: JobEnd) -> Answer:
+    async def give_up(self, work: Work, task: Task, why: str, finish: JobEnd) -> None:
         """Say that a file could not be read at all; there is nothing of it to refer to."""
         answer = Answer(task.dataset, "", 0, reason=why, violations=[])
-        async with _work(runtime, task) as work:
-            work.session.add(_rejection(task, answer, None, work))
-            work.emit(_rejected(task, answer, None))
-            await finish.write(work, answer)
-        return answer
+        work.session.add(_rejection(task, answer, None, work))
+        work.emit(_rejected(task, answer, None))
+        await finish.write(work, answer)
 
     async def profile(self, row: Mapping[str, Any]) -> bytes:
         """The profile of a version, out of the store."""
@@ -161,7 +168,6 @@ class _Delivery:
         self, ingestion: Ingestion, runtime: Runtime, task: Task, file: Spooled, finish: JobEnd | None
     ) -> None:
         self.runtime, self.store, self.options = runtime, ingestion.store, ingestion.options
-        self.stop = ingestion.stop
         self.task, self.file, self.finish = task, file, finish or JobEnd()
 
     async def run(self) -> Answer:
@@ -169,46 +175,54 @@ class _Delivery:
         async with self.runtime.session() as session:
             repository = Repository(session)
             newest = await repository.newest(self.task.dataset)
-            rules = rules_of(await repository.contract(self.task.dataset))
-        if newest is not None and is_known(version_of(newest), self.file.sha256, self.task.mode):
-            return await self._known(newest)
-        source, result = await self._convert(rules)
+            if newest is not None and await repository.is_known(newest, self.file.sha256, self.task.mode):
+                known: VersionRow | None = newest
+            else:
+                known = None
+            terms = await terms_of(repository, self.task.dataset)
+        return await self._known(known) if known is not None else await self._new(newest, terms)
+
+    async def _new(self, newest: VersionRow | None, terms: Terms) -> Answer:
+        source, result = await self._convert(terms)
         if isinstance(result, Rejected):
             return await self._reject(source, result.violations, result.rows)
         try:
-            return await self._accept(source, result, version_of(newest), newest, inferred=rules is None)
+            return await self._accept(source, result, newest, terms)
         except Incompatible as fault:
             violations = Violations(keep=1)
             violations.add(TYPE, str(fault), rows=result.rows)
             return await self._reject(source, violations, result.rows)
 
-    async def _convert(self, rules: list[ColumnRule] | None) -> tuple[ObjectRef, Accepted | Rejected]:
+    async def _convert(self, terms: Terms) -> tuple[ObjectRef, Accepted | Rejected]:
         """Upload the source while it is checked; the slower of the two decides."""
-        with self.file.path.open("rb") as file:
-            form = file_format(self.task.format, self.task.content_type, self.task.source_name, file.read(4))
+        form = stated_format(self.task.format, self.task.content_type, self.task.source_name)
         out = self.file.path.with_name("out.parquet")
+        stop = threading.Event()
         upload = asyncio.create_task(self.store.put(UPLOADS, self.file.path, sha256=self.file.sha256))
+        work = asyncio.to_thread(convert, self.file.path, form, terms.rules, out, self.options, stop, terms.wording)
+        converting = asyncio.create_task(work)
         try:
-            result = await asyncio.to_thread(convert, self.file.path, form, rules, out, self.options, self.stop)
+            result = await asyncio.shield(converting)
             point("ingest.converted")
-            return await upload, result
+            return await upload, terms.ordered(result, self.options.keep)
         finally:
+            stop.set()
             upload.cancel()
+            await asyncio.wait([converting])  # it reads and writes files that are removed behind it
 
     async def _known(self, row: VersionRow) -> Answer:
-        answer = Answer(self.task.dataset, self.file.sha256, row.rows, row.version, row.digest)
+        answer = Answer(self.task.dataset, self.file.sha256, row.rows, row.version, row.digest, warnings=row.warnings)
         async with self._work() as work:
             await self.finish.write(work, answer)
         return answer
 
-    async def _accept(
-        self, source: ObjectRef, result: Accepted, newest: Version | None, row: VersionRow | None, *, inferred: bool
-    ) -> Answer:
+    async def _accept(self, source: ObjectRef, result: Accepted, row: VersionRow | None, terms: Terms) -> Answer:
         columns = columns_of(result.rules)
         object_ = await self.store.put(DATASETS, result.path)
         profile = await self._profile(result, row if self.task.mode == "append" else None)
         point("ingest.stored")
         async with self._work() as work:
+            repository = Repository(work.session)
             part = Part(
                 object=object_,
                 rows=result.rows,
@@ -216,12 +230,18 @@ class _Delivery:
                 source_name=self.task.source_name,
                 ingested_at=work.now,
             )
+            newest = version_of(row, await repository.parts(row)) if row else None
             version = next_version(newest, self.task.dataset, part, columns, self.task.mode)
-            if inferred:
-                await Repository(work.session).put_contract(
-                    self.task.dataset, result.rules, origin="inferred", by=self.task.actor, at=work.now
+            if terms.rules is None:
+                await repository.put_contract(
+                    self.task.dataset,
+                    result.rules,
+                    terms.wording,
+                    origin="inferred",
+                    by=self.task.actor,
+                    at=work.now,
                 )
-            return await self._write(work, version, result, profile)
+            return await self._write(work, version, result, profile, row)
 
     async def _profile(self, result: Accepted, before: VersionRow | None) -> ObjectRef:
         """The profile of the version: of this file, and of the parts before it."""
@@ -232,7 +252,11 @@ class _Delivery:
         rows = result.rows + (before.rows if before else 0)
         return await self.store.put(DATASETS, _profile_json(rows, columns), content_type="application/json")
 
-    async def _write(self, work: Work, version: Version, result: Accepted, profile: ObjectRef) -> Answer:
+    async def _write(
+        self, work: Work, version: Version, result: Accepted, profile: ObjectRef, before: VersionRow | None
+    ) -> Answer:
+        (part,) = dump(version.parts[-1:])
+        warnings = _told(result.warnings)
         row = VersionRow(
             dataset=version.dataset,
             version=version.number,
@@ -240,10 +264,13 @@ class _Delivery:
             mode=self.task.mode,
             rows=version.rows,
             added_rows=result.rows,
-            parts=dump(version.parts),
+            since=before.since if before is not None and self.task.mode == "append" else version.number,
+            part=part,
+            source=self.file.sha256,
             columns=dump(version.columns),
             contract=dump(result.rules),
             profile=profile.model_dump(mode="json", exclude_none=True),
+            warnings=warnings,
             by=work.actor,
             at=work.now,
         )
@@ -261,10 +288,18 @@ class _Delivery:
                 contract=list(result.rules),
                 profile=profile,
                 source=version.parts[-1].source,
+                warnings=[DataWarning.model_validate(_without_nulls(each)) for each in warnings],
             )
         )
         answer = Answer(
-            row.dataset, self.file.sha256, row.rows, row.version, row.digest, added_rows=result.rows, created=True
+            row.dataset,
+            self.file.sha256,
+            row.rows,
+            row.version,
+            row.digest,
+            added_rows=result.rows,
+            created=True,
+            warnings=warnings,
         )
         await self.finish.write(work, answer)
         return answer
@@ -292,6 +327,20 @@ class _Delivery:
 def _work(runtime: Runtime, task: Task) -> AbstractAsyncContextManager[Work]:
     """A transaction in the name of who asked, as a consequence of what was asked."""
     return runtime.work(task.actor, traceparent=task.traceparent, correlationid=task.correlation, cause=task.cause)
+
+
+def _told(warnings: Violations) -> list[dict[str, Any]]:
+    """The first warnings, as the answer, the event and the version have them."""
+    found = [warning.as_dict() for warning in warnings]
+    if len(found) <= WARNINGS:
+        return found
+    more = {
+        "check": "more_warnings",
+        "message": f"{len(found) - WARNINGS} more warnings are not told",
+        "rows": 0,
+        "first": [],
+    }
+    return [*found[:WARNINGS], more]
 
 
 def _profile_json(rows: int, columns: Mapping[str, Column]) -> bytes:

@@ -155,6 +155,14 @@ class ColumnRule(Model):
     """
     Whether every value occurs once.
     """
+    missing: list[str] | None = None
+    """
+    Values of this column that mean missing, besides the usual ones, such as ?, n/a or -999.
+    """
+    format: str | None = None
+    """
+    How a timestamp is written, in strptime's directives, such as %d/%m/%Y; default: ISO 8601.
+    """
 
 
 class Column(Model):
@@ -896,64 +904,6 @@ class CheckpointSigned(Event):
     checkpoint: str
     """
     The signed note, as text.
-    """
-
-
-class DatasetIngested(Event):
-    """
-    A file kept its contract and is part of a new dataset version.
-    """
-
-    TYPE: ClassVar[str] = "headrace.dataset.ingested.v1"
-    KEY: ClassVar[str] = "dataset"
-
-    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-    """
-    Dataset.
-    """
-    version: Annotated[int, Field(ge=1)]
-    """
-    The new version.
-    """
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """
-    SHA-256 over the digests of its parts.
-    """
-    mode: Literal["append", "replace"]
-    """
-    Whether the file was added to the previous version or took its place.
-    """
-    parts: list[Part]
-    """
-    Every part of the version, oldest first.
-    """
-    rows: Annotated[int, Field(ge=0)]
-    """
-    Rows in all parts.
-    """
-    added_rows: Annotated[int, Field(ge=0)]
-    """
-    Rows of the new part.
-    """
-    columns: list[Column]
-    """
-    Columns, in the order of the file.
-    """
-    contract: list[ColumnRule]
-    """
-    The contract it was checked against.
-    """
-    profile: ObjectRef
-    """
-    JSON profile of the new part: counts, ranges, quantiles, top values per column.
-    """
-    source: ObjectRef
-    """
-    The file as it was delivered.
-    """
-    facts: list[ColumnFacts] | None = None
-    """
-    What the new part holds, per column: enough to tell labels from quantities.
     """
 
 
@@ -2128,17 +2078,6 @@ class Risk(Model):
     """
 
 
-class Contract(Model):
-    """
-    What the data promise.
-    """
-
-    columns: Annotated[list[ColumnRule], Field(min_length=1)]
-    """
-    One rule a column.
-    """
-
-
 class Resources(Model):
     """
     What a run takes.
@@ -2513,6 +2452,25 @@ class Retraining(Model):
     """
 
 
+class Dialect(Model):
+    """
+    How a CSV file is written.
+    """
+
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    """
+    What separates values.
+    """
+    decimal: Literal[".", ","] = "."
+    """
+    What separates the decimals of a number.
+    """
+    encoding: Annotated[str, Field(pattern="^[a-z0-9-]{3,20}$")] = "utf-8"
+    """
+    How text is encoded: utf-8, utf-16, windows-1252, iso-8859-1 or iso-8859-15.
+    """
+
+
 class Artifact(Model):
     """
     A model directory in the object store; its digest binds every file.
@@ -2537,6 +2495,33 @@ class Artifact(Model):
     files: list[File]
     """
     Every file of the directory.
+    """
+
+
+class DataWarning(Model):
+    """
+    Something about accepted data that a person should know.
+    """
+
+    check: str
+    """
+    What noticed it, such as value_changed, missing_suspected or many_categories.
+    """
+    column: str | None = None
+    """
+    Column concerned.
+    """
+    message: str
+    """
+    What was noticed, and what can be declared.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows concerned; 0 where the column or the file as a whole is.
+    """
+    first: list[Offence]
+    """
+    The first places.
     """
 
 
@@ -2668,6 +2653,68 @@ class AliasMoved(Event):
     approvals: list[Approval] | None = None
     """
     Who approved the move, where people decided it.
+    """
+
+
+class DatasetIngested(Event):
+    """
+    A file kept its contract and is part of a new dataset version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.dataset.ingested.v1"
+    KEY: ClassVar[str] = "dataset"
+
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Dataset.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    The new version.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 over the digests of its parts.
+    """
+    mode: Literal["append", "replace"]
+    """
+    Whether the file was added to the previous version or took its place.
+    """
+    parts: list[Part]
+    """
+    Every part of the version, oldest first.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows in all parts.
+    """
+    added_rows: Annotated[int, Field(ge=0)]
+    """
+    Rows of the new part.
+    """
+    columns: list[Column]
+    """
+    Columns, in the order of the file.
+    """
+    contract: list[ColumnRule]
+    """
+    The contract it was checked against.
+    """
+    profile: ObjectRef
+    """
+    JSON profile of the new part: counts, ranges, quantiles, top values per column.
+    """
+    source: ObjectRef
+    """
+    The file as it was delivered.
+    """
+    facts: list[ColumnFacts] | None = None
+    """
+    What the new part holds, per column: enough to tell labels from quantities.
+    """
+    warnings: list[DataWarning] | None = None
+    """
+    What was taken, but may not be what was meant: values changed by their type, columns dropped or renamed, values that look missing.
     """
 
 
@@ -2877,48 +2924,26 @@ class VersionRegistered(Event):
     """
 
 
-class Data(Model):
+class Contract(Model):
     """
-    What the model learns from.
+    What the data promise.
     """
 
-    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    columns: Annotated[list[ColumnRule] | None, Field(min_length=1)] = None
     """
-    Name of the dataset.
+    Columns; default: inferred from the first file, read as the rest of the contract says.
     """
-    target: str
+    missing: list[str] | None = None
     """
-    Column to predict.
+    Values that mean missing in every column, besides the usual ones, such as ?, n/a or -999.
     """
-    time: str | None = None
+    formats: dict[str, str] | None = None
     """
-    Column that orders the rows in time.
+    How columns of timestamps are written, in strptime's directives, such as day: '%d/%m/%Y'; default: ISO 8601.
     """
-    features: list[str] | None = None
+    dialect: Dialect | None = None
     """
-    Feature columns; default: all but target, time and ignore.
-    """
-    ignore: list[str] = []
-    """
-    Columns that are no features.
-    """
-    groups: list[str] = []
-    """
-    Columns whose groups are watched for fairness.
-    """
-    context: list[str] = []
-    """
-    Columns that requests may carry and that are logged and watched, but never learned from; `groups` that are no features are among them.
-    """
-    positive: int | float | str | bool | None = None
-    """
-    Of two labels the one that figures and `probability` are about; default: the greater one, as text in the order of its letters.
-    """
-    contract: Annotated[Literal["infer"] | Contract, Field(validate_default=True)] = (
-        "infer"
-    )
-    """
-    What the data must keep: `infer` takes it from the first file.
+    How a CSV file is written.
     """
 
 
@@ -2972,6 +2997,51 @@ class RouteChanged(Event):
     routes: list[Route]
     """
     Every version with a part in the traffic.
+    """
+
+
+class Data(Model):
+    """
+    What the model learns from.
+    """
+
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Name of the dataset.
+    """
+    target: str
+    """
+    Column to predict.
+    """
+    time: str | None = None
+    """
+    Column that orders the rows in time.
+    """
+    features: list[str] | None = None
+    """
+    Feature columns; default: all but target, time and ignore.
+    """
+    ignore: list[str] = []
+    """
+    Columns that are no features.
+    """
+    groups: list[str] = []
+    """
+    Columns whose groups are watched for fairness.
+    """
+    context: list[str] = []
+    """
+    Columns that requests may carry and that are logged and watched, but never learned from; `groups` that are no features are among them.
+    """
+    positive: int | float | str | bool | None = None
+    """
+    Of two labels the one that figures and `probability` are about; default: the greater one, as text in the order of its letters.
+    """
+    contract: Annotated[Literal["infer"] | Contract, Field(validate_default=True)] = (
+        "infer"
+    )
+    """
+    What the data must keep: `infer` takes it from the first file.
     """
 
 

@@ -10,8 +10,34 @@ import pyarrow as pa
 
 from headrace.ingest.violations import Violations
 
-Kinds = Mapping[str, str | None]
-"""Column types in the contract's order; None for a column without a value so far."""
+CHANGED = "value_changed"
+RENAMED = "column_renamed"
+DROPPED = "column_dropped"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a column is read. A guessed type holds only what it changes in nothing; a declared one what people write."""
+
+    kind: str | None  # None: no value is known so far
+    guessed: bool = False
+    missing: tuple[str, ...] = ()
+    time_format: str | None = None
+    decimal: str = "."
+
+
+Plan = Mapping[str, Reading]
+"""How each column is read, in the contract's order."""
+
+
+@dataclass
+class Typed:
+    """A column after reading. `wrong` are the rows whose value is none of the type, with what stood there."""
+
+    values: pa.Array
+    wrong: dict[int, str] = field(default_factory=dict)
+    wider: str | None = None  # the narrowest type that would hold a guessed column
+    changed: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # what was changed -> row, text
 
 
 @dataclass
@@ -21,8 +47,10 @@ class Batch:
     table: pa.Table
     line: Callable[[int], int]
     violations: Violations
+    warnings: Violations
     wrong: dict[str, set[int]] = field(default_factory=dict)  # column -> rows whose value is none of its type
     misfits: dict[str, str] = field(default_factory=dict)  # column -> narrowest type that would hold its values
+    odd: dict[str, list[str]] = field(default_factory=dict)  # column -> some of the texts that did not fit
 
     def lines(self, rows: Iterable[int], column: str) -> list[tuple[int, Any]]:
         """Line and value of some rows of a column."""
@@ -32,19 +60,25 @@ class Batch:
 class Source(Protocol):
     """A file of rows, read in pieces; `read` may be called from several threads at once."""
 
+    warnings: Violations
+
     @property
     def columns(self) -> Sequence[str]:
-        """Names as the file has them."""
+        """Names in the file, in the form in which names are compared."""
         ...
 
     def infer(self) -> dict[str, str | None]:
         """The type of each column, judged from rows at several places of the file."""
         ...
 
+    def texts(self, name: str) -> Sequence[str]:
+        """Some of the texts of a column that inference looked at."""
+        ...
+
     def pieces(self) -> Iterator[Any]:
         """The file in pieces of bounded size, in order."""
         ...
 
-    def read(self, piece: Any, kinds: Kinds) -> Batch:
+    def read(self, piece: Any, plan: Plan) -> Batch:
         """The rows of a piece, typed."""
         ...

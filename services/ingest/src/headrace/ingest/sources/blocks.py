@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.ingest.sources.grammar import Extent, extent
 from headrace.ingest.violations import ENCODING, PARSE, Unacceptable, Violations, refuse
 
 BOMS = {
@@ -17,6 +16,7 @@ BOMS = {
     b"\xfe\xff": "UTF-16",
 }
 UTF8_BOM = b"\xef\xbb\xbf"
+SHOWN = 60  # bytes of a line in front of a fault
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,23 @@ class Limits:
         return 2 * self.block
 
 
-def blocks(path: Path, limits: Limits) -> Iterator[Block]:
+def blocks(path: Path, limits: Limits, delimiter: str = ",") -> Iterator[Block]:
     """Cut a file after records; raises `Unacceptable` for what no parser may see."""
     with path.open("rb") as file:
         carry, line, offset = b"", 1, _skip_bom(file.read(4))
         file.seek(offset)
-        while read := file.read(limits.block):
-            data = carry + read
-            end = _checked_end(data, line, offset, limits)
+        while data := carry + (read := file.read(limits.block)):
+            end = _checked_end(data, line, offset, limits, delimiter, last=not read)
             yield from _block(data[:end], line, offset)
             line, offset, carry = line + data.count(b"\n", 0, end), offset + end, data[end:]
-    if carry:
-        _check_lines(carry, line, limits)
-        if carry.count(b'"') % 2 and exact_end(carry + b"\n") <= len(carry):
-            raise refuse(PARSE, f"a quoted value that opens in the record of line {line} is never closed", line=line)
-        yield from _block(carry, line, offset)
 
 
 def _skip_bom(start: bytes) -> int:
     for mark, name in BOMS.items():
         if start.startswith(mark):
-            raise refuse(ENCODING, f"the file is {name}; save it as UTF-8", line=1)
+            raise refuse(
+                ENCODING, f"the file is {name}; save it as UTF-8, or declare dialect: {{encoding: ...}}", line=1
+            )
     return len(UTF8_BOM) if start.startswith(UTF8_BOM) else 0
 
 
@@ -81,48 +77,31 @@ def _block(data: bytes, line: int, offset: int) -> Iterator[Block]:
         yield block
 
 
-def _checked_end(data: bytes, line: int, offset: int, limits: Limits) -> int:
-    end = record_end(data)
+def _checked_end(data: bytes, line: int, offset: int, limits: Limits, delimiter: str, *, last: bool) -> int:
+    found = extent(data, delimiter, last=last, record=limits.record)
+    if found.fault is not None:
+        raise _fault(found, data, line, offset)
     _check_lines(data, line, limits)
-    if len(data) - end > limits.record:
-        end = exact_end(data)
-    if len(data) - end > limits.record:
-        at = line + data.count(b"\n", 0, end)
+    if len(data) - found.end > limits.record:
+        at = line + data.count(b"\n", 0, found.end)
         raise refuse(
             PARSE,
             f"a quoted value that opens in the record of line {at} is not closed within {limits.record >> 20} MiB",
             line=at,
         )
-    return end
+    return found.end
 
 
-def record_end(data: bytes) -> int:
-    """Just behind the last line end that is not inside quotes; 0 where there is none."""
-    cut = data.rfind(b"\n")
-    quotes = data.count(b'"', 0, cut) if cut >= 0 and b'"' in data else 0  # finding none is ten times faster
-    while cut >= 0 and quotes % 2:
-        before = data.rfind(b"\n", 0, cut)
-        quotes -= data.count(b'"', max(before, 0), cut)
-        cut = before
-    return cut + 1
-
-
-def exact_end(data: bytes) -> int:
-    """`record_end` where quotes inside unquoted values mislead it: slow, and asked only when that one finds nothing."""
-    fed = end = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal fed
-        for line in io.BytesIO(data):
-            fed += len(line)
-            yield line.decode("utf-8", "replace")
-
-    try:
-        for _ in csv.reader(lines(), strict=True):
-            end = fed if data[fed - 1 : fed] == b"\n" else end
-    except csv.Error:
-        pass
-    return end
+def _fault(found: Extent, data: bytes, line: int, offset: int) -> Unacceptable:
+    """What the grammar does not know, by line and byte, with the text before it."""
+    at = line + data.count(b"\n", 0, found.at)
+    begin = data.rfind(b"\n", 0, found.at) + 1
+    before = data[max(begin, found.at - SHOWN) : found.at + 1].decode("utf-8", "backslashreplace")
+    violations = Violations(keep=1)
+    violations.extend(
+        PARSE, f"line {at} (byte {offset + found.at} of the file): {found.fault}", None, 1, [(at, before)]
+    )
+    return Unacceptable(violations)
 
 
 def _check_lines(data: bytes, line: int, limits: Limits) -> None:

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("wording", sa.JSON(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
@@ -46,13 +47,26 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("added_rows", sa.BigInteger(), nullable=False),
-        sa.Column("parts", sa.JSON(), nullable=False),
+        sa.Column("since", sa.Integer(), nullable=False),
+        sa.Column("part", sa.JSON(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
         sa.Column("columns", sa.JSON(), nullable=False),
         sa.Column("contract", sa.JSON(), nullable=False),
         sa.Column("profile", sa.JSON(), nullable=False),
+        sa.Column("warnings", sa.JSON(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("dataset", "version"),
+    )
+    op.create_index("ix_dataset_version_source", "dataset_version", ["dataset", "source"], unique=False)
+    op.create_table(
+        "dataset_use",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("time", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("dataset", "model"),
     )
     op.create_table(
         "ingest_job",
@@ -68,7 +82,6 @@ def upgrade() -> None:
         sa.Column("traceparent", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("not_before", UtcTime(), nullable=False),
         sa.Column("lease", UtcTime(), nullable=True),
         sa.Column("answer", sa.JSON(), nullable=True),
         sa.Column("created", UtcTime(), nullable=False),
@@ -79,6 +92,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("ingest_job")
+    op.drop_table("dataset_use")
     op.drop_table("dataset_version")
     op.drop_table("dataset_rejection")
     op.drop_table("dataset_contract")
