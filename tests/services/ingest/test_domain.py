@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import Column, ColumnRule, Contract, ObjectRef, Part
+from headrace.contracts import Column, ColumnRule, ObjectRef, Part
 from headrace.ingest.domain import (
     Incompatible,
     Use,
     Version,
     columns_of,
-    contract_faults,
     next_version,
     relaxed,
     stated_format,
@@ -79,40 +78,16 @@ def rule(**fields: Any) -> ColumnRule:
     return ColumnRule(**{"name": "x", "type": "number", "nullable": False, **fields})
 
 
-@pytest.mark.parametrize(
-    ("contract", "says"),
-    [
-        ({"columns": [rule(), rule()]}, "'x' is named more than once"),
-        ({"columns": [rule(name="cafe\u0301"), rule(name="caf\u00e9")]}, "'caf\u00e9' is named more than once"),
-        ({"columns": [rule(name="x\u200b")]}, "U+200B (ZERO WIDTH SPACE)"),
-        ({"columns": [rule(allowed=["1"])]}, "only string, integer and boolean columns have allowed values"),
-        ({"columns": [rule(type="string", minimum=1.0)]}, "only integer and number columns have limits"),
-        ({"columns": [rule(minimum=2.0, maximum=1.0)]}, "its minimum is above its maximum"),
-        ({"columns": [rule(format="%Y")]}, "only timestamp columns have a format"),
-        ({"columns": [rule(type="timestamp", format="%q")]}, "unknown directive %q"),
-        ({"formats": {"day": "%d"}}, "has no year"),
-        ({"columns": [rule()], "formats": {"y": "%Y"}}, "column 'y' is not in the contract"),
-        ({"dialect": {"decimal": ","}}, "declare the delimiter"),
-        ({"dialect": {"encoding": "ebcdic"}}, "known are utf-8, utf-16"),
-    ],
-)
-def test_a_contract_that_nothing_can_keep_is_refused(contract: dict[str, Any], says: str) -> None:
-    """Before any file comes."""
-    assert says in "; ".join(contract_faults(Contract(**contract)))
-
-
-def test_a_sound_contract_has_no_faults() -> None:
-    """And describes its columns."""
-    rules = [rule(minimum=0.0, maximum=0.0), rule(name="c", type="string", allowed=["a"])]
-    rules.append(rule(name="day", type="timestamp", format="%d/%m/%Y"))
-    assert contract_faults(Contract(columns=rules, missing=["?"])) == []
-    assert [column.name for column in columns_of(rules)] == ["x", "c", "day"]
-
-
 def test_a_target_may_be_missing_in_an_inferred_contract() -> None:
     """Rows come before their labels do; other columns stay complete."""
     rules = relaxed([rule(), rule(name="y")], [Use("m", "y")])
     assert [each.nullable for each in rules] == [False, True]
+
+
+def test_columns_are_those_of_the_contract() -> None:
+    """Name, type and whether values may be missing."""
+    (column,) = columns_of([rule(name="day", type="timestamp", format="%d/%m/%Y")])
+    assert (column.name, column.type, column.nullable) == ("day", "timestamp", False)
 
 
 def test_text_orders_nothing_in_time() -> None:

@@ -192,6 +192,15 @@ def _is_written(text: str, time_format: str) -> bool:
     return True
 
 
+def how_to_declare_times(column: str, formats: Sequence[str] = ()) -> str:
+    """What to declare for a column of times that is text, in one of these formats or any other."""
+    if formats:
+        ways = " or ".join(f"formats: {{{column}: {each!r}}}" for each in formats)
+        return f"declare how its times are written in the contract, {ways}"
+    known = ", ".join(f"{each} ({example})" for each, example in FORMATS.items())
+    return f"declare how its times are written in the contract, formats: {{{column}: ...}}, such as {known}"
+
+
 def change_of(kind: str, text: str) -> str | None:
     """What reading a cell as `kind` changes of it; None where it can be written back as given."""
     stripped = text.strip()

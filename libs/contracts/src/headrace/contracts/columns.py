@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headrace.contracts.cells import how_to_declare_times
 from headrace.contracts.detectors import Kind, detector_problem
 from headrace.contracts.errors import Place, Problem, hint, shown
 from headrace.contracts.estimators import ESTIMATORS, Task, columns_named
-from headrace.contracts.generated.models import ColumnRule, Contract, Declaration
+from headrace.contracts.generated.models import Contract, Declaration
 
 MANY = 100  # different texts of a column above which its values are hardly categories
 LABELS = 2  # that a classifier here tells apart
@@ -35,7 +36,7 @@ class KnownDataset:
 def promised(declared: Declaration) -> KnownDataset | None:
     """The dataset as the declaration's own contract promises it."""
     contract = declared.data.contract
-    if not isinstance(contract, Contract):
+    if not isinstance(contract, Contract) or contract.columns is None:
         return None
     return KnownDataset(declared.data.dataset, {rule.name: rule.type for rule in contract.columns})
 
@@ -185,7 +186,7 @@ def _time_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Pro
     kind = dataset.types.get(time) if time else None
     if kind in ("string", "boolean"):
         text = f"{time!r} holds {'text' if kind == 'string' else 'true and false'}, which has no order in time"
-        more = "; declare it as a timestamp in data.contract, with its format" if kind == "string" else ""
+        more = f"; {how_to_declare_times(time or '')}" if kind == "string" else ""
         yield Problem(("data", "time"), text + more)
 
 
@@ -220,21 +221,6 @@ def kind_of(dataset: KnownDataset, column: str) -> Kind | None:
     if kind == "integer" and not dataset.more_than(column, LABELS):
         return "categorical" if column in dataset.distinct else None
     return "numeric"
-
-
-def contract_problems(rules: Sequence[ColumnRule]) -> Iterator[Problem]:
-    """What is wrong with a contract itself."""
-    for position, rule in enumerate(rules):
-        place = ("data", "contract", "columns", position)
-        if rule.name in [each.name for each in rules[:position]]:
-            yield Problem((*place, "name"), f"{rule.name!r} is there a second time")
-        if rule.allowed is not None and rule.type not in ("string", "integer", "boolean"):
-            yield Problem((*place, "allowed"), "only string, integer and boolean columns have allowed values")
-        limits = [limit for limit in (rule.minimum, rule.maximum) if limit is not None]
-        if limits and rule.type not in ("integer", "number"):
-            yield Problem(place, "only integer and number columns have limits")
-        if limits != sorted(limits):
-            yield Problem((*place, "minimum"), f"{limits[0]:g} is above the maximum, {limits[1]:g}")
 
 
 def column_warnings(declared: Declaration, dataset: KnownDataset) -> Iterator[str]:

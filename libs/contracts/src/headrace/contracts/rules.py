@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from headrace.contracts.columns import contract_problems, role_problems
+from headrace.contracts.columns import role_problems
+from headrace.contracts.contract import contract_problems
 from headrace.contracts.detectors import detector_problem
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
@@ -214,7 +215,7 @@ def _training(declared: Declaration) -> Iterator[Problem]:
 
 def _contract(declared: Declaration) -> Iterator[Problem]:
     if isinstance(declared.data.contract, Contract):
-        yield from contract_problems(declared.data.contract.columns)
+        yield from contract_problems(declared.data.contract, ("data", "contract"))
 
 
 def _lists(declared: Declaration) -> Iterator[Problem]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from headrace.contracts import Column, ColumnRule, Contract, ContractError, Part, column_name
-from headrace.contracts.cells import STRING, TIMESTAMP, format_fault
+from headrace.contracts import Column, ColumnRule, Part, column_name
+from headrace.contracts.cells import STRING
 
 Mode = Literal["append", "replace"]
-ENCODINGS = ("utf-8", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15")
 
 
 class Incompatible(Exception):
@@ -92,49 +90,6 @@ def unordered(rules: Sequence[ColumnRule], uses: Sequence[Use]) -> list[tuple[st
     """Columns by which models order rows in time, and that are text; each with its model."""
     texts = {rule.name for rule in rules if rule.type == STRING}
     return [(use.time, use.model) for use in uses if use.time in texts and use.time is not None]
-
-
-def contract_faults(contract: Contract) -> list[str]:
-    """What is wrong with a contract itself."""
-    rules = contract.columns or []
-    names = [unicodedata.normalize("NFC", rule.name.strip()) for rule in rules]
-    faults = [f"column {name!r} is named more than once" for name in sorted({n for n in names if names.count(n) > 1})]
-    for rule in rules:
-        faults += [f"column {rule.name!r}: {fault}" for fault in _rule_faults(rule)]
-    return faults + _wording_faults(contract, names)
-
-
-def _rule_faults(rule: ColumnRule) -> Iterator[str]:
-    try:
-        column_name(rule.name)
-    except ContractError as error:
-        yield str(error)
-    if rule.allowed is not None and rule.type not in ("string", "integer", "boolean"):
-        yield "only string, integer and boolean columns have allowed values"
-    limits = (rule.minimum, rule.maximum)
-    if any(limit is not None for limit in limits) and rule.type not in ("integer", "number"):
-        yield "only integer and number columns have limits"
-    if None not in limits and limits[0] > limits[1]:  # type: ignore[operator]
-        yield "its minimum is above its maximum"
-    if rule.format is not None and rule.type != TIMESTAMP:
-        yield "only timestamp columns have a format"
-    if rule.format is not None and (fault := format_fault(rule.format)):
-        yield fault
-
-
-def _wording_faults(contract: Contract, names: Sequence[str]) -> list[str]:
-    faults = [
-        f"formats: column {name!r} is not in the contract"
-        for name in contract.formats or ()
-        if names and name not in names
-    ]
-    faults += [f"formats: {fault}" for each in (contract.formats or {}).values() if (fault := format_fault(each))]
-    dialect = contract.dialect
-    if dialect is not None and dialect.delimiter == dialect.decimal:
-        faults.append(f"dialect: {dialect.delimiter!r} cannot separate both values and decimals; declare the delimiter")
-    if dialect is not None and dialect.encoding not in ENCODINGS:
-        faults.append(f"dialect: the encoding {dialect.encoding!r} is not known; known are {', '.join(ENCODINGS)}")
-    return faults
 
 
 def named(rules: Sequence[ColumnRule]) -> list[ColumnRule]:

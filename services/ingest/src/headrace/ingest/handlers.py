@@ -6,7 +6,8 @@ from datetime import datetime
 
 from headrace.bus import Refused, Work
 from headrace.contracts import Contract, IngestRequested, ModelDeclared, ObjectPlace, encode
-from headrace.ingest.domain import Use, contract_faults, named
+from headrace.contracts.contract import contract_problems
+from headrace.ingest.domain import Use, named
 from headrace.ingest.jobs import Jobs
 from headrace.ingest.reading import resolved, wording_of
 from headrace.ingest.repository import Repository
@@ -63,8 +64,8 @@ async def set_contract(
     repository: Repository, dataset: str, contract: Contract, *, origin: str, by: str, at: datetime
 ) -> ContractRow:
     """The one way in for contracts, declared or put; raises Refused where no file could keep it."""
-    if faults := contract_faults(contract):
-        raise Refused(f"the contract of dataset {dataset!r} is not usable: {'; '.join(faults)}")
+    if problems := [str(each) for each in contract_problems(contract)]:
+        raise Refused(f"the contract of dataset {dataset!r} is not usable: {'; '.join(problems)}")
     wording = wording_of(contract)
     rules = resolved(named(contract.columns or []), wording)
     return await repository.put_contract(dataset, rules, wording, origin=origin, by=by, at=at)

@@ -11,6 +11,7 @@ from headrace.contracts.cells import (
     STRING,
     change_of,
     formats_of,
+    how_to_declare_times,
     is_infinite,
     narrowest,
 )
@@ -54,7 +55,7 @@ def _as_text(warnings: Violations, name: str, seen: Sequence[str]) -> None:
     padded = [text for text in seen if narrowest(text) == STRING and change_of(NUMBER, text)]
     typed = [kind for text in seen if (kind := narrowest(text)) not in (None, STRING)]
     if formats := formats_of([text for text in seen if text.strip()]):
-        message = f"these look like times, and are text; {_declare_format(name, formats)}"
+        message = f"these look like times, and are text; {how_to_declare_times(name, formats)}"
         warnings.add(KEPT_AS_TEXT, message, column=name, rows=0)
     elif seen and all(_COMMA.fullmatch(text.strip()) for text in seen):
         message = "these look like numbers with a decimal comma, and are text; declare it in the contract, "
@@ -102,7 +103,7 @@ def _advice(violation: Violation) -> str | None:
     if not texts or violation.column is None:
         return None
     if formats := formats_of(texts):
-        return _declare_format(violation.column, formats)
+        return how_to_declare_times(violation.column, formats)
     if all(_COMMA.fullmatch(text.strip()) for text in texts):
         return "is it a decimal comma? declare it in the contract, dialect: {decimal: ','}"
     words = list(dict.fromkeys(text.strip() for text in texts))
@@ -122,11 +123,6 @@ def _means_missing(word: str) -> bool:
 
 def _declare_missing(words: Sequence[str]) -> str:
     return f"if that means a missing value, declare it in the contract, missing: [{_listed(words)}]"
-
-
-def _declare_format(name: str, formats: Sequence[str]) -> str:
-    ways = " or ".join(f"formats: {{{name}: {each!r}}}" for each in formats)
-    return f"declare how they are written in the contract, {ways}"
 
 
 def _listed(words: Sequence[str]) -> str:

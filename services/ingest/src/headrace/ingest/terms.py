@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.contracts import ColumnRule
-from headrace.contracts.cells import FORMATS
+from headrace.contracts.cells import how_to_declare_times
 from headrace.ingest.domain import Use, relaxed, unordered
 from headrace.ingest.engine import Accepted, Rejected
 from headrace.ingest.hints import KEPT_AS_TEXT
@@ -41,11 +41,7 @@ def _as_times(result: Accepted | Rejected, column: str) -> str:
     """What to declare for a column of times that is text."""
     noted = result.warnings if isinstance(result, Accepted) else ()
     hint = next((each.message for each in noted if each.check == KEPT_AS_TEXT and each.column == column), None)
-    known = ", ".join(f"{each} ({example})" for each, example in FORMATS.items())
-    return (
-        hint
-        or f"it is text; declare how times are written in the contract, formats: {{{column}: ...}}, such as {known}"
-    )
+    return hint or how_to_declare_times(column)
 
 
 async def terms_of(repository: Repository, dataset: str) -> Terms:
