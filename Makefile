@@ -78,6 +78,15 @@ browser: ## install the Chromium that the page tests use (Debian packages; asks 
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
 
+# A foreign client is asked from an environment of its own, which may hold what ours must not; made anew when its pins change.
+CLIENTS := $(patsubst tests/clients/%/requirements.txt,.headrace/clients/%/.made,$(wildcard tests/clients/*/requirements.txt))
+clients: $(CLIENTS) ## the environments of the foreign clients that tests/clients runs
+
+.headrace/clients/%/.made: tests/clients/%/requirements.txt | setup
+	@$(UV) venv --quiet --clear --python $(PY) $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $<
+	@touch $@
+
 up: setup ## start the embedded stack in the background
 	.venv/bin/headrace up --detach
 
@@ -110,4 +119,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup check audit test faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: clients help setup check audit test faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

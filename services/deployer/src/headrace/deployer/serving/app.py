@@ -271,6 +271,8 @@ class App:
         match parts:
             case ["invocations"]:
                 return {"POST": partial(self._invocations, None)}
+            case ["endpoints" | "gateway", model, "invocations"]:  # as MLflow's deployments client asks
+                return {"POST": partial(self._invocations, model)}
             case ["v2", "models", model, "versions", version, *rest]:
                 return self._of_model(model, _number(version), rest)
             case ["v2", "models", model, *rest]:

@@ -121,6 +121,14 @@ DOCUMENT: dict[str, Any] = {
                 scope="predict",
             )
         },
+        "/endpoints/{model}/invocations": {
+            "post": _operation(
+                "The same, as MLflow's deployments client asks.",
+                body={"type": "object"},
+                parameters=("model",),
+                scope="predict",
+            )
+        },
         "/v2/repository/index": {
             "post": _operation(
                 "Every model and version, with its state.", body={"type": "object"}, required=False, scope="predict"

@@ -1,0 +1,164 @@
+"""Foreign clients against a replica: whatever they send by default is answered, with what the model says.
+
+Each runs in an environment of its own, with the packages of its requirements.txt; `make clients` makes them.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from headrace.contracts import Column, Route, RouteChanged, wrap
+from headrace.deployer.serving.server import Replica, http_server
+from headrace.deployer.serving.settings import InferenceSettings
+from headrace.frameworks import FRAMEWORKS, About, Recipe, load_onnx
+from headrace.testkit.patience import eventually
+from headrace.testkit.s3 import S3
+
+HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+MIXED = [
+    Column(name="distance", type="number", nullable=False),
+    Column(name="wind", type="number", nullable=True),
+    Column(name="month", type="integer", nullable=False),
+    Column(name="late", type="boolean", nullable=False),
+    Column(name="carrier", type="string", nullable=True),
+]
+NUMBERS = [Column(name=f"x{at}", type="number", nullable=False) for at in range(4)]
+ROWS = {
+    "distance": [1.5, 2.5],
+    "wind": [0.5, None],
+    "month": [3, 4],
+    "late": [True, False],
+    "carrier": ["UA", "AA"],
+}
+
+
+def make_model(folder: Path, features: Sequence[Column]) -> Path:
+    """Fit a small classifier on made-up rows."""
+    rng = np.random.default_rng(0)
+    values: dict[str, Any] = {
+        "number": rng.normal(size=200),
+        "integer": rng.integers(1, 13, 200),
+        "boolean": rng.integers(0, 2, 200).astype(bool),
+        "string": rng.choice(["UA", "AA", "B6"], 200),
+    }
+    frame = pd.DataFrame({column.name: rng.permutation(values[column.type]) for column in features})
+    frame["y"] = (frame[features[0].name] > 0).astype(int)
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, list(features), "y")
+    fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
+    folder.mkdir(parents=True)
+    FRAMEWORKS["sklearn"].save(fitted, folder, About("run", datetime(2026, 1, 5, tzinfo=UTC)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model with a column of each type, and one of four numbers."""
+    base = tmp_path_factory.mktemp("models")
+    return {"mixed": make_model(base / "mixed", MIXED), "numbers": make_model(base / "numbers", NUMBERS)}
+
+
+@pytest.fixture
+async def host(folders: dict[str, Path], s3: S3, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a replica that serves both."""
+    async with serving(folders, s3, tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+async def host_of_one(folders: dict[str, Path], s3: S3, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a replica that serves one model: MLflow's scoring client cannot say which it means."""
+    async with serving({"mixed": folders["mixed"]}, s3, tmp_path) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serving(folders: dict[str, Path], s3: S3, tmp_path: Path) -> AsyncIterator[str]:
+    """A replica of some models."""
+    replica = Replica(InferenceSettings(replica="r1", cache_dir=tmp_path / "cache", http_port=0), s3.store)
+    for name, folder in folders.items():
+        artifact = await s3.store.put_directory("models", folder, prefix=f"{name}/run/1")
+        signature = load_onnx(folder).signature
+        route = Route(
+            role="champion", version=1, digest=artifact.digest, artifact=artifact, signature=signature, percent=100
+        )
+        changed = RouteChanged(model=name, revision=1, routes=[route])
+        replica.board.apply(wrap(changed, source="headrace/deployer", id=name, time=datetime.now(UTC)))
+    replica.informed = True
+    await eventually(lambda: replica.board.settled and replica.board.answering)
+    server = http_server(replica)
+    running = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    yield "127.0.0.1:{1}".format(*server.servers[0].sockets[0].getsockname())
+    server.leave()
+    await running
+    await replica.close()
+
+
+async def told_by(client: str, host: str) -> Any:
+    """What a client's program prints, run in its own environment; skipped where that was not made."""
+    python = ROOT / ".headrace" / "clients" / client / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no environment for {client}: `make clients` makes it")
+    pipe = asyncio.subprocess.PIPE
+    program = await asyncio.create_subprocess_exec(python, HERE / client / "program.py", host, stdout=pipe, stderr=pipe)
+    out, err = await program.communicate()
+    assert program.returncode == 0, err.decode()[-3000:]
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture
+def expected(folders: dict[str, Path]) -> Any:
+    """What the models themselves say."""
+    mixed = load_onnx(folders["mixed"]).predict(ROWS)["probability"].tolist()
+    numbers = load_onnx(folders["numbers"]).predict({f"x{at}": [at + 1.0] for at in range(4)})["probability"].tolist()
+    return {"mixed": pytest.approx(mixed), "numbers": pytest.approx(numbers)}
+
+
+async def test_tritonclient_is_answered(host: str, expected: Any) -> None:
+    """Binary tensors, JSON with NaN, compressed bodies, versions, ids, outputs; metadata, health and index."""
+    told = await told_by("tritonclient", host)
+
+    assert len(told["probabilities"]) == 9
+    assert told["probabilities"] == dict.fromkeys(told["probabilities"], expected["mixed"])
+    assert told["asynchronous"] == expected["mixed"]
+    assert told["matrix"] == expected["numbers"]
+    assert (told["live"], told["ready"], told["model ready"], told["server"]) == (True, True, True, "headrace")
+    assert told["inputs"] == [column.name for column in MIXED]
+    assert told["index"] == ["mixed", "numbers"]
+
+
+async def test_kserves_client_is_answered(host: str, expected: Any) -> None:
+    """Binary tensors and JSON, as InferRequest and as a plain dictionary."""
+    told = await told_by("kserve", host)
+
+    assert len(told["probabilities"]) == 6
+    assert told["probabilities"] == dict.fromkeys(told["probabilities"], expected["mixed"])
+    assert (told["live"], told["ready"], told["model ready"]) == (True, True, True)
+
+
+async def test_mlservers_codecs_are_answered(host: str, expected: Any) -> None:
+    """Data frames, arrays and strings as MLServer encodes them; it reads our answers back."""
+    told = await told_by("mlserver", host)
+    numbers = told["probabilities"].pop("numpy")
+
+    assert numbers == expected["numbers"]
+    assert len(told["probabilities"]) == 4
+    assert told["probabilities"] == dict.fromkeys(told["probabilities"], expected["mixed"])
+    assert told["decoded"] == told["raw"] == expected["mixed"]
+
+
+async def test_mlflows_clients_are_answered(host_of_one: str, expected: Any) -> None:
+    """Its scoring client, which means the only model there is, and its deployments client by the endpoint's name."""
+    told = await told_by("mlflow", host_of_one)
+
+    assert len(told["probabilities"]) == 8
+    assert told["probabilities"] == dict.fromkeys(told["probabilities"], expected["mixed"])
+    assert told["version"]
