@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +91,28 @@ class RayHead:
                 env=self.environment(),
             )
         wait_until(lambda: log.read_bytes().count(STARTED) > started, self._process, log, within=90)
+
+    @contextmanager
+    def another_node(self, cpus: int) -> Iterator[None]:
+        """One more node of the cluster, for a while."""
+        place = ["--node-ip-address=127.0.0.2", "--disable-usage-stats", "--object-store-memory=80000000"]
+        command = [str(Path(sys.executable).parent / "ray"), "start", "--block", f"--address={self.address}"]
+        with (self._folder / "node.log").open("ab") as out:
+            node = subprocess.Popen(
+                [*command, *place, f"--num-cpus={cpus}"],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                env=self.environment(),
+            )
+        try:
+            yield
+        finally:
+            below = children(node.pid)
+            for each in (*below, node):
+                with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                    each.kill()
+            node.wait(10)
 
     def kill(self) -> None:
         """Kill -9 the head and everything below it, workers too."""

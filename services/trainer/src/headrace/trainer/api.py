@@ -28,6 +28,8 @@ class RunView(BaseModel):
     dataset_version: int | None
     declared_revision: int
     state: State
+    waits_for: str | None
+    waits_detail: str | None
     reason: str
     requested_by: str
     asked_at: datetime
@@ -63,6 +65,7 @@ class QueueView(BaseModel):
 
     running: list[RunView]
     queued: list[RunView]
+    waiting_for_resources: list[RunView]
     waiting_for_data: list[RunView]
 
 
@@ -126,10 +129,13 @@ def _reading(router: APIRouter) -> None:
     async def the_queue(session: SessionDep) -> QueueView:
         """What runs, and what waits for a worker or for data."""
         queued = {run.run: run for run in await runs_in(session, State.QUEUED)}
-        order = next_runs(await queue(session), await recent(session), _MANY)
+        lacks = {name for name, run in queued.items() if run.waits_for == "resources"}
+        ready = [each for each in await queue(session) if each.run not in lacks]
+        order = next_runs(ready, await recent(session), _MANY)
         return QueueView(
             running=[view(run) for run in await runs_in(session, State.RUNNING)],
             queued=[view(queued[run]) for run in order if run in queued],
+            waiting_for_resources=[view(run) for name, run in queued.items() if name in lacks],
             waiting_for_data=[view(run) for run in await runs_in(session, State.WAITING)],
         )
 
@@ -142,7 +148,9 @@ def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
             raise NotFound(f"no model named {model!r} is declared; declare it first with `headrace apply`")
         asked = TrainingRequested.model_validate({"model": model, **wish.model_dump()})
         dispatcher.wake_after(work)
-        return view(await request_run(asked, work))
+        run = await request_run(asked, work)
+        dispatcher.tell_if_lacking(run, work)
+        return view(run)
 
     @router.post("/runs/{run}/cancel", dependencies=[requires("trainer:write")])
     async def cancel(run: str, work: WorkDep, wish: CancelWish | None = None) -> RunView:
@@ -156,8 +164,9 @@ def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
 def view(run: Run) -> RunView:
     """A row as people see it, without what was printed on the way."""
     seen = RunView.model_validate(run, from_attributes=True)
+    waits = run.state in (State.WAITING, State.QUEUED)
     outcome = {name: value for name, value in run.outcome.items() if name != "log"} if run.outcome else None
-    return seen.model_copy(update={"outcome": outcome})
+    return seen.model_copy(update={"outcome": outcome} | ({} if waits else {"waits_for": None, "waits_detail": None}))
 
 
 def detail(run: Run, changes: Sequence[RunChange]) -> RunDetail:

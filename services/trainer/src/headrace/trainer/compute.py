@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from headrace.bus import Patience
 from headrace.chassis import Every, Runtime, chore
+from headrace.trainer.resources import Size
 from headrace.trainer.settings import RaySettings
 from headrace.trainer.work.jobs import EvaluateJob, Report, Step, TrainJob
 
@@ -93,6 +94,10 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         """What every worker with a job says."""
         found = await self._call("jobs")
         return {job: _heard(job, said) for job, said in found.items()}
+
+    async def nodes(self) -> list[Size]:
+        """The processors of every node of the cluster."""
+        return [Size(**node) for node in await self._call("nodes")]
 
     async def begin(self, name: str, job: TrainJob | EvaluateJob, cpus: float = 1, gpus: float = 0) -> None:
         """Start a job. To begin it again changes nothing while a worker has it."""

@@ -5,6 +5,7 @@ is let go, one that a row asks for and no worker has is begun. So a crash betwee
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ from headrace.faults import point
 from headrace.trainer import ends
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import State, after_loss
+from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
-from headrace.trainer.starting import again, chosen, evaluation_job, start
+from headrace.trainer.starting import again, chosen, evaluation_job, lacking_room, start, wait
 from headrace.trainer.tables import Evaluation, Run, evaluations_in, runs_in
 from headrace.trainer.work.jobs import Evaluated, EvaluateJob, Failure, Report, Step, Trained, TrainJob
 
@@ -41,7 +43,7 @@ _LOOK_AGAIN = timedelta(milliseconds=50)
 class Task:
     """One thing to do: hear a job's report, start what waits, give a worker its job, or let a worker go."""
 
-    kind: Literal["settle", "start", "begin", "release"]
+    kind: Literal["settle", "wait", "start", "begin", "release"]
     name: str
     row: Run | Evaluation | None = None
     report: Report | Lost | None = None
@@ -55,6 +57,8 @@ class Dispatcher:
         self._settings = settings
         self._changed = asyncio.Event()
         self._busy = False
+        self._nodes: Sequence[Size] | None = None
+        self._looked = 0.0
 
     def waking(self, handler: Handler) -> Handler:
         """A handler after whose commit the loop looks at once."""
@@ -114,6 +118,8 @@ class Dispatcher:
                 await self._settle_run(runtime, run, task.report)
             case Task("settle", _, Evaluation() as evaluation):
                 await self._settle_evaluation(runtime, evaluation, task.report)
+            case Task("wait", _, Run() as run):
+                await self._wait(runtime, run)
             case Task("start", _, Run() as run):
                 await self._start_run(runtime, run)
             case Task("start", _, Evaluation() as evaluation):
@@ -135,11 +141,37 @@ class Dispatcher:
     async def _startable(self, session: AsyncSession, runs: int, evaluations: int) -> list[Task]:
         """What gets a free worker. Evaluations have a place of their own: they are short, and releases wait."""
         found: list[Task] = []
-        for run in await chosen(session, self._settings.capacity - runs):
+        nodes = await self._known_nodes()
+        for row in await lacking_room(session, nodes):
+            found.append(Task("wait", row.run, row))
+        for run in await chosen(session, self._settings.capacity - runs, nodes):
             found.append(Task("start", run, await session.get_one(Run, run)))
         waiting = await evaluations_in(session, State.QUEUED)
         free = max(0, self._settings.evaluations - evaluations)
         return [*found, *(Task("start", row.evaluation, row) for row in waiting[:free])]
+
+    def _seconds(self, runtime: Runtime, row: Run | Evaluation) -> float:
+        """What is left to a job: the limit is of the run, over all its attempts."""
+        if isinstance(row, Evaluation) or row.due_at is None:
+            return self._settings.evaluation_timeout.total_seconds()
+        return max(0.0, (row.due_at - runtime.clock()).total_seconds())
+
+    async def _known_nodes(self) -> Sequence[Size]:
+        """The nodes of the cluster, as they were a moment ago."""
+        if self._nodes is None or time.monotonic() - self._looked >= self._settings.look_every.total_seconds():
+            self._nodes, self._looked = await self._compute.nodes(), time.monotonic()
+        return self._nodes
+
+    def tell_if_lacking(self, run: Run, work: Work) -> None:
+        """Say at once, to who asks over HTTP, that a run waits for a node; where Ray is away it is said later."""
+        if self._nodes is not None and run.state == State.QUEUED and lacking(run.size, self._nodes):
+            wait(run, self._nodes, work)
+
+    async def _wait(self, runtime: Runtime, seen: Run) -> None:
+        async with work_for(runtime, seen) as work:
+            run = await work.session.get_one(Run, seen.run)
+            if run.state == State.QUEUED:
+                wait(run, await self._known_nodes(), work)
 
     async def _settle_run(self, runtime: Runtime, seen: Run, report: Report | Lost | None) -> None:
         """Say what is new of a run: progress, its end, or that it is lost or late."""
@@ -181,6 +213,7 @@ class Dispatcher:
             async with runtime.session() as session:
                 job = await evaluation_job(row, session)
         if job is not None:
+            job = job.model_copy(update={"seconds": self._seconds(runtime, row)})
             size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(row, Run) else {}
             await self._compute.begin(row.job_name, job, **size)
             point("trainer.begun")

@@ -4,8 +4,8 @@ Pure: the standard library and contracts only.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from headrace.contracts import Column, Declaration
 from headrace.contracts.cells import FORMATS
 from headrace.contracts.metrics import USUAL
+from headrace.trainer.resources import Size
 
 MOST_ATTEMPTS = 3  # a run that lost its worker this often takes workers down by itself
 
@@ -44,6 +45,7 @@ class Queued:
     run: str
     model: str
     asked_at: datetime
+    size: Size = field(default_factory=Size)
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,12 @@ def trains_on_new_data(declaration: Declaration, taken: bool) -> bool:
     return "new-data" in declaration.training.on and not taken
 
 
-def next_runs(queue: Iterable[Queued], recent: Mapping[str, Recent], free: int) -> list[str]:
+def next_runs(
+    queue: Iterable[Queued], recent: Mapping[str, Recent], free: int, has_room: Callable[[Size], bool] = lambda _: True
+) -> list[str]:
     """Which runs get the free workers: models with the fewest running first, then those that waited longest.
 
-    One model that asks for a hundred runs cannot keep another from its first.
+    One model that asks for a hundred runs cannot keep another from its first. A run that finds no room is passed over.
     """
     waiting = sorted(queue, key=lambda q: (q.asked_at, q.run))
     running = Counter({model: seen.running for model, seen in recent.items()})
@@ -118,8 +122,9 @@ def next_runs(queue: Iterable[Queued], recent: Mapping[str, Recent], free: int) 
     while waiting and len(chosen) < free:
         best = min(waiting, key=lambda q: (running[q.model], *_turn(recent.get(q.model), q)))
         waiting.remove(best)
-        running[best.model] += 1
-        chosen.append(best.run)
+        if has_room(best.size):
+            running[best.model] += 1
+            chosen.append(best.run)
     return chosen
 
 

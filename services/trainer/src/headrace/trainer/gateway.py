@@ -74,6 +74,11 @@ class Gateway:
         ray.util.list_named_actors()
         return len(self._slots)
 
+    def nodes(self) -> list[dict[str, float]]:
+        """The processors of every node that is there, whether they are free or not."""
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        return [{"cpus": node.get("CPU", 0.0), "gpus": node.get("GPU", 0.0)} for node in alive]
+
     def jobs(self) -> dict[str, dict[str, Any]]:
         """A report for every job that a worker has: {"job", "steps", "outcome"} or {"job", "lost", "memory"}."""
         busy = [slot for slot in self._slots.values() if slot.job is not None and "lost" not in slot.report]
@@ -184,6 +189,9 @@ class Gateway:
         try:
             slot = Slot(name, ray.get_actor(name), dedicated=name.startswith("run-"))
             said = ray.get(slot.actor.report.remote(), timeout=_ADOPT_WITHIN)
+        except GetTimeoutError:
+            self._drop(slot)  # left alone it would work for ever, with nobody to hear it
+            return
         except (RayError, ValueError):
             return
         slot.job = json.loads(said)["job"] if said else None
@@ -197,7 +205,7 @@ class Gateway:
 def serve(gateway: Gateway, connection: socket.socket, lines: Iterable[bytes]) -> None:
     """Answer calls until the trainer hangs up. An error of Ray itself ends the process: the next one connects anew."""
     calls: Mapping[str, Callable[..., Any]] = {
-        name: getattr(gateway, name) for name in ("ping", "jobs", "begin", "release", "warm", "stop")
+        name: getattr(gateway, name) for name in ("ping", "nodes", "jobs", "begin", "release", "warm", "stop")
     }
     for line in lines:
         asked = json.loads(line)

@@ -129,6 +129,7 @@ async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Ru
         pinned=event.dataset_version,
         trained=trained,
     )
+    resources = DECLARATION.validate_python(declared.declaration).training.resources
     run = Run(
         run=_run_id(event, work),
         model=event.model,
@@ -142,6 +143,9 @@ async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Ru
         newer_than=trained if event.data == "newer" else None,
         params=event.params or {},
         seed=event.seed,
+        cpus=resources.cpus,
+        gpus=resources.gpus,
+        waits_for=waiting,
         **_chain(work),
     )
     change(work.session, run, State.WAITING if waiting == "data" else State.QUEUED, work.now, run.reason)
@@ -156,14 +160,16 @@ def _takes(run: Run, arrived: int) -> bool:
 
 def _release(run: Run, arrived: int, work: Work) -> None:
     if run.state == State.WAITING and released_by(arrived, pinned=run.pinned, newer_than=run.newer_than):
+        run.waits_for = "capacity"
         change(work.session, run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
         run.causation = work.emit(queued(run, "capacity"))
 
 
-def queued(run: Run, waits: str) -> Event:
+def queued(run: Run, waits: str, detail: str | None = None) -> Event:
     """The fact that a run waits."""
     told = {"run": run.run, "model": run.model, "dataset": run.dataset, "reason": run.reason}
-    return TrainingQueued.model_validate({**told, "waits_for": waits, "requested_by": run.requested_by})
+    told |= {"waits_for": waits, "requested_by": run.requested_by}
+    return TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
 
 
 def _run_id(event: TrainingRequested, work: Work) -> str:

@@ -61,6 +61,7 @@ class TrainerSettings(ServiceSettings):
 
     capacity: int = Field(default=2, ge=1)  # runs at a time; more only share the same CPUs
     evaluations: int = Field(default=1, ge=1)  # evaluations at a time, beside the runs
+    evaluation_timeout: timedelta = timedelta(minutes=30)  # of one attempt; a million rows take two minutes
     warm_workers: int = 1  # idle workers with everything imported (250 MB each): a small run starts in 5 ms, not 3 s
     warm_worker_cpus: float = (
         0  # Ray CPUs a warm worker holds for ever; more than 0 puts it on a worker node of a cluster

@@ -1,5 +1,6 @@
 """From the queue to a job: which runs get a worker, and what exactly each is to do."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +13,46 @@ from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVe
 from headrace.frameworks.catalog import CATALOG
 from headrace.trainer import ends
 from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
-from headrace.trainer.handlers import declaration_of
-from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change, newest_version, queue, recent, run_of
+from headrace.trainer.handlers import declaration_of, queued
+from headrace.trainer.resources import Room, Size, lacking
+from headrace.trainer.tables import (
+    DatasetVersion,
+    Evaluation,
+    Run,
+    change,
+    newest_version,
+    queue,
+    recent,
+    run_of,
+    runs_in,
+)
 from headrace.trainer.work.jobs import EvaluateJob, Failure, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
 _COLUMNS = TypeAdapter(list[Column])
 
 
-async def chosen(session: AsyncSession, free: int) -> list[str]:
-    """The runs that get the free workers."""
-    return next_runs(await queue(session), await recent(session), free) if free > 0 else []
+async def chosen(session: AsyncSession, free: int, nodes: Sequence[Size]) -> list[str]:
+    """The runs that get the free workers; those that no node has room for wait, and keep no place from others."""
+    if free <= 0:
+        return []
+    running = [run.size for run in await runs_in(session, State.RUNNING)]
+    possible = [each for each in await queue(session) if lacking(each.size, nodes) is None]
+    return next_runs(possible, await recent(session), free, Room(nodes, running).take)
+
+
+async def lacking_room(session: AsyncSession, nodes: Sequence[Size]) -> list[Run]:
+    """The queued runs of which it is to be said anew what they wait for."""
+    waiting = await runs_in(session, State.QUEUED)
+    return [run for run in waiting if (lacking(run.size, nodes) is None) != (run.waits_for != "resources")]
+
+
+def wait(run: Run, nodes: Sequence[Size], work: Work) -> None:
+    """Say what a queued run waits for: a node that is large enough, or its turn."""
+    missing = lacking(run.size, nodes)
+    run.waits_for, run.waits_detail = "resources" if missing else "capacity", missing
+    change(work.session, run, State.QUEUED, work.now, missing or "a node with what it asks for is there")
+    run.causation = work.emit(queued(run, run.waits_for, missing))
 
 
 async def start(run: Run, work: Work, bucket: str) -> None:
@@ -36,7 +66,6 @@ async def start(run: Run, work: Work, bucket: str) -> None:
     except Unplannable as error:
         await ends.fail(run, Failure(because="data", reason=str(error)), work)
         return
-    run.cpus, run.gpus = declaration.training.resources.cpus, declaration.training.resources.gpus
     job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
     again(run, job)
     change(work.session, run, State.RUNNING, work.now, f"{run.dataset} version {version.version}")
@@ -92,7 +121,10 @@ async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
 
 def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
     columns = _COLUMNS.validate_python(version.columns)
-    default = CATALOG[declaration.training.framework].default(declaration.task)
+    framework = declaration.training.framework
+    if framework not in CATALOG:
+        raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
+    default = CATALOG[framework].default(declaration.task)
     return plan(declaration, columns, run.params, run.seed, default)
 
 

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
 from headrace.trainer.domain import Queued, Recent, State
+from headrace.trainer.resources import Size
 
 
 class DatasetVersion(SQLModel, table=True):
@@ -72,6 +73,8 @@ class Run(SQLModel, table=True):
     job: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     cpus: float = 1
     gpus: float = 0
+    waits_for: str = "capacity"
+    waits_detail: str | None = None
     attempt: int = 0
     begun: bool = False
     said: int = 0
@@ -90,6 +93,11 @@ class Run(SQLModel, table=True):
     def job_name(self) -> str:
         """The name under which workers know the present attempt."""
         return f"{self.run}-{self.attempt}"
+
+    @property
+    def size(self) -> Size:
+        """The processors that it asks for."""
+        return Size(gpus=self.gpus, cpus=self.cpus)
 
 
 class RunChange(SQLModel, table=True):
@@ -178,7 +186,7 @@ async def history(session: AsyncSession, run: str) -> Sequence[RunChange]:
 
 async def queue(session: AsyncSession) -> list[Queued]:
     """The runs that wait for a worker."""
-    return [Queued(r.run, r.model, r.asked_at) for r in await runs_in(session, State.QUEUED)]
+    return [Queued(r.run, r.model, r.asked_at, r.size) for r in await runs_in(session, State.QUEUED)]
 
 
 async def recent(session: AsyncSession) -> dict[str, Recent]:

@@ -58,6 +58,7 @@ class TrainJob(Spec):
     created: datetime
     bucket: str
     memory_mb: int | None = None
+    seconds: float | None = None  # left to it when it begins: clocks of machines differ
     warnings: Sequence[str] = ()
 
     @property
@@ -81,6 +82,7 @@ class EvaluateJob(Spec):
     confidence: float
     resamples: int
     seed: int
+    seconds: float | None = None  # left to it when it begins: clocks of machines differ
 
 
 Job = Annotated[TrainJob | EvaluateJob, Field(discriminator="kind")]

@@ -10,6 +10,7 @@ from headrace.trainer.work.captured import Captured
 from headrace.trainer.work.evaluating import evaluate
 from headrace.trainer.work.failures import failure_of
 from headrace.trainer.work.jobs import JOB, Evaluated, EvaluateJob, Outcome, Report, Step, TrainJob
+from headrace.trainer.work.limit import at_most_for
 from headrace.trainer.work.memory import at_most, resident
 from headrace.trainer.work.training import train
 
@@ -52,7 +53,7 @@ class Worker:
         captured = Captured()
         try:
             # Set here: OpenMP keeps its number of threads per thread. It is what Ray has set aside for this worker.
-            with captured, threadpool_limits(self._threads), at_most(self._limit(job)):
+            with captured, at_most_for(job.seconds), threadpool_limits(self._threads), at_most(self._limit(job)):
                 outcome = self._do(job)
         except BaseException as error:  # whatever the model's code raises is an outcome, never the worker's end
             outcome = failure_of(error)

@@ -76,6 +76,8 @@ def upgrade() -> None:
         sa.Column("job", sa.JSON(), nullable=True),
         sa.Column("cpus", sa.Float(), nullable=False),
         sa.Column("gpus", sa.Float(), nullable=False),
+        sa.Column("waits_for", sa.String(), nullable=False),
+        sa.Column("waits_detail", sa.String(), nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("begun", sa.Boolean(), nullable=False),
         sa.Column("said", sa.Integer(), nullable=False),
