@@ -1,14 +1,18 @@
 """From a trained model to a champion, and back: the registry among its neighbours."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from headrace.contracts import (
+    AlertRaised,
     AliasMoved,
     ApprovalRequested,
     EvaluationFailed,
     EvaluationRequested,
     ModelDeclared,
     RequestRefused,
+    RiskReviewed,
     RolloutCompleted,
     RolloutRolledBack,
     VersionApproved,
@@ -18,6 +22,13 @@ from headrace.contracts import (
 from headrace.testkit import FakeClock, Stage, a, eventually
 
 from .conftest import asked_for, crown, declare, judged, trained
+
+
+def failed(asked: EvaluationRequested, reason: str) -> EvaluationFailed:
+    """The trainer could not do what it was asked for."""
+    return EvaluationFailed(
+        evaluation=asked.evaluation, model="flights", candidate=asked.candidate.version, reason=reason
+    )
 
 
 async def test_a_first_version_is_registered_judged_and_crowned(on: Stage) -> None:
@@ -136,11 +147,120 @@ async def test_a_version_that_cannot_be_judged_cannot_serve(on: Stage) -> None:
     await on.say(trained("run-1"))
     asked = await asked_for(on, 1)
 
-    await on.say(
-        EvaluationFailed(evaluation=asked.evaluation, model="flights", candidate=1, reason="the holdout is empty")
-    )
+    await on.say(failed(asked, "the holdout is empty"))
 
     assert "the holdout is empty" in (await on.heard(VersionRejected)).data.reason
+
+
+GONE = "column 'wind' is gone from flights version 2, and champion 1 needs it"
+ALONE = {"metrics": ["roc_auc"], "gates": [{"metric": "roc_auc", "at_least": 0.65}]}
+
+
+async def test_a_version_is_judged_alone_where_no_gate_needs_the_champion(on: Stage) -> None:
+    """A feature was renamed: the champion cannot answer on the new rows, and need not."""
+    await declare(on, evaluation=ALONE)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    await on.say(trained("run-2", dataset=2))
+    beside = await asked_for(on, 2, champion=1)
+
+    await on.say(failed(beside, GONE))
+    alone = await asked_for(on, 2)
+    await on.say(judged(alone, candidate=0.7))
+
+    assert alone.dataset.version == 2
+    assert (await on.heard(AliasMoved, where=lambda event: event.version == 2)).data.previous == 1
+
+
+async def test_a_version_that_fails_alone_as_well_is_rejected_once(on: Stage) -> None:
+    """It was not the champion's fault."""
+    await declare(on, evaluation=ALONE)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    await on.say(trained("run-2", dataset=2))
+    await on.say(failed(await asked_for(on, 2, champion=1), "the holdout is empty"))
+    await on.say(failed(await asked_for(on, 2), "the holdout is empty"))
+
+    assert "the holdout is empty" in (await on.heard(VersionRejected)).data.reason
+    await on.quiet()
+    assert len([each for each in on.all(EvaluationRequested) if each.data.candidate.version == 2]) == 2
+
+
+@pytest.mark.parametrize("how", ["it fails", "it says so"])
+async def test_what_cannot_be_compared_names_the_champion_and_a_way_on(on: Stage, how: str) -> None:
+    """Where a gate needs the champion: no dead end without a word."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    await on.say(trained("run-2", dataset=2))
+    asked = await asked_for(on, 2, champion=1)
+
+    if how == "it fails":
+        await on.say(failed(asked, GONE))
+    else:
+        told = judged(asked, candidate=0.9)
+        await on.say(told.model_copy(update={"comparisons": [], "incomparable": GONE}))
+
+    reason = (await on.heard(VersionRejected)).data.reason
+    assert GONE in reason
+    assert "champion 1" in reason
+    assert "apply the declaration without this gate" in reason
+
+
+async def test_the_way_on_leads_on(on: Stage) -> None:
+    """Without the gate, trained anew, the version replaces a champion that it cannot be compared with."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+    await declare(on, evaluation=ALONE)
+
+    await on.say(trained("run-2", dataset=2, declared_revision=2))
+    told = judged(await asked_for(on, 2, champion=1), candidate=0.9)
+    await on.say(told.model_copy(update={"comparisons": [], "incomparable": GONE}))
+
+    assert (await on.heard(AliasMoved, where=lambda event: event.version == 2)).data.previous == 1
+
+
+async def test_a_version_of_another_target_is_never_beside_the_champion(on: Stage) -> None:
+    """The registry knows it before it asks."""
+    await declare(on)
+    await crown(on, "run-1", 1)
+    await on.heard(AliasMoved)
+
+    await on.say(trained("run-2", dataset=2, target="cancelled"))
+    await on.say(judged(await asked_for(on, 2), candidate=0.9))
+
+    reason = (await on.heard(VersionRejected)).data.reason
+    assert "champion 1: it predicts 'target', this version predicts 'cancelled'" in reason
+
+
+async def test_an_older_run_that_ends_later_does_not_take_the_alias(on: Stage) -> None:
+    """Without any gate declared, it is judged against what is newer than it all the same."""
+    await declare(on, evaluation={"metrics": ["roc_auc"], "gates": []})
+    early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    await crown(on, "run-late", 1, dataset=2, started_at=late)
+    await on.heard(AliasMoved)
+
+    await on.say(trained("run-early", dataset=1, started_at=early))
+    asked = await asked_for(on, 2, champion=1)
+    await on.say(judged(asked, candidate=0.69, low=-0.01))
+
+    assert asked.dataset.version == 2
+    assert "0.6900 against 0.7000" in (await on.heard(VersionRejected)).data.reason
+    assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1}
+
+
+async def test_what_each_learned_from_is_told_with_the_question(on: Stage) -> None:
+    """So that the rows can be those that neither has learned from."""
+    await declare(on)
+    await crown(on, "run-1", 1, dataset=3)
+    await on.heard(AliasMoved)
+    await on.say(trained("run-2", dataset=4))
+
+    asked = await asked_for(on, 2, champion=1)
+
+    assert (asked.candidate.dataset.version, asked.champion.dataset.version) == (4, 3)
+    assert asked.candidate.holdout == asked.champion.holdout == trained("run-2").holdout
 
 
 async def test_a_fact_about_an_undeclared_model_waits_for_its_declaration(on: Stage) -> None:
@@ -240,3 +360,26 @@ async def test_an_approval_that_nobody_gives_lapses(on: Stage, clock: FakeClock)
 
     assert "nobody decided in time" in (await on.heard(VersionRejected)).data.reason
     assert (await on.http.get("/models/flights/versions/1")).json()["state"] == "expired"
+
+
+async def test_a_risk_review_that_is_due_tells_people_once(on: Stage, clock: FakeClock) -> None:
+    """As an alert, and wherever people look; until somebody has looked at the risk."""
+    await declare(on)
+    await on.http.put("/models/other", json={"data": {"dataset": "other", "target": "late"}})
+    before = (await on.http.get("/models/flights/risk")).json()
+
+    clock.advance(timedelta(days=90))
+
+    alert = await on.heard(AlertRaised)
+    assert (alert.data.model, alert.data.kind, alert.data.severity) == ("flights", "risk", "warning")
+    assert "POST /models/flights/risk/review" in alert.data.message
+    during = (await on.http.get("/models/flights/risk")).json()
+    listed = {each["name"]: each["review_due"] for each in (await on.http.get("/models")).json()["items"]}
+    reviewed = (await on.http.post("/models/flights/risk/review", json={"comment": "nothing new"})).json()
+    assert (before["due"], during["due"], reviewed["due"]) == (False, True, False)
+    assert (listed["flights"], reviewed["review_due"] > listed["flights"]) == (during["review_due"], True)
+    told = (await on.heard(RiskReviewed)).data
+    assert (told.by, told.comment, told.rating) == ("key:zoe", "nothing new", "low")
+    clock.advance(timedelta(days=90))
+    await on.heard(AlertRaised, where=lambda _: len(on.all(AlertRaised)) == 3)
+    assert sorted(each.data.model for each in on.all(AlertRaised)) == ["flights", "flights", "other"]

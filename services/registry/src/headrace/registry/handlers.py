@@ -22,7 +22,7 @@ from headrace.contracts import (
 from headrace.registry.changes import end
 from headrace.registry.decisions import decide
 from headrace.registry.declarations import declare
-from headrace.registry.domain import CHAMPION, State, bar_of, finite, judge, lapsed
+from headrace.registry.domain import CHAMPION, WAY_ON, State, bar_of, finite, judge, lapsed
 from headrace.registry.governing import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
 from headrace.registry.tables import DatasetRow, ModelRow, Registry, SignalRow, VersionRow
 
@@ -108,7 +108,9 @@ async def on_evaluation_failed(event: EvaluationFailed, work: Work) -> None:
     if version.met is not None and not version.alone and not policy.needs_champion:
         await evaluate(work, model, version, alone=True)
         return
-    await reject(work, version, f"it could not be evaluated: {event.reason}", State.REJECTED)
+    beside = "" if version.met is None or version.alone else f" beside champion {version.met}"
+    way_on = f"; {WAY_ON}" if beside else ""
+    await reject(work, version, f"it could not be evaluated{beside}: {event.reason}{way_on}", State.REJECTED)
 
 
 async def on_approval_given(event: ApprovalGiven, work: Work) -> None:

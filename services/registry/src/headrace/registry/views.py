@@ -57,6 +57,7 @@ class ModelView(BaseModel):
     aliases: dict[str, int]
     declared_by: str
     declared_at: datetime
+    review_due: datetime
 
 
 class ModelDetail(ModelView):
@@ -191,6 +192,7 @@ def model_view(row: ModelRow, aliases: dict[str, int]) -> dict[str, Any]:
         "aliases": aliases,
         "declared_by": row.declared_by,
         "declared_at": row.declared_at,
+        "review_due": row.review_due,
     }
 
 
