@@ -186,12 +186,12 @@ def test_every_reader_derives_the_same_envelope_of_a_bare_request() -> None:
     read = decode_message("headrace.request.training.flights", None, b'{"reason": "new season"}', **place)
 
     assert (read.id, read.type, read.subject, read.time) == (
-        "REQUESTS-7",
+        "outsider/REQUESTS-7",
         "headrace.request.training.v1",
         "flights",
         MOMENT,
     )
-    with pytest.raises(ContractError, match="only requests may be bare JSON"):
+    with pytest.raises(ContractError, match="trainer speaks CloudEvents in structured mode"):
         decode_message("headrace.training.failed.flights", None, b"{}", **place)
 
 
@@ -207,7 +207,8 @@ def test_a_binary_mode_request_is_read_by_its_headers() -> None:
         "headrace.request.training.flights", headers, b"{}", stream="REQUESTS", seq=1, timestamp=MOMENT
     )
 
-    assert (read.id, read.source, read.data.key) == ("x1", "cron", "flights")
+    assert (read.id, read.source, read.data.key) == ("outsider/x1", "headrace/outsider", "flights")
+    assert read.claims == {"source": "cron"}
 
 
 def test_no_released_schema_has_changed() -> None:

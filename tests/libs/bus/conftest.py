@@ -165,12 +165,13 @@ class Asker:
     async def ask(self, model: str = "flights", *, id: str | None = None, **envelope: Any) -> Envelope:
         """Request a training; the broker does not know that it is the same one when it is asked again."""
         request = TrainingRequested(model=model, reason="test")
-        said = wrap(request, source="headrace/operator", id=id or str(uuid4()), time=utc_now(), **envelope)
+        said = wrap(request, source="headrace/monitor", id=id or str(uuid4()), time=utc_now(), **envelope)
         await self.say(said.nats_subject, encode(said))
         return said
 
     async def say(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
-        """Publish bytes."""
+        """Publish bytes, where the broker would have put them: a request without a name is the anonymous outsider's."""
+        subject = subject.replace("headrace.request.", "headrace.from.outsider.request.")
         await self.connection.publish_and_wait(subject, data, headers or {"Content-Type": CONTENT_TYPE})
 
     async def count(self, stream: str) -> int:

@@ -390,7 +390,7 @@ class World:
 
     def _say(self, name: str) -> None:
         request = TrainingRequested(model=self.asked[name], reason=name)
-        envelope = wrap(request, source="headrace/operator", id=name, time=self.clock())
+        envelope = wrap(request, source="headrace/monitor", id=name, time=self.clock())
         stream = self.broker.streams["REQUESTS"]
         stream.ids.clear()
         stream.store(envelope.nats_subject, {"Content-Type": CONTENT_TYPE}, encode(envelope))

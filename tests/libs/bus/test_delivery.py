@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from headrace.bus import NotYet, Parked, Patience, RawMessage, Refused, Work
+from headrace.bus import NotYet, Parked, Patience, Refused, Work
 from headrace.bus.parking import drop, listed, replay, shown
-from headrace.contracts import RequestRefused, TrainingRequested, decode
+from headrace.contracts import MessageReplayed, RequestRefused, TrainingRequested, decode, encode, wrap
 from headrace.contracts.outside import decode_message
 
 POISON = "poison"
@@ -121,10 +121,12 @@ async def test_what_is_parked_lies_in_the_stream_as_it_came_and_with_its_reason(
     assert copy.body == parked.body == b"{not json"
     assert "not JSON" in parked.reason
     assert copy.headers["Headrace-Attempts"] == "1"
-    refusal = decode(said["headrace.request.refused.flights"].body).data
+    refusal = decode(said["headrace.from.trainer.request.refused.flights"].body).data
     assert isinstance(refusal, RequestRefused)
     assert "not JSON" in refusal.reason
-    assert refusal.request_id == "REQUESTS-1"  # what the broker told its sender when it stored it
+    assert (
+        refusal.request_id == "outsider/REQUESTS-1"
+    )  # its name, and what the broker told its sender when it stored it
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ async def test_an_id_that_no_database_keeps_is_parked(bad_id: str, plant: Any, a
     """Neither a NUL nor a very long id comes back for ever."""
     asked = await asker.ask()
     data = (
-        f'{{"specversion":"1.0","id":"{bad_id}","source":"x","type":"headrace.request.training.v1",'
+        f'{{"specversion":"1.0","id":"{bad_id}","source":"headrace/monitor","type":"headrace.request.training.v1",'
         '"subject":"flights","time":"2026-01-01T00:00:00Z","data":{"model":"flights","reason":"x"}}'
     )
     await asker.say(asked.nats_subject, data.encode())
@@ -295,7 +297,7 @@ async def test_a_zombie_that_wakes_changes_nothing(plant: Any, asker: Any, handl
 async def test_a_parked_message_said_again_keeps_its_chain_and_is_done_once(
     plant: Any, asker: Any, handlers: Any, eventually: Any
 ) -> None:
-    """Replay says it under a new id whose cause is the old one; twice is the same as once."""
+    """It is handled under a new id whose cause is the old one; the replay carries nothing of its content."""
     mended = asyncio.Event()
 
     async def handler(event: TrainingRequested, work: Work) -> None:
@@ -312,23 +314,56 @@ async def test_a_parked_message_said_again_keeps_its_chain_and_is_done_once(
             new_id = await replay(a_work(session, running), row)
         await eventually(lambda: has_effects(running, 1))
 
-        said = [row for row in await running.outbox() if row.subject.startswith("headrace.replay.trainer.")]
+        said = {row.subject: decode(row.body) for row in await running.outbox()}
 
-    envelope = message_of(said[0]).envelope()
-    assert await running.effects() == [new_id]
-    assert (envelope.id, envelope.causationid, envelope.correlationid) == (new_id, asked.id, asked.correlationid)
+    replayed = said["headrace.from.trainer.message.replayed.trainer"]
+    caused = said["headrace.training.started.flights"]
+    assert await running.effects() == [new_id] == [replayed.id]
+    assert replayed.authid == "key:ann"  # who replayed it
+    assert isinstance(replayed.data, MessageReplayed)
+    assert (replayed.data.stream, replayed.data.message_id) == ("REQUESTS", asked.id)
+    assert (caused.causationid, caused.correlationid, caused.authid) == (new_id, asked.correlationid, "service:monitor")
 
 
-def a_work(session: Any, running: Any) -> Work:
+async def test_a_replayed_message_that_cannot_be_read_is_parked_as_it_came(
+    plant: Any, asker: Any, eventually: Any
+) -> None:
+    """Again and again, until it can; each time the row holds the message, not the wish to replay it."""
+    await asker.say("headrace.request.training.flights", b"{")
+    async with plant() as running:
+        for count in (1, 2, 3):
+            await eventually(lambda count=count: has_parked(running, count))
+            async with running.store.write() as session:
+                (row,) = await listed(session)
+                await replay(a_work(session, running, f"root-{count}"), row)
+        rows = await running.parked()
+
+    assert {row.body for row in rows} == {b"{"}
+    assert {row.subject for row in rows} == {"headrace.from.outsider.request.training.flights"}
+
+
+@pytest.mark.parametrize("change", [{"parked": "nothing"}, {"seq": 99}, {"stream": "EVENTS"}])
+async def test_a_replay_of_what_is_not_parked_here_does_nothing(
+    change: dict[str, Any], plant: Any, asker: Any, handlers: Any, eventually: Any
+) -> None:
+    """Whoever gets hold of the trainer's key alone cannot have it handle what its database does not know."""
+    await asker.say("headrace.request.training.flights", b"{")
+    async with plant() as running:
+        await eventually(lambda: has_parked(running))
+        (row,) = await running.parked()
+        names = {name: getattr(row, name) for name in ("stream", "seq", "message_id", "subject")}
+        event = MessageReplayed(service="trainer", parked=row.id, **names)
+        forged = wrap(event.model_copy(update=change), source="headrace/trainer", id="forged", time=row.parked_at)
+        await asker.say(forged.nats_subject, encode(forged))
+        await eventually(lambda: has_parked(running, 2))
+
+        assert await running.effects() == []
+        assert any("nothing is parked here" in each.reason for each in await running.parked())
+
+
+def a_work(session: Any, running: Any, root: str = "root") -> Work:
     """A person's unit of work."""
-    return Work(session, "trainer", "key:ann", running._clock(), "root")
-
-
-def message_of(row: Any) -> RawMessage:
-    """An outbox row as it lies in the stream."""
-    from headrace.bus import utc_now
-
-    return RawMessage("EVENTS", 1, row.subject, row.headers, row.body, utc_now())
+    return Work(session, "trainer", "key:ann", running._clock(), root)
 
 
 async def test_a_dropped_message_is_listed_no_more_and_its_record_stays(
@@ -359,4 +394,4 @@ async def test_every_reader_derives_the_same_envelope_from_a_bare_request() -> N
     ]
 
     assert reads[0] == reads[1]
-    assert reads[0].id == "REQUESTS-7"
+    assert reads[0].id == "outsider/REQUESTS-7"

@@ -44,7 +44,7 @@ def test_every_identity_is_a_user_with_its_own_rights() -> None:
 
     assert text.count("nkey:") == len(KEYS)
     for identity, key in KEYS.items():
-        line = next(line for line in text.splitlines() if key in line)
+        line = next(line for line in text.splitlines() if key in line and "nkey" in line)
         assert all(f'"{subject}"' in line for subject in TOPOLOGY.permissions(identity).publish)
 
 

@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client as Nats
 
 from headrace.contracts import EVENTS
-from headrace.contracts.topology import load_topology, pattern, stream_of
+from headrace.contracts.topology import ATTRIBUTED, load_topology, local, pattern, stream_of
 from headrace.testkit.broker import Broker
 from headrace.testkit.patience import eventually
 
@@ -71,14 +71,18 @@ async def connected(broker: Broker, identity: str) -> AsyncIterator[Refusals]:
         await connection.close()
 
 
-def subject(kind: str) -> str:
-    """A subject of a type."""
-    return pattern(kind).replace("*", "flights-delay")
+def subject(kind: str, speaker: str) -> str:
+    """The subject to which somebody publishes a type; in an outsider's account it carries no name."""
+    outside = TOPOLOGY.is_outsider(speaker)
+    return (local(kind) if outside else pattern(kind, speaker)).replace("*", "flights-delay")
 
 
 def foreign(identity: str) -> list[str]:
-    """Subjects of all that an identity does not say."""
-    return [subject(kind) for kind in sorted(EVENTS) if kind not in TOPOLOGY.spoken_by(identity)]
+    """Subjects of all that others say, also where the identity says such events in its own name."""
+    spoken = [(kind, speaker) for kind in sorted(EVENTS) for speaker in TOPOLOGY.says[kind]]
+    subjects = {subject(kind, speaker) for kind, speaker in spoken if speaker != identity}
+    subjects |= {pattern(kind, "partner").replace("*", "m") for kind in TOPOLOGY.outsiders_may()}
+    return sorted(subjects - {subject(kind, identity) for kind in TOPOLOGY.spoken_by(identity)})
 
 
 @pytest.mark.parametrize("identity", BOUND)
@@ -92,7 +96,7 @@ async def test_the_broker_refuses_every_subject_that_is_not_its_own(identity: st
 @pytest.mark.parametrize("identity", BOUND)
 async def test_the_broker_allows_every_subject_that_is_its_own(identity: str, nats_server: Broker) -> None:
     """The other half: nothing that the topology gives is missing."""
-    own = [subject(kind) for kind in TOPOLOGY.spoken_by(identity)]
+    own = [subject(kind, identity) for kind in TOPOLOGY.spoken_by(identity)]
     async with connected(nats_server, identity) as refusals:
         assert await refusals.publishing(own) == set()
 
@@ -126,7 +130,7 @@ async def test_a_service_pulls_and_acknowledges_on_its_own_durables_alone(identi
 @pytest.mark.parametrize("identity", BOUND)
 async def test_nobody_listens_beside_the_streams_or_to_another_s_answers(identity: str, nats_server: Broker) -> None:
     """Core subscriptions would see events without a durable, and inboxes the answers to others."""
-    places = [">", "headrace.>", "$JS.API.>", "_INBOX.>"]
+    places = [">", "headrace.>", "$JS.API.>", "*.>"]
     places += [f"_INBOX_{other}.>" for other in TOPOLOGY.identities if other != identity]
     async with connected(nats_server, identity) as refusals:
         assert await refusals.subscribing(places) == set(places)
@@ -141,7 +145,7 @@ async def test_without_a_known_key_there_is_no_connection(nats_server: Broker) -
 def test_every_event_lies_in_the_stream_whose_subjects_hold_it() -> None:
     """Else a publish would wait for an acknowledgement that never comes."""
     for kind in EVENTS:
-        prefix = f"headrace.{kind.split('.')[1]}.>"
+        prefix = f"headrace.{pattern(kind).split('.')[1]}.>"
         assert prefix in TOPOLOGY.streams[stream_of(kind)].subjects, f"{kind}: add {prefix} to {stream_of(kind)}"
 
 
@@ -154,5 +158,22 @@ def test_a_service_has_one_durable_a_stream() -> None:
 
 
 def test_audit_hears_everything() -> None:
-    """Its durables have no filter."""
-    assert {spec.stream for spec in TOPOLOGY.consumers("audit") if not spec.filters} == set(TOPOLOGY.streams)
+    """Its durables have no filter; what is a copy of something else it has heard already."""
+    originals = {name for name, stream in TOPOLOGY.streams.items() if not stream.copies}
+
+    assert {spec.stream for spec in TOPOLOGY.consumers("audit") if not spec.filters} == originals
+
+
+def test_every_subject_has_one_speaker() -> None:
+    """So who said a message is known from where it lies, and its source cannot be forged."""
+    for kind in EVENTS:
+        for speaker in TOPOLOGY.says[kind]:
+            there = pattern(kind, speaker).replace("*", "m")
+            assert TOPOLOGY.speaker(there) == speaker, (
+                f"{kind}: several say it; add its aggregate to ATTRIBUTED ({set(ATTRIBUTED)})"
+            )
+
+
+def test_who_decides_is_authenticated_by_whoever_passes_the_decision_on() -> None:
+    """A key to the broker that many people hold approves in nobody's name."""
+    assert all(TOPOLOGY.authenticates(each) for each in TOPOLOGY.says["headrace.request.approval.v1"])

@@ -31,6 +31,8 @@ class Item:
 
     message: RawMessage
     envelope: Envelope
+    meant: RawMessage
+    """The message itself, or the one that it replays."""
 
     @property
     def id(self) -> str:

@@ -7,6 +7,7 @@ rolled back: what came before the bad message is done again together, the bad on
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
@@ -18,14 +19,14 @@ from headrace.bus.connection import Connection
 from headrace.bus.errors import NotYet, Refused
 from headrace.bus.inbox import Item, claim, close, count
 from headrace.bus.messages import RawMessage
-from headrace.bus.parking import UNREAD, park, plain
+from headrace.bus.parking import UNREAD, kept, park, plain
 from headrace.bus.policy import Patience, jitter
 from headrace.bus.reached import InHand
 from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.tables import Inbox
 from headrace.bus.trace import follow, span, trace_id
 from headrace.bus.work import Work
-from headrace.contracts import ContractError, Envelope, Event
+from headrace.contracts import OUTSIDER, ContractError, Envelope, Event, MessageReplayed, origin_of
 from headrace.faults import point
 
 log = structlog.get_logger()
@@ -267,30 +268,45 @@ class Inlet:
             if not await close(session, item.id, now, outcome="parked", error=plain(reason)[:500]):
                 return "duplicate"  # done meanwhile: acknowledged by whoever did it
             work = self._work(item, session, follow(item.envelope.traceparent))
-            work.root = f"{item.id}/parked"  # its refusal is not what the handler would have said
-            park(work, item.message, item.id, reason, attempts)
+            # its refusal is not what the handler would have said; nor can anybody foresee its id, and say it first
+            work.root = f"{item.id}/parked/{item.message.time.isoformat()}"
+            park(work, item.meant, item.id, reason, attempts)
         point("inlet.parked")
         await self._ack(item.message)
         return "parked"
 
     async def _read(self, message: RawMessage) -> Item | None:
         """Read a message, or park it at once when no schema allows it."""
+        meant = message
         try:
-            item = Item(message, message.envelope())
-            if len(item.id) > LONGEST_ID or plain(item.id) != item.id:
+            envelope = message.envelope()
+            if isinstance(envelope.data, MessageReplayed):
+                meant = await self._kept(envelope.data)
+                again = meant.envelope()
+                envelope = replace(again, id=envelope.id, causationid=again.id)
+            if len(envelope.id) > LONGEST_ID or plain(envelope.id) != envelope.id:
                 raise ContractError(f"id: at most {LONGEST_ID} characters of plain text are needed")
         except ContractError as error:
-            await self._unreadable(message, str(error))
+            await self._unreadable(message, meant, str(error))
         except Exception as error:  # a bug in reading must not stop what comes after
+            if is_outage(error):
+                self.problem = reason_of(error)
+                await self._back(message, jitter(OUTAGE_DELAY_S))
+                return None
             log.exception("reading_failed", stream=message.stream, seq=message.seq)
-            await self._unreadable(message, reason_of(error))
+            await self._unreadable(message, meant, reason_of(error))
         else:
-            return item
+            return Item(message, envelope, meant)
         return None
 
-    async def _unreadable(self, message: RawMessage, reason: str) -> None:
+    async def _kept(self, replayed: MessageReplayed) -> RawMessage:
+        """What a replay names, as this service has kept it."""
+        async with self._store.read() as session:
+            return await kept(session, replayed)
+
+    async def _unreadable(self, message: RawMessage, meant: RawMessage, reason: str) -> None:
         try:
-            await self._park_unread(message, reason)
+            await self._park_unread(message, meant, reason)
         except IntegrityError:
             log.debug("parked_before", stream=message.stream, seq=message.seq)
         except Exception as error:
@@ -302,22 +318,19 @@ class Inlet:
         self._observe("unreadable", "parked", 0.0)
         await self._ack(message)
 
-    async def _park_unread(self, message: RawMessage, reason: str) -> None:
+    async def _park_unread(self, message: RawMessage, meant: RawMessage, reason: str) -> None:
         """Under the message's place, since its id cannot be trusted."""
-        place, now = f"{message.stream}-{message.seq}{UNREAD}", self._clock()
+        actor, own = said_by(meant)
+        place, now = own(f"{message.stream}-{message.seq}{UNREAD}"), self._clock()
         row = Inbox(
             message_id=place, stream=message.stream, seq=message.seq, first_seen=now, done_at=now, outcome="parked"
         )
         async with self._store.write() as session:
             session.add(row)
             await session.flush()
-            park(
-                Work(session, self._service, "nats:outsider", now, place, traceparent=follow(None)),
-                message,
-                place,
-                reason,
-                1,
-            )
+            work = Work(session, self._service, actor, now, f"{place}/{message.time.isoformat()}")
+            work.traceparent, work.correlationid = follow(None), place.removesuffix(UNREAD)
+            park(work, meant, place, reason, 1)
 
     async def _ack(self, message: RawMessage) -> None:
         await self._connection.send(message.reply, b"+ACK")
@@ -349,6 +362,15 @@ async def guarded(handling: Awaitable[Answer], patience: Patience) -> Answer:
 def is_away(error: Exception) -> bool:
     """Whether the database failed, also where a guarded handler was the first to ask it."""
     return is_outage(error) or (isinstance(error, HandlerBroke) and isinstance(error.__cause__, ConnectionError))
+
+
+def said_by(message: RawMessage) -> tuple[str, Callable[[str], str]]:
+    """Who said a message that cannot be read, and how its ids are written."""
+    try:
+        origin = origin_of(message.subject)
+    except ContractError:
+        return OUTSIDER, str
+    return origin.actor, origin.own
 
 
 def fitting(handled: int, seconds: float, most: int) -> int:

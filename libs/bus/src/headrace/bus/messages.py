@@ -8,8 +8,6 @@ from nats.aio.msg import Msg
 
 from headrace.contracts import Envelope, decode_message
 
-REPLAY = "headrace.replay."
-
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
@@ -24,17 +22,10 @@ class RawMessage:
     delivered: int = 1
     reply: str = field(default="", compare=False)
 
-    @property
-    def original_subject(self) -> str:
-        """The subject that the event belongs to, where this is a replay."""
-        if not self.subject.startswith(REPLAY):
-            return self.subject
-        return "headrace." + self.subject.removeprefix(REPLAY).partition(".")[2]
-
     def envelope(self) -> Envelope:
         """Its envelope; raises ContractError."""
         return decode_message(
-            self.original_subject, self.headers, self.data, stream=self.stream, seq=self.seq, timestamp=self.time
+            self.subject, self.headers, self.data, stream=self.stream, seq=self.seq, timestamp=self.time
         )
 
 

@@ -87,6 +87,7 @@ def _create_parked() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("taken_at", UtcTime(), nullable=False),
         sa.Column("parked_at", UtcTime(), nullable=False),
         sa.Column("replayed_at", UtcTime(), nullable=True),
         sa.Column("dropped_at", UtcTime(), nullable=True),

@@ -1,7 +1,6 @@
 """What could not be handled: kept whole with its reason, shown to people, said again or given up."""
 
 import re
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,8 @@ from headrace.bus.messages import RawMessage
 from headrace.bus.outbox import put
 from headrace.bus.tables import LoopItem, Parked
 from headrace.bus.work import ID_HEADER, LARGEST, Work
-from headrace.contracts import CONTENT_TYPE, ContractError, RequestRefused, derive_id, encode
+from headrace.contracts import ContractError, MessageReplayed, RequestRefused, derive_id
+from headrace.contracts.topology import unattributed
 
 LONGEST_REASON = 2_000
 LOOPS = "loops"  # where an item of a loop came from, in place of a stream
@@ -21,19 +21,20 @@ UNREAD = "/unread"  # after the place of a message whose own id cannot be truste
 
 def park(work: Work, message: RawMessage, message_id: str, reason: str, attempts: int) -> Parked:
     """Put a message aside, in the table and in the stream PARKED; a request is answered with its refusal."""
-    _, aggregate, fact, key = _parts(plain(message.original_subject))
+    _, aggregate, fact, key = _parts(plain(message.subject))
     row = Parked(
         id=derive_id(message_id, "parked", work.service, message.seq),
         message_id=message_id,
         stream=message.stream,
         seq=message.seq,
-        subject=plain(message.original_subject),
+        subject=plain(message.subject),
         type=f"headrace.{aggregate}.{fact}",
         key=key,
         headers={plain(name): plain(value) for name, value in message.headers.items()},
         body=message.data,
         reason=plain(reason)[:LONGEST_REASON],
         attempts=attempts,
+        taken_at=message.time,
         parked_at=work.now,
     )
     work.session.add(row)
@@ -63,19 +64,34 @@ async def failures(session: AsyncSession, attempts: int, *, most: int) -> list[P
 
 
 async def replay(work: Work, row: Parked) -> str:
-    """Say a parked message again, to this service alone: under a new id whose cause is the old one.
+    """Have a parked message handled again, by this service alone; returns the id under which it will be.
 
-    An item of a loop is not said again: its loop tries it anew, from the first attempt.
+    What is said names the message and carries nothing of it: the service handles what it has kept itself. An item of
+    a loop is not said again: its loop tries it anew, from the first attempt.
     """
     if row.stream == LOOPS:
         return await release(work, row)
-    new_id = derive_id(row.id, "replay", row.key, 0)
-    body, headers = _again(row, new_id)
-    subject = f"headrace.replay.{work.service}.{row.subject.removeprefix('headrace.')}"
-    put(work.session, event_id=new_id, subject=subject, body=body, headers=headers, now=work.now)
     row.replayed_at = work.now
     work.session.add(row)
-    return new_id
+    return work.emit(
+        MessageReplayed(
+            service=work.service,
+            parked=row.id,
+            stream=row.stream,
+            seq=row.seq,
+            message_id=row.message_id,
+            subject=row.subject,
+        )
+    )
+
+
+async def kept(session: AsyncSession, replayed: MessageReplayed) -> RawMessage:
+    """The message that a replay names, as its stream gave it; raises ContractError where none is parked here."""
+    row = await session.get(Parked, replayed.parked)
+    if row is None or (row.stream, row.seq) != (replayed.stream, replayed.seq):
+        place = f"{replayed.stream}-{replayed.seq} as {replayed.parked!r}"
+        raise ContractError(f"replay: nothing is parked here from {place}; `headrace parked list` shows what is")
+    return RawMessage(row.stream, row.seq, row.subject, row.headers, row.body, row.taken_at)
 
 
 def drop(work: Work, row: Parked) -> None:
@@ -112,6 +128,7 @@ def set_aside(work: Work, item: LoopItem, about: bytes, reason: str) -> Parked:
         body=about,
         reason=plain(reason)[:LONGEST_REASON],
         attempts=item.attempts,
+        taken_at=work.now,
         parked_at=work.now,
     )
     item.parked = row.id
@@ -124,16 +141,6 @@ def set_aside(work: Work, item: LoopItem, about: bytes, reason: str) -> Parked:
 def _token(text: str) -> str:
     """Text as one token of a subject."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", text)[:128] or "item"
-
-
-def _again(row: Parked, new_id: str) -> tuple[bytes, dict[str, str]]:
-    message = RawMessage(row.stream, row.seq, row.subject, row.headers, row.body, row.parked_at)
-    try:
-        envelope = message.envelope()
-    except ContractError:  # what cannot be read is said again as it came: a newer version may understand it
-        return row.body, {**row.headers, ID_HEADER: new_id}
-    again = replace(envelope, id=new_id, causationid=envelope.id)
-    return encode(again), {ID_HEADER: new_id, "Content-Type": CONTENT_TYPE}
 
 
 def _copy(work: Work, row: Parked, subject: str) -> None:
@@ -157,7 +164,7 @@ def _refusal(work: Work, row: Parked) -> RequestRefused:
         about=row.key,
         request_id=row.message_id.removesuffix(UNREAD),
         request_type=row.type,
-        subject=row.subject,
+        subject=f"{row.type}.{row.key}",
         reason=row.reason,
         by=work.service,
     )
@@ -169,7 +176,8 @@ def plain(text: str) -> str:
 
 
 def _parts(subject: str) -> tuple[str, str, str, str]:
-    parts = [*subject.split("."), "unknown", "unknown", "unknown"][:4]
+    """A subject's tokens, without who said it."""
+    parts = [*unattributed(subject).split("."), "unknown", "unknown", "unknown"][:4]
     return parts[0], parts[1], parts[2], parts[3]
 
 

@@ -60,7 +60,7 @@ def stream_config(spec: StreamSpec, replicas: int) -> dict[str, Any]:
         "subjects": list(spec.subjects),
         "retention": "limits",
         "storage": "file",
-        "discard": "new",
+        "discard": spec.discard,
         "max_bytes": spec.max_bytes,
         "max_age": spec.max_age * NANO,
         "max_msg_size": spec.max_msg_size,

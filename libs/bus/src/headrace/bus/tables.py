@@ -94,6 +94,7 @@ class Parked(SQLModel, table=True):
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     reason: str
     attempts: int
+    taken_at: datetime = Field(sa_type=UtcTime)  # by its stream
     parked_at: datetime = Field(sa_type=UtcTime)
     replayed_at: datetime | None = Field(default=None, sa_type=UtcTime)
     dropped_at: datetime | None = Field(default=None, sa_type=UtcTime)

@@ -8,8 +8,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from headrace.bus.errors import Refused
 from headrace.bus.outbox import put
 from headrace.bus.trace import follow
-from headrace.contracts import CONTENT_TYPE, Envelope, Event, derive_id, encode, wrap
+from headrace.contracts import CONTENT_TYPE, Envelope, Event, asker_of, derive_id, encode, wrap
 from headrace.contracts.broker import MAX_PAYLOAD
+from headrace.contracts.topology import answer_subject
 
 ID_HEADER = "Nats-Msg-Id"
 LARGEST = MAX_PAYLOAD - 2**16  # bytes; the rest is for headers
@@ -37,6 +38,8 @@ class Work:
     def emit(self, event: Event) -> str:
         """Say `event` when the transaction commits; returns its id, the same if this work is done again.
 
+        Where the request of an outsider led to it, a copy goes to that outsider.
+
         Raises Refused where the event is larger than the broker takes.
         """
         event_id = derive_id(self.root, event.TYPE, event.key, len(self.emitted))
@@ -50,17 +53,17 @@ class Work:
             traceparent=follow(self.traceparent) if self.traceparent else None,
             authid=self.actor,
         )
-        put(
-            self.session,
-            event_id=event_id,
-            subject=envelope.nats_subject,
-            body=_body(envelope),
-            headers={ID_HEADER: event_id, "Content-Type": CONTENT_TYPE},
-            now=self.now,
-        )
+        body = _body(envelope)
+        self._put(event_id, envelope.nats_subject, body)
+        if outsider := asker_of(envelope.correlationid):
+            self._put(f"{event_id}/answer", answer_subject(outsider, envelope.nats_subject), body)
         self.emitted.append(event_id)
         self.correlationid = envelope.correlationid
         return event_id
+
+    def _put(self, message_id: str, subject: str, body: bytes) -> None:
+        headers = {ID_HEADER: message_id, "Content-Type": CONTENT_TYPE}
+        put(self.session, event_id=message_id, subject=subject, body=body, headers=headers, now=self.now)
 
 
 def _body(envelope: Envelope) -> bytes:

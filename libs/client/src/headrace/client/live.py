@@ -11,7 +11,8 @@ from typing import Any, Self
 from headrace.bus import BrokerAway, BusSettings, Connection, Follower, PubAck, PublishRefused, connect
 from headrace.client.addresses import Stack
 from headrace.client.errors import HeadraceError, TimedOut, Unreachable
-from headrace.contracts.topology import load_topology
+from headrace.contracts.envelope import SOURCE
+from headrace.contracts.topology import FROM, load_topology, unattributed
 
 IDENTITY = "operator"
 CONNECT_S = 10.0
@@ -19,7 +20,11 @@ Told = Callable[[dict[str, Any]], None]
 
 
 async def publish(stack: Stack, subject: str, payload: bytes) -> PubAck:
-    """Publish one message; raises HeadraceError with the broker's reason when it is refused."""
+    """Publish one message; raises HeadraceError with the broker's reason when it is refused.
+
+    A request goes under the name of the operator, since the key to the broker is the operator's.
+    """
+    subject = subject.replace("headrace.request.", f"{FROM}{IDENTITY}.request.", 1)
     async with connected(stack) as connection:
         try:
             return await connection.publish_and_wait(subject, payload)
@@ -133,11 +138,11 @@ def document_of(data: bytes, subject: str, headers: dict[str, str]) -> dict[str,
         document = None
     if isinstance(document, dict) and "specversion" in document:
         return document
-    _, aggregate, fact, key = [*subject.split("."), "", "", ""][:4]
+    _, aggregate, fact, key = [*unattributed(subject).split("."), "", "", ""][:4]
     kind = f"headrace.{aggregate}.{fact}.v1"
     return {
         "type": kind,
-        "source": "headrace/outside",
+        "source": f"{SOURCE}{load_topology().speaker(subject) or 'nobody'}",
         "id": "",
         "subject": key,
         "data": document or {},

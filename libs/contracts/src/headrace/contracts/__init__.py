@@ -30,5 +30,5 @@ from headrace.contracts.names import (
     column_name,
     is_name,
 )
-from headrace.contracts.outside import OUTSIDER, decode_message
+from headrace.contracts.outside import OUTSIDER, Origin, asker_of, decode_message, is_person, origin_of
 from headrace.contracts.topology import Topology, load_topology, stream_of

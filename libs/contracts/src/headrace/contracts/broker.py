@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.contracts.topology import Permissions, Topology
+from headrace.contracts.topology import ANONYMOUS, ANSWERS, HEARD, LAST, TO, Permissions, Topology, local, pattern
 
+ACCOUNT = "HEADRACE"
 ROUTE_USER = "route"
 MAX_PAYLOAD = 8 * 2**20  # a prediction batch or 10,000 labels fit; bigger things lie in the object store
 
@@ -36,8 +37,22 @@ class BrokerConfig:
     tls_ca: Path | None = None
 
 
-def render_broker(config: BrokerConfig, topology: Topology, keys: Mapping[str, str]) -> str:
-    """nats-server's configuration; `keys` maps each identity to its public nkey (U...)."""
+@dataclass(frozen=True)
+class Outsider:
+    """A program outside with a name of its own: its public nkey (U...), and which requests it may make."""
+
+    key: str
+    may: tuple[str, ...]
+
+
+def render_broker(
+    config: BrokerConfig, topology: Topology, keys: Mapping[str, str], outsiders: Mapping[str, Outsider] | None = None
+) -> str:
+    """nats-server's configuration; `keys` maps each identity to its public nkey (U...).
+
+    A running broker takes a changed one on SIGHUP; an account that is new there is whole after the second SIGHUP
+    (measured with nats-server 2.15.1: its imports find nobody before).
+    """
     parts = [
         f"server_name: {config.server_name}",
         f"host: {config.host}",
@@ -51,7 +66,7 @@ def render_broker(config: BrokerConfig, topology: Topology, keys: Mapping[str, s
         "feature_flags { js_ack_fc_v2: false }",
         _cluster(config),
         _tls(config),
-        _users(topology, keys),
+        _accounts(topology, keys, outsiders or {}),
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
@@ -98,9 +113,38 @@ def _tls(config: BrokerConfig) -> str:
     return f'tls {{ cert_file: "{config.tls_cert}", key_file: "{config.tls_key}"{ca} }}'
 
 
-def _users(topology: Topology, keys: Mapping[str, str]) -> str:
-    users = "\n".join(_user(topology.permissions(identity), key) for identity, key in keys.items())
-    return f"authorization {{\n  users: [\n{users}\n  ]\n}}"
+def _accounts(topology: Topology, keys: Mapping[str, str], outsiders: Mapping[str, Outsider]) -> str:
+    """One account for the installation, and one for each outsider, so that none hears or answers another."""
+    inside = {name: key for name, key in keys.items() if not topology.is_outsider(name)}
+    users = "\n".join(_user(topology.permissions(identity), key) for identity, key in inside.items())
+    anonymous = {name: Outsider(key, topology.outsiders_may()) for name, key in keys.items() if name not in inside}
+    outside = [_outside(topology, name, each) for name, each in {**anonymous, **outsiders}.items()]
+    main = f"  {ACCOUNT}: {{\n    jetstream: enabled\n    users: [\n{users}\n    ]\n{_exports(topology)}  }}"
+    return "accounts {\n" + "\n".join([main, *outside]) + "\n}"
+
+
+def _exports(topology: Topology) -> str:
+    """What outsiders may reach: requests under their names, and their own answers."""
+    services = [*(pattern(kind) for kind in topology.outsiders_may()), _last_of("*")]
+    lines = [f'{{ service: "{each}" }}' for each in services] + [f'{{ stream: "{TO}*.>" }}']
+    return "    exports: [\n" + "".join(f"      {line}\n" for line in lines) + "    ]\n"
+
+
+def _outside(topology: Topology, name: str, outsider: Outsider) -> str:
+    """An outsider's account. What it publishes to headrace.request.> arrives under a subject with its name."""
+    if name != ANONYMOUS and (name in topology.identities or not topology.is_outsider(name)):
+        raise ValueError(f"{name!r} is no name for an outsider")
+    services = [(pattern(kind, name), local(kind)) for kind in outsider.may]
+    services.append((_last_of(name), LAST))
+    imports = [f'{{ service: {{ account: {ACCOUNT}, subject: "{there}" }}, to: "{here}" }}' for there, here in services]
+    imports.append(f'{{ stream: {{ account: {ACCOUNT}, subject: "{TO}{name}.>" }}, to: "{HEARD}" }}')
+    user = _user(topology.outsider(name, outsider.may), outsider.key)
+    lines = "".join(f"      {line}\n" for line in imports)
+    return f'  "OUTSIDE_{name}": {{\n    users: [\n{user}\n    ]\n    imports: [\n{lines}    ]\n  }}'
+
+
+def _last_of(name: str) -> str:
+    return f"$JS.API.DIRECT.GET.{ANSWERS}.{TO}{name}.>"
 
 
 def _user(permissions: Permissions, key: str) -> str:

@@ -1,6 +1,7 @@
 """The envelope of every event: CloudEvents 1.0 in JSON structured mode, one byte string to hash, store and replay."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
@@ -10,13 +11,16 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from headrace.contracts import topology
 from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError
 from headrace.contracts.explain import explain
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.times import rfc3339
+from headrace.contracts.topology import ANONYMOUS
 
 CONTENT_TYPE = "application/cloudevents+json"
+SOURCE = "headrace/"  # and the identity
 SCHEMA_BASE = "https://schemas.headrace.example/events/"
 _REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "data")
 _EXTREME = re.compile(rb"[:,\[\s]-?(?:[0-9]{19}|[0-9.]+[eE]\+?[0-9]{3})|\\u0000")  # worth a closer look
@@ -39,6 +43,8 @@ class Envelope:
     authid: str | None = None
     specversion: str = field(default="1.0")
     datacontenttype: str = field(default="application/json")
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """What an outsider says of `source`, `authid` and the like, which its connection does not prove."""
 
     @property
     def dataschema(self) -> str:
@@ -47,8 +53,13 @@ class Envelope:
 
     @property
     def nats_subject(self) -> str:
-        """The subject that the event is published to."""
-        return subject_of(self.type, self.subject)
+        """The subject that the event is published to, within the installation."""
+        return subject_of(self.type, self.subject, self.speaker)
+
+    @property
+    def speaker(self) -> str:
+        """The identity that said it."""
+        return self.source.removeprefix(SOURCE).partition("/")[0]
 
 
 def wrap(
@@ -145,10 +156,13 @@ def read_event(kind: object, data: object) -> Event:
         raise ContractError(explain(error, "data")) from error
 
 
-def subject_of(kind: str | type[Event], key: str) -> str:
-    """The NATS subject of a type and a key: headrace.training.completed.flights."""
+def subject_of(kind: str | type[Event], key: str, speaker: str = ANONYMOUS) -> str:
+    """The NATS subject of a type and a key: headrace.training.completed.flights.
+
+    Where several identities say a type, the subject names which: headrace.from.monitor.request.training.flights.
+    """
     name = kind if isinstance(kind, str) else kind.TYPE
-    return f"{name.rpartition('.')[0]}.{key}"
+    return topology.subject(name.rpartition(".")[0], key, speaker)
 
 
 def dataschema(kind: str) -> str:

@@ -4,6 +4,7 @@ Everything here is derived from schemas/topology.yaml: streams, durable consumer
 written by hand.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,12 @@ from typing import Any
 import yaml
 
 SERVICE_KINDS = ("service", "replica")
+AUTHENTICATING = (*SERVICE_KINDS, "console")  # kinds of identities that know the person who asked: theirs is `authid`
+# Aggregates whose events several identities say; their subjects name who does, after a word that tells the stream.
+ATTRIBUTED = {"request": "from", "message": "from", "alert": "by"}
+ANONYMOUS = "outsider"  # the one identity of all programs that were given no name of their own
+ANSWERS = "ANSWERS"
+OUTSIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 ACK_WAIT_S = 10  # so long a killed reader's work waits; longer handling says in-progress every third of it
 MAX_ACK_PENDING = 2048
 DUPLICATE_WINDOW_S = 600
@@ -31,6 +38,10 @@ class StreamSpec:
     max_msg_size: int = -1
     allow_atomic: bool = False
     """Whether batches are stored as one: one sync of the disk for hundreds of messages."""
+    discard: str = "new"
+    """What a full stream gives up: `new` messages, so that whoever says them waits, or `old` ones."""
+    copies: bool = False
+    """Whether it holds nothing but copies of what other streams hold, which the record has already."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,32 @@ class Topology:
         """Types that `identity` hears."""
         return tuple(kind for kind, listeners in self.hears.items() if identity in listeners)
 
+    def speaker(self, subject: str) -> str | None:
+        """Who alone the broker lets publish to a subject; None where nobody may.
+
+        An event that several identities say carries the name in its subject; any other has one speaker.
+        """
+        parts = [*subject.split("."), ""]
+        if parts[1] in ATTRIBUTED.values() and len(parts) > 3:
+            return parts[2]
+        if parts[1] == "request":
+            return ANONYMOUS
+        prefix = ".".join(parts[:3]) + "."
+        speakers = {who for kind, says in self.says.items() if kind.startswith(prefix) for who in says}
+        return speakers.pop() if len(speakers) == 1 else None
+
+    def authenticates(self, identity: str) -> bool:
+        """Whether an identity knows the person who asked; what any other says of that is a claim."""
+        return self.identities.get(identity) in AUTHENTICATING
+
+    def is_outsider(self, identity: str) -> bool:
+        """Whether an identity is a program outside: the anonymous one, or any that was added by name."""
+        return bool(OUTSIDER_NAME.fullmatch(identity)) and self.identities.get(identity, "publisher") == "publisher"
+
+    def outsiders_may(self) -> tuple[str, ...]:
+        """Types of requests that outsiders may make."""
+        return self.spoken_by(ANONYMOUS)
+
     def consumers(self, identity: str) -> tuple[ConsumerSpec, ...]:
         """The durables of a service, one per stream that it listens to or taps; replicas follow without durables."""
         if self.identities[identity] != "service":
@@ -92,17 +129,30 @@ class Topology:
     def permissions(self, identity: str) -> Permissions:
         """What the broker allows an identity."""
         inbox = (f"_INBOX_{identity}.>",)
-        match self.identities[identity]:
+        match self.identities.get(identity, "publisher"):
             case "admin":
                 return Permissions((">",), (">",))
             case "person":
-                return Permissions((*_pattern_all(self.spoken_by(identity)), *_READER), inbox, self._durables())
+                return Permissions((*self._said(identity), *_READER), inbox, self._durables())
+            case "console":
+                return Permissions((*self._said(identity), "$JS.API.INFO"), inbox)
             case "publisher":
-                return Permissions((*_pattern_all(self.spoken_by(identity)), "$JS.API.INFO"), inbox)
+                return self.outsider(identity, self.outsiders_may())
             case "replica":
                 return Permissions(self._replica_publish(identity), inbox, self._durables())
             case _:
-                return Permissions(self._service_publish(identity), inbox)
+                return Permissions(self._service_publish(identity), inbox, self._durables())
+
+    def outsider(self, name: str, may: Sequence[str]) -> Permissions:
+        """What an outsider may do in its own account, where no subject carries its name: the broker adds that.
+
+        Inboxes are its own there, whatever their prefix.
+        """
+        return Permissions((*map(local, may), LAST), (HEARD, "_INBOX.>", f"_INBOX_{name}.>"))
+
+    def _said(self, identity: str) -> tuple[str, ...]:
+        """The subjects of what an identity says."""
+        return tuple(pattern(kind, identity) for kind in self.spoken_by(identity))
 
     def _durables(self) -> tuple[str, ...]:
         """What changes a durable. Making a consumer of a name that is there changes that one: with another filter its
@@ -114,37 +164,65 @@ class Topology:
 
     def _filters(self, identity: str, stream: str) -> tuple[str, ...]:
         heard = [kind for kind in self.heard_by(identity) if stream_of(kind) == stream]
-        replays = (f"headrace.replay.{identity}.>",) if stream == "EVENTS" and self.heard_by(identity) else ()
-        return (*_pattern_all(heard), *replays)
+        return tuple(pattern(kind, identity if kind.startswith(OWN) else "*") for kind in heard)
 
     def _service_publish(self, identity: str) -> tuple[str, ...]:
-        own = (f"headrace.parked.{identity}.>", f"headrace.replay.{identity}.>", "$JS.API.INFO")
+        said = self._said(identity)
         return (
-            *_pattern_all(self.spoken_by(identity)),
-            *own,
+            *said,
+            *(answer_subject("*", each) for each in said if not each.startswith(f"{FROM}{identity}.message.")),
+            f"headrace.parked.{identity}.>",
+            "$JS.API.INFO",
             *_following(self.rereads.get(identity, ())),
             *(s for c in self.consumers(identity) for s in _binding(c)),
         )
 
     def _replica_publish(self, identity: str) -> tuple[str, ...]:
         """Replicas make short-lived consumers, each limited to one filter; they cannot touch anybody's durable."""
-        reading = _following(self.heard_by(identity))
-        return (*_pattern_all(self.spoken_by(identity)), *reading, "$JS.API.INFO")
+        return (*self._said(identity), *_following(self.heard_by(identity)), "$JS.API.INFO")
 
 
+FROM, TO = "headrace.from.", "headrace.to."
+OWN = "headrace.message."  # what an identity says to itself alone
+HEARD = "headrace.answers.>"  # in an outsider's account: what its requests caused, as it comes
+LAST = "headrace.last.>"  # there: asking for the last answer of a subject
 # A person reads every stream through short-lived consumers of their own.
-_READER = ("headrace.replay.>", "$JS.API.INFO", "$JS.API.CONSUMER.CREATE.>", "$JS.API.STREAM.INFO.*")
+_READER = ("$JS.API.INFO", "$JS.API.CONSUMER.CREATE.>", "$JS.API.STREAM.INFO.*")
 
 
 def stream_of(kind: str) -> str:
     """The stream that carries a type, or a subject."""
     aggregate = kind.split(".")[1]
-    return {"request": "REQUESTS", "prediction": "PREDICTIONS", "parked": "PARKED"}.get(aggregate, "EVENTS")
+    streams = {"from": "REQUESTS", "prediction": "PREDICTIONS", "parked": "PARKED", "to": ANSWERS}
+    return streams.get(ATTRIBUTED.get(aggregate, aggregate), "EVENTS")
 
 
-def pattern(kind: str) -> str:
-    """The subjects of a type, whatever the key."""
+def subject(name: str, key: str, speaker: str) -> str:
+    """The subject of an event: headrace.training.completed and a key; who says it, where several may."""
+    _, aggregate, fact = name.split(".")
+    who = f"{ATTRIBUTED[aggregate]}.{speaker}." if aggregate in ATTRIBUTED else ""
+    return f"headrace.{who}{aggregate}.{fact}.{key}"
+
+
+def unattributed(subject: str) -> str:
+    """A subject without who says it: headrace.request.training.flights."""
+    parts = subject.split(".")
+    return ".".join([parts[0], *parts[3:]]) if parts[1:2] and parts[1] in ATTRIBUTED.values() else subject
+
+
+def pattern(kind: str, speaker: str = "*") -> str:
+    """The subjects of a type, whatever the key, from one speaker or from any."""
+    return subject(kind.rpartition(".")[0], "*", speaker)
+
+
+def local(kind: str) -> str:
+    """The subjects of a request in the account of an outsider, whatever the key."""
     return f"{kind.rpartition('.')[0]}.*"
+
+
+def answer_subject(outsider: str, subject: str) -> str:
+    """Where the copy of an event lies that an outsider's request caused."""
+    return f"{TO}{outsider}.{subject.removeprefix('headrace.')}"
 
 
 @cache
@@ -169,10 +247,6 @@ def read_topology(document: Mapping[str, Any]) -> Topology:
 
 def _stream(name: str, spec: Mapping[str, Any]) -> StreamSpec:
     return StreamSpec(name, tuple(spec["subjects"]), **{key: spec[key] for key in spec if key != "subjects"})
-
-
-def _pattern_all(kinds: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(pattern, kinds))
 
 
 def _following(kinds: Sequence[str]) -> tuple[str, ...]:

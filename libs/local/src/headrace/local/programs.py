@@ -14,6 +14,7 @@ from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.minio import find_minio
 from headrace.provision import S3Key, write_private
 from headrace.provision.access import ACCESS, actions
+from headrace.provision.outsiders import Outsiders
 
 PREFIX = "headrace-"
 REGION = "us-east-1"
@@ -38,12 +39,18 @@ class Program:
 
 def nats(layout: Layout) -> Program:
     """The broker, with the permissions of the topology."""
+    write_broker(layout)
+    command = [str(BIN / "nats-server"), "-c", str(layout.secret("nats.conf"))]
+    return Program("nats", command, ready_url=f"{layout.url('nats-http')}/healthz")
+
+
+def write_broker(layout: Layout) -> None:
+    """The broker's configuration, with the outsiders that there are now."""
     config = BrokerConfig(
         store=layout.data("nats"), port=layout.port("nats"), http_port=layout.port("nats-http"), server_name="headrace"
     )
-    write_private(layout.secret("nats.conf"), render_broker(config, load_topology(), nats_keys(layout)))
-    command = [str(BIN / "nats-server"), "-c", str(layout.secret("nats.conf"))]
-    return Program("nats", command, ready_url=f"{layout.url('nats-http')}/healthz")
+    outsiders = Outsiders(layout.seed("any").parent).all()
+    write_private(layout.secret("nats.conf"), render_broker(config, load_topology(), nats_keys(layout), outsiders))
 
 
 def object_server(layout: Layout, keys: Mapping[str, S3Key]) -> Program:

@@ -22,7 +22,7 @@ class S3Key:
 
 def nats_keys(seeds: Path) -> dict[str, str]:
     """Each identity's public nkey; seeds that are missing in the folder are made, as `<identity>.nk`."""
-    return {identity: _public(seeds / f"{identity}.nk") for identity in load_topology().identities}
+    return {identity: _known(seeds / f"{identity}.nk") for identity in load_topology().identities}
 
 
 def s3_keys(file: Path, identities: Iterable[str]) -> dict[str, S3Key]:
@@ -52,10 +52,20 @@ def write_private(file: Path, text: str) -> None:
     draft.replace(file)
 
 
-def _public(seed_file: Path) -> str:
+def new_seed() -> str:
+    """A seed of a new nkey."""
+    seed: bytes = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+    return seed.decode()
+
+
+def _known(seed_file: Path) -> str:
     if not seed_file.is_file():
-        seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
-        write_private(seed_file, seed.decode())
+        write_private(seed_file, new_seed())
+    return public_key(seed_file)
+
+
+def public_key(seed_file: Path) -> str:
+    """The public nkey of a seed, as the broker knows it."""
     pair = nkeys.from_seed(seed_file.read_text().strip().encode())
     public: str = pair.public_key.decode()
     return public

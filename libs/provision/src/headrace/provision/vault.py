@@ -9,6 +9,7 @@ from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts.broker import BrokerConfig, render_broker
 from headrace.contracts.topology import load_topology
 from headrace.provision.access import ACCESS
+from headrace.provision.outsiders import Outsiders
 from headrace.provision.secrets import S3Key, nats_keys, s3_keys, secret, write_private
 from headrace.provision.settings import ProvisionSettings
 from headrace.tlog import SigningKey
@@ -29,6 +30,10 @@ class Vault:
     def seed(self, identity: str) -> Path:
         """The file with an identity's nkey seed."""
         return self._folder / "nats" / f"{identity}.nk"
+
+    def outsiders(self) -> Outsiders:
+        """Programs outside that have a name of their own at the broker."""
+        return Outsiders(self._folder / "nats")
 
     def s3_keys(self) -> Mapping[str, S3Key]:
         """Each identity's key to the object store: its own, or the one that was given for all."""
@@ -85,7 +90,7 @@ class Vault:
             max_file_store=told.nats_max_file_store,
             **more,
         )
-        return render_broker(config, load_topology(), nats_keys(self._folder / "nats"))
+        return render_broker(config, load_topology(), nats_keys(self._folder / "nats"), self.outsiders().all())
 
     def api_key(self) -> str:
         """The administrator's API key; it is made together with the file of all keys, at the first call."""

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import nkeys
 from headrace.bus import BusSettings, connect, provision
 from headrace.contracts.broker import BrokerConfig, render_broker
 from headrace.contracts.topology import load_topology
+from headrace.provision.outsiders import Outsiders, reload_broker
+from headrace.provision.secrets import public_key
 from headrace.testkit.ports import free_ports, listens, wait_until
 from headrace.testkit.tls import Leaf
 
@@ -34,17 +36,29 @@ class Broker:
         self.port = free_ports(1)[0]
         self.url = f"nats://127.0.0.1:{self.port}"
         self.identities = list(load_topology().identities)
+        self.outsiders = Outsiders(folder / "keys")
 
     def prepare(self) -> None:
         """Write keys and configuration."""
         (self._folder / "keys").mkdir(parents=True, exist_ok=True)
         keys = {identity: self._make_key(identity) for identity in self.identities}
+        self._configure(keys)
+
+    def _configure(self, keys: Mapping[str, str]) -> None:
         config = BrokerConfig(self._folder / "store", port=self.port, sync_always=self._sync_always, **self._tls)
-        (self._folder / "nats.conf").write_text(render_broker(config, load_topology(), keys))
+        text = render_broker(config, load_topology(), keys, self.outsiders.all())
+        (self._folder / "nats.conf").write_text(text)
+
+    def reload(self) -> None:
+        """Tell the running server of outsiders that were added or removed since it started."""
+        self._configure({identity: public_key(self.seed_file(identity)) for identity in self.identities})
+        assert self._process is not None
+        reload_broker(self._process.pid, self._folder / "nats.log")
 
     def seed_file(self, identity: str) -> Path:
-        """The file with an identity's seed."""
-        return self._folder / "keys" / f"{identity}.nk"
+        """The file with the seed of an identity, or of an outsider that was added."""
+        known = self._folder / "keys" / f"{identity}.nk"
+        return known if identity in self.identities else self.outsiders.seed(identity)
 
     def settings(self, identity: str) -> BusSettings:
         """How an identity connects."""

@@ -14,7 +14,16 @@ from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
 from headrace.chassis import Service
 from headrace.chassis.run import running
-from headrace.contracts import CONTENT_TYPE, ContractError, Envelope, Event, encode, load_topology, wrap
+from headrace.contracts import (
+    CONTENT_TYPE,
+    ContractError,
+    Envelope,
+    Event,
+    decode_message,
+    encode,
+    load_topology,
+    wrap,
+)
 from headrace.testkit.broker import Broker
 from headrace.testkit.clock import FakeClock
 from headrace.testkit.patience import eventually
@@ -59,18 +68,25 @@ class Stage:
         self._service = AsyncExitStack()
 
     async def say(self, event: Event, as_: str | None = None, **envelope: Any) -> Envelope:
-        """Publish as whoever says such events, or as `as_`; `envelope` may set id, correlationid, traceparent, ..."""
+        """Publish as whoever says such events, or as `as_`; `envelope` may set id, correlationid, traceparent, ...
+
+        Returns the envelope as every reader derives it.
+        """
         speaker = as_ or load_topology().says[event.TYPE][0]
         said = wrap(event, **{**self._defaults(speaker), **envelope})
         connection = await self._speaker(speaker)
         headers = {"Nats-Msg-Id": said.id, "Content-Type": CONTENT_TYPE}
-        await connection.publish_and_wait(said.nats_subject, encode(said), headers)
-        return said
+        ack = await connection.publish_and_wait(_where(said, speaker), encode(said), headers)
+        return decode_message(
+            said.nats_subject, headers, encode(said), stream=ack.stream, seq=ack.seq, timestamp=said.time
+        )
 
     async def publish(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, as_: str = "outsider"
     ) -> None:
-        """Publish bytes, as an outsider would."""
+        """Publish bytes, as an outsider would; a request of somebody within goes under their name."""
+        if not load_topology().is_outsider(as_):
+            subject = subject.replace("headrace.request.", f"headrace.from.{as_}.request.")
         await (await self._speaker(as_)).publish_and_wait(subject, data, headers)
 
     async def heard(
@@ -163,3 +179,9 @@ class Stage:
             self._outer.push_async_callback(connection.close)
             self._speakers[identity] = connection
         return self._speakers[identity]
+
+
+def _where(said: Envelope, speaker: str) -> str:
+    """The subject that a speaker publishes to: in an outsider's account it carries no name."""
+    outside = load_topology().is_outsider(speaker)
+    return said.nats_subject.replace(f".from.{speaker}.", ".") if outside else said.nats_subject

@@ -24,10 +24,15 @@ def render_asyncapi(sources: Sources) -> str:
 
 
 def _channel(kind: str, schema: Schema) -> dict[str, Any]:
+    address = pattern(kind, "{speaker}").replace("*", "{key}")
+    speaker = {"speaker": {"description": "Who says it. In an outsider's account the subject lacks this and `from`."}}
     return {
-        "address": pattern(kind).replace("*", "{key}"),
+        "address": address,
         "description": f"{schema['description']} Stream {stream_of(kind)}.",
-        "parameters": {"key": {"description": f"The event's {schema['x-key']}."}},
+        "parameters": {
+            **(speaker if "{speaker}" in address else {}),
+            "key": {"description": f"The event's {schema['x-key']}."},
+        },
         "messages": {schema["title"]: {"$ref": f"#/components/messages/{schema['title']}"}},
     }
 

@@ -645,11 +645,11 @@ class CloudEvent(Model):
     """
     id: Annotated[str, Field(min_length=1)]
     """
-    Id of the event; an event recomputed after a crash has the same one. Also the message's Nats-Msg-Id.
+    Id of the event; an event recomputed after a crash has the same one. That of an outsider is read with its name and a slash before it.
     """
     source: Annotated[str, Field(min_length=1)]
     """
-    Who said it, such as headrace/trainer.
+    Who said it, such as headrace/trainer. Of an outsider it is what the broker knows; what it writes here is a claim.
     """
     type: Annotated[str, Field(pattern="^headrace\\.[a-z_]+\\.[a-z_]+\\.v[0-9]+$")]
     """
@@ -687,7 +687,7 @@ class CloudEvent(Model):
     """
     authid: str | None = None
     """
-    Who asked, such as key:alice, nats:outsider or service:monitor.
+    Who asked, such as key:alice, nats:partner or service:monitor. Of an outsider it is what the broker knows; what it writes here is a claim.
     """
     data: dict[str, Any]
     """
@@ -1157,6 +1157,40 @@ class IntegrityViolated(Event):
     """
 
 
+class MessageReplayed(Event):
+    """
+    A parked message is handled again by the service that had parked it.
+    """
+
+    TYPE: ClassVar[str] = "headrace.message.replayed.v1"
+    KEY: ClassVar[str] = "service"
+
+    service: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Service that had parked it, and handles it again.
+    """
+    parked: Annotated[str, Field(min_length=1)]
+    """
+    Id under which it was parked there.
+    """
+    stream: Annotated[str, Field(min_length=1)]
+    """
+    Stream that the message lies in.
+    """
+    seq: Annotated[int, Field(ge=1)]
+    """
+    Its number in that stream. What the message says is read from what the service kept of it; a replay carries no content.
+    """
+    message_id: str
+    """
+    Id of the event, or the message's place where it cannot be read.
+    """
+    subject: str
+    """
+    Subject it was published to.
+    """
+
+
 class PerformanceDegraded(Event):
     """
     A model is worse than it promised.
@@ -1459,7 +1493,7 @@ class RequestRefused(Event):
     """
     request_id: str
     """
-    Id of the request.
+    Id of the request; that of an outsider begins with its name.
     """
     request_type: str
     """
@@ -1467,7 +1501,7 @@ class RequestRefused(Event):
     """
     subject: str
     """
-    Subject it was published to.
+    Subject it was published to, without who published it.
     """
     reason: str
     """
@@ -3234,6 +3268,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.evaluation.scheduled.v1": EvaluationScheduled,
     "headrace.fairness.breached.v1": FairnessBreached,
     "headrace.integrity.violated.v1": IntegrityViolated,
+    "headrace.message.replayed.v1": MessageReplayed,
     "headrace.model.declared.v1": ModelDeclared,
     "headrace.performance.degraded.v1": PerformanceDegraded,
     "headrace.prediction.logged.v1": PredictionLogged,
