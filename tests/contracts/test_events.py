@@ -186,7 +186,7 @@ def test_every_reader_derives_the_same_envelope_of_a_bare_request() -> None:
     read = decode_message("headrace.request.training.flights", None, b'{"reason": "new season"}', **place)
 
     assert (read.id, read.type, read.subject, read.time) == (
-        "outsider/REQUESTS-7",
+        "outsider:REQUESTS-7",
         "headrace.request.training.v1",
         "flights",
         MOMENT,
@@ -207,7 +207,7 @@ def test_a_binary_mode_request_is_read_by_its_headers() -> None:
         "headrace.request.training.flights", headers, b"{}", stream="REQUESTS", seq=1, timestamp=MOMENT
     )
 
-    assert (read.id, read.source, read.data.key) == ("outsider/x1", "headrace/outsider", "flights")
+    assert (read.id, read.source, read.data.key) == ("outsider:x1", "headrace/outsider", "flights")
     assert read.claims == {"source": "cron"}
 
 

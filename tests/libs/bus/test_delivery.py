@@ -125,7 +125,7 @@ async def test_what_is_parked_lies_in_the_stream_as_it_came_and_with_its_reason(
     assert isinstance(refusal, RequestRefused)
     assert "not JSON" in refusal.reason
     assert (
-        refusal.request_id == "outsider/REQUESTS-1"
+        refusal.request_id == "outsider:REQUESTS-1"
     )  # its name, and what the broker told its sender when it stored it
 
 
@@ -394,4 +394,4 @@ async def test_every_reader_derives_the_same_envelope_from_a_bare_request() -> N
     ]
 
     assert reads[0] == reads[1]
-    assert reads[0].id == "outsider/REQUESTS-7"
+    assert reads[0].id == "outsider:REQUESTS-7"

@@ -51,7 +51,7 @@ async def test_messages_become_entries_in_order(log: Any) -> None:
     assert [tuple(row) for row in found] == [
         (0, "EVENTS", 1, None),
         (1, "EVENTS", 2, "key:anna"),
-        (2, "REQUESTS", 1, None),
+        (2, "REQUESTS", 1, "nats:outsider"),
     ]
     assert (await head(log)).size == 3
     entries = await rows(log, RECORD.c.entry, RECORD.c.body)
@@ -142,8 +142,8 @@ async def test_a_changed_event_is_named(full: Any) -> None:
 
 async def test_a_changed_entry_is_named(full: Any) -> None:
     """An entry rewritten to fit a rewritten event does not fit the tree."""
-    encoded = (await rows(full, RECORD.c.entry))[300].entry.replace(b"headrace/test", b"headrace/tesT")
-    await full.tamper(update(RECORD).where(RECORD.c.position == 300).values(entry=encoded, source="headrace/tesT"))
+    encoded = (await rows(full, RECORD.c.entry))[300].entry.replace(b"headrace/ingest", b"headrace/ingesT")
+    await full.tamper(update(RECORD).where(RECORD.c.position == 300).values(entry=encoded, source="headrace/ingesT"))
     assert await blamed(full) == ("entry", "300 in tile/entries/001")
 
 

@@ -66,7 +66,7 @@ def test_a_bare_request_gets_the_id_that_everybody_derives() -> None:
     record = describe(
         Message(b'{"reason": "new season"}', "headrace.request.training.flights-delay", stream="REQUESTS", seq=3)
     )
-    assert (record.entry.id, record.entry.type) == ("REQUESTS-3", "headrace.request.training.v1")
+    assert (record.entry.id, record.entry.type) == ("outsider:REQUESTS-3", "headrace.request.training.v1")
     assert (record.key, record.actor, record.at) == ("flights-delay", "nats:outsider", microseconds(NOW))
 
 
@@ -74,7 +74,7 @@ def test_a_binary_request_is_read_by_its_headers() -> None:
     """CloudEvents attributes in `ce-` headers, whatever their case."""
     headers = {"Ce-Id": "x1", "ce-type": "headrace.request.training.v1", "ce-source": "ci"}
     message = Message(b'{"reason": "r"}', "headrace.request.training.m", "REQUESTS", headers=headers)
-    assert (describe(message).entry.id, describe(message).entry.source) == ("x1", "ci")
+    assert (describe(message).entry.id, describe(message).entry.source) == ("outsider:x1", "headrace/outsider")
 
 
 def test_an_advisory_of_the_broker_is_recorded() -> None:

@@ -105,7 +105,7 @@ async def test_every_stream_is_recorded(on: Stage) -> None:
 
     assert (await recorded(on, fact.id))["authid"] == "key:anna"
     assert (await recorded(on, prediction.id))["stream"] == "PREDICTIONS"
-    request = await recorded(on, "REQUESTS-1")
+    request = await recorded(on, "outsider:REQUESTS-1")
     assert (request["type"], request["authid"]) == (TrainingRequested.TYPE, "nats:outsider")
     entry = (await on.http.get(f"/log/{request['index']}")).json()
     assert base64.b64decode(entry["body"]) == b'{"reason": "new season"}'

@@ -34,7 +34,7 @@ STORY: list[dict[str, Any]] = [
     {
         "kind": "dataset.ingested",
         "id": "file-2",
-        "causationid": "asked",
+        "causationid": "outsider:asked",
         "data": {
             "dataset": "flights",
             "version": 2,
@@ -136,7 +136,7 @@ async def test_a_prediction_is_traced_to_its_files(log: Any) -> None:
     assert (chain.digest, chain.run, chain.dataset) == (A, "r1", DATASET)
     assert [source["source_name"] for source in chain.sources] == ["jan.csv", "feb.csv"]
     assert [event.id for event in chain.ordered()] == [
-        "asked",
+        "outsider:asked",
         "declared",
         "file-1",
         "file-2",
@@ -156,7 +156,7 @@ async def test_a_row_of_a_request_has_the_same_trace(log: Any) -> None:
     await tell(log)
     async with log.store.read() as session:
         logged, truths, _ = await Archive(session).trace_prediction("p1:0")
-    assert (logged.id, [truth.id for truth in truths]) == ("logged", ["truth"])
+    assert (logged.id, [truth.id for truth in truths]) == ("logged", ["outsider:truth"])
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ async def test_a_truth_of_another_model_or_row_is_not_shown(log: Any) -> None:
     await log.hear(*(log.message(seq, stream="REQUESTS", **each) for seq, each in enumerate(others, 61)))
     async with log.store.read() as session:
         _, truths, _ = await Archive(session).trace_prediction("p1:0")
-    assert [truth.id for truth in truths] == ["truth"]
+    assert [truth.id for truth in truths] == ["outsider:truth"]
 
 
 async def test_another_model_than_registered_is_said(log: Any) -> None:

@@ -45,7 +45,7 @@ class Origin:
 
     def own(self, id_: str) -> str:
         """An id as everybody else knows it: what an outsider says begins with its name."""
-        mine = f"{self.speaker}/"
+        mine = f"{self.speaker}:"
         return id_ if self.authenticates or id_.startswith(mine) else f"{mine}{id_}"
 
 
@@ -68,8 +68,8 @@ def is_person(actor: str) -> bool:
 
 def asker_of(correlationid: str) -> str | None:
     """The outsider whose request a chain of events began with; None where it began within."""
-    name, slash, _ = correlationid.partition("/")
-    return name if slash and load_topology().is_outsider(name) else None
+    name, colon, _ = correlationid.partition(":")
+    return name if colon and load_topology().is_outsider(name) else None
 
 
 def decode_message(

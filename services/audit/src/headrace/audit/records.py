@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from headrace.contracts import ContractError, decode_message
+from headrace.contracts import ContractError, decode_message, origin_of
+from headrace.contracts.envelope import SOURCE
 from headrace.tlog import Entry, encode_headers, event_digest, headers_digest
 
 log = structlog.get_logger()
@@ -194,10 +195,20 @@ def _attributes(message: Message) -> Mapping[str, Any]:
         return read
     body = _json(message.data)
     if isinstance(body, dict) and "specversion" in body:
-        return {**body, "authid": None} if message.stream in CLAIMS else body
+        return {**body, **_from_its_place(message)}
     if isinstance(body, dict) and message.stream != REQUESTS and not any(name.startswith("ce-") for name in headers):
         return body | {"time": body.get("timestamp"), "data": body, "subject": None}  # an advisory of the broker
     return _binary(headers, body)
+
+
+def _from_its_place(message: Message) -> Mapping[str, Any]:
+    """Who said an event, which its place in the stream proves; who asked, where that is no more than a claim."""
+    try:
+        origin = origin_of(message.subject)
+    except ContractError:
+        return {"authid": None} if message.stream in CLAIMS else {}
+    source = {"source": f"{SOURCE}{origin.speaker}"}
+    return source if origin.authenticates else {**source, "authid": origin.actor}
 
 
 def _request(message: Message) -> Mapping[str, Any] | None:

@@ -645,7 +645,7 @@ class CloudEvent(Model):
     """
     id: Annotated[str, Field(min_length=1)]
     """
-    Id of the event; an event recomputed after a crash has the same one. That of an outsider is read with its name and a slash before it.
+    Id of the event; an event recomputed after a crash has the same one. That of an outsider is read with its name and a colon before it.
     """
     source: Annotated[str, Field(min_length=1)]
     """
