@@ -6,6 +6,7 @@ a mistake in those is found.
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import nkeys
@@ -15,18 +16,31 @@ from headrace.bus import BrokerAway, PublishRefused, connect
 from headrace.contracts import Topology, load_topology
 from headrace.testkit.broker import Broker, started
 
-from .tally import Tally
+from .tally import Tally, write_reasons
 from .wire import Wire, publishing, subscribing, wire
+
+Wanted = dict[str, str | None]  # subjects, with the reason why somebody may; None where they may not
 
 TOPOLOGY: Topology = load_topology()
 KINDS = TOPOLOGY.identities
 SERVICES = [name for name, kind in KINDS.items() if kind == "service"]
-LESSER = [name for name, kind in KINDS.items() if kind != "admin"]  # an administrator may everything
+REQUESTS = [kind for kind, says in TOPOLOGY.says.items() if "outsider" in says]  # what programs outside may ask for
+TRAINING = "headrace.request.training.v1"
+# two that were added by name, one of them for one kind of request alone, and the one that all others share
+OUTSIDERS = {"outsider": REQUESTS, "partner": REQUESTS, "rival": [TRAINING]}
+LESSER = [name for name, kind in KINDS.items() if kind not in ("admin", "publisher")]  # an admin may everything
+FOR_NOBODY = [
+    *(f"$SYS.REQ.{each}" for each in ("SERVER.PING", "ACCOUNT.PING.CONNZ")),
+    *(f"$JS.API.{each}" for each in ("STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.X", "META.LEADER.STEPDOWN")),
+    *("headrace.probe", "headrace.request.unheard.of", "headrace.request.approval.probe", "other"),
+]
 
 
-def said(kind: str) -> str:
-    """A subject of a type of event."""
-    return f"{kind.rpartition('.')[0]}.probe"
+def said(kind: str, speaker: str) -> str:
+    """A subject of a type of event as somebody says it within the installation."""
+    _, aggregate, fact, _ = kind.split(".")
+    several = {"request": f"from.{speaker}.", "message": f"from.{speaker}.", "alert": f"by.{speaker}."}
+    return f"headrace.{several.get(aggregate, '')}{aggregate}.{fact}.probe"
 
 
 def pulling(stream: str, durable: str) -> list[str]:
@@ -41,7 +55,7 @@ def meddling(stream: str, durable: str) -> list[str]:
     place = f"{stream}.{durable}"
     verbs = ("DELETE", "PAUSE", "UNPIN", "DURABLE.CREATE", "CREATE")
     kinds = [kind for kind in TOPOLOGY.says if _stream(kind) == stream]
-    renewing = [f"$JS.API.CONSUMER.CREATE.{place}.{kind.rpartition('.')[0]}.*" for kind in kinds]
+    renewing = [f"$JS.API.CONSUMER.CREATE.{place}.{_pattern(kind)}" for kind in kinds]
     return [
         *renewing,
         *(f"$JS.API.CONSUMER.{verb}.{place}" for verb in verbs),
@@ -55,58 +69,88 @@ def ruling(stream: str) -> list[str]:
     return [*(f"$JS.API.STREAM.{verb}.{stream}" for verb in verbs), f"$JS.API.DIRECT.GET.{stream}"]
 
 
-def publishable(identity: str) -> dict[str, bool]:
-    """Every subject that somebody might publish to, and whether this identity may."""
-    person, service = KINDS[identity] == "person", identity in SERVICES
-    found = {said(kind): identity in speakers for kind, speakers in TOPOLOGY.says.items()}
-    for other in [*SERVICES, "inference"]:
-        found[f"headrace.parked.{other}.probe"] = service and other == identity
-        found[f"headrace.replay.{other}.probe"] = person or (service and other == identity)
+def publishable(identity: str) -> Wanted:
+    """Every subject that somebody might publish to, with the reason where this identity may."""
+    found: Wanted = dict.fromkeys([*within(), *FOR_NOBODY, *(local(kind) for kind in REQUESTS)])
+    found |= {f"headrace.last.{each}": None for each in ("training.completed.probe", "from.registry.request.refused.m")}
+    if identity in OUTSIDERS:
+        found |= dict.fromkeys((local(kind) for kind in OUTSIDERS[identity]), "makes such requests, in its own name")
+        return found | {each: "asks for its own answers again" for each in found if each.startswith("headrace.last.")}
+    found["$JS.API.INFO"] = "asks the broker whether it is there"
+    found |= {said(kind, identity): "says it" for kind in TOPOLOGY.spoken_by(identity)}
+    if KINDS[identity] == "person":
+        found |= dict.fromkeys(reading(), "a person reads every stream")
+    found |= dict.fromkeys(following(identity), "follows it without a durable")
+    return found | (of_service(identity) if identity in SERVICES else {})
+
+
+def of_service(name: str) -> Wanted:
+    """What is a service's own beside what it says."""
+    found: Wanted = {f"headrace.parked.{name}.probe": "sets aside what it could not handle"}
+    kinds = [kind for kind in TOPOLOGY.spoken_by(name) if ".message." not in kind]
+    copies = [answer(said(kind, name), who) for kind in kinds for who in OUTSIDERS]
+    found |= dict.fromkeys(copies, "answers whoever asked for what it says")
+    for spec in TOPOLOGY.consumers(name):
+        found |= dict.fromkeys(pulling(spec.stream, name), "takes what it hears")
+        found[f"$JS.API.STREAM.INFO.{spec.stream}"] = "asks how far a stream is that it hears"
+    return found
+
+
+def within() -> list[str]:
+    """Everything that there is to say, to ask and to take for anybody within the installation, or in a false name."""
+    spoken = [said(kind, who) for kind in TOPOLOGY.says for who in (*LESSER, *OUTSIDERS)]
+    found = [*spoken, *(answer(each, who) for each in dict.fromkeys(spoken) for who in OUTSIDERS)]
+    found += [f"headrace.{what}.{who}.probe" for who in LESSER for what in ("parked", "replay")]
     for stream in TOPOLOGY.streams:
+        found += [*ruling(stream), f"$JS.API.CONSUMER.CREATE.{stream}"]
         for durable in SERVICES:
-            own = durable == identity and stream in {each.stream for each in TOPOLOGY.consumers(identity)}
-            found |= dict.fromkeys(pulling(stream, durable), own)
-            found |= dict.fromkeys(meddling(stream, durable), False)
-        found |= dict.fromkeys([*ruling(stream), f"$JS.API.CONSUMER.CREATE.{stream}"], False)
-        found[f"$JS.API.CONSUMER.CREATE.{stream}.passing.headrace.secret.>"] = person
-        found[f"$JS.API.CONSUMER.CREATE.{stream}.passing"] = person
-        found[f"$JS.API.STREAM.INFO.{stream}"] = person or stream in {s.stream for s in TOPOLOGY.consumers(identity)}
-    follows = {each for each in TOPOLOGY.heard_by(identity) if KINDS[identity] == "replica"}
-    for kind in TOPOLOGY.says:
-        filter_ = f"{kind.rpartition('.')[0]}.*"
-        found[f"$JS.API.CONSUMER.CREATE.{_stream(kind)}.passing.{filter_}"] = person or kind in follows
-    for other in LESSER:
-        found[f"_INBOX_{other}.answer"] = False  # answers come from the broker; nobody may forge one
-    everyones = [f"$SYS.REQ.{each}" for each in ("SERVER.PING", "ACCOUNT.PING.CONNZ")]
-    everyones += [
-        f"$JS.API.{each}" for each in ("STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.X", "META.LEADER.STEPDOWN")
-    ]
-    everyones += ["headrace.probe", "headrace.request.unheard.of", "other"]
-    return {**found, **dict.fromkeys(everyones, False), "$JS.API.INFO": True}
+            found += [*pulling(stream, durable), *meddling(stream, durable)]
+    return [*found, *reading(), *(f"_INBOX_{who}.answer" for who in LESSER), "$JS.API.INFO"]
 
 
-def hearable(identity: str) -> dict[str, bool]:
-    """Every subject that somebody might listen to; an identity hears answers to what it asked, and nothing else."""
-    live = [said(kind) for kind in TOPOLOGY.says] + [f"headrace.parked.{each}.>" for each in SERVICES]
-    wide = [
-        ">",
-        "headrace.>",
-        "headrace.*.*.*",
-        "_INBOX.>",
-        "_INBOX_*.>",
-        "*.>",
-        "$SYS.>",
-        "$JS.>",
-        "$JS.ACK.>",
-        "$JS.EVENT.>",
-    ]
-    return dict.fromkeys([*live, *wide], False) | {f"_INBOX_{other}.>": other == identity for other in LESSER}
+def reading() -> list[str]:
+    """What reads any stream through a consumer of one's own."""
+    kinds = [f"$JS.API.CONSUMER.CREATE.{_stream(kind)}.passing.{_pattern(kind)}" for kind in TOPOLOGY.says]
+    for stream in TOPOLOGY.streams:
+        create = f"$JS.API.CONSUMER.CREATE.{stream}.passing"
+        kinds += [create, f"{create}.headrace.secret.>", f"$JS.API.STREAM.INFO.{stream}"]
+    return kinds
+
+
+def following(identity: str) -> list[str]:
+    """What reads single types of events: a replica's routes, and what audit compares its log with."""
+    kinds = TOPOLOGY.heard_by(identity) if KINDS[identity] == "replica" else TOPOLOGY.rereads.get(identity, ())
+    return [f"$JS.API.CONSUMER.CREATE.{_stream(kind)}.passing.{_pattern(kind)}" for kind in kinds]
+
+
+def hearable(identity: str) -> Wanted:
+    """Every subject that somebody might listen to: answers to what one asked, and nothing else."""
+    live = [said(kind, who) for kind in TOPOLOGY.says for who in LESSER]
+    live += [f"headrace.parked.{each}.>" for each in SERVICES] + [f"headrace.to.{who}.>" for who in OUTSIDERS]
+    wide = [">", "headrace.>", "headrace.*.*.*", "_INBOX_*.>", "*.>", "$SYS.>", "$JS.>", "$JS.ACK.>", "$JS.EVENT.>"]
+    inboxes = [f"_INBOX_{other}.>" for other in (*LESSER, *OUTSIDERS)]
+    found: Wanted = dict.fromkeys([*live, *wide, *inboxes, "_INBOX.>", "headrace.answers.>"])
+    found[f"_INBOX_{identity}.>"] = "hears what the broker answers it"
+    if identity in OUTSIDERS:
+        found["_INBOX.>"] = "hears what the broker answers it; inboxes are of its own account"
+        found["headrace.answers.>"] = "hears what its own requests caused"
+    return found
+
+
+def local(kind: str) -> str:
+    """The subject of a request in the account of an outsider."""
+    return f"{kind.rpartition('.')[0]}.probe"
+
+
+def answer(subject: str, outsider: str) -> str:
+    """The copy of an event for whoever asked for it."""
+    return f"headrace.to.{outsider}.{subject.removeprefix('headrace.')}"
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for the whole matrix, with streams and durables."""
-    server = asyncio.run(started(tmp_path_factory.mktemp("nats")))
+    server = asyncio.run(started(tmp_path_factory.mktemp("nats"), outsiders={"partner": (), "rival": ("training",)}))
     yield server
     server.remove()
 
@@ -116,19 +160,25 @@ def test_each_identity_reaches_what_is_its_own_and_nothing_else(broker: Broker) 
     tried = refused = 0
     wrong: list[str] = []
     resources: set[str] = set()
-    for identity in LESSER:
+    reasons: Counter[tuple[str, str]] = Counter()
+    for identity in (*LESSER, *OUTSIDERS):
         for act, wanted in ((publishing, publishable(identity)), (subscribing, hearable(identity))):
             with wire(broker.port, broker.seed_file(identity)) as connection:
                 denied = connection.denied(*act(wanted))
             wrong += [
-                f"{identity} {act.__name__} {each}: {own=}" for each, own in wanted.items() if own == (each in denied)
+                f"{identity} {act.__name__} {each}: {why=}"
+                for each, why in wanted.items()
+                if (why is not None) == (each in denied)
             ]
             tried, refused = tried + len(wanted), refused + len(denied)
             resources |= {f"{act.__name__} {each}" for each in wanted}
-    Tally("bus", len(LESSER), len(resources), tried, refused, len(wrong)).write()
+            reasons.update((why, identity) for why in wanted.values() if why is not None)
+    Tally("bus", len(LESSER) + len(OUTSIDERS), len(resources), tried, refused, len(wrong)).write()
+    write_reasons(reasons)
 
     assert wrong == []
     assert refused > tried * 0.8
+    assert reasons.total() == tried - refused
 
 
 def test_strangers_are_not_let_in(broker: Broker) -> None:
@@ -162,15 +212,15 @@ async def test_a_reader_cannot_let_the_broker_speak_for_another(broker: Broker) 
         "deliver_subject": "headrace.version.approved.m",
         "deliver_policy": "all",
         "ack_policy": "none",
-        "filter_subject": "headrace.request.training.m",
+        "filter_subject": "headrace.from.operator.request.training.m",
         "mem_storage": True,
     }
 
     await person.request(
-        "CONSUMER.CREATE.REQUESTS.forger.headrace.request.training.m",
+        "CONSUMER.CREATE.REQUESTS.forger.headrace.from.operator.request.training.m",
         {"stream_name": "REQUESTS", "config": wish, "action": "create"},
     )
-    await person.publish_and_wait("headrace.request.training.m", b"{}", {})
+    await person.publish_and_wait("headrace.from.operator.request.training.m", b"{}", {})
     delivered = await admin.request("CONSUMER.INFO.REQUESTS.forger")
 
     assert delivered["delivered"]["consumer_seq"] == 0
@@ -179,7 +229,7 @@ async def test_a_reader_cannot_let_the_broker_speak_for_another(broker: Broker) 
         await each.close()
 
 
-@pytest.mark.parametrize("who", ["operator", "inference"])
+@pytest.mark.parametrize("who", ["operator", "inference", "audit"])
 @pytest.mark.parametrize("action", ["", "create", "update"])
 @pytest.mark.parametrize("place", ["EVENTS.registry.headrace.route.changed.*", "EVENTS.registry", "EVENTS"])
 async def test_a_readers_consumer_is_no_way_to_change_a_services_durable(
@@ -206,4 +256,9 @@ async def test_a_readers_consumer_is_no_way_to_change_a_services_durable(
 
 def _stream(kind: str) -> str:
     aggregate = kind.split(".")[1]
-    return {"request": "REQUESTS", "prediction": "PREDICTIONS"}.get(aggregate, "EVENTS")
+    streams = {"request": "REQUESTS", "message": "REQUESTS", "prediction": "PREDICTIONS"}
+    return streams.get(aggregate, "EVENTS")
+
+
+def _pattern(kind: str) -> str:
+    return said(kind, "*").replace("probe", "*")

@@ -136,7 +136,7 @@ def _causes_are_known(streams: dict[str, list[RawMessage]], load: Load, found: F
 def _parked_is_the_poison(load: Load, poison: Collection[str], found: Findings) -> None:
     """What was refused with a reason and what is poison lie there, once each, and nothing else does."""
     named = (message.headers["Headrace-Message-Id"] for message in load.messages("PARKED"))
-    parked = Counter(name for name in named if name.startswith(f"{load.trial}-") or name.endswith("/unread"))
+    parked = Counter(name for name in named if name.startswith(f"operator:{load.trial}-") or name.endswith("/unread"))
     refused = {envelope.id for event, envelope in load.requests if SAID_BY.get(event.TYPE) == REFUSED}
     if missing := (set(poison) | refused) - set(parked):
         found.other.append(f"not parked: {sorted(missing)[:5]}")

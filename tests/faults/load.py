@@ -72,7 +72,7 @@ class Load:
         for number in range(self.count):
             event = self._event(chance.choice(kinds), number, chance)
             at = datetime(2026, 1, 5, 12, tzinfo=UTC)
-            yield event, wrap(event, source="headrace/operator", id=f"{self.trial}-{number}", time=at)
+            yield event, wrap(event, source="headrace/operator", id=f"operator:{self.trial}-{number}", time=at)
 
     def _event(self, kind: str, number: int, chance: random.Random) -> Event:
         if kind == "model":
@@ -187,7 +187,7 @@ class Load:
     def _missing(self, service: str, ids: set[str]) -> int:
         """How many a service has not handled; of those that were handled long ago only a mark is left."""
         query = "SELECT message_id FROM inbox WHERE message_id LIKE ? AND done_at IS NOT NULL"
-        left = ids - {name for (name,) in self.rig.rows(service, query, f"{self.trial}-%")}
+        left = ids - {name for (name,) in self.rig.rows(service, query, f"operator:{self.trial}-%")}
         if left:
             marks = {bytes(mark) for (mark,) in self.rig.rows(service, "SELECT mark FROM inbox_memory")}
             left = {each for each in left if mark_of(each) not in marks}

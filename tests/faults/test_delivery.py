@@ -37,7 +37,7 @@ def test_poison_among_healthy_messages(rig: Any, trial: Any, judged: Any) -> Non
     load.sent(0.2)
     places = rig_publish(rig, _poison(load.trial))
     load.finish()
-    poison = {f"{stream}-{seq}/unread" for stream, seq in places}
+    poison = {f"outsider:{stream}-{seq}/unread" for stream, seq in places}
     judged("poison among healthy messages", load, trials=len(places), poison=poison)
 
 
@@ -53,7 +53,7 @@ def test_killed_while_it_parks_what_cannot_be_read(rig: Any, trial: Any, judged:
     rig.processes.pop("trainer")
     rig.start("trainer")
     load.finish()
-    judged(FAULT, load, poison={f"{stream}-{seq}/unread" for stream, seq in places})
+    judged(FAULT, load, poison={f"outsider:{stream}-{seq}/unread" for stream, seq in places})
     row(FAULT).points, row(FAULT).points_of = [point], len(EVERY)
 
 

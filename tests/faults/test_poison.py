@@ -62,7 +62,7 @@ def parked(rig: Any, message: str) -> bool:
 def publish(rig: Any, trial: str, how: str) -> str:
     """Say the declaration that breaks the handler; returns its id."""
     event = ModelRequested.model_validate(declaration(f"poison-{trial}", how))
-    envelope = wrap(event, source="headrace/operator", id=f"{trial}-poison", time=utc_now())
+    envelope = wrap(event, source="headrace/operator", id=f"operator:{trial}-poison", time=utc_now())
 
     async def say() -> None:
         connection = await connect(BusSettings(rig.layout.nats_url, "operator", rig.layout.seed("operator")), name="p")

@@ -79,7 +79,7 @@ def test_a_bad_request_by_event_is_parked_shown_and_dropped(world: World, typed:
     """Published, refused with the reason, kept for a person, said again in vain, given up."""
     stored = typed("publish", "headrace.request.training.tumours", '{"seed": "many"}')
     assert stored["stream"] == "REQUESTS"
-    refused = world.wait("request.refused", request_id=f"REQUESTS-{stored['seq']}")
+    refused = world.wait("request.refused", request_id=f"operator:REQUESTS-{stored['seq']}")
     assert "seed" in refused.data["reason"]
 
     place = ("REQUESTS", stored["seq"])

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,11 @@ def _program(name: str) -> str:
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
-async def started(folder: Path, **settings: Any) -> Broker:
-    """A broker that is ready for services."""
+async def started(folder: Path, outsiders: Mapping[str, Iterable[str]] | None = None, **settings: Any) -> Broker:
+    """A broker that is ready for services, and for outsiders with what each may ask for."""
     broker = Broker(folder, **settings)
+    for name, may in (outsiders or {}).items():
+        broker.outsiders.add(name, may)
     broker.prepare()
     await asyncio.to_thread(broker.start)
     await broker.provision()
