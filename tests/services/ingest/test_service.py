@@ -275,7 +275,7 @@ async def test_a_bare_request_is_enough(on: Stage, s3: S3) -> None:
     """Any NATS client can ask."""
     await deliver(s3, "feb.csv", FEB)
     await on.publish("headrace.request.ingest.flights", b'{"object": {"bucket": "uploads", "key": "feb.csv"}}')
-    assert (await on.heard(DatasetIngested)).causationid == "REQUESTS-1"
+    assert (await on.heard(DatasetIngested)).causationid == "outsider:REQUESTS-1"
 
 
 async def test_a_request_for_what_is_not_there_is_refused(on: Stage) -> None:
