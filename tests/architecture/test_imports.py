@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "provision": {"contracts", "bus", "chassis", "objects", "tlog"},
     "local": {"contracts", "bus", "chassis", "objects", "provision"},
     "client": {"contracts", "bus", "chassis", "local", "provision", "tlog"},
-    "testkit": {"contracts", "bus", "chassis", "objects", "local"},
+    "testkit": {"contracts", "bus", "chassis", "objects", "provision", "local"},
 }
 ABOVE_SERVICES = {"client", "local", "provision", "testkit"}
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib.request", "http.client", "urllib3", "websockets", "grpc"}
