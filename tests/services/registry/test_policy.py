@@ -76,7 +76,7 @@ def test_the_way_back_tightens(path: str, old: Any, new: Any) -> None:
     [
         ("data.features", ["a"], ["a", "b"]),
         ("data.ignore", [], ["x"]),
-        ("training.params", {"C": 1}, {"C": 2}),
+        ("training.params", {"max_iter": 1}, {"max_iter": 2}),
         ("training.estimator", None, "sklearn.linear_model.LogisticRegression"),
         ("training.seed", 0, 7),
         ("retraining.on", ["drift"], []),

@@ -67,7 +67,14 @@ async def put_model(
     response.status_code = 202 if done.waits else 201 if row.revision == 1 and done.changed else 200
     waits = await change_view(Registry(work.session), done.waits) if done.waits else None
     return Applied(
-        name=row.name, revision=row.revision, changed=done.changed, digest=row.digest, loosens=done.loosens, waits=waits
+        name=row.name,
+        revision=row.revision,
+        changed=done.changed,
+        digest=row.digest,
+        loosens=done.loosens,
+        waits=waits,
+        warnings=done.warnings,
+        starts=done.starts,
     )
 
 

@@ -1,11 +1,12 @@
 """Declaring models: what takes effect at once, and what waits for people because it loosens their policy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headrace.bus import Refused, Work
-from headrace.contracts import Approval, Declaration, ModelDeclared, parse_declaration
+from headrace.contracts import Approval, Column, Declaration, KnownDataset, ModelDeclared, examine, is_name
 from headrace.registry import changes
+from headrace.registry.datasets import known_dataset, what_starts
 from headrace.registry.domain import changed_paths, digest_of, may_not_change, review_due
 from headrace.registry.policy import loosenings
 from headrace.registry.tables import ChangeRow, ModelRow, Registry, RevisionRow
@@ -21,15 +22,38 @@ class Declared:
     changed: list[str] = field(default_factory=list)
     loosens: list[str] = field(default_factory=list)
     waits: ChangeRow | None = None
+    warnings: list[str] = field(default_factory=list)
+    starts: str = ""
 
 
 async def declare(work: Work, document: Document) -> Declared:
+    """Judge a declaration, and make it the model's: over HTTP and by an event alike.
+
+    It is held against the columns of its dataset, where that is known; what may surprise is told in `warnings`.
+    """
+    dataset = await dataset_of(work, document)
+    examined = examine(document, dataset)
+    done = await _apply(work, examined.declaration)
+    starts = what_starts(examined.declaration, dataset, done.row.last_version)
+    return replace(done, warnings=list(examined.warnings), starts=starts)
+
+
+async def dataset_of(work: Work, document: Document) -> KnownDataset | None:
+    """What is known of the dataset that a document names, good or bad."""
+    data = document.get("data")
+    name = data.get("dataset") if isinstance(data, dict) else None
+    row = await Registry(work.session).newest_data(name) if isinstance(name, str) and is_name(name) else None
+    if row is None:
+        return None
+    return known_dataset(row.dataset, row.version, [Column.model_validate(each) for each in row.columns], row.facts)
+
+
+async def _apply(work: Work, declared: Declaration) -> Declared:
     """Declare a model or change it; the same declaration again changes nothing.
 
     A change that loosens a policy which needs approvals waits, as a whole, until that many people have approved it;
     one that only tightens takes effect at once.
     """
-    declared = parse_declaration(document)
     registry = Registry(work.session)
     row = await registry.hold(declared.name)
     if row is None:

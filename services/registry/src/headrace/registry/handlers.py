@@ -20,6 +20,7 @@ from headrace.contracts import (
     derive_id,
 )
 from headrace.registry.changes import end
+from headrace.registry.datasets import merged_facts
 from headrace.registry.decisions import decide
 from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, WAY_ON, State, bar_of, finite, judge, lapsed
@@ -35,8 +36,18 @@ async def on_model_requested(event: ModelRequested, work: Work) -> None:
 
 
 async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
-    """Remember who changed the data: they are authors of every version that learns from it."""
-    told = DatasetRow(dataset=event.dataset, version=event.version, mode=event.mode, by=work.actor, at=work.now)
+    """Remember what the data hold, and who changed them: an author of every version that learns from them."""
+    before = await work.session.get(DatasetRow, (event.dataset, event.version - 1))
+    kept = before.facts if before and event.mode == "append" else []
+    told = DatasetRow(
+        dataset=event.dataset,
+        version=event.version,
+        mode=event.mode,
+        by=work.actor,
+        at=work.now,
+        columns=[column.model_dump(mode="json") for column in event.columns],
+        facts=merged_facts(kept, event.facts or []),
+    )
     await work.session.merge(told)
 
 

@@ -116,6 +116,7 @@ FIELDS: Mapping[str, Loosens] = {
     "monitoring.performance.metric": _replaced,
     "monitoring.performance.drop": _raised,
     "monitoring.fairness.measure": _replaced,
+    "monitoring.fairness.minimum": _raised,
     "monitoring.fairness.limit": _replaced,  # of a difference the higher limit is the looser one, of a ratio the lower
     "monitoring.freshness": _lengthened,
     "monitoring.truth.matures_after": _lengthened,

@@ -172,7 +172,7 @@ class AliasMoveRow(SQLModel, table=True):
 
 
 class DatasetRow(SQLModel, table=True):
-    """Who made a dataset version: the author of what a model learns from."""
+    """Who made a dataset version, the author of what a model learns from, and what its columns hold."""
 
     __tablename__ = "datasets"
 
@@ -181,6 +181,8 @@ class DatasetRow(SQLModel, table=True):
     mode: str
     by: str
     at: datetime = Field(sa_type=UtcTime)
+    columns: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    facts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
 class SignalRow(SQLModel, table=True):
@@ -225,6 +227,11 @@ class Registry:
         """The revisions of a declaration from one on, oldest first."""
         query = select(RevisionRow).where(RevisionRow.name == model, col(RevisionRow.revision) >= since)
         return list((await self.session.exec(query.order_by(col(RevisionRow.revision)))).all())
+
+    async def newest_data(self, dataset: str) -> DatasetRow | None:
+        """The newest version of a dataset that is known here."""
+        query = select(DatasetRow).where(DatasetRow.dataset == dataset).order_by(col(DatasetRow.version).desc())
+        return (await self.session.exec(query.limit(1))).first()
 
     async def data_changes(self, dataset: str, until: int) -> list[DatasetRow]:
         """Who made the versions of a dataset up to one, newest first."""

@@ -71,7 +71,8 @@ class ModelDetail(ModelView):
 class Applied(BaseModel):
     """What declaring did; `changed` is empty when nothing did.
 
-    Where `waits` is given, nothing has changed yet: `revision` and `digest` are those in force.
+    Where `waits` is given, nothing has changed yet: `revision` and `digest` are those in force. `warnings` tell what is
+    legal, but may surprise; `starts` says what starts the next training.
     """
 
     name: str
@@ -80,6 +81,8 @@ class Applied(BaseModel):
     digest: str
     loosens: list[str] = []
     waits: ChangeView | None = None
+    warnings: list[str] = []
+    starts: str = ""
 
 
 class Revision(BaseModel):

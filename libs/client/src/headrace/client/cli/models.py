@@ -11,7 +11,7 @@ from headrace.client.cli.session import Json, Timeout, Wait, answer, progress_co
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 from headrace.client.uris import ModelUri
-from headrace.contracts import ContractError, load_yaml, parse_declaration
+from headrace.contracts import ContractError, load_yaml, parse_declaration, with_lines
 
 Uri = Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
@@ -107,13 +107,17 @@ def reject(
 
 
 def read_declaration(file: Path) -> Document:
-    """A declaration from its file, as written; raises HeadraceError that names the file and the place."""
+    """A declaration from its file, as written; raises HeadraceError that names file, line and place of each problem."""
     try:
         text = file.read_bytes()
+    except OSError as error:
+        raise HeadraceError(f"{file}: {error}") from error
+    try:
         parse_declaration(text)
         document = load_yaml(text)
-    except (OSError, ContractError) as error:
-        raise HeadraceError(f"{file}: {error}") from error
+    except ContractError as error:
+        told = with_lines(error, text).splitlines()
+        raise HeadraceError("\n".join(f"{file}: {each}" for each in told)) from error
     declared: Document = document
     return declared
 
@@ -150,6 +154,13 @@ def _decided(uri: str, version: Document) -> str:
 
 
 def _applied(document: Document) -> str:
+    """What happened, what may surprise, and what starts the next training."""
+    told = [f"warning: {each}" for each in document.get("warnings") or []]
+    starts = document.get("starts")
+    return "\n  ".join([_changed(document), *told, *([str(starts)] if starts else [])])
+
+
+def _changed(document: Document) -> str:
     changed: list[Any] = document.get("changed") or []
     if not changed:
         return f"{document['name']}: unchanged, revision {document['revision']}"
