@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from headrace.contracts import Column, ColumnFacts, DatasetIngested, ModelDeclared, RequestRefused
+from headrace.contracts import Column, ColumnFacts, DatasetIngested, ModelDeclared, RequestRefused, parse_declaration
 from headrace.contracts.errors import ContractError
-from headrace.contracts import parse_declaration
 from headrace.testkit import Stage, a, eventually
 from headrace.testkit.declarations import LEAST, bad_documents, merged
 

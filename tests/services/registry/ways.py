@@ -70,6 +70,7 @@ WAYS: list[tuple[str, Any, Any]] = [
     ("monitoring.fairness", {"measure": "parity_difference", "limit": 0.1}, None),
     ("monitoring.fairness.measure", "parity_difference", "parity_ratio"),
     ("monitoring.fairness.limit", 0.1, 0.2),
+    ("monitoring.fairness.minimum", 30, 300),
     ("monitoring.freshness", "P1D", "P2D"),
     ("monitoring.freshness", "P1D", None),
     ("monitoring.truth.matures_after", "P1D", "P2D"),

@@ -144,7 +144,7 @@ BAD: tuple[Bad, ...] = (
     Bad("cpus", _training(resources={"cpus": 0}), "training.resources.cpus: should be greater than 0"),
     Bad("drop", {"monitoring": {"performance": {"metric": "f1", "drop": 2.0}}}, "it never differs by 2"),
     Bad("fairness-limit", {"data": {"groups": ["sex"]}, "monitoring": {"fairness": {"limit": 3.0}}}, "between 0 and 1"),
-    Bad("huge-integer", _training(params={"max_iter": 10**30}), "training.params.max_iter: is a whole number beyond"),
+    Bad("huge-integer", _training(params={"max_iter": 2**60}), "training.params.max_iter: is a whole number beyond"),
     Bad("long-text", {"purpose": "x" * 20_000}, "purpose: is 20000 characters long; at most 10000"),
     Bad("long-list", {"data": {"ignore": ["x"] * 10_001}}, "data.ignore: has 10001 entries"),
     # types

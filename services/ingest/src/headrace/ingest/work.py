@@ -38,6 +38,7 @@ from headrace.ingest.domain import (
     stated_format,
 )
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
+from headrace.ingest.facts import facts_of
 from headrace.ingest.profile import Column
 from headrace.ingest.repository import Repository, dump, version_of
 from headrace.ingest.tables import RejectionRow, VersionRow
@@ -287,6 +288,7 @@ class _Delivery:
                 columns=list(version.columns),
                 contract=list(result.rules),
                 profile=profile,
+                facts=list(facts_of(result.profile)),
                 source=version.parts[-1].source,
                 warnings=[DataWarning.model_validate(_without_nulls(each)) for each in warnings],
             )
