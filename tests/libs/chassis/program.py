@@ -46,7 +46,17 @@ async def write(note: Note, work: WorkDep) -> dict[str, str]:
 @router.get("/notes", dependencies=[requires("trainer:read")])
 async def read(session: SessionDep) -> list[str]:
     """All notes."""
-    return [row.id for row in (await (await session.connection()).execute(text("SELECT id FROM note"))).all()]
+    return [
+        row.id for row in (await (await session.connection()).execute(text("SELECT id FROM note ORDER BY id"))).all()
+    ]
+
+
+@router.get("/notes/{id_}", dependencies=[requires("trainer:read")])
+async def read_one(id_: str, session: SessionDep) -> str:
+    """One note."""
+    if id_ not in await read(session):
+        raise NotFound(f"no note {id_!r}")
+    return id_
 
 
 @router.get("/who", dependencies=[requires("trainer:read")])

@@ -40,6 +40,8 @@ LARGEST_BATCH = 128  # more gains little, and a failure repeats what came before
 LONGEST_BATCH_S = 0.25  # others wait for the database meanwhile; slow handlers get smaller batches
 SUSPECT = 3  # delivered this often without an answer: perhaps handling it ends the process
 LONGEST_ID = 256
+REQUESTS = "REQUESTS"
+BEHIND_DELAY_S, LONGEST_BEHIND_S = 0.1, 5.0  # how long a request waits for the facts before it
 
 
 class HandlerBroke(Exception):
@@ -76,6 +78,9 @@ class Inlet:
         self._observe = observe
         self._most = LARGEST_BATCH
         self._in_hand: dict[str, InHand] = {}
+        self._sent_back: set[tuple[str, int]] = set()
+        self.is_caught_up: Callable[[], Awaitable[bool]] | None = None
+        """Whether all facts are handled that there are now; requests are handled after them, see `process`."""
         self.problem: str | None = None
 
     def suspect(self, in_hand: InHand) -> None:
@@ -89,9 +94,15 @@ class Inlet:
     async def process(self, messages: Sequence[RawMessage]) -> None:
         """Handle messages in their order; each is acknowledged, or goes back with a delay.
 
+        A request waits a few seconds for the facts that were there before it: who asks has been told of them.
+
         The same message may lie in a batch twice. Its copy is not answered before it is handled, since the broker
         takes an answer to one for an answer to both; nor after, since the answer to the first is enough.
         """
+        if await self._is_early(messages):
+            for message in messages:
+                await self._back(message, BEHIND_DELAY_S)
+            return
         items: dict[str, Item] = {}
         later: list[RawMessage] = []  # the same event under another sequence: known by then
         for message in messages:
@@ -104,6 +115,18 @@ class Inlet:
         await self._handle(list(items.values()))
         if later:
             await self.process(later)
+
+    async def _is_early(self, messages: Sequence[RawMessage]) -> bool:
+        """Whether these are requests, and facts that were there before them are not handled yet."""
+        self._sent_back -= {(message.stream, message.seq) for message in messages}
+        if self.is_caught_up is None or messages[0].stream != REQUESTS:
+            return False
+        age = time.time() - min(message.time.timestamp() for message in messages)
+        return age < LONGEST_BEHIND_S and not await self.is_caught_up()
+
+    def sent_back(self, stream: str) -> int:
+        """How many messages of a stream wait for another try."""
+        return sum(1 for name, _ in self._sent_back if name == stream)
 
     async def _handle(self, items: Sequence[Item]) -> None:
         suspects = [item for item in items if self._is_suspect(item.message)]
@@ -336,6 +359,7 @@ class Inlet:
         await self._connection.send(message.reply, b"+ACK")
 
     async def _back(self, message: RawMessage, seconds: float) -> None:
+        self._sent_back.add((message.stream, message.seq))
         await self._connection.send(message.reply, b'-NAK {"delay": %d}' % int(seconds * 1e9))
 
     def _tell(self, item: Item, outcome: str, seconds: float) -> None:

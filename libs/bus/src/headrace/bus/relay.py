@@ -41,11 +41,36 @@ class Relay:
         self._clock = clock
         self._wake = asyncio.Event()
         self._lock: AsyncConnection | None = None
+        self._waits = False  # something was said that no drain has taken up yet
+        self._drains = 0  # ended ones
+        self._draining = False
+        self._drained = asyncio.Condition()
         self.problem: str | None = None
 
     def wake(self) -> None:
         """Something waits to be said."""
+        self._waits = True
         self._wake.set()
+
+    async def settled(self, longest: float) -> bool:
+        """Wait until all that was committed before is published, at most `longest` seconds.
+
+        False where that took longer, or the broker does not take it now; it is published later.
+        """
+        if not (self._waits or self._draining):
+            return True
+        target = self._drains + 1 + self._draining
+        try:
+            async with asyncio.timeout(longest), self._drained:
+                await self._drained.wait_for(lambda: self._drains >= target or self.problem is not None)
+        except TimeoutError:
+            return False
+        return self.problem is None and (self._lock is not None or self._is_alone or not await self.unsent())
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether no other copy of the service can be the one that relays."""
+        return self._store.engine.dialect.name != "postgresql"
 
     async def start(self) -> None:
         """Begin; what an earlier process left unsent goes first."""
@@ -76,6 +101,7 @@ class Relay:
         while True:
             self._wake.clear()
             try:
+                self._waits, self._draining = False, True
                 await self._drain()
                 self.problem = None
             except (BrokerAway, PublishRefused) as error:
@@ -83,13 +109,21 @@ class Relay:
             except Exception as error:  # the database is away; nothing is lost while it is
                 await self._let_go()
                 await self._wait_out(f"{type(error).__name__}: {error}".splitlines()[0])
+            await self._tell_of_the_end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), jitter(POLL_S))
+
+    async def _tell_of_the_end(self) -> None:
+        self._draining, self._drains = False, self._drains + 1
+        async with self._drained:
+            self._drained.notify_all()
 
     async def _wait_out(self, problem: str) -> None:
         if problem != self.problem:
             log.warning("relay_waits", problem=problem)
         self.problem = problem
+        async with self._drained:
+            self._drained.notify_all()
         await asyncio.sleep(jitter(0.2))
 
     async def _drain(self) -> None:
@@ -169,7 +203,7 @@ class Relay:
 
     async def _is_mine(self) -> bool:
         """On PostgreSQL several copies of a service share a database: one of them relays."""
-        if self._store.engine.dialect.name != "postgresql" or self._lock is not None:
+        if self._is_alone or self._lock is not None:
             return True
         connection = await self._store.engine.connect()
         await connection.execution_options(isolation_level="AUTOCOMMIT")

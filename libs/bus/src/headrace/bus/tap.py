@@ -64,6 +64,10 @@ class TapInlet:
         """What the process before this one may have died of is handled alone, and counted before it is tried."""
         self._in_hand = in_hand
 
+    def sent_back(self, _stream: str) -> int:
+        """How many messages wait for another try."""
+        return len(self._failures)
+
     async def process(self, messages: Sequence[RawMessage]) -> None:
         """Handle a batch."""
         hopeless: Hopeless = []

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Work
 from headrace.chassis.auth import Gate
+from headrace.chassis.consistency import Consistency
 from headrace.chassis.cors import Cors
 from headrace.chassis.edge import Edge
 from headrace.chassis.limits import Limiter
@@ -92,6 +93,7 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
     guard(app)
     describe(app)
     limiter = Limiter(settings.rate_limit, settings.rate_burst)
+    app.add_middleware(Consistency, state=app.state)
     app.add_middleware(
         Edge, gate=gate, limiter=limiter, largest=settings.max_request_mb << 20, cors=Cors(settings.http_cors_origins)
     )

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -15,6 +16,7 @@ from headrace.bus import NotYet, Refused
 from headrace.bus.store import is_outage
 from headrace.chassis.errors import Ambiguous, Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
 from headrace.contracts import ContractError
+from headrace.contracts.errors import explain
 from headrace.contracts.errors import path as place
 
 PROBLEM = "application/problem+json"
@@ -52,9 +54,16 @@ def failure(error: Exception) -> Response:
     """What a caller is told of an error that nobody expected."""
     if is_outage(error):
         return problem(503, "the database is not available; try again", {"retry-after": "2"})
+    if isinstance(error, ValidationError) and _infinite(error):
+        return problem(422, explain(error))
     if _of_the_data(error):
         return problem(422, "a value in the request is outside what can be stored")
     return problem(500, "something went wrong here; the log holds the trace id of this answer")
+
+
+def _infinite(error: ValidationError) -> bool:
+    """Whether all that is wrong is a number of the caller's that a schema does not take: 1e400, NaN."""
+    return all(each["type"] == "finite_number" for each in error.errors(include_url=False))
 
 
 def _of_the_data(error: Exception) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
 from headrace.bus.parking import park_once
 from headrace.bus.policy import jitter
+from headrace.bus.progress import Progress
 from headrace.bus.prune import EVERY_S, prune
 from headrace.bus.reached import Position
 from headrace.bus.tasks import cancel
@@ -34,6 +35,7 @@ from headrace.contracts.topology import ConsumerSpec, load_topology
 log = structlog.get_logger()
 
 HTTP_SHARE, INTAKE_SHARE, RELAY_SHARE = 0.4, 0.4, 0.2  # of the time that a stop may take
+FACTS = "EVENTS"
 FATAL = 70  # the connection was closed for good: whoever watches the process starts it anew
 
 
@@ -155,7 +157,13 @@ def intakes(runtime: Runtime) -> list[Intake]:
         observe=metrics.observe,
     )
     specs = load_topology().consumers(service.name)
-    return [Intake(runtime.connection, spec, _tap(runtime, spec) or runtime.inlet) for spec in specs]
+    made = [Intake(runtime.connection, spec, _tap(runtime, spec) or runtime.inlet) for spec in specs]
+    for spec in specs:
+        if spec.stream == FACTS:
+            inlet = runtime.tap_inlets.get(FACTS) or runtime.inlet
+            runtime.progress = Progress(runtime.connection, spec, partial(inlet.sent_back, FACTS))
+            runtime.inlet.is_caught_up = runtime.progress.is_caught_up
+    return made
 
 
 def patience(settings: ServiceSettings) -> Patience:

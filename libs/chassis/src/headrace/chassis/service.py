@@ -24,6 +24,8 @@ from headrace.bus import (
     Work,
     utc_now,
 )
+from headrace.bus.inlet import LONGEST_BEHIND_S
+from headrace.bus.progress import Progress
 from headrace.bus.reached import Position
 from headrace.bus.trace import follow
 from headrace.chassis.settings import ServiceSettings
@@ -58,6 +60,7 @@ class Runtime:
     connection: Connection
     relay: Relay
     intakes: list[Intake] = field(default_factory=list)
+    progress: Progress | None = None
     positions: list[Position] = field(default_factory=list)
     inlet: Inlet | None = None
     tap_inlets: dict[str, TapInlet] = field(default_factory=dict)  # by stream
@@ -73,6 +76,13 @@ class Runtime:
     def clock(self) -> Clock:
         """What time it is."""
         return self.service.clock
+
+    async def catch_up(self, longest: float = LONGEST_BEHIND_S) -> bool:
+        """Wait until every fact is handled that the stream EVENTS holds now; False where that takes longer.
+
+        For whoever would say that something is not known: another service may have told the caller of it just now.
+        """
+        return self.progress is None or await self.progress.catch_up(longest)
 
     def session(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session for queries."""
