@@ -16,8 +16,8 @@ from headrace.bus import NotYet, Refused
 from headrace.bus.store import is_outage
 from headrace.chassis.errors import Ambiguous, Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
 from headrace.contracts import ContractError
-from headrace.contracts.errors import explain
 from headrace.contracts.errors import path as place
+from headrace.contracts.explain import explain
 
 PROBLEM = "application/problem+json"
 STATUSES: Mapping[type[Exception], int] = {
