@@ -1,6 +1,7 @@
 """Who may touch which bucket, in the words of both servers."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -32,11 +33,13 @@ def test_each_bucket_has_one_service_that_writes() -> None:
     assert all(len(names) == 1 for names in writers.values())
 
 
-def test_ports_do_not_meet(tmp_path: object) -> None:
-    """Every part has its own port within the span; SeaweedFS's inner seven lie before Ray's."""
-    assert len(set(OFFSETS.values())) == len(OFFSETS)
-    assert max(OFFSETS.values()) < SPAN
-    assert OFFSETS["s3-inner"] + 7 <= OFFSETS["ray"]
+def test_ports_do_not_meet() -> None:
+    """Each part has ports of its own, Ray's workers too, and all of them lie within the stack's span."""
+    layout = Layout(Path("x"), 9000)
+    taken = [layout.port(name) for name in OFFSETS]
+    everything = [*taken, *layout.ray_workers]
+    assert len(set(everything)) == len(everything)
+    assert set(everything) <= set(range(9000, 9000 + SPAN))
     assert PORT_BASE + OFFSETS["inference"] == 8110
 
 

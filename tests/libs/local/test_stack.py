@@ -1,10 +1,12 @@
 """The embedded stack as its user meets it: real processes, one start for the whole file."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,10 @@ import pytest
 
 from headrace.client.cli.app import run
 from headrace.local import AlreadyRunning, Stack, StackError
-from headrace.local.layout import OFFSETS
+from headrace.local.child import Child
+from headrace.local.layout import OFFSETS, SPAN
+from headrace.local.programs import Program
+from headrace.local.seaweed import SOCKETS, remove_sockets
 from headrace.local.stack import PARTS
 from headrace.objects import Denied, ObjectSettings, SyncObjectStore
 from headrace.testkit import eventually
@@ -123,6 +128,43 @@ def test_secrets_are_their_owners_alone(stack: Stack) -> None:
     assert {str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077} == set()
 
 
+async def test_everything_listens_on_loopback_within_the_stacks_ports(stack: Stack) -> None:
+    """Two stacks cannot meet, and no other machine reaches a part: Ray's workers and agents included."""
+    await eventually(lambda: any(address.port in stack.layout.ray_workers for address in listening(stack)), timeout=60)
+    heard = listening(stack)
+
+    assert {address.ip for address in heard} <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    first = stack.layout.port_base
+    assert {address.port for address in heard} <= set(range(first, first + SPAN))
+
+
+def listening(stack: Stack) -> set[Any]:
+    """The addresses on which any process of the stack listens."""
+    members = [process for process in psutil.process_iter() if marked(process, stack.layout.folder)]
+    return {c.laddr for each in members for c in connections(each) if c.status == psutil.CONN_LISTEN}
+
+
+def connections(process: psutil.Process) -> list[Any]:
+    """A process's sockets; none where it has just ended."""
+    try:
+        return process.net_connections("tcp")
+    except psutil.Error:
+        return []
+
+
+def test_what_lies_outside_the_folder_is_its_owners_alone(stack: Stack) -> None:
+    """Ray opens its folder to everybody; the one above it is closed."""
+    runtime = stack.layout.runtime
+    assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
+    assert stack.layout.ray_temp.is_dir()
+    assert len(str(stack.layout.ray_temp)) < 50
+
+
+def test_the_brokers_pages_are_closed(stack: Stack) -> None:
+    """Who is connected, and with which key, is not shown to whoever asks."""
+    assert "http:" not in stack.layout.secret("nats.conf").read_text()
+
+
 def test_orphans_are_looked_for_in_all_of_the_stack(stack: Stack) -> None:
     """Nothing of it is old enough yet; an age within which an event may still come is refused."""
     store(stack, "ingest").put("datasets", b"spoken of by nothing, but young")
@@ -178,6 +220,7 @@ def test_down_leaves_nothing_and_data_survive(stack: Stack) -> None:
 
     assert [process for process in psutil.process_iter() if marked(process, stack.layout.folder)] == []
     assert not stack.running()
+    assert not stack.layout.runtime.exists()
     assert not stack.down()
     with pytest.raises(StackError, match="headrace up"):
         stack.addresses()
@@ -206,3 +249,71 @@ def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
             Stack(tmp_path / ".headrace", base).up()
 
     assert not (tmp_path / ".headrace").exists()
+
+
+@pytest.mark.parametrize("base", [0, 80, -5, 1023, 65_337, 65_530, 10**9])
+def test_ports_that_there_are_not_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], base: int
+) -> None:
+    """By the command, too: the base that was meant, and which may be."""
+    assert run(["up", "--detach", "--folder", str(tmp_path / ".headrace"), f"--port-base={base}"]) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"--port-base {base}" in line
+    assert "1024 to 65336" in line
+    assert not (tmp_path / ".headrace").exists()
+
+
+def test_a_port_of_rays_workers_that_is_taken_is_named(tmp_path: Path) -> None:
+    """They are checked before anything starts, like every other."""
+    base = free_stretch()
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", base + 150))
+        holder.listen()
+        with pytest.raises(StackError, match=rf"port {base + 150}, which a worker of ray needs"):
+            Stack(tmp_path / ".headrace", base).up()
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    """Here, a file is in its way."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StackError, match=r"cannot be written \(Not a directory\); name another with --folder$"):
+        Stack(tmp_path / "file" / ".headrace", free_stretch()).up()
+
+
+def test_the_sockets_of_another_user_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SeaweedFS keeps sockets by port in a folder that all users share; what cannot be removed there is in the way.
+
+    A folder in a socket's place stands for a file of somebody else: this test may run as root, who may remove any.
+    """
+    monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path / "no-minio"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    stack = Stack(tmp_path / ".headrace", free_stretch())
+    foreign = SOCKETS / f"seaweedfs-filer-grpc-{stack.layout.port('filer-grpc')}.sock"
+    foreign.mkdir()
+    try:
+        with pytest.raises(StackError, match=r"filer-grpc.*belongs to .*; choose other ports with --port-base$"):
+            stack.up()
+    finally:
+        foreign.rmdir()
+
+
+def test_what_an_earlier_server_left_is_removed(tmp_path: Path) -> None:
+    """A socket of our own, of a server that was killed."""
+    path = SOCKETS / f"seaweedfs-filer-grpc-{free_stretch()}.sock"
+    path.write_text("")
+    assert remove_sockets([path, path.with_suffix(".never")]) == []
+    assert not path.exists()
+
+
+async def test_a_part_that_does_not_start_says_why_in_one_sentence(tmp_path: Path) -> None:
+    """The cause out of its log, and where the log is; not the log itself."""
+    script = "print('starting'); print('fatal: disk is full'); print('goodbye'); raise SystemExit(1)"
+    program = Program("part", [sys.executable, "-c", script], ready_port=free_stretch())
+    child = Child(program, tmp_path / "part.log", tmp_path, tmp_path)
+    await child.start()
+    watching = asyncio.create_task(child.watch(asyncio.Event()))
+    with pytest.raises(RuntimeError, match=r"^part ended again and again: fatal: disk is full \(.*part\.log\)$"):
+        await child.ready(30)
+    await child.stop()
+    watching.cancel()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -14,17 +15,20 @@ from headrace.local.programs import MARK, Program
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 10.0
 ASK_EVERY_S = 0.1
+LAST, LONGEST = 200, 300  # lines of a log that are looked at, characters of one that are shown
+TELLING = re.compile(r"fatal|error|denied|refused|in use|no space|cannot|failed", re.IGNORECASE)
 STEADY_S = 20.0  # a child that ran this long starts again at once when it ends
 
 
 class Child:
     """A program's process over its restarts."""
 
-    def __init__(self, program: Program, log: Path, folder: Path) -> None:
+    def __init__(self, program: Program, log: Path, folder: Path, temp: Path) -> None:
         self.program = program
         self.restarts = 0
         self._log = log
         self._folder = folder
+        self._temp = temp
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
@@ -37,7 +41,8 @@ class Child:
     async def start(self) -> None:
         """Start the process; its output goes to its log file."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **self.program.environment, MARK: str(self._folder.resolve())}
+        own = {MARK: str(self._folder.resolve()), "TMPDIR": str(self._temp)}
+        environment = {**os.environ, **self.program.environment, **own}
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.program.command,
@@ -50,7 +55,7 @@ class Child:
             )
 
     async def ready(self, wait: float) -> None:
-        """Wait until the program answers; raises RuntimeError with the end of its log when it does not."""
+        """Wait until the program answers; raises RuntimeError with the cause in one sentence when it does not."""
         # no certificates: reading them takes longer than the question, and everything is on loopback
         async with httpx.AsyncClient(timeout=2, trust_env=False, verify=False) as client:
             await self._until_it_answers(client, time.monotonic() + wait, wait)
@@ -58,11 +63,9 @@ class Child:
     async def _until_it_answers(self, client: httpx.AsyncClient, deadline: float, wait: float) -> None:
         while not await self._answers(client):
             if self._process is not None and self._process.returncode is not None and self.restarts >= 3:
-                raise RuntimeError(f"{self.program.name} ended again and again; its log ends with:\n{self.tail()}")
+                raise RuntimeError(f"{self.program.name} ended again and again: {self.cause()}")
             if time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"{self.program.name} was not ready in {wait:.0f} s; its log ends with:\n{self.tail()}"
-                )
+                raise RuntimeError(f"{self.program.name} was not ready in {wait:.0f} s: {self.cause()}")
             await asyncio.sleep(ASK_EVERY_S)
 
     async def watch(self, changed: asyncio.Event) -> None:
@@ -96,12 +99,15 @@ class Child:
                 member.kill()
         await process.wait()
 
-    def tail(self, lines: int = 15) -> str:
-        """The end of the log."""
+    def cause(self) -> str:
+        """The last line of the log that speaks of an error, else its last; the rest is in the file."""
         try:
-            return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+            said = self._log.read_text(errors="replace").splitlines()[-LAST:]
         except OSError:
-            return ""
+            said = []
+        lines = [line.strip() for line in said if line.strip()]
+        telling = [line for line in lines if TELLING.search(line)] or lines
+        return f"{telling[-1][:LONGEST] if telling else 'it logged nothing'} ({self._log})"
 
     async def _answers(self, client: httpx.AsyncClient) -> bool:
         program = self.program

@@ -1,6 +1,7 @@
 """Where an embedded stack keeps its things, and which ports it takes."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +13,19 @@ OFFSETS: Mapping[str, int] = {
     **{name: at for at, name in enumerate(SERVICES, start=1)},
     INFERENCE: 10,
     "nats": 40,
-    "nats-http": 41,
     "s3": 50,
-    "s3-inner": 51,  # SeaweedFS: seven more from here on, for its parts and their gRPC
+    **{name: at for at, name in enumerate(("master", "volume", "filer"), start=51)},  # of SeaweedFS
+    **{f"{name}-grpc": at for at, name in enumerate(("master", "volume", "filer", "s3"), start=54)},
     "ray": 60,
+    **{f"ray-{name}": at for at, name in enumerate(("node", "objects", "env", "metrics", "agent", "agent-grpc"), 61)},
+    "ray-monitor": 67,
 }
-SPAN = 70  # ports of one stack, from its base
+RAY_WORKERS = range(100, 200)  # every worker and driver takes one; idle ones end after a while
+SPAN = 200  # ports of one stack, from its base
 PORT_BASE = 8100
+LOWEST, HIGHEST = 1024, 65_536 - SPAN  # of a base: below, ports need root; above, there are none
+
+LONGEST_BASE = 40  # characters: a Unix socket's path has at most 107, of which Ray takes 60
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,40 @@ class Layout:
         return self.folder / "stack.json"
 
     @property
-    def ray_temp(self) -> Path:
-        """Ray's own folder: its sockets need a short path."""
+    def runtime(self) -> Path:
+        """Where everything lies that ends with the stack, and that needs a short path: sockets, temporary files.
+
+        Ray opens its own folder in here to everybody, so this one is its owner's alone.
+        """
         mark = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:8]
-        return Path(tempfile.gettempdir()) / f"headrace-ray-{mark}"
+        base = Path(tempfile.gettempdir())
+        base = base if len(str(base)) < LONGEST_BASE else Path("/tmp")
+        return base / f"headrace-{os.getuid()}-{mark}"
+
+    @property
+    def ray_temp(self) -> Path:
+        """Ray's own folder."""
+        return self.runtime / "ray"
+
+    @property
+    def temp(self) -> Path:
+        """What every part takes for the machine's temporary folder."""
+        return self.runtime / "tmp"
+
+    @property
+    def seaweed_ports(self) -> Mapping[str, int]:
+        """SeaweedFS' parts that speak HTTP."""
+        return {name: self.port(name) for name in ("master", "volume", "filer", "s3")}
+
+    @property
+    def seaweed_grpc(self) -> Mapping[str, int]:
+        """The same parts' gRPC."""
+        return {name: self.port(f"{name}-grpc") for name in ("master", "volume", "filer", "s3")}
+
+    @property
+    def ray_workers(self) -> range:
+        """The ports of Ray's workers."""
+        return range(self.port_base + RAY_WORKERS.start, self.port_base + RAY_WORKERS.stop)
 
     def log(self, name: str) -> Path:
         """The log file of a part."""

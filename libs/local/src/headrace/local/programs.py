@@ -12,6 +12,7 @@ from headrace.contracts.topology import load_topology
 from headrace.local.identities import nats_keys, ray_token
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.minio import find_minio
+from headrace.local.seaweed import security, weed
 from headrace.provision import S3Key, write_private
 from headrace.provision.access import ACCESS, actions
 from headrace.provision.outsiders import Outsiders
@@ -41,14 +42,13 @@ def nats(layout: Layout) -> Program:
     """The broker, with the permissions of the topology."""
     write_broker(layout)
     command = [str(BIN / "nats-server"), "-c", str(layout.secret("nats.conf"))]
-    return Program("nats", command, ready_url=f"{layout.url('nats-http')}/healthz")
+    # its pages about clients and streams ask for no key, so they are not served; provisioning waits for JetStream
+    return Program("nats", command, ready_port=layout.port("nats"))
 
 
 def write_broker(layout: Layout) -> None:
     """The broker's configuration, with the outsiders that there are now."""
-    config = BrokerConfig(
-        store=layout.data("nats"), port=layout.port("nats"), http_port=layout.port("nats-http"), server_name="headrace"
-    )
+    config = BrokerConfig(store=layout.data("nats"), port=layout.port("nats"), server_name="headrace")
     outsiders = Outsiders(layout.seed("any").parent).all()
     write_private(layout.secret("nats.conf"), render_broker(config, load_topology(), nats_keys(layout), outsiders))
 
@@ -56,9 +56,14 @@ def write_broker(layout: Layout) -> None:
 def object_server(layout: Layout, keys: Mapping[str, S3Key]) -> Program:
     """MinIO where it was built or is on PATH, else SeaweedFS from its wheel. Data of one stay with that one."""
     minio = find_minio()
-    if minio is not None and not layout.data("seaweedfs").exists():
-        return _minio(layout, minio, keys["root"])
-    return _seaweedfs(layout, keys)
+    if minio is None or uses_seaweed(layout):
+        return _seaweedfs(layout, keys)
+    return _minio(layout, minio, keys["root"])
+
+
+def uses_seaweed(layout: Layout) -> bool:
+    """Whether the stack's objects lie in SeaweedFS, or would."""
+    return find_minio() is None or layout.data("seaweedfs").exists()
 
 
 def _minio(layout: Layout, binary: Path, root: S3Key) -> Program:
@@ -74,14 +79,10 @@ def _seaweedfs(layout: Layout, keys: Mapping[str, S3Key]) -> Program:
     identities = [_identity(name, key) for name, key in keys.items()]
     write_private(layout.secret("seaweedfs.json"), json.dumps({"identities": identities}))
     layout.data("seaweedfs").mkdir(parents=True, exist_ok=True)
-    first = layout.port("s3-inner")
-    names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
-    ports = [f"-{name}={first + at}" for at, name in enumerate((*names, "s3.port.grpc"))]
     command = [
-        *(str(BIN / "weed"), "server", f"-dir={layout.data('seaweedfs')}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-        *("-filer", "-s3", f"-s3.port={layout.port('s3')}", f"-s3.config={layout.secret('seaweedfs.json')}"),
-        *("-master.volumeSizeLimitMB=256", "-volume.max=0", "-master.telemetry=false", *ports),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0"),  # fixed ports, where two stacks would collide
+        *weed(security(layout.secret("seaweedfs")), layout.seaweed_ports, layout.seaweed_grpc, layout.runtime),
+        *(f"-dir={layout.data('seaweedfs')}", f"-s3.config={layout.secret('seaweedfs.json')}"),
+        *("-master.volumeSizeLimitMB=256", "-volume.max=0"),
     ]
     return Program("s3", command, {"GOMEMLIMIT": "300MiB"}, ready_url=layout.url("s3"), any_answer=True)
 
@@ -93,12 +94,17 @@ def _identity(name: str, key: S3Key) -> dict[str, object]:
 
 def ray_head(layout: Layout) -> Program:
     """Ray's head, a child of the supervisor: runs outlive the trainer."""
-    layout.ray_temp.mkdir(parents=True, exist_ok=True, mode=0o700)
+    workers = layout.ray_workers
+    names = {"node-manager-port": "node", "object-manager-port": "objects", "runtime-env-agent-port": "env"}
+    names |= {"metrics-export-port": "metrics", "dashboard-agent-listen-port": "agent"}
+    names |= {"dashboard-agent-grpc-port": "agent-grpc"}
     command = [
         *("nice", "-n", "5"),  # training yields to answering, also on a laptop
         *(str(BIN / "ray"), "start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
         *("--node-ip-address=127.0.0.1", f"--port={layout.port('ray')}", f"--num-cpus={os.cpu_count() or 2}"),
         *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={layout.ray_temp}"),
+        *(f"--{name}={layout.port(f'ray-{part}')}" for name, part in names.items()),
+        *(f"--min-worker-port={workers.start}", f"--max-worker-port={workers.stop - 1}"),
     ]
     return Program("ray", command, ray_environment(layout), ready_port=layout.port("ray"), stop_s=RAY_STOP_S)
 
@@ -109,6 +115,10 @@ def ray_environment(layout: Layout) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(ray_token(layout).absolute()),
         "RAY_DISABLE_IMPORT_WARNING": "1",
+        # Ray takes 127.0.0.1 for the machine's outward address and then listens on every one; where it is told that
+        # there is no cluster of several machines, it stays on loopback
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "AUTOSCALER_METRIC_PORT": str(layout.port("ray-monitor")),  # else a fixed one, where two stacks would collide
         "RAY_enable_metrics_collection": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_num_prestart_python_workers": "0",

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +19,9 @@ import psutil
 
 from headrace.bus import BusSettings
 from headrace.local.buckets import object_settings
-from headrace.local.layout import INFERENCE, OFFSETS, PORT_BASE, SERVICES, Layout
-from headrace.local.programs import MARK
+from headrace.local.layout import HIGHEST, INFERENCE, LOWEST, OFFSETS, PORT_BASE, SERVICES, SPAN, Layout
+from headrace.local.programs import MARK, uses_seaweed
+from headrace.local.seaweed import owner_of, remove_sockets, sockets
 from headrace.provision.orphans import sweep
 
 UP_S = 240.0  # a busy machine; an idle one needs under 20
@@ -60,7 +63,10 @@ class Stack:
         if self.running():
             raise AlreadyRunning(f"a stack runs already in {self.layout.folder}; `headrace status` shows it")
         self.sweep()
+        check_base(self.layout.port_base)
         self._check_ports()
+        self._make_folders()
+        self._check_sockets()
         self._launch()
         return self._await_ready(progress)
 
@@ -73,8 +79,40 @@ class Stack:
             _wait_gone(state["pid"], DOWN_S)
         self.sweep()
         for file in (self.layout.state_file, self.layout.stack_file):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # another user's folder, or a read-only one, in which nothing of ours can run
+                file.unlink(missing_ok=True)
+        if state:
+            self._clean(self._layout_of(state))
         return ran
+
+    def _clean(self, layout: Layout) -> None:
+        """Remove what ends with the stack and lies outside its folder."""
+        remove_sockets(sockets(layout.seaweed_ports, layout.seaweed_grpc))
+        shutil.rmtree(layout.runtime, ignore_errors=True)
+
+    def _make_folders(self) -> None:
+        """The stack's folder, and the private one for what ends with it."""
+        layout = self.layout
+        try:
+            layout.log("supervisor").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (layout.folder / ".writable").touch()
+            (layout.folder / ".writable").unlink()
+        except OSError as error:
+            raise StackError(
+                f"the folder {layout.folder} cannot be written ({error.strerror}); name another with --folder"
+            ) from None
+        _make_private(layout.runtime)
+        layout.temp.mkdir(exist_ok=True)
+
+    def _check_sockets(self) -> None:
+        """SeaweedFS' sockets lie in a folder that all users share, under the names of its ports."""
+        layout = self.layout
+        foreign = remove_sockets(sockets(layout.seaweed_ports, layout.seaweed_grpc))
+        if foreign and uses_seaweed(layout):
+            raise StackError(
+                f"{foreign[0]}, which the object store needs for its ports, belongs to {owner_of(foreign[0])}; "
+                "choose other ports with --port-base"
+            )
 
     def running(self) -> bool:
         """Whether the supervisor lives."""
@@ -142,9 +180,7 @@ class Stack:
         return state["pid"] if state and self.running() else None
 
     def _launch(self) -> None:
-        self.layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         log = self.layout.log("supervisor")
-        log.parent.mkdir(exist_ok=True)
         command = [
             sys.executable,
             "-m",
@@ -183,8 +219,8 @@ class Stack:
         return "\n".join(self.layout.log("supervisor").read_text(errors="replace").splitlines()[-15:])
 
     def _check_ports(self) -> None:
-        for name in OFFSETS:
-            port = self.layout.port(name)
+        needed = [(name, self.layout.port(name)) for name in OFFSETS]
+        for name, port in [*needed, *(("a worker of ray", port) for port in self.layout.ray_workers)]:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -205,6 +241,27 @@ class Stack:
         """Every process that carries this stack's mark, but this one."""
         mark = str(self.layout.folder)
         return [process for process in psutil.process_iter() if process.pid != os.getpid() and _mark(process) == mark]
+
+
+def check_base(base: int) -> None:
+    """Raises StackError where a stack's ports cannot begin there."""
+    if not LOWEST <= base <= HIGHEST:
+        raise StackError(
+            f"--port-base {base}: a stack takes {SPAN} ports from its base on, so the base may be "
+            f"{LOWEST} to {HIGHEST}; the usual one is {PORT_BASE}"
+        )
+
+
+def _make_private(folder: Path) -> None:
+    """A folder in the machine's temporary one that nobody else may enter; what another stack left there is removed."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise StackError(
+            f"{folder}, which the stack needs for its sockets, cannot be made ({error.strerror}); remove it, or set "
+            "TMPDIR to a folder of your own"
+        ) from None
 
 
 def _part(layout: Layout, name: str, state: dict[str, Any]) -> Part:

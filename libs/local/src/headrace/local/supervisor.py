@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -68,7 +67,7 @@ class Supervisor:
         self._tell("ready")
 
     async def _launch(self, program: Program) -> Child:
-        child = Child(program, self._layout.log(program.name), self._layout.folder)
+        child = Child(program, self._layout.log(program.name), self._layout.folder, self._layout.temp)
         await child.start()
         self._children.append(child)
         self._watching.append(asyncio.create_task(child.watch(self._changed)))
@@ -113,7 +112,6 @@ class Supervisor:
         if self._error:
             self._tell("failed")
         else:
-            shutil.rmtree(self._layout.ray_temp, ignore_errors=True)  # its sockets and logs lie outside the folder
             self._layout.state_file.unlink(missing_ok=True)
 
     def _tell(self, phase: str) -> None:

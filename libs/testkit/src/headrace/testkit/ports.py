@@ -17,8 +17,9 @@ from pathlib import Path
 from threading import Lock
 from typing import IO
 
-# above what Ray's workers take (10,002 to 19,999), below what Linux gives to connections (from 32,768)
-FIRST, LAST, STRETCH = 20_000, 32_700, 100
+# above what a Ray of its own gives to workers (10,002 to 19,999), below what Linux gives to connections (from 32,768);
+# a stretch holds one embedded stack
+FIRST, LAST, STRETCH = 20_000, 32_700, 200
 
 
 class Stretches:
@@ -32,7 +33,7 @@ class Stretches:
         self._lock = Lock()
 
     def stretch(self) -> int:
-        """The first of 100 ports that no other test process uses, and nobody listens on."""
+        """The first of 200 ports that no other test process uses, and nobody listens on."""
         for first in range(FIRST, LAST, STRETCH):
             lock = self._locked(first)
             if lock is not None and all(map(_is_free, range(first, first + STRETCH))):
@@ -79,7 +80,7 @@ def free_ports(many: int) -> list[int]:
 
 
 def free_stretch() -> int:
-    """The first of 100 ports in a row, as a whole stack takes them."""
+    """The first of 200 ports in a row, as a whole stack takes them."""
     return _OURS.stretch()
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from headrace.local.minio import find_minio
+from headrace.local.seaweed import remove_sockets, security, sockets, weed
 from headrace.objects import ObjectSettings, ObjectStore, SyncObjectStore, object_store, sync_object_store
 from headrace.testkit.ports import free_ports, listens, wait_until
 from headrace.testkit.tls import Leaf
@@ -50,8 +50,8 @@ class Seaweed:
         self._ca = ca
         names = ("master", "volume", "filer", "s3")
         ports = free_ports(2 * len(names))
-        self._ports = dict(zip(names, ports[:4], strict=True))
-        self._grpc = dict(zip(names, ports[4:], strict=True))
+        self.ports = dict(zip(names, ports[:4], strict=True))
+        self.grpc = dict(zip(names, ports[4:], strict=True))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> S3:
@@ -63,9 +63,9 @@ class Seaweed:
         log = self._folder / "weed.log"
         with log.open("wb") as out:
             self._process = subprocess.Popen(self._command(config), stdout=out, stderr=out, cwd=self._folder)
-        endpoint = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._ports['s3']}"
+        endpoint = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.ports['s3']}"
         server = S3(ObjectSettings(endpoint=endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY, tls_ca=self._ca))
-        wait_until(lambda: listens(self._ports["s3"]) and _makes_buckets(server), self._process, log)
+        wait_until(lambda: listens(self.ports["s3"]) and _makes_buckets(server), self._process, log)
         return server
 
     def stop(self) -> None:
@@ -73,16 +73,12 @@ class Seaweed:
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
+        remove_sockets(sockets(self.ports, self.grpc))
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _command(self, config: Path) -> list[str]:
-        local = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self._folder}", f"-s3.config={config}"]
-        ports = [f"-{name}.port={port}" for name, port in self._ports.items()]
-        grpc = [f"-{name}.port.grpc={port}" for name, port in self._grpc.items()]
-        volumes = ["-master.volumeSizeLimitMB=64", "-volume.max=20000", "-master.telemetry=false"]
-        off = ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they listen on fixed ports, where two servers would collide
-        parts = [*local, *ports, *grpc, *volumes, *off, *self._tls]
-        return [_program("weed"), "-logtostderr=true", "server", "-s3", "-filer", *parts]
+        own = [f"-dir={self._folder}", f"-s3.config={config}", "-master.volumeSizeLimitMB=64", "-volume.max=20000"]
+        return [*weed(security(self._folder / "security"), self.ports, self.grpc, self._folder), *own, *self._tls]
 
 
 def minio(folder: Path) -> Iterator[S3]:
@@ -121,8 +117,3 @@ def _makes_buckets(server: S3) -> bool:
     except Exception:  # not ready has many faces, and `wait_until` gives up in time
         return False
     return True
-
-
-def _program(name: str) -> str:
-    beside = Path(sys.executable).parent / name
-    return str(beside) if beside.exists() else shutil.which(name) or name

@@ -58,6 +58,7 @@ def _show(key: SigningKey, path: Path) -> None:
     """Put the verifying key beside the other: who owns the folder trusts it without asking the service."""
     with suppress(OSError):  # a mounted secret is read-only, and whoever mounted it knows its public half
         if not path.exists() or path.read_text().strip() != str(key.verifying_key):
+            path.touch(mode=0o600)
             path.write_text(f"{key.verifying_key}\n")
 
 

@@ -6,15 +6,19 @@ lines over a socket, one at a time: {"id", "call", "with"} answered by
 {"id", "result"}; an error ends the process.
 """
 
+import atexit
 import json
 import os
 import select
+import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -222,7 +226,19 @@ def _connect(config: Config) -> None:
         here: dict[str, Any] = {"_node_ip_address": join(config.address)} if config.join else {}
         ray.init(address=config.address, **here, **common)
     else:
-        ray.init(num_cpus=config.local_cpus, include_dashboard=False, object_store_memory=100 << 20, **common)
+        own: dict[str, Any] = {
+            "num_cpus": config.local_cpus,
+            "include_dashboard": False,
+            "object_store_memory": 100 << 20,
+        }
+        ray.init(_temp_dir=str(_private_folder() / "ray"), **own, **common)
+
+
+def _private_folder() -> Path:
+    """Where a Ray of our own keeps sockets and logs: Ray opens its folder to everybody, the one above it is closed."""
+    folder = tempfile.mkdtemp(prefix="headrace-ray-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _end_with_trainer(connection: int, connected: threading.Event) -> None:

@@ -29,10 +29,15 @@ class RaySettings(BaseModel):
     recycle_mb: int
 
     def environment(self) -> dict[str, str]:
-        """How Ray's own processes are told of the token."""
+        """How Ray's own processes are told of the token, and that a Ray of our own stays on loopback.
+
+        Ray takes 127.0.0.1 for the machine's outward address, and listens on every one, unless it is told that there
+        is no cluster of several machines.
+        """
+        alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if self.address is None else {}
         if self.token_file is None:
-            return {}
-        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file.absolute())}
+            return alone
+        return {**alone, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file.absolute())}
 
     def gateway_config(self, objects: str) -> str:
         """One line of JSON for the gateway; the fingerprint tells workers with other settings apart."""
