@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from headrace.contracts import Column, Part
+from headrace.contracts import ANSWER_COLUMN, Column, Part
 from headrace.testkit.s3 import S3
 from headrace.trainer.work.content import contents, identities
 from headrace.trainer.work.evaluating import evaluate
@@ -247,9 +247,9 @@ def test_predictions_of_the_reference_are_of_rows_that_were_not_learned(buckets:
     run = trained(buckets, parts, "reference")
 
     reference = pd.read_parquet(io.BytesIO(buckets.sync.get(run.reference)))
-    answered = reference.dropna(subset=["prediction"])
+    answered = reference.dropna(subset=[ANSWER_COLUMN])
     assert (len(reference), len(answered)) == (800, run.holdout.rows)
-    assert roc_auc_score(answered["y"], answered["prediction"]) == pytest.approx(run.metrics["roc_auc"])
+    assert roc_auc_score(answered["y"], answered[ANSWER_COLUMN]) == pytest.approx(run.metrics["roc_auc"])
 
 
 def test_a_column_that_is_read_as_another_type_keeps_its_rows() -> None:

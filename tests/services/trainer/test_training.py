@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from headrace.contracts import (
+    ANSWER_COLUMN,
     Column,
     RequestRefused,
     TrainingCompleted,
@@ -59,7 +60,7 @@ async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp
     assert answer["label"].tolist() == [1, 0]
     assert load_onnx(folder).signature == told.signature
     reference = pd.read_parquet(io.BytesIO(buckets.sync.get(told.reference)))
-    assert list(reference.columns) == ["wind", "carrier", "prediction", "late"]
+    assert list(reference.columns) == ["wind", "carrier", ANSWER_COLUMN, "late"]
     for kind in (TrainingQueued, TrainingStarted, TrainingCompleted):
         said = on.all(kind)
         assert [each.correlationid for each in said] == [asked.id]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from headrace.bus import NotYet, RawMessage, Refused, Work
+from headrace.bus import RawMessage, Refused, Work
 from headrace.bus.parking import park_once
 from headrace.contracts import (
     ContractError,
@@ -58,7 +58,8 @@ async def keep_truths(event: TruthReported, work: Work) -> Sorted:
     """Keep truths, and tell what becomes of them.
 
     Raises Refused where one is no label of the model (or no number): none is kept then, so that the whole request can
-    be mended and sent again.
+    be mended and sent again. Where no version of the model is known yet, any value waits, and is read when its window
+    is judged.
     """
     records = Records(work.session)
     row = await records.declared(event.model, lock=True)
@@ -79,8 +80,6 @@ async def keep_truths(event: TruthReported, work: Work) -> Sorted:
 
 async def _known(records: Records, row: DeclaredRow | None, event: TruthReported) -> Known:
     trained = {each.digest: Scale.of(each.event.signature) for each in await records.trained(event.model)}
-    if not trained:
-        raise NotYet(f"no version of {event.model} is known here yet, so nothing can have been predicted")
     answers = await records.answers(sorted(_ids(event)))
     return Known(event.model, answers, trained, row.judged_until if row else None)
 

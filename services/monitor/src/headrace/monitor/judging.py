@@ -51,8 +51,11 @@ def measure(
 
 
 def _unheard(sample: Sample, trained: TrainingCompleted | None) -> list[NotJudged]:
-    reason = "what the version has learned from is not known here: no drift, no promise"
-    return [] if trained else [NotJudged(rows=len(sample.inputs), reason=reason)]
+    """What concerns the whole version."""
+    unknown = "what the version has learned from is not known here: no drift, no promise"
+    unread = "their truths are none that the model can have; report them again"
+    version = [] if trained else [NotJudged(rows=len(sample.inputs), reason=unknown)]
+    return version + ([NotJudged(rows=sample.unread, reason=unread)] if sample.unread else [])
 
 
 def _pairs(

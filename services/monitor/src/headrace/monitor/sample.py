@@ -48,6 +48,7 @@ class Sample:
     outputs: pd.DataFrame
     truth: Floats
     scale: Scale
+    unread: int = 0  # truths that came before the model was known, and are none of its own
 
     @property
     def truths(self) -> int:
@@ -73,7 +74,9 @@ def sample_of(rows: Sequence[LoggedRow], truths: Truths, scale: Scale) -> Sample
     sizes = [row.rows for row in rows]
     inputs, context, outputs = (_side_by_side([each.get(part, {}) for each in documents], sizes) for part in PARTS)
     known = [truths.get((row.prediction_id, row.first_row + at)) for row in rows for at in range(row.rows)]
-    return Sample(inputs, context, outputs, _places(known, scale), scale)
+    truth = _places(known, scale)
+    unread = sum(value is not None for value in known) - int(np.isfinite(truth).sum())
+    return Sample(inputs, context, outputs, truth, scale, unread)
 
 
 def _side_by_side(parts: Sequence[Mapping[str, Sequence[Any]]], sizes: Sequence[int]) -> pd.DataFrame:

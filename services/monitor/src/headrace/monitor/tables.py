@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, func, tuple_
+from sqlalchemy import JSON, Column, Index, LargeBinary, func, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import defer
 from sqlmodel import Field, SQLModel, col, select
@@ -270,6 +270,16 @@ class Records:
     async def last_asked(self, model: str) -> datetime | None:
         """When training was asked for last, whatever the cause."""
         return (await self.session.exec(select(func.max(AskedRow.at)).where(AskedRow.model == model))).one()
+
+    async def move_schedule(self, row: ScheduleRow, due: datetime) -> bool:
+        """Give a schedule its next time; False where another copy of this service was faster."""
+        here = (col(ScheduleRow.model) == row.model) & (col(ScheduleRow.due) == row.due)
+        return (await self.session.exec(update(ScheduleRow).where(here).values(due=due))).rowcount == 1
+
+    async def fall_silent(self, model: str, now: datetime) -> bool:
+        """Note that nobody asks a model any more; False where it is noted already."""
+        here = (col(DeclaredRow.model) == model) & col(DeclaredRow.silent_since).is_(None)
+        return (await self.session.exec(update(DeclaredRow).where(here).values(silent_since=now))).rowcount == 1
 
     async def add_logged(self, rows: Sequence[dict[str, Any]]) -> set[tuple[str, int, str]]:
         """Insert answers; one that is there already stays as it is. Returns the keys of those that are new."""

@@ -43,11 +43,9 @@ class Silence:
     async def tell(self, runtime: Runtime, model: str) -> None:
         """Tell of one model."""
         async with runtime.work(ACTOR) as work:
-            row = await Records(work.session).declared(model, lock=True)
-            silence = _silence(row, row.parsed(), work.now) if row and row.silent_since is None else None
-            if row is not None and silence is not None:
-                row.silent_since = work.now
-                work.session.add(row)
+            row = await Records(work.session).declared(model)
+            silence = _silence(row, row.parsed(), work.now) if row else None
+            if row and silence and await Records(work.session).fall_silent(model, work.now):
                 work.emit(_alert(row, silence.total_seconds()))
 
 
@@ -101,23 +99,22 @@ async def schedules_due(runtime: Runtime) -> Mapping[str, str]:
 async def ask_by_schedule(runtime: Runtime, model: str) -> None:
     """Ask for training, once for all times that have passed; within a cool-down the time moves to its end."""
     async with runtime.work(ACTOR) as work:
-        row = await work.session.get(ScheduleRow, model, with_for_update=True)
-        declared = await Records(work.session).declared(model)
+        records = Records(work.session)
+        row = await work.session.get(ScheduleRow, model)
+        declared = await records.declared(model)
         if row is None or declared is None or row.due > work.now:
-            return  # another copy of this service was faster
-        free = await _free(work, declared)
+            return
+        due, free = row.due, await _free(records, declared)
         if free is not None and free > work.now:
-            row.due = free
-        else:
-            due, row.due = row.due, next_time(row.every, work.now)
+            await records.move_schedule(row, free)
+        elif await records.move_schedule(row, next_time(row.every, work.now)):
             reason = f"retraining.every is {row.every!r}; the time was {due:%Y-%m-%dT%H:%M:%SZ}"
             await ask(work, model, SCHEDULED, reason, data="latest")
-        work.session.add(row)
 
 
-async def _free(work: Work, declared: DeclaredRow) -> datetime | None:
+async def _free(records: Records, declared: DeclaredRow) -> datetime | None:
     """When the cool-down of the newest request is over."""
-    last = await Records(work.session).last_asked(declared.model)
+    last = await records.last_asked(declared.model)
     return None if last is None else cooled(declared.parsed(), last)
 
 
