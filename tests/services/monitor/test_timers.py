@@ -20,7 +20,7 @@ from headrace.testkit.builders import a_declaration
 from headrace.testkit.patience import eventually
 from headrace.testkit.s3 import S3
 
-from .conftest import DECLARATION, answer_day
+from .conftest import DECLARATION, answer_day, declared
 
 NOON = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 
@@ -146,7 +146,7 @@ async def test_a_new_declaration_changes_or_ends_the_schedule(timed: Stage, cloc
     await timed.say(scheduled("@hourly", 3))
     await is_due(timed, datetime(2026, 1, 5, 14, tzinfo=UTC))
 
-    await timed.say(scheduled("@hourly", 4, on=["drift"]))
+    await timed.say(declared(4))
     await timed.quiet()
 
     assert await due(timed) is None

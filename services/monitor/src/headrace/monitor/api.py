@@ -1,17 +1,17 @@
 """HTTP: truth in; windows, drift and quality out."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
 from headrace.chassis.http import Page, SessionDep, WorkDep, requires
 from headrace.contracts import Label, TruthReported
+from headrace.contracts.times import rfc3339
 from headrace.monitor.domain import window_of
 from headrace.monitor.handlers import keep_truths
 from headrace.monitor.tables import AskedRow, DeclaredRow, Judged, JudgementRow, Records, ScheduleRow, WindowRow
@@ -22,13 +22,10 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: the one that answered most rows.")]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 SHOWN = 20  # ids that an answer names
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def _rfc3339(value: Any) -> Any:
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("an RFC 3339 time with an offset is needed, such as 2026-11-30T17:00:00Z")
-    return value.upper()
+def _moment(value: Any) -> datetime | None:
+    return None if value is None else rfc3339(value)
 
 
 class LabelIn(BaseModel):
@@ -36,7 +33,7 @@ class LabelIn(BaseModel):
 
     prediction_id: str
     value: StrictInt | StrictFloat | StrictStr | StrictBool
-    at: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = None
+    at: Annotated[datetime | None, BeforeValidator(_moment)] = None
 
 
 class TruthIn(BaseModel):
@@ -87,8 +84,7 @@ async def post_truth(model: str, truth: TruthIn, work: WorkDep) -> TruthTaken:
     await _declared(work.session, model)
     if not await records.trained(model):
         raise Conflict(f"no version of {model} is trained yet, so nothing can have been predicted")
-    labels = [Label(prediction_id=each.prediction_id, value=each.value, at=each.at) for each in truth.labels]
-    found = await keep_truths(TruthReported(model=model, labels=labels), work)
+    found = await keep_truths(_reported(model, truth), work)
     return TruthTaken(
         accepted=found.accepted,
         waiting=len(found.waiting),
@@ -96,6 +92,12 @@ async def post_truth(model: str, truth: TruthIn, work: WorkDep) -> TruthTaken:
         unknown=len(found.unknown),
         unknown_ids=found.unknown[:SHOWN],
     )
+
+
+def _reported(model: str, truth: TruthIn) -> TruthReported:
+    """As an event would say it, not yet checked: a value that no event can hold is told of with the model's labels."""
+    labels = [Label.model_construct(prediction_id=each.prediction_id, value=each.value) for each in truth.labels]
+    return TruthReported.model_construct(model=model, labels=labels)
 
 
 @router.get("/windows", dependencies=[READ])

@@ -27,7 +27,6 @@ from headrace.contracts import (
 from headrace.contracts.durations import parse_duration
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # of event times: before it, cron's calendar is none that anybody means
 NAMED = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 
 

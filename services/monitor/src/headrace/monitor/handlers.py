@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from headrace.bus import RawMessage, Refused, Work
@@ -18,7 +18,7 @@ from headrace.contracts import (
     TruthReported,
 )
 from headrace.monitor import gauges
-from headrace.monitor.domain import EARLIEST, event_time
+from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
 from headrace.monitor.tables import DeclaredRow, Records, TrainedRow, WindowRow
 from headrace.monitor.timers import keep_schedule
@@ -194,10 +194,7 @@ async def _read(message: RawMessage, work: Work, ahead: timedelta) -> Logged | N
 
 
 def _dated(event: PredictionLogged, now: datetime, ahead: timedelta) -> Logged:
-    """An answer whose columns fit together, at a time that windows can be made of; raises ContractError."""
+    """An answer whose columns fit together, at the event time that counts; raises ContractError."""
     if problem := uneven(event):
         raise ContractError(problem)
-    time = event_time(event.time, min(event.received_at, now), ahead)
-    if time < EARLIEST:
-        raise ContractError(f"time: {event.time.isoformat()} is before {EARLIEST:%Y-%m-%d}; event times begin there")
-    return Logged(event, time.astimezone(UTC))
+    return Logged(event, event_time(event.time, min(event.received_at, now), ahead))

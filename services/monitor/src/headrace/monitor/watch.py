@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from headrace.bus import Work
+from headrace.bus import Refused, Work
 from headrace.chassis import Runtime
 from headrace.contracts import TrainingCompleted, Window
 from headrace.monitor import gauges
@@ -69,7 +69,7 @@ class Watch:
             oldest = await Records(session).oldest(due.model, row.judged_until) if row else None
         if row is None or row.windows >= due.number or oldest is None:
             return False
-        start, end = window_of(self._declarations.of(row).monitoring.every, oldest)
+        start, end = _window(self._declarations.of(row).monitoring.every, oldest)
         await self._judge(runtime, row, Window(number=due.number, start=start, end=end))
         return True
 
@@ -153,6 +153,15 @@ class Watch:
             fairness=found.fairness,
             not_judged=found.not_judged,
         )
+
+
+def _window(schedule: str, moment: datetime) -> tuple[datetime, datetime]:
+    """As `window_of`; raises Refused where the schedule makes no windows, which no second try mends."""
+    try:
+        return window_of(schedule, moment)
+    except (ValueError, ArithmeticError) as error:
+        told = f"monitoring.every is {schedule!r}, which makes no windows ({error}); apply a declaration that does"
+        raise Refused(told) from error
 
 
 def _by_version(logged: Sequence[LoggedRow]) -> Mapping[int, list[LoggedRow]]:
