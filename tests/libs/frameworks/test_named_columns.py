@@ -8,6 +8,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.ensemble
 
 from headrace.contracts import Column
 from headrace.frameworks import FRAMEWORKS, About, BadEstimator, Fitted, Recipe, load_onnx
@@ -72,6 +73,42 @@ def test_lightgbm_takes_categories_by_name(tmp_path: Path) -> None:
     answer = load_onnx(tmp_path).predict({name: rows[name].to_numpy() for name in ("word", "x", "z")})
     assert "==" in str(oracle.booster_.dump_model())
     np.testing.assert_allclose(answer["prediction"], oracle.predict(seen), atol=1e-5)
+
+
+@pytest.mark.parametrize("path", ["HistGradientBoostingRegressor", "HistGradientBoostingClassifier"])
+def test_histogram_trees_take_categories_by_name(path: str, tmp_path: Path) -> None:
+    """scikit-learn's own answers, for unknown words too; skops and the graph keep them."""
+    rng = np.random.default_rng(8)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    height = dict(zip(letters, rng.permutation(26), strict=True))
+    rows = pd.DataFrame({"word": rng.choice(letters[:24], 3000), "x": rng.random(3000), "z": rng.random(3000)})
+    rows["v"] = rows["word"].map(height) + 3 * rows["x"] + rng.normal(0, 1, 3000)
+    rows["v"] = rows["v"] if path.endswith("Regressor") else (rows["v"] > 13).astype(int)
+    params = {"categorical_features": ["word"], "max_iter": 30}
+    recipe = Recipe(f"sklearn.ensemble.{path}", params, 0, COLUMNS, "v")
+    asked = rows.assign(word=rng.choice(letters, 3000))
+    seen = asked[["x", "z"]].astype(np.float32).astype(np.float64).assign(word=asked["word"])
+    oracle = getattr(sklearn.ensemble, path)(categorical_features=[2], max_iter=30, random_state=0)
+    oracle.fit(rows[["x", "z"]].astype(np.float32).astype(np.float64).assign(word=rows["word"]), rows["v"])
+    right = oracle.predict(seen) if path.endswith("Regressor") else oracle.predict_proba(seen)[:, 1]
+
+    fitted = FRAMEWORKS["sklearn"].fit(rows, recipe, lambda step, of: None)
+    FRAMEWORKS["sklearn"].save(fitted, tmp_path, ABOUT)
+
+    columns = {name: asked[name].to_numpy() for name in ("word", "x", "z")}
+    for predictor in (FRAMEWORKS["sklearn"].load(tmp_path), load_onnx(tmp_path)):
+        answer = predictor.predict(columns)
+        np.testing.assert_allclose(answer.get("probability", answer.get("prediction")), right, atol=1e-5)
+
+
+def test_a_number_is_no_category_for_histogram_trees() -> None:
+    """Its codes would not be its values; the error names the ways on."""
+    rows = frame().assign(n=lambda f: (f["x"] * 5).astype(int) * 10)
+    column = Column(name="n", type="integer", nullable=False)
+    recipe = Recipe("sklearn.ensemble.HistGradientBoostingRegressor", {"categorical_features": ["n"]}, 0, [column], "v")
+
+    with pytest.raises(BadEstimator, match="declare the others as strings"):
+        FRAMEWORKS["sklearn"].fit(rows, recipe, lambda step, of: None)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
+from headrace.frameworks.categories import make_numeric
 from headrace.frameworks.errors import BadModel, ExportRefused
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
@@ -50,6 +51,7 @@ class Sklearn:
             lambda params: build_estimator(recipe.estimator, params, recipe.seed, _ALLOWED),
             self._preparation,
         )
+        make_numeric(fitted.estimator)
         make_exact(fitted.estimator)
         progress(1, 1)
         return replace(fitted, splits=splits_of(fitted.estimator))
