@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -205,11 +205,15 @@ def ingested(buckets: S3, *frames: pd.DataFrame, version: int = 1, **fields: Any
     return a(DatasetIngested, **{**told, **fields})
 
 
-def declaration(**parts: Any) -> Declaration:
-    """The model `delay` of the dataset `flights`, which trains only when asked."""
+def declaration(unchecked: Mapping[str, Any] | None = None, **parts: Any) -> Declaration:
+    """The model `delay` of the dataset `flights`, which trains only when asked.
+
+    `unchecked` goes into its training as it is: a registry of another version, with another catalogue, may say it.
+    """
     training = {"estimator": "sklearn.linear_model.LogisticRegression", "on": [], **parts.pop("training", {})}
     data = {"dataset": "flights", "target": "late", "time": "at", **parts.pop("data", {})}
-    return parse_declaration({"name": "delay", "data": data, "training": training, **parts})
+    told = parse_declaration({"name": "delay", "data": data, "training": training, **parts})
+    return told.model_copy(update={"training": told.training.model_copy(update=unchecked or {})})
 
 
 def declared(revision: int = 1, **parts: Any) -> ModelDeclared:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from headrace.contracts import (
+    Column,
     EvaluationCompleted,
     EvaluationFailed,
     EvaluationRequested,
@@ -103,3 +104,40 @@ async def test_what_cannot_be_evaluated_says_why(on: Stage, world: Any) -> None:
     for evaluation, reason in (("eval-9", "has no version 9"), ("eval-gone", "nowhere")):
         failed = await on.heard(EvaluationFailed, where=lambda e, name=evaluation: e.evaluation == name, timeout=120)
         assert reason in failed.data.reason
+
+
+async def test_a_champion_whose_column_is_gone_leaves_the_candidate_judged_alone(on: Stage, world: Any) -> None:
+    """A feature was dropped from the data: no failed evaluation, but a reason, figures and the trivial answer."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+    champion = await trained(on, "first")
+    left = world.flights().drop(columns="wind")
+    columns = [column for column in champion.features if column.name != "wind"]
+    rest = [Column(name="at", type="timestamp", nullable=False), Column(name="late", type="integer", nullable=False)]
+    await on.say(world.ingested(left, version=2, columns=[*columns, *rest]))
+    await on.quiet()
+    candidate = await trained(on, "second")
+
+    await on.say(request(candidate, champion))
+
+    told = (await on.heard(EvaluationCompleted, timeout=120)).data
+    assert (told.champion, told.comparisons, told.metrics.champion) == (1, [], None)
+    assert "version 1 has learned from column wind, which the dataset version no longer has" in (
+        told.incomparable or ""
+    )
+    assert [each.metric for each in told.baselines or []] == ["roc_auc", "brier"]
+
+
+async def test_a_champion_that_was_not_trained_here_is_not_compared(on: Stage, world: Any) -> None:
+    """By the digest of its artifact nobody knows what it has learned from."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+    candidate = await trained(on, "first")
+    stranger = version(1, candidate).model_copy(update={"digest": "0" * 64})
+
+    await on.say(request(candidate, None).model_copy(update={"champion": stranger}))
+
+    told = (await on.heard(EvaluationCompleted, timeout=120)).data
+    assert (told.incomparable or "").startswith("nobody knows which rows version 1 has learned from")

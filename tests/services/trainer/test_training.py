@@ -143,9 +143,9 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
 @pytest.mark.parametrize(
     ("declared", "columns", "kind", "reason"),
     [
-        ({"training": {"params": {"max_itr": 3}}}, {}, "code", "did you mean 'max_iter'"),
-        ({"training": {"params": {"C": -1}}}, {}, "code", "InvalidParameterError"),
-        ({"training": {"estimator": "os.system"}}, {}, "code", "refused"),
+        ({"unchecked": {"params": {"max_itr": 3}}}, {}, "code", "did you mean 'max_iter'"),
+        ({"unchecked": {"params": {"C": -1}}}, {}, "code", "InvalidParameterError"),
+        ({"unchecked": {"estimator": "os.system"}}, {}, "code", "refused"),
         ({"data": {"target": "delay"}}, {}, "data", "target 'delay' is no column of dataset 'flights'"),
         ({}, {"late": 1}, "data", "two classes are needed"),
         ({"data": {"time": "carrier"}}, {}, "data", "ordered by letters"),
@@ -164,7 +164,7 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
             "more memory than it may have",
         ),
         (
-            {"training": {"estimator": "sklearn.gaussian_process.GaussianProcessClassifier"}},
+            {"unchecked": {"estimator": "sklearn.gaussian_process.GaussianProcessClassifier"}},
             {},
             "export",
             "types that are not allowed",
@@ -251,7 +251,7 @@ async def test_what_the_library_warned_of_is_kept_with_the_run(on: Stage, world:
 
 async def test_a_failure_keeps_its_reason_and_the_log(on: Stage, world: Any) -> None:
     """What `train --wait` shows, and what was printed before."""
-    await on.say(world.declared(training={"params": {"C": -1}}))
+    await on.say(world.declared(unchecked={"params": {"C": -1}}))
     await on.say(world.ingested(world.flights()))
     await on.quiet()
 
@@ -261,3 +261,18 @@ async def test_a_failure_keeps_its_reason_and_the_log(on: Stage, world: Any) -> 
     shown = (await on.http.get(f"/runs/{failed.run}")).json()
     assert shown["outcome"]["reason"] == failed.reason
     assert "InvalidParameterError" in failed.reason
+
+
+async def test_a_framework_that_nobody_knows_fails_its_run_alone(on: Stage, world: Any) -> None:
+    """Declared by a version of the registry that knows more, and started by new data: the others go on."""
+    unknown = world.declared(training={"on": ["new-data"]}, unchecked={"framework": "xgboost"})
+    strange = unknown.declaration.model_copy(update={"name": "strange"})
+    await on.say(unknown.model_copy(update={"name": "strange", "declaration": strange}))
+    await on.say(world.declared(training={"on": ["new-data"]}))
+    await on.quiet()
+
+    await on.say(world.ingested(world.flights()))
+
+    failed = (await on.heard(TrainingFailed, "strange", timeout=120)).data
+    assert failed.reason.startswith("no framework named 'xgboost'; training.framework may be sklearn, lightgbm")
+    await on.heard(TrainingCompleted, "delay", timeout=120)

@@ -12,6 +12,7 @@ import pandas as pd
 
 SHARE = 2.0**64
 _HOLDOUT = 0x9E3779B97F4A7C15  # apart from other uses of an identity; SplitMix64's increment
+_MISSING = 0xD1B54A32D192ED03  # the hash of a missing word
 
 
 def contents(rows: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
@@ -58,8 +59,9 @@ def _hashed(column: pd.Series) -> np.ndarray:
     if _numeric(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # minus zero is zero
         return mixed(np.where(np.isnan(numbers), np.nan, numbers).view(np.uint64))
-    words = column.astype(object).where(column.notna(), None).map(_text)
-    return np.asarray(pd.util.hash_array(words.to_numpy(dtype=object)))
+    codes, words = pd.factorize(column)  # every word is hashed once; the code of what is missing is -1, the last
+    hashed = pd.util.hash_array(np.array([f"={word}" for word in words], dtype=object))
+    return np.append(hashed, np.uint64(_MISSING))[codes]
 
 
 def _numeric(column: pd.Series) -> bool:
@@ -73,7 +75,3 @@ def _numeric(column: pd.Series) -> bool:
 def _instants(column: pd.Series) -> np.ndarray:
     utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
     return np.asarray(utc.astype("datetime64[us]").to_numpy().view(np.int64))
-
-
-def _text(value: object) -> str:
-    return "" if value is None else f"={value}"
