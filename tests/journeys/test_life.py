@@ -61,6 +61,24 @@ async def test_a_plain_nats_client_gets_a_new_version(world: World) -> None:
     await asyncio.to_thread(world.wait, "rollout.completed", model="tumours", version=before + 1)
 
 
+async def test_a_program_outside_is_let_in_while_everything_runs_and_hears_its_answers(world: World) -> None:
+    """Added by name, it asks with any client, and hears on its own connection why it was refused."""
+    world.stack.outsiders().add("partner")
+    assert await asyncio.to_thread(world.stack.reload_broker)
+    seed = world.stack.outsiders().seed("partner").read_text()
+    plain = await nats.connect(world.stack.layout.nats_url, nkeys_seed_str=seed)
+    heard = await plain.subscribe("headrace.answers.>")
+    await plain.flush()
+
+    stored = json.loads((await plain.request("headrace.request.training.nobody", b"{}")).data)
+
+    answer = json.loads((await heard.next_msg(timeout=60)).data)
+    assert answer["type"] == "headrace.request.refused.v1"
+    assert answer["data"]["request_id"] == f"partner:{stored['stream']}-{stored['seq']}"
+    assert answer["authid"] == "nats:partner"
+    await plain.close()
+
+
 @pytest.mark.parametrize(
     ("identity", "subject"),
     [

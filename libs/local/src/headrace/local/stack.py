@@ -20,9 +20,10 @@ import psutil
 from headrace.bus import BusSettings
 from headrace.local.buckets import object_settings
 from headrace.local.layout import HIGHEST, INFERENCE, LOWEST, OFFSETS, PORT_BASE, SERVICES, SPAN, Layout
-from headrace.local.programs import MARK, uses_seaweed
+from headrace.local.programs import MARK, uses_seaweed, write_broker
 from headrace.local.seaweed import owner_of, remove_sockets, sockets
 from headrace.provision.orphans import sweep
+from headrace.provision.outsiders import Outsiders, reload_broker
 
 UP_S = 240.0  # a busy machine; an idle one needs under 20
 DOWN_S = 40.0
@@ -136,6 +137,25 @@ class Stack:
         layout = self._layout_of(self._state())
         bus = BusSettings(layout.nats_url, "provisioner", layout.seed("provisioner"))
         return sweep(bus, object_settings(layout), age, delete=delete).as_document()
+
+    def outsiders(self) -> Outsiders:
+        """The programs outside that have a name of their own at the broker."""
+        return Outsiders(self.layout.seed("any").parent)
+
+    def reload_broker(self) -> bool:
+        """Let a running broker take the outsiders that there are now; False where nothing runs.
+
+        Raises NotReloaded where it does not take them, StackError while it is being started.
+        """
+        state = self._state() if self.running() else None
+        if state is None:
+            return False
+        layout, broker = self._layout_of(state), state["parts"].get("nats", {}).get("pid")
+        if broker is None:
+            raise StackError("the broker is not running; `headrace status` shows what is")
+        write_broker(layout)
+        reload_broker(broker, layout.log("nats"))
+        return True
 
     def addresses(self) -> dict[str, Any]:
         """What clients read; raises StackError when nothing runs."""

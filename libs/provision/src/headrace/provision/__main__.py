@@ -7,6 +7,9 @@ attach:             print, as JSON, what a person needs to talk to the installat
 kubernetes:         make every secret that is missing, and print all of them as Secrets for `kubectl apply -f -`.
 key NAME ROLE...:   make an API key, and print it, this once.
 revoke ID:          take an API key away; its id is the part between its first two underscores.
+outsiders:          list the programs outside that have a name of their own at the broker.
+outsiders add NAME [WHAT...]: add one, who may ask for that alone (training, truth, ...), and print its seed.
+outsiders remove NAME: take one away. The broker learns of both when it is told to reload, twice (SIGHUP).
 orphans DAYS:       print, as JSON, the objects of more than so many days that no event speaks of.
 orphans DAYS delete: remove them, and print what was removed.
 """
@@ -25,6 +28,7 @@ from headrace.provision.api_keys import Unknown, make_key, revoke_key
 from headrace.provision.buckets import ObjectServer, make_buckets, make_users
 from headrace.provision.databases import make_databases
 from headrace.provision.orphans import Incomplete, NoAge, age_of, sweep
+from headrace.provision.outsiders import NoOutsider
 from headrace.provision.settings import ProvisionSettings
 from headrace.provision.vault import PEOPLE, Vault
 
@@ -69,6 +73,24 @@ def print_secrets(settings: ProvisionSettings) -> None:
     print(json.dumps(kubernetes.secrets(settings), indent=1))
 
 
+def change_outsiders(settings: ProvisionSettings, do: str = "list", name: str = "", *may: str) -> None:
+    """List, add or remove programs outside, and hand the broker its changed configuration."""
+    vault = Vault(settings)
+    known = vault.outsiders()
+    match do:
+        case "list":
+            print(json.dumps({each: outsider.may for each, outsider in known.all().items()}, indent=1))
+            return
+        case "add":
+            known.add(name, may)
+            print(known.seed(name).read_text())
+        case "remove":
+            known.remove(name)
+        case _:
+            raise Misunderstood(f"{do!r} is not understood; say add NAME, remove NAME, or nothing")
+    vault.hand_out()
+
+
 def print_orphans(settings: ProvisionSettings, days: str, delete: str = "") -> None:
     """Print, or remove, the objects that no event speaks of."""
     if delete not in {"", "delete"}:
@@ -103,6 +125,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "kubernetes": print_secrets,
     "key": make_key,
     "revoke": revoke_key,
+    "outsiders": change_outsiders,
     "orphans": print_orphans,
 }
 
@@ -118,7 +141,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         command(ProvisionSettings(), *rest)
-    except (Unknown, Misunderstood, Incomplete, NoAge, TooYoung) as error:
+    except (Unknown, NoOutsider, Misunderstood, Incomplete, NoAge, TooYoung) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -67,7 +67,7 @@ def logs(
 ) -> None:
     """Print the log of one part."""
     try:
-        for line in _running(folder).logs(part, follow=follow):
+        for line in running_stack(folder).logs(part, follow=follow):
             print(line)
     except StackError as error:
         raise HeadraceError(str(error)) from error
@@ -92,7 +92,7 @@ def orphans(
     """Show what lies in the embedded object store and no event speaks of: killed work leaves such objects behind."""
     try:
         with progress_console.status("reading every event"):
-            found = _running(folder).orphans(age_of(days), delete=delete)
+            found = running_stack(folder).orphans(age_of(days), delete=delete)
     except (StackError, Incomplete, ValueError) as error:
         raise HeadraceError(str(error)) from error
     answer(found, as_json, lambda: _tell_orphans(found, "removed" if delete else "found"))
@@ -107,7 +107,7 @@ def _stacks(folder: Path) -> list[Stack]:
     return [Stack(each) for each in (folder, folder / DEMO) if each.is_dir()]
 
 
-def _running(folder: Path) -> Stack:
+def running_stack(folder: Path) -> Stack:
     """The stack that runs, else the one of the folder."""
     return next((stack for stack in _stacks(folder) if stack.running()), Stack(folder))
 
