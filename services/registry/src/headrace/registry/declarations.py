@@ -43,7 +43,7 @@ async def dataset_of(work: Work, document: Document) -> KnownDataset | None:
     data = document.get("data")
     name = data.get("dataset") if isinstance(data, dict) else None
     row = await Registry(work.session).newest_data(name) if isinstance(name, str) and is_name(name) else None
-    if row is None:
+    if row is None or not row.columns:
         return None
     return known_dataset(row.dataset, row.version, [Column.model_validate(each) for each in row.columns], row.facts)
 
