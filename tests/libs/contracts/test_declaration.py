@@ -27,13 +27,14 @@ def test_the_least_declaration_is_filled_with_the_usual() -> None:
     assert declaration.approval.needed == 0
 
 
-def test_where_no_gate_is_declared_a_version_must_beat_the_champion() -> None:
-    """Nothing worse takes over because somebody left a part out."""
-    (usual,) = parse_declaration(LEAST).evaluation.gates
-    (chosen,) = declared(evaluation={"metrics": ["accuracy"]}).evaluation.gates
+def test_where_no_gate_is_declared_a_version_must_beat_the_trivial_answer_and_the_champion() -> None:
+    """Nothing worse takes over because somebody left a part out, and nothing worthless is the first."""
+    usual = parse_declaration(LEAST).evaluation.gates
+    chosen = declared(evaluation={"metrics": ["accuracy"]}).evaluation.gates
 
-    assert (usual.metric, usual.beats, usual.by) == (USUAL["classification"][0], "champion", 0)
-    assert chosen.metric == "accuracy"
+    first = USUAL["classification"][0]
+    assert [(gate.metric, gate.beats, gate.by) for gate in usual] == [(first, "trivial", 0), (first, "champion", 0)]
+    assert [gate.metric for gate in chosen] == ["accuracy", "accuracy"]
 
 
 def test_who_declares_that_there_are_no_gates_has_none() -> None:

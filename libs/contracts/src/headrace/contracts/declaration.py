@@ -180,11 +180,14 @@ def _monitoring(declared: Monitoring) -> Monitoring:
 
 
 def _gates(declared: Declaration, evaluation: Evaluation) -> list[Gate]:
-    """What is declared, also where that is none; else that a version replaces the champion only if it is better."""
+    """What is declared, also where that is none; else the floor of every first version, and better than the champion.
+
+    The floor is the trivial answer: a model that is no better than the share of each label, or the mean, is none.
+    """
     if "gates" in evaluation.model_fields_set:
         return evaluation.gates
     first = evaluation.metrics[0] if evaluation.metrics else USUAL[declared.task][0]
-    return [Gate.model_validate({"metric": first, "beats": "champion"})]
+    return [Gate.model_validate({"metric": first, "beats": whom}) for whom in ("trivial", "champion")]
 
 
 def _all_metrics(declared: Declaration, evaluation: Evaluation) -> list[Any]:

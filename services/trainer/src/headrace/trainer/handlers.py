@@ -27,6 +27,7 @@ from headrace.trainer.tables import (
     Revision,
     Run,
     change,
+    ever_ran,
     last_trained,
     models_of,
     newest_version,
@@ -37,13 +38,16 @@ DECLARATION = TypeAdapter(Declaration)
 
 
 async def on_model_declared(event: ModelDeclared, work: Work) -> None:
-    """Remember the revision, for the runs that are bound to it, and which one is the newest."""
+    """Remember the revision, for the runs that are bound to it, and which one is the newest.
+
+    A model whose data were there before it starts its first run now: no new data may ever come.
+    """
     declaration = event.declaration.model_dump(mode="json")
     await work.session.merge(Revision(model=event.name, revision=event.revision, declaration=declaration))
     known = await work.session.get(Declared, event.name)
     if known is not None and known.revision >= event.revision:
         return
-    await work.session.merge(
+    declared = await work.session.merge(
         Declared(
             model=event.name,
             revision=event.revision,
@@ -51,6 +55,11 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
             declaration=declaration,
         )
     )
+    newest = await newest_version(work.session, declared.dataset)
+    ran = await ever_ran(work.session, event.name, declared.dataset)
+    if newest is not None and trains_on_new_data(event.declaration, ran):
+        reason = f"first run: {declared.dataset} version {newest.version} was there"
+        await _queue(TrainingRequested(model=event.name, reason=reason), declared, work)
 
 
 async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:

@@ -151,6 +151,12 @@ async def newest_version(session: AsyncSession, dataset: str) -> DatasetVersion 
     return (await session.exec(versions.order_by(col(DatasetVersion.version).desc()).limit(1))).first()
 
 
+async def ever_ran(session: AsyncSession, model: str, dataset: str) -> bool:
+    """Whether a run of a model was ever asked for on a dataset, however it ended."""
+    query = select(Run.run).where(Run.model == model, Run.dataset == dataset).limit(1)
+    return (await session.exec(query)).first() is not None
+
+
 async def last_trained(session: AsyncSession, model: str) -> int | None:
     """The dataset version of the last completed run of a model."""
     runs = select(Run.dataset_version).where(Run.model == model, Run.state == State.COMPLETED)
