@@ -18,7 +18,7 @@ from headrace.contracts import (
     TrainingRequested,
     derive_id,
 )
-from headrace.frameworks.catalog import CATALOG
+from headrace.contracts.estimators import training_problems
 from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
 from headrace.trainer.tables import (
     DatasetVersion,
@@ -87,9 +87,12 @@ async def request_run(event: TrainingRequested, work: Work) -> Run:
     declared = await work.session.get(Declared, event.model)
     if declared is None:
         raise Refused(f"no model named {event.model!r} is declared; declare it first with `headrace apply`")
-    framework = DECLARATION.validate_python(declared.declaration).training.framework
-    if framework not in CATALOG:
-        raise Refused(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
+    declaration = DECLARATION.validate_python(declared.declaration)
+    training = declaration.training
+    asked = {**training.params, **(event.params or {})}
+    problems = list(training_problems(training.framework, training.estimator, asked, declaration.task))
+    if problems:
+        raise Refused("; ".join(map(str, problems)))
     return await _queue(event, declared, work)
 
 

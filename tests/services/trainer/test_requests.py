@@ -1,0 +1,32 @@
+"""Parameters of a request are held against the same catalogue as those of a declaration."""
+
+from typing import Any
+
+import pytest
+
+from headrace.contracts import RequestRefused, TrainingQueued, TrainingRequested
+from headrace.testkit import Stage
+
+BAD = [
+    ({"max_itre": 5}, "has no parameter 'max_itre'; did you mean 'max_iter'?"),
+    ({"max_iter": "many"}, "training.params.max_iter: takes an integer from 0; not 'many'"),
+]
+
+
+@pytest.mark.parametrize(("params", "says"), BAD)
+async def test_a_bad_parameter_of_a_request_is_refused_on_every_way_in(
+    on: Stage, world: Any, params: dict[str, Any], says: str
+) -> None:
+    """Before a run is queued, and with the nearest right name."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+
+    answer = await on.http.post("/models/delay/runs", json={"params": params})
+    await on.say(TrainingRequested(model="delay", params=params), as_="operator")
+
+    refused = await on.heard(RequestRefused)
+    assert answer.is_client_error
+    assert says in answer.json()["detail"]
+    assert says in refused.data.reason
+    assert on.all(TrainingQueued) == []
