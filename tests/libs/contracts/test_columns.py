@@ -215,3 +215,13 @@ def test_a_target_that_holds_one_value_so_far_is_told() -> None:
     dataset = KnownDataset("customers", {"left": "boolean", "age": "number"}, 1, {"left": 1})
 
     assert any("holds one value so far" in each for each in warned({}, dataset))
+
+
+@pytest.mark.parametrize(("weights", "good"), [({0: 1, 1: 5}, True), ({"0": 1, "1": 5}, True), ({"yes": 2}, False)])
+def test_weights_of_labels_are_of_labels_that_the_target_has(weights: Any, good: bool) -> None:
+    """Whether YAML or JSON wrote the key."""
+    parts = {"training": {"params": {"class_weight": weights}}}
+    if good:
+        assert parse_declaration(merged(LEAST, parts), CUSTOMERS).training.params["class_weight"]
+    else:
+        assert "training.params.class_weight.yes: 'yes' is no label of 'left'; its labels are 0, 1" in refused(parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from headrace.contracts.cells import how_to_declare_times
 from headrace.contracts.detectors import Kind, detector_problem
 from headrace.contracts.errors import Place, Problem, hint, shown
-from headrace.contracts.estimators import ESTIMATORS, Task, columns_named
+from headrace.contracts.estimators import ESTIMATORS, Task, columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
 
 MANY = 100  # different texts of a column above which its values are hardly categories
@@ -129,6 +129,7 @@ def column_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Pr
     if declared.data.features is None and not features_of(declared, dataset):
         yield Problem(("data",), f"dataset {dataset.name!r} has no column left to learn from")
     yield from _feature_params(declared, dataset)
+    yield from _label_params(declared, dataset)
     yield from _detector_problems(declared, dataset)
 
 
@@ -195,6 +196,16 @@ def _feature_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Pr
     for place, column in named(declared):
         if place[0] == "training" and column in dataset.types and column not in features:
             yield Problem(place, f"{column!r} is no feature; {hint(column, features)}")
+
+
+def _label_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
+    """Weights of labels that the target does not have would have no effect."""
+    training, labels = declared.training, dataset.values.get(declared.data.target)
+    estimator = training.estimator or ESTIMATORS.get((training.framework, declared.task), "")
+    for place, label in labels_named(training.framework, estimator, training.params):
+        if labels and not any(same_label(label, each) for each in labels):
+            text = f"{shown(label)} is no label of {declared.data.target!r}; its labels are {', '.join(sorted(labels))}"
+            yield Problem(("training", "params", *place), text)
 
 
 def _detector_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:

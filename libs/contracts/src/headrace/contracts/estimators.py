@@ -206,10 +206,19 @@ def _listed(values: Sequence[Any]) -> str:
 
 def columns_named(framework: str, estimator: str, params: Params) -> Iterator[tuple[Place, str]]:
     """Every column that a parameter names, with its place below `training.params`."""
+    yield from _named(framework, estimator, params, "columns")
+
+
+def labels_named(framework: str, estimator: str, params: Params) -> Iterator[tuple[Place, str]]:
+    """Every label of the target that a parameter names, as text, with its place below `training.params`."""
+    yield from _named(framework, estimator, params, "labels")
+
+
+def _named(framework: str, estimator: str, params: Params, what: str) -> Iterator[tuple[Place, str]]:
     found = frameworks()[framework].estimators.get(estimator) if framework in frameworks() else None
     for name, value in params.items():
         own = found.canonical(name) if found else None
-        if found and own and found.params[own].names == "columns":
+        if found and own and found.params[own].names == what:
             yield from _texts(value, (name,))
 
 

@@ -17,6 +17,7 @@ from skl2onnx.common.shape_calculator import (
     calculate_linear_regressor_output_shapes,
 )
 
+from headrace.contracts.estimators import frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.errors import BadModel
 from headrace.frameworks.estimators import build_estimator
@@ -131,8 +132,16 @@ class Lightgbm:
 
 def _build(recipe: Recipe, params: Mapping[str, Any]) -> Any:
     quiet = {} if {"verbose", "verbosity"} & params.keys() else {"verbosity": -1}
-    kept = {name: value for name, value in params.items() if name not in SETS}
+    kept = _by_own_names(recipe.estimator, {name: value for name, value in params.items() if name not in SETS})
     return build_estimator(recipe.estimator, {**quiet, **kept}, recipe.seed, _ALLOWED, documented())
+
+
+def _by_own_names(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Aliases by the names in the class's signature: its defaults for these would else go before an alias (`eta`)."""
+    if not params:
+        return {}
+    known = frameworks()["lightgbm"].estimators.get(path)
+    return {(known and known.canonical(name)) or name: value for name, value in params.items()}
 
 
 def _categorical(params: Mapping[str, Any]) -> Any:
