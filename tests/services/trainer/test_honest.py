@@ -16,6 +16,7 @@ from headrace.trainer.work.content import contents, identities
 from headrace.trainer.work.evaluating import evaluate
 from headrace.trainer.work.jobs import Evaluated, EvaluateJob, Rival, Trained, TrainJob
 from headrace.trainer.work.training import train
+from headrace.trainer.work.truth import BadTruth
 
 FOREST = ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 20})  # learns rows by heart
 COLUMNS = [
@@ -88,7 +89,7 @@ def met(buckets: S3, parts: list[Part], candidate: Trained, champion: Trained | 
         evaluation="e",
         candidate=Rival(version=2, artifact=candidate.artifact, learned=candidate.learned),
         parts=parts,
-        holdout=candidate.holdout,
+        holdout=fields.pop("holdout", candidate.holdout),
         champion=fields.pop("rival", rival),
         **{**told, **fields},
     )
@@ -158,6 +159,30 @@ def test_where_no_honest_row_is_left_it_says_so_and_what_to_do(buckets: S3, put:
     assert found.incomparable is not None
     assert "version 1 has learned from all but 0 of the 175 held-out rows" in found.incomparable
     assert "`beats: trivial`" in found.incomparable
+
+
+def test_a_candidate_is_never_judged_on_rows_that_it_has_learned_either(buckets: S3, put: Put) -> None:
+    """On a dataset version that is newer than its own, as where a run on older data ended later."""
+    older, newer = [put(OLD)], [put(again(OLD, MORE))]
+    candidate = trained(buckets, older, "older-data", by="time", time="at")
+    newest = trained(buckets, newer, "newer-data")
+
+    found = met(buckets, newer, candidate, newest, holdout=newest.holdout)
+
+    assert found.rows < newest.holdout.rows
+    assert found.candidate["roc_auc"] < 0.75
+    assert found.incomparable is None
+    assert found.comparisons[0].candidate < 0.75
+
+
+def test_a_candidate_that_has_learned_every_row_cannot_be_judged_there(buckets: S3, put: Put) -> None:
+    """The error says what to do."""
+    run = trained(buckets, [put(OLD)], "every-row", by="time", time="at", fraction=0.01)
+    elsewhere = run.holdout.model_copy(update={"boundary": "0"})
+    part = [put(OLD.head(300))]
+
+    with pytest.raises(BadTruth, match="none that version 2 has not learned from; train it anew"):
+        met(buckets, part, run, None, holdout=elsewhere)
 
 
 @pytest.mark.parametrize("rename", [{"z": "z2"}, {}], ids=["renamed", "dropped"])

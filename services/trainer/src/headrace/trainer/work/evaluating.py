@@ -44,27 +44,59 @@ class _Judged:
     score: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Case:
+    """What an evaluation has before it: the rows, and the graphs that would serve."""
+
+    job: EvaluateJob
+    store: SyncObjectStore
+    rows: Rows
+    candidate: OnnxPredictor
+    champion: OnnxPredictor | None
+
+    def unlearned(self, rival: Rival, name: str) -> np.ndarray:
+        """The mask of the rows that a model has not learned from, by their content."""
+        if rival.learned is None:
+            raise Incomparable(f"nobody knows which rows version {rival.version} has learned from")
+        if name not in self.rows.identity:
+            missing = sorted(set(rival.learned.columns) - set(self.job.columns))
+            raise Incomparable(f"version {rival.version} has learned from {_listed(missing)}, {_GONE}")
+        return ~np.isin(self.rows.identity[name], unpacked(self.store.get(rival.learned.object)))
+
+
 def evaluate(job: EvaluateJob, store: SyncObjectStore, tell: Tell) -> Evaluated:
     """Run the job: the graphs that would serve are what is judged."""
     candidate = load(store, job.candidate.artifact)
     champion = load(store, job.champion.artifact) if job.champion else None
     rows = read_parts(store, job.parts, _columns(job, candidate, champion), job.target, tell, _known_by(job))
+    case = _Case(job, store, rows, candidate, champion)
     held = held_out(job.holdout, rows)
-    if not held.any():
-        raise BadTruth("no row of the dataset version lies in the holdout")
-    tell(Step(stage="scoring", step=0, of=1, message=f"{held.sum()} rows"))
-    judged = _judged(job, candidate, rows.frame[held])
+    judged = held & (case.unlearned(job.candidate, _CANDIDATE) if job.candidate.learned else True)
+    if not judged.any():
+        raise BadTruth(
+            f"of {held.sum()} held-out rows of the dataset version there is none that version {job.candidate.version} "
+            "has not learned from; train it anew on this dataset version"
+        )
+    tell(Step(stage="scoring", step=0, of=1, message=f"{judged.sum()} rows"))
+    return _judge(case, held, judged)
+
+
+def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
+    """The candidate alone, and beside the champion where there is one and it is honest."""
+    job, candidate = case.job, case.candidate
+    mine = _judged(job, candidate, case.rows.frame[judged])
     alone = Evaluated(
-        rows=len(judged.rows),
-        candidate=measured(job.metrics, judged.truth, judged.score),
+        rows=len(mine.rows),
+        candidate=measured(job.metrics, mine.truth, mine.score),
         champion=None,
         comparisons=(),
-        baselines=_baselines(job, judged, truth_of(candidate, rows.frame[~held][job.target]), candidate),
+        baselines=_baselines(job, mine, truth_of(candidate, case.rows.frame[~held][job.target]), candidate),
     )
-    if job.champion is None or champion is None:
+    if job.champion is None or case.champion is None:
         return alone
     try:
-        return alone.model_copy(update=_met(job, job.champion, champion, judged, _honest(job, store, rows)[held]))
+        honest = case.unlearned(job.champion, _CHAMPION)[judged]
+        return alone.model_copy(update=_met(job, job.champion, case.champion, mine, honest))
     except Incomparable as error:
         return alone.model_copy(update={"incomparable": f"{error}{_WAY_ON}"})
 
@@ -102,21 +134,6 @@ def _known_by(job: EvaluateJob) -> dict[str, Sequence[str]]:
         if rival and rival.learned and set(rival.learned.columns) <= set(job.columns):
             known[name] = rival.learned.columns
     return known
-
-
-def _honest(job: EvaluateJob, store: SyncObjectStore, rows: Rows) -> np.ndarray:
-    """The mask of the rows that neither model has learned from, by their content."""
-    honest = np.ones(len(rows.frame), dtype=bool)
-    for name, rival in ((_CANDIDATE, job.candidate), (_CHAMPION, job.champion)):
-        if rival is None:
-            continue
-        if rival.learned is None:
-            raise Incomparable(f"nobody knows which rows version {rival.version} has learned from")
-        if missing := sorted(set(rival.learned.columns) - set(job.columns)):
-            raise Incomparable(f"version {rival.version} has learned from {_listed(missing)}, {_GONE}")
-        learned = unpacked(store.get(rival.learned.object))
-        honest &= ~np.isin(rows.identity[name], learned)
-    return honest
 
 
 def _met(
