@@ -49,7 +49,7 @@ def train(
         if wait:
             with progress_console.status(f"run {run['run']}") as status:
                 run = follow(client, model, run["run"], timeout, status)
-    answer(run, as_json, lambda: say(_ran(run)))
+    answer(run, as_json, lambda: say(ran(run)))
     if run["state"] == "failed":
         raise typer.Exit(1)
 
@@ -133,6 +133,7 @@ def follow(client: Client, model: str, run: str, timeout: float, status: Status)
         "run": run,
         "model": model,
         **{name: version.get(name) for name in ("version", "state", "metrics", "reason")},
+        "warnings": ended.get("warnings", []),
     }
 
 
@@ -177,8 +178,19 @@ def _waiting(document: Document, waits: Document) -> str:
     )
 
 
-def _ran(run: Document) -> str:
+def ran(run: Document) -> str:
+    """What became of a run: why it failed or waits, its version, and what its author should look at."""
     parts = [f"run {run['run']}: {run['state']}"]
     parts += [f"version {run['version']}"] if run.get("version") else []
-    parts += [str(run["reason"])] if run.get("state") in {"failed", "rejected"} and run.get("reason") else []
-    return "; ".join(parts)
+    parts += [str(why)] if (why := _why(run)) else []
+    return "\n  ".join(["; ".join(parts), *(f"warning: {each}" for each in run.get("warnings") or [])])
+
+
+def _why(run: Document) -> str | None:
+    """Of a failed run the failure, not what it was asked for; of a waiting one what it waits for."""
+    if run["state"] == "failed":
+        failure = run.get("outcome") or {}
+        return f"{failure.get('because', 'code')}: {failure.get('reason', 'no reason is known')}"
+    if run["state"] == "rejected":
+        return run.get("reason")
+    return run.get("waits_detail")
