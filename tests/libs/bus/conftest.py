@@ -1,6 +1,6 @@
 """The trainer's delivery, with a handler of the test's own, on a real broker and a real database."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +26,7 @@ from headrace.bus import (
     connect,
     utc_now,
 )
+from headrace.bus.inlet import Tap
 from headrace.bus.reached import Position
 from headrace.chassis.database import create_engine
 from headrace.contracts import (
@@ -87,10 +88,11 @@ class Plant:
         clock: Clock = utc_now,
         relay: type[Relay] = Relay,
         batch: int = 128,
+        taps: Mapping[str, Tap] | None = None,
     ) -> None:
         self._bus, self._url, self._handler = bus, database_url, handler
         self._patience, self._clock, self._relay = patience, clock, relay
-        self._batch = batch
+        self._batch, self._taps = batch, taps
         self._stack = AsyncExitStack()
         self.store: Store
         self.connection: Connection
@@ -115,6 +117,7 @@ class Plant:
             self.connection,
             handlers,
             clock=self._clock,
+            taps=self._taps,
             patience=self._patience,
         )
         for spec in load_topology().consumers("trainer"):

@@ -1,15 +1,25 @@
 """What becomes of a message: done once, later, parked or refused, and its neighbours with it."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from headrace.bus import NotYet, Parked, Patience, Refused, Work
-from headrace.bus.parking import drop, listed, replay, shown
-from headrace.contracts import MessageReplayed, RequestRefused, TrainingRequested, decode, encode, wrap
+from headrace.bus import NotYet, Parked, Patience, RawMessage, Refused, Work
+from headrace.bus.parking import drop, listed, park, replay, shown
+from headrace.contracts import (
+    MessageReplayed,
+    PredictionLogged,
+    RequestRefused,
+    TrainingRequested,
+    decode,
+    encode,
+    wrap,
+)
 from headrace.contracts.outside import decode_message
+from headrace.testkit import a
 
 POISON = "poison"
 
@@ -359,6 +369,38 @@ async def test_a_replay_of_what_is_not_parked_here_does_nothing(
 
         assert await running.effects() == []
         assert any("nothing is parked here" in each.reason for each in await running.parked())
+
+
+async def test_what_a_tap_had_parked_goes_to_the_tap_when_it_is_replayed(
+    plant: Any, asker: Any, eventually: Any
+) -> None:
+    """It reads its stream whole, and has no handler for a single message."""
+    heard: list[RawMessage] = []
+
+    async def tap(messages: Sequence[RawMessage], _work: Work) -> None:
+        heard.extend(messages)
+
+    event = a(PredictionLogged, model="flights")
+    said = wrap(event, source="headrace/inference", id="p1", time=datetime(2026, 1, 5, tzinfo=UTC), authid="key:ann")
+    message = RawMessage("PREDICTIONS", 7, said.nats_subject, {}, encode(said), said.time)
+    async with plant(taps={"PREDICTIONS": tap}) as running:
+        async with running.store.write() as session:
+            row = park(a_work(session, running), message, "p1", "no place for it", 3)
+            await replay(a_work(session, running, "again"), row)
+        await eventually(lambda: heard)
+        rows = await running.parked()
+
+    assert [(each.stream, each.seq, each.data) for each in heard] == [("PREDICTIONS", 7, message.data)]
+    assert len(rows) == 1
+
+
+async def test_who_only_records_replays_nothing(plant: Any) -> None:
+    """Nobody would hear it, and its outbox would keep it for ever."""
+    async with plant() as running, running.store.read() as session:
+        work = Work(session, "audit", "key:ann", running._clock(), "root")
+        message = RawMessage("EVENTS", 1, "headrace.alias.moved.m", {}, b"{", running._clock())
+        with pytest.raises(Refused, match="handles no message again"):
+            await replay(work, park(work, message, "e1", "x", 1))
 
 
 def a_work(session: Any, running: Any, root: str = "root") -> Work:

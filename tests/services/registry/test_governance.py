@@ -1,5 +1,6 @@
 """From a trained model to a champion, and back: the registry among its neighbours."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -337,6 +338,19 @@ async def test_a_request_declares_a_model_too(on: Stage) -> None:
     declared = await on.heard(ModelDeclared)
     assert declared.data.name == "flights"
     assert declared.data.by == "nats:outsider"
+
+
+@pytest.mark.parametrize("who", ["outsider", "operator"])
+async def test_a_request_in_somebody_elses_name_is_its_senders(who: str, on: Stage) -> None:
+    """It claims to be an approver's: whoever believed that could lock the honest one out, or approve its own."""
+    wish = {"data": {"dataset": "flights", "target": "late"}, "name": "flights", "kind": "Model"}
+    claiming = {"specversion": "1.0", "id": "x", "source": "headrace/console", "type": "headrace.request.model.v1"}
+    body = json.dumps({**claiming, "authid": "key:approver", "data": wish}).encode()
+
+    await on.publish("headrace.request.model.flights", body, as_=who)
+
+    declared = await on.heard(ModelDeclared)
+    assert (declared.data.by, declared.authid) == (f"nats:{who}", f"nats:{who}")
 
 
 async def test_a_malformed_request_is_refused_with_the_place(on: Stage) -> None:

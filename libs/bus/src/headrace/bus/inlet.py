@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 Handler = Callable[[Any, Work], Awaitable[None]]
 Answer = TypeVar("Answer")
+Tap = Callable[[Sequence[RawMessage], Work], Awaitable[None]]  # of a stream that is read whole; it hears replays, too
 Observe = Callable[[str, str, float], None]  # event type, outcome, seconds
 
 OUTAGE_DELAY_S = 1.0
@@ -66,6 +67,7 @@ class Inlet:
         handlers: Mapping[type[Event], Handler],
         *,
         clock: Clock,
+        taps: Mapping[str, Tap] | None = None,
         patience: Patience | None = None,
         observe: Observe = lambda _type, _outcome, _seconds: None,
     ) -> None:
@@ -73,6 +75,7 @@ class Inlet:
         self._store = store
         self._connection = connection
         self._handlers = {cls.TYPE: handler for cls, handler in handlers.items()}
+        self._taps = taps or {}
         self._clock = clock
         self._patience = patience or Patience()
         self._observe = observe
@@ -225,7 +228,7 @@ class Inlet:
 
     async def _run(self, item: Item, session: AsyncSession) -> None:
         envelope = item.envelope
-        handler = self._handlers.get(envelope.type)
+        handler = self._handler_of(item)
         if handler is None:
             raise Refused(f"{self._service} hears no {envelope.type}")
         attributes = {"messaging.message.id": item.id}
@@ -234,6 +237,13 @@ class Inlet:
             structlog.contextvars.bound_contextvars(**context(envelope)),
         ):
             await guarded(handler(envelope.data, self._work(item, session, at)), self._patience)
+
+    def _handler_of(self, item: Item) -> Handler | None:
+        """What handles a message; what a tap had parked goes to the tap when it is replayed."""
+        tap = self._taps.get(item.meant.stream) if item.meant is not item.message else None
+        if tap is None or item.envelope.type in self._handlers:
+            return self._handlers.get(item.envelope.type)
+        return lambda _event, work: tap([item.meant], work)
 
     def _work(self, item: Item, session: AsyncSession, traceparent: str) -> Work:
         envelope = item.envelope

@@ -7,12 +7,13 @@ from uuid import uuid4
 from sqlmodel import col, delete, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from headrace.bus.errors import Refused
 from headrace.bus.messages import RawMessage
 from headrace.bus.outbox import put
 from headrace.bus.tables import LoopItem, Parked
 from headrace.bus.work import ID_HEADER, LARGEST, Work
 from headrace.contracts import ContractError, MessageReplayed, RequestRefused, derive_id
-from headrace.contracts.topology import unattributed
+from headrace.contracts.topology import load_topology, unattributed
 
 LONGEST_REASON = 2_000
 LOOPS = "loops"  # where an item of a loop came from, in place of a stream
@@ -67,10 +68,13 @@ async def replay(work: Work, row: Parked) -> str:
     """Have a parked message handled again, by this service alone; returns the id under which it will be.
 
     What is said names the message and carries nothing of it: the service handles what it has kept itself. An item of
-    a loop is not said again: its loop tries it anew, from the first attempt.
+    a loop is not said again: its loop tries it anew, from the first attempt. Raises Refused of a service that handles
+    nothing again, because it only records.
     """
     if row.stream == LOOPS:
         return await release(work, row)
+    if MessageReplayed.TYPE not in load_topology().heard_by(work.service):
+        raise Refused(f"{work.service} handles no message again; drop it, once it was looked at")
     row.replayed_at = work.now
     work.session.add(row)
     return work.emit(

@@ -153,6 +153,7 @@ def intakes(runtime: Runtime) -> list[Intake]:
         runtime.connection,
         service.subscriptions,
         clock=service.clock,
+        taps=service.taps,
         patience=patience(service.settings),
         observe=metrics.observe,
     )
