@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 import yaml
 
 from headrace.contracts import (
@@ -121,6 +122,18 @@ async def test_a_name_may_point_to_approved_versions_alone(on: Stage) -> None:
     assert refused.status_code == 409
     assert named.json()["reason"] == "for the quarter"
     assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1, "stable": 1}
+
+
+@pytest.mark.parametrize("path", ["", "/versions/1", "/aliases/champion"])
+async def test_a_delete_is_answered_with_what_can_be_done_instead(on: Stage, path: str) -> None:
+    """Nothing is deleted, and a bare 405 would not say why."""
+    await declare(on)
+
+    answer = await on.http.delete(f"/models/flights{path}")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, PUT")
+    assert "part of the proof" in answer.json()["detail"]
+    assert "`training: {on: []}`" in answer.json()["detail"]
 
 
 async def test_what_monitor_sees_feeds_the_risk(on: Stage) -> None:

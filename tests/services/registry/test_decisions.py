@@ -11,6 +11,7 @@ from headrace.contracts import (
     AliasMoved,
     ApprovalGiven,
     ApprovalRecorded,
+    Column,
     DatasetIngested,
     EvaluationRequested,
     RequestRefused,
@@ -23,6 +24,10 @@ from headrace.testkit import FakeClock, Stage, a, eventually
 from .conftest import DECLARATION, asked_for, crown, declare, judged, trained, waiting
 
 By = Callable[..., Any]
+COLUMNS = [
+    Column(name=name, type=kind, nullable=False)
+    for name, kind in (("late", "integer"), ("departed_at", "timestamp"), ("wind", "number"))
+]
 APPROVE, REJECT = "/models/flights/versions/1/approve", "/models/flights/versions/1/reject"
 
 
@@ -38,7 +43,8 @@ async def asked_again(on: Stage, version: int) -> EvaluationRequested:
 
 async def ingested(on: Stage, who: str, version: int, mode: str = "append") -> None:
     """Somebody changes the data."""
-    await on.say(a(DatasetIngested, dataset="flights", version=version, mode=mode), authid=who)
+    told = {"dataset": "flights", "version": version, "mode": mode, "columns": COLUMNS}
+    await on.say(a(DatasetIngested, **told), authid=who)
 
 
 async def test_a_risky_model_waits_for_people(on: Stage, by: By) -> None:

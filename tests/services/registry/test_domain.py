@@ -236,14 +236,20 @@ def test_a_program_changes_what_it_alone_has_declared(actor: str, declarers: lis
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_could_not_be_computed_meets_no_gate(value: float) -> None:
-    """And says so: neither a figure, nor a difference, nor a limit of one."""
-    limits = [{"metric": "roc_auc", "at_least": 0.1}, {"metric": "brier", "at_most": 0.9}]
-    for limit in limits:
-        verdict = judge(gated(limit), evaluation(value, metric=str(limit["metric"])))
+    """And says so: neither a figure nor a difference. The schemas refuse such numbers; the rule does not rely on it."""
+    for limit in ({"metric": "roc_auc", "at_least": 0.1}, {"metric": "brier", "at_most": 0.9}):
+        event = evaluation(0.5, metric=str(limit["metric"]))
+        metrics = event.metrics.model_copy(update={"candidate": {limit["metric"]: value}})
+        verdict = judge(gated(limit), event.model_copy(update={"metrics": metrics}))
         assert "could not be measured" in verdict.reason
-    difference = evaluation(0.9, champion=0.7, low=value)
-    assert "could not be computed" in judge(gated(BEATS), difference, Met(1)).reason
-    assert "could not be computed" in judge(gated(TRIVIAL), beside_trivial(0.9, value)).reason
+    for gate, event, place in (
+        (BEATS, evaluation(0.9, champion=0.7, low=0.1), "comparisons"),
+        (TRIVIAL, beside_trivial(0.9, 0.1), "baselines"),
+    ):
+        for name in ("difference", "low"):
+            found = getattr(event, place)[0].model_copy(update={name: value})
+            verdict = judge(gated(gate), event.model_copy(update={place: [found]}), Met(1))
+            assert "could not be computed" in verdict.reason
 
 
 @pytest.mark.parametrize("said", ["column 'wind' is gone from flights version 5", None])

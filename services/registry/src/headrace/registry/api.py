@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, HTTPException, Query, Response
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
@@ -209,6 +209,18 @@ async def _moved(work: WorkDep, name: str, alias: str) -> AliasView:
     move = await Registry(work.session).alias_at(name, alias, work.now)
     assert move is not None
     return _alias_view(move)
+
+
+@router.delete("/models/{name}", status_code=405, dependencies=[WRITE])
+@router.delete("/models/{name}/versions/{version}", status_code=405, dependencies=[WRITE])
+@router.delete("/models/{name}/aliases/{alias}", status_code=405, dependencies=[WRITE])
+async def delete(name: str) -> None:
+    """Nothing is deleted: what was declared, decided and served stays part of the proof."""
+    detail = (
+        f"nothing of {name} is deleted: what was declared, decided and served stays part of the proof. Retiring "
+        "a model comes later. Until then `training: {on: []}` and `retraining: {on: []}` end its training"
+    )
+    raise HTTPException(405, detail, {"allow": "GET, HEAD, PUT"})
 
 
 @router.get("/models/{name}/risk", dependencies=[READ])
