@@ -107,3 +107,19 @@ def test_a_row_that_no_message_can_hold_is_refused() -> None:
     """It cannot be recorded, so it is not answered."""
     with pytest.raises(BadInput, match="row 0 takes 1,0"):
         list(encoded(prediction(inputs={"name": ["x" * 1_000_000]})))
+
+
+def test_context_is_kept_beside_the_inputs_and_split_with_them() -> None:
+    """In a field of its own, so that a column of the same name hides no feature; nothing where there is none."""
+    rows = 40_000
+    values = [at + 0.123456789 for at in range(rows)]
+    groups = ["f", None] * (rows // 2)
+    big = prediction(rows=rows, inputs={"x": values, "y": values}, outputs={"label": [1] * rows}, context={"x": groups})
+
+    parts = [decode(payload).data for _, payload in encoded(big)]
+    ((_, plain),) = encoded(prediction())
+
+    assert len(parts) > 1
+    assert [value for part in parts for value in part.context["x"]] == groups  # type: ignore[attr-defined]
+    assert [value for part in parts for value in part.inputs["x"]] == values  # type: ignore[attr-defined]
+    assert decode(plain).data.context is None  # type: ignore[attr-defined]

@@ -23,6 +23,7 @@ from headrace.contracts import (
     VersionTraffic,
 )
 from headrace.deployer import domain
+from headrace.deployer.api import RolloutView
 from headrace.deployer.domain import Decision, Impossible, Phase, Traffic
 from headrace.testkit.builders import a
 
@@ -264,6 +265,35 @@ def test_a_shadow_answers_nobody_until_it_has_baked() -> None:
     assert shares(done.traffic) == {("champion", 2): 100}
 
 
+def test_a_shadow_that_was_asked_nothing_is_not_promoted() -> None:
+    """It says what it waits for, goes on waiting, and is done as soon as it has shown what it can do."""
+    traffic = rolling(strategy="shadow")
+    traffic = domain.replica_reported(traffic, reported(2, 19), NOW + BAKE).traffic
+    waiting = domain.time_passed(traffic, NOW + BAKE)
+    later = domain.time_passed(waiting.traffic, NOW + 2 * BAKE)
+    asked = domain.replica_reported(later.traffic, reported(2, 1, at=NOW + 3 * BAKE), NOW + 3 * BAKE).traffic
+    done = domain.time_passed(asked, NOW + 3 * BAKE)
+
+    assert (waiting.facts, later.facts) == ((), ())
+    assert waiting.traffic.rollout is not None
+    assert "19 of the 20 requests" in (waiting.traffic.rollout.waits or "")
+    assert "19 of the 20 requests" in (RolloutView.of("m", waiting.traffic.rollout).waits or "")
+    assert asked.rollout is not None
+    assert asked.rollout.waits is None
+    assert shares(done.traffic) == {("champion", 2): 100}
+
+
+def test_a_waiting_shadow_is_still_in_a_persons_hand() -> None:
+    """Promote takes it without evidence, rollback takes it away, and its failures end it while it waits."""
+    waiting = domain.time_passed(rolling(strategy="shadow"), NOW + BAKE).traffic
+    promoted = domain.steered(waiting, "promote", version=2, reason="sure", now=NOW + BAKE)
+    dropped = domain.steered(waiting, "rollback", version=2, reason="no", now=NOW + BAKE)
+    failed = domain.replica_reported(waiting, reported(2, 20, errors=5), NOW + BAKE)
+
+    assert shares(promoted.traffic) == {("champion", 2): 100}
+    assert shares(dropped.traffic) == shares(failed.traffic) == {("champion", 1): 100}
+
+
 def test_a_pause_stops_the_clock_and_resume_bakes_anew() -> None:
     """While paused, neither time nor evidence moves the rollout."""
     paused = domain.steered(rolling(), "pause", version=None, reason="look", now=NOW).traffic
@@ -319,6 +349,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.traffic = Traffic("m")
         self.said: list[Any] = []
         self.open: set[str] = set()
+        self.promoted: set[str] = set()
         self.newest = 0
 
     def _take(self, decide: Callable[[], Decision]) -> None:
@@ -364,6 +395,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(action=st.sampled_from(["rollback", "pause", "resume", "promote"]))
     def person_steers(self, action: Any) -> None:
         """Somebody interferes."""
+        if action == "promote" and self.traffic.rollout is not None:
+            self.promoted.add(self.traffic.rollout.id)
         self._take(lambda: domain.steered(self.traffic, action, version=None, reason="", now=self.now))
 
     @invariant()
@@ -374,6 +407,13 @@ class AnyOrder(RuleBasedStateMachine):
         assert not routes or sum(route.percent for route in answering) == 100
         assert len({route.version for route in routes}) == len(routes)
         assert sum(route.role == "champion" for route in routes) == (1 if routes else 0)
+
+    @invariant()
+    def no_shadow_is_done_untried(self) -> None:
+        """Unless a person promoted it, a shadow has answered some requests before it serves."""
+        settled = self.traffic.settled
+        if settled is not None and settled.policy.strategy.value == "shadow" and settled.id not in self.promoted:
+            assert settled.seen.requests >= domain.FEWEST_REQUESTS
 
     @invariant()
     def the_last_table_said_is_the_true_one(self) -> None:

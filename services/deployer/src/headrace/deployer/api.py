@@ -65,6 +65,7 @@ class RolloutView(BaseModel):
     ended_at: datetime | None
     deadline: datetime | None
     reason: str | None
+    waits: str | None
     evidence: Evidence
     replicas: list[str]
 
@@ -87,6 +88,7 @@ class RolloutView(BaseModel):
             ended_at=rollout.ended_at,
             deadline=rollout.deadline,
             reason=rollout.reason,
+            waits=rollout.waits,
             evidence=rollout.seen.evidence(),
             replicas=sorted(rollout.alive),
         )

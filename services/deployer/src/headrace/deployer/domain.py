@@ -30,6 +30,7 @@ from headrace.contracts.durations import parse_duration
 
 FEWEST_REQUESTS = 20  # below this a p99 is one slow request, and an error rate is judged only when the bake is over
 REPLICA_SILENCE = timedelta(seconds=10)  # replicas report every second while there is a canary
+SHORTEST_WAIT = timedelta(seconds=1)  # between two looks at a shadow without traffic
 LOAD_TIMEOUT = timedelta(minutes=5)  # the largest models of ours load in seconds, from a slow store in a minute
 
 Action = Literal["rollback", "pause", "resume", "promote"]
@@ -138,8 +139,20 @@ class Rollout:
     seen: Seen = Seen()
     alive: Mapping[str, datetime] = field(default_factory=dict)
     """Replicas that have loaded the target, with their last sign of life."""
+    waits: str | None = None
+    """Why it does not go on although its bake is over."""
     ended_at: datetime | None = None
     reason: str | None = None
+
+    @property
+    def untried(self) -> str | None:
+        """Why a shadow has not shown yet what it can do; None for other strategies, whose callers meet the version."""
+        if self.policy.strategy is not Strategy.SHADOW or self.seen.requests >= FEWEST_REQUESTS:
+            return None
+        return (
+            f"the shadow has answered {self.seen.requests} of the {FEWEST_REQUESTS} requests that it is judged by; "
+            "it waits for traffic, unless somebody promotes it or rolls it back"
+        )
 
     @property
     def share(self) -> int:
@@ -156,7 +169,7 @@ class Rollout:
 
     def ended(self, phase: Phase, now: datetime, reason: str | None = None) -> "Rollout":
         """Over, for good or bad."""
-        return replace(self, phase=phase, ended_at=now, reason=reason, deadline=None, paused=False)
+        return replace(self, phase=phase, ended_at=now, reason=reason, deadline=None, paused=False, waits=None)
 
 
 @dataclass(frozen=True)
@@ -238,7 +251,10 @@ def replica_reported(traffic: Traffic, reported: ReplicaReported, now: datetime)
     seen = rollout.seen
     for part in mine:
         seen = seen.plus(part.requests, part.errors, part.p99_ms)
-    traffic = replace(traffic, rollout=replace(rollout.heard_from(reported.replica, now), seen=seen))
+    heard = replace(rollout.heard_from(reported.replica, now), seen=seen)
+    if heard.waits and heard.untried is None and not heard.paused:
+        heard = replace(heard, waits=None, deadline=now)
+    traffic = replace(traffic, rollout=heard)
     fault = None if rollout.paused else rollout.policy.fault(seen, at_end=False)
     return _roll_back(traffic, fault, now) if fault else Decision(traffic)
 
@@ -260,6 +276,9 @@ def time_passed(traffic: Traffic, now: datetime) -> Decision:
         return _roll_back(traffic, f"no replica loaded it within {LOAD_TIMEOUT}", now)
     if fault := rollout.policy.fault(rollout.seen, at_end=True):
         return _roll_back(traffic, fault, now)
+    if why := rollout.untried:
+        longer = now + max(rollout.policy.bake, SHORTEST_WAIT)
+        return Decision(replace(traffic, rollout=replace(rollout, waits=why, deadline=longer)))
     return _advance(traffic, rollout, now) if rollout.lives(now) else Decision(traffic)
 
 
@@ -384,7 +403,7 @@ def _resume(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
     if not rollout.paused:
         return Decision(traffic)
     wait = rollout.policy.bake if rollout.phase is Phase.BAKING else LOAD_TIMEOUT
-    resumed = replace(rollout, paused=False, deadline=now + wait if traffic.champion else None)
+    resumed = replace(rollout, paused=False, waits=None, deadline=now + wait if traffic.champion else None)
     return _proceed(replace(traffic, rollout=resumed), now)
 
 
