@@ -43,7 +43,8 @@ test: setup ## every test that must hold: real NATS, real S3, real databases
 	$(PY) -m pytest tests -m "not faults" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
-	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py --timeout 900 $(PYTEST_ARGS)
+	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py \
+	  tests/services/deployer/test_connections.py --timeout 900 $(PYTEST_ARGS)
 
 denials: setup ## every identity tries everything; writes the counts into tests/denials/README.md
 	rm -rf .headrace/denials

@@ -12,6 +12,7 @@ from headrace.chassis.protocol import BoundedProtocol
 
 INLINE_BYTES = 32 * 1024  # a body above this goes the long way, and may be answered in a thread
 
+_DIGITS = 9  # of a length that is worth reading
 _LONG_WAY = frozenset({b"content-encoding", b"origin"})  # headers of what is compressed, or asked by a page
 
 Answer = Callable[[str, list[tuple[bytes, bytes]], bytes], tuple[bytes, Callable[[], None] | None]]
@@ -88,8 +89,6 @@ class FastProtocol(BoundedProtocol):
                 authorization, keys = value, keys + 1
             elif name in _LONG_WAY:
                 return False
-        return keys <= 1 and _is_small(length) and self._knows(authorization)
-
-
-def _is_small(length: bytes) -> bool:
-    return length.isdigit() and len(length) < 10 and int(length) <= INLINE_BYTES
+        if keys > 1 or not length.isdigit() or len(length) > _DIGITS or int(length) > INLINE_BYTES:
+            return False
+        return self._knows(authorization)

@@ -5,7 +5,7 @@ as one float32 matrix, strings as one matrix of strings: what `headrace.framewor
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -56,7 +56,7 @@ class Rows:
     columns: Mapping[str, Values]
     matrix: np.ndarray | None = None
     """The graph's numbers, where the request came as one matrix of them."""
-    context: Mapping[str, Values] = field(default_factory=dict)
+    context: Mapping[str, Values] | None = None
     """Columns that are logged and never reach the model."""
 
 
@@ -72,6 +72,8 @@ class Interface:
         self.outputs = {tensor.name: tensor.datatype for tensor in signature.outputs}
         self.about = {tensor.name: _about(tensor.name, signature) for tensor in signature.outputs}
         """What each output is about, for the metadata: which labels there are, of which one a probability is."""
+        self.heads = {name: _head(name, kind, self.about[name]) for name, kind in self.outputs.items()}
+        """What an output of an answer begins with."""
         self.named = {PROBABILITY: self.about[PROBABILITY]} if self.about.get(PROBABILITY) else {}
         """What an answer says with its outputs: of which label the probability is."""
         self._layout = layout
@@ -223,6 +225,11 @@ class Interface:
                 f"input {self._layout.numbers[column]!r}: element {row} ({value}) is too large for the model"
             )
         return matrix.T
+
+
+def _head(output: str, datatype: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    head = {"name": output, "datatype": datatype}
+    return {**head, "parameters": about} if output == PROBABILITY and about else head
 
 
 def _about(output: str, signature: Signature) -> dict[str, Any]:

@@ -100,20 +100,11 @@ def answer(
     wanted = interface.outputs if ask.outputs is None else ask.outputs
     if ask.raw:
         return _with_raw(ask, outputs, interface, document, wanted)
-    document["outputs"] = [_output(name, outputs[name], interface) for name in wanted]
+    heads = interface.heads
+    document["outputs"] = [
+        {**heads[name], "shape": list(outputs[name].shape), "data": outputs[name].tolist()} for name in wanted
+    ]
     return orjson.dumps(document), None
-
-
-def _output(name: str, values: np.ndarray, interface: Interface) -> dict[str, Any]:
-    tensor = {
-        "name": name,
-        "datatype": interface.outputs[name],
-        "shape": list(values.shape),
-        "data": values.tolist(),
-    }
-    if name in interface.named:
-        tensor["parameters"] = interface.named[name]
-    return tensor
 
 
 def described(model: str, versions: Sequence[int], interface: Interface) -> dict[str, Any]:
@@ -241,11 +232,12 @@ def _with_raw(
 ) -> tuple[bytes, int]:
     tensors, tail = [], []
     for name in wanted:
-        tensor = _output(name, outputs[name], interface)
+        tensor = {**interface.heads[name], "shape": list(outputs[name].shape)}
         if name in ask.raw:
             tail.append(to_raw(interface.outputs[name], outputs[name]))
-            del tensor["data"]
             tensor["parameters"] = {**interface.named.get(name, _NOTHING), "binary_data_size": len(tail[-1])}
+        else:
+            tensor["data"] = outputs[name].tolist()
         tensors.append(tensor)
     document["outputs"] = tensors
     head = orjson.dumps(document)

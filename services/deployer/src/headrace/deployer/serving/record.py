@@ -4,7 +4,7 @@ A test compares it, byte for meaning, with what `headrace.contracts` makes of th
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -40,7 +40,7 @@ class Prediction:
     request_id: str | None = None
     traceparent: str | None = None
     first_row: int = 0
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] | None = None
 
     def part(self, start: int, stop: int) -> "Prediction":
         """The rows from `start` to `stop`."""
@@ -49,7 +49,7 @@ class Prediction:
             {name: values[start:stop] for name, values in self.inputs.items()},
             {name: values[start:stop] for name, values in self.outputs.items()},
             self.caller, self.latency_ms, self.replica, self.request_id, self.traceparent, self.first_row + start,
-            {name: values[start:stop] for name, values in self.context.items()},
+            {name: values[start:stop] for name, values in (self.context or {}).items()},
         )  # fmt: skip
 
 
