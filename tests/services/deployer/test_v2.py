@@ -341,7 +341,8 @@ async def test_mlflow_scoring_is_understood(served: Alone, numbers: Model, body:
     answer = await served.http.post("/invocations?model=numbers", content=content, headers={"content-type": kind})
 
     assert answer.json() == {
-        "predictions": [{"label": int(expected["label"][0]), "probability": float(expected["probability"][0])}]
+        "predictions": [{"label": int(expected["label"][0]), "probability": float(expected["probability"][0])}],
+        "parameters": {"probability": {"label": 1}},
     }
 
 
