@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headrace.contracts import RequestRefused, TrainingQueued, TrainingRequested
-from headrace.testkit import Stage
+from headrace.testkit import Stage, eventually
 
 BAD = [
     ({"max_itre": 5}, "has no parameter 'max_itre'; did you mean 'max_iter'?"),
@@ -30,3 +30,24 @@ async def test_a_bad_parameter_of_a_request_is_refused_on_every_way_in(
     assert says in answer.json()["detail"]
     assert says in refused.data.reason
     assert on.all(TrainingQueued) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"cpus": 1}, None),
+        ({"cpus": 4000}, "no node of the Ray cluster has cpus 4000"),
+        ({"cpus": 1, "gpus": 64}, "no node of the Ray cluster has cpus 1, gpus 64"),
+    ],
+)
+async def test_whether_a_node_is_large_enough_is_told_before_a_run_is_asked_for(
+    on: Stage, asked: dict[str, float], says: str | None
+) -> None:
+    """`headrace apply` warns with it."""
+
+    async def room() -> Any:
+        found = (await on.http.get("/room", params=asked)).json()
+        return found if found["known"] else None
+
+    lacks = (await eventually(room, 60))["lacks"]
+    assert lacks is None if says is None else f"{says}: the largest has" in lacks

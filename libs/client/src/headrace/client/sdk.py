@@ -45,6 +45,12 @@ class Client:
         answer: Document = self.http.json("PUT", "registry", f"/models/{name}", json=declaration)
         return answer
 
+    def room(self, *, cpus: float = 1, gpus: float = 0) -> str | None:
+        """Why no node of today's cluster could hold a run of this size; None where one could."""
+        answer: Document = self.http.json("GET", "trainer", "/room", params={"cpus": cpus, "gpus": gpus})
+        lacks: str | None = answer["lacks"]
+        return lacks
+
     def ingest(self, dataset: str, file: Path, *, mode: str = "append", progress: Progress | None = None) -> Document:
         """Upload `file` (CSV or Parquet, streamed) as a part of `dataset`; answers the dataset version it made."""
         kind = "application/vnd.apache.parquet" if file.suffix == ".parquet" else "text/csv"

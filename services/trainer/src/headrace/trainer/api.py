@@ -14,6 +14,7 @@ from headrace.contracts import CancelRequested, Column, TrainingRequested
 from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
 from headrace.trainer.handlers import cancel_run, request_run
+from headrace.trainer.resources import Size
 from headrace.trainer.tables import Declared, Run, RunChange, history, queue, recent, runs_in
 
 _MANY = 10_000  # runs in a queue that are shown in the order in which they will start
@@ -46,6 +47,13 @@ class ChangeView(BaseModel):
     at: datetime
     state: State
     detail: str
+
+
+class RoomView(BaseModel):
+    """Why a run of a size could never start, and what to do; nothing where a node is large enough, or none is known."""
+
+    known: bool
+    lacks: str | None
 
 
 class RunDetail(RunView):
@@ -94,7 +102,18 @@ def routes(dispatcher: Dispatcher) -> APIRouter:
     router = APIRouter(tags=["trainer"])
     _reading(router)
     _asking(router, dispatcher)
+    _looking(router, dispatcher)
     return router
+
+
+def _looking(router: APIRouter, dispatcher: Dispatcher) -> None:
+    @router.get("/room", dependencies=[requires("trainer:read")])
+    async def room(
+        cpus: Annotated[float, Query(gt=0, le=4096)] = 1, gpus: Annotated[float, Query(ge=0, le=4096)] = 0
+    ) -> RoomView:
+        """Whether a node of today's cluster is large enough for a run of this size."""
+        known, lacks = await dispatcher.lacks(Size(gpus=gpus, cpus=cpus))
+        return RoomView(known=known, lacks=lacks)
 
 
 def _reading(router: APIRouter) -> None:

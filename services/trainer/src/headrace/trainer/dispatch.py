@@ -162,6 +162,13 @@ class Dispatcher:
             self._nodes, self._looked = await self._compute.nodes(), time.monotonic()
         return self._nodes
 
+    async def lacks(self, size: Size) -> tuple[bool, str | None]:
+        """Whether the nodes of today are known, and why none of them could hold a run of a size."""
+        try:
+            return True, lacking(size, await self._known_nodes())
+        except ComputeAway:
+            return False, None
+
     def tell_if_lacking(self, run: Run, work: Work) -> None:
         """Say at once, to who asks over HTTP, that a run waits for a node; where Ray is away it is said later."""
         if self._nodes is not None and run.state == State.QUEUED and lacking(run.size, self._nodes):

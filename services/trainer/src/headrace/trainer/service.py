@@ -31,7 +31,7 @@ def build(settings: TrainerSettings) -> Service:
         name="trainer",
         settings=settings,
         subscriptions={
-            ModelDeclared: on_model_declared,
+            ModelDeclared: dispatcher.waking(on_model_declared),
             DatasetIngested: dispatcher.waking(on_dataset_ingested),
             TrainingRequested: dispatcher.waking(on_training_requested),
             CancelRequested: dispatcher.waking(on_cancel_requested),

@@ -31,7 +31,7 @@ def apply(
     """Declare models; says what changed. Every file is checked before the first is applied."""
     declarations = [read_declaration(file) for file in files]
     with session(ctx).client() as client:
-        applied = [client.apply(declaration) for declaration in declarations]
+        applied = [_with_room(client, declaration, client.apply(declaration)) for declaration in declarations]
     answer(applied, as_json, lambda: say("\n".join(map(_applied, applied))))
 
 
@@ -152,6 +152,17 @@ def _decided(uri: str, version: Document) -> str:
     given = version.get("approvals") or {}
     standing = f", {given['text']} approvals" if version["state"] == "pending" and given else ""
     return f"{uri}: {version['state']}{standing}"
+
+
+def _with_room(client: Client, declaration: Document, applied: Document) -> Document:
+    """The answer with a warning where no node is large enough for its runs; who may not ask the trainer is not told."""
+    wanted = parse_declaration(declaration).training.resources
+    try:
+        lacks = client.room(cpus=wanted.cpus, gpus=wanted.gpus)
+    except HeadraceError:
+        return applied
+    told = [f"training.resources: {lacks}"] if lacks else []
+    return {**applied, "warnings": [*(applied.get("warnings") or []), *told]}
 
 
 def _applied(document: Document) -> str:
