@@ -39,10 +39,11 @@ from headrace.ingest.sources.kinds import (
 )
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
-LONG = 20  # characters; a number with no more of them has at most 17 significant digits
+LONG = 18  # characters; a number with a decimal point and no more of them has at most 17 significant digits
+DIGITS = r"[1-9](\.?[0-9]){17}"
 EXACT = 2.0**53  # integers up to here are themselves in 64-bit floating point
-ZERO, NINE, MINUS = 48, 57, 45
-SUSPECTS = 200  # distinct long numbers that are looked at in one block
+ZERO, NINE, MINUS, PLUS = 48, 57, 45, 43
+SAID = 200  # rounded numbers of one block that are counted; the warning is the same for more
 
 
 class _Doubt(Exception):
@@ -110,7 +111,9 @@ class _Heads:
         return bool(((self.length == 0) | (self.first > NINE)).any())
 
     def padded(self) -> bool:
-        """Whether any number has zeros in front (0x10 among them), or is minus zero."""
+        """Whether any number has zeros in front (0x10 among them) or a plus sign."""
+        if (self.first == PLUS).any():
+            return True
         zero = (self.first == ZERO) & _is_word(self.second) & (self.length > 1)
         minus = self.first == MINUS
         return bool(zero.any() or (minus.any() and (minus & (self.second == ZERO) & _is_word(self.third)).any()))
@@ -132,7 +135,8 @@ def _heads(cells: pa.Array) -> _Heads:
     return _Heads(at[0], second.astype(np.uint8), third.astype(np.uint8), length)
 
 
-_Fast = tuple[pa.Array, dict[str, list[tuple[int, str]]]]
+Changed = dict[str, list[tuple[int, str]]]
+_Fast = tuple[pa.Array, Changed]
 
 
 def _fast_integers(cells: pa.Array, heads: _Heads, _reading: Reading) -> _Fast:
@@ -151,7 +155,7 @@ def _fast_numbers(cells: pa.Array, heads: _Heads, reading: Reading) -> _Fast:
         raise _Doubt
     plain = np.nan_to_num(values.to_numpy(zero_copy_only=False), nan=1.0)
     _confirm(cells, (np.abs(plain) >= EXACT) | ((plain == 0) & (heads.length > 1)), reading)
-    return values, _rounded(pointed, np.flatnonzero(heads.length > LONG))
+    return values, _rounded(pointed, heads.length > LONG)
 
 
 def _pointed(cells: pa.Array, decimal: str) -> pa.Array:
@@ -171,12 +175,17 @@ def _confirm(cells: pa.Array, suspects: Mask, reading: Reading) -> None:
             raise _Doubt from error
 
 
-def _rounded(cells: pa.Array, rows: np.ndarray[Any, Any]) -> dict[str, list[tuple[int, str]]]:
-    found: dict[str, list[tuple[int, str]]] = {}
-    for row in rows[:SUSPECTS]:
-        text = cells[int(row)].as_py()
-        if text is not None and (change := change_of(NUMBER, text)):
-            found.setdefault(change, []).append((int(row), text))
+def _rounded(cells: pa.Array, long: Mask) -> Changed:
+    """The numbers of more digits than floating point holds."""
+    if not long.any():
+        return {}
+    found: Changed = {}
+    many = pc.fill_null(pc.match_substring_regex(cells, DIGITS), False).to_numpy(zero_copy_only=False)
+    for row in map(int, np.flatnonzero(long & many)):
+        if change := change_of(NUMBER, cells[row].as_py()):
+            found.setdefault(change, []).append((row, cells[row].as_py()))
+        if sum(map(len, found.values())) >= SAID:
+            break
     return found
 
 

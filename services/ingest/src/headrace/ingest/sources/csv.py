@@ -157,6 +157,17 @@ class CsvSource:
         return batch
 
     def _table(self, block: Block, plan: Plan, ragged: list[str]) -> pa.Table:
+        """The block's texts; rows with too few or too many are left out, and named in `ragged`."""
+        try:
+            return self._cut(block, plan, ragged)
+        except pa.ArrowInvalid as error:
+            if ragged:  # all of them
+                return pa.table({name: pa.array([], pa.string()) for name in plan})
+            raise refuse(
+                PARSE, f"the records from line {block.line} on cannot be read: {error}", line=block.line
+            ) from error
+
+    def _cut(self, block: Block, plan: Plan, ragged: list[str]) -> pa.Table:
         def skip(row: pacsv.InvalidRow) -> str:
             ragged.append(row.text)
             return "skip"

@@ -202,7 +202,9 @@ def _numbers(column: pa.Array, reading: Reading) -> Typed:
     known = without_numbers(known, reading.missing)
     if pa.types.is_integer(column.type):
         wrong = [
-            row for row in _rows(pc.greater(pc.abs(known), EXACT)) if column[row].as_py() != int(known[row].as_py())
+            row
+            for row in _rows(pc.greater_equal(pc.abs(known), EXACT))
+            if column[row].as_py() != int(known[row].as_py())
         ]
     else:
         wrong = _rows(pc.invert(pc.is_finite(known)))
