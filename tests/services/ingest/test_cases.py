@@ -1,4 +1,4 @@
-"""Situations that people met with other suites, each standing for a kind: what is right, in both formats if both can."""
+"""Situations that people met with other suites, each standing for a kind: what is right, in both formats of files."""
 
 from __future__ import annotations
 

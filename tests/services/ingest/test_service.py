@@ -324,3 +324,106 @@ async def test_a_restart_loses_no_request_and_doubles_none(on: Stage, s3: S3) ->
     versions = [each.data.version for each in on.all(DatasetIngested)]  # type: ignore[attr-defined]
     assert versions == [1, 2, 3, 4, 5]
     assert (await on.http.get("/datasets/flights")).json()["rows"] == 15
+
+
+# What is taken but may not be what was meant
+
+
+async def test_warnings_stand_in_the_answer_the_event_and_the_version(on: Stage) -> None:
+    """Who uploads sees them, who listens, and who looks later; also where the file is sent again."""
+    data = b"zip,y\n02134,1\n10001,0\n"
+    answer = await upload(on, data)
+    said = (await on.heard(DatasetIngested)).data
+    assert isinstance(said, DatasetIngested)
+    told = [each["check"] for each in answer.json()["warnings"]]
+
+    assert told == ["kept_as_text"] == [each.check for each in said.warnings or []]
+    assert (await on.http.get("/datasets/flights")).json()["warnings"] == answer.json()["warnings"]
+    assert (await upload(on, data)).json()["warnings"] == answer.json()["warnings"]
+
+
+async def test_a_form_is_an_upload(on: Stage) -> None:
+    """As browsers and `curl -F` send it; the file keeps its name."""
+    answer = await on.http.post("/datasets/flights/files", files={"file": ("jan.csv", JAN, "text/csv")})
+    assert (answer.status_code, answer.json()["sha256"]) == (201, hashlib.sha256(JAN).hexdigest())
+    version = (await on.http.get("/datasets/flights")).json()
+    assert version["parts"][0]["source_name"] == "jan.csv"
+    assert [column["name"] for column in version["columns"]] == ["carrier", "delay"]
+
+
+@pytest.mark.parametrize("data", [b"id,v\r1,2\r", b"a,b\n1e300,1\n5,2\n", b"%PDF-1.7", b"\x1f\x8b\x08", b"r\n1\ninf\n"])
+async def test_no_file_is_an_error_of_ours(on: Stage, data: bytes) -> None:
+    """It is taken or refused with its reason, never answered by 500."""
+    assert (await upload(on, data)).status_code in (201, 422)
+
+
+async def test_a_contract_may_say_only_how_values_are_written(on: Stage) -> None:
+    """Then the first file makes its columns, read so; declared by a model or put, the same way."""
+    contract = {"missing": ["?"], "formats": {"day": "%d/%m/%Y"}, "dialect": {"delimiter": ";", "decimal": ","}}
+    await declare(on, contract)
+    answer = await upload(on, b"day;delay\n31/12/2024;1,5\n01/01/2025;?\n")
+
+    assert answer.status_code == 201, answer.text
+    columns = {each["name"]: each["type"] for each in (await on.http.get("/datasets/flights")).json()["columns"]}
+    assert columns == {"day": "timestamp", "delay": "number"}
+    held = (await on.http.get("/datasets/flights/contract")).json()
+    assert (held["missing"], held["dialect"]["delimiter"], held["origin"]) == (["?"], ";", "inferred")
+    assert held["columns"][0]["format"] == "%d/%m/%Y"
+    put = await on.http.put("/datasets/other/contract", json={"formats": {"day": "%q"}})
+    assert (put.status_code, "directive %q" in put.json()["detail"]) == (422, True)
+
+
+async def test_rows_may_come_before_their_labels(on: Stage) -> None:
+    """A target of a declared model may be missing where the contract was inferred; other columns may not."""
+    await upload(on, JAN)
+    await declare(on, "infer")
+    assert (await upload(on, b"carrier,delay\nAA,\nUA,3\n")).status_code == 201
+    assert (await upload(on, b"carrier,delay\n,1\n")).status_code == 422
+
+
+async def test_text_does_not_order_rows_in_time(on: Stage) -> None:
+    """Refused with the format to declare, if a declared model orders its rows by that column."""
+    document = {"name": "m", "data": {"dataset": "flights", "target": "delay", "time": "day"}}
+    declaration = parse_declaration(document)
+    await on.say(a(ModelDeclared, name="m", revision=1, declaration=declaration, changed=[], by="key:anna"))
+    await on.quiet()
+
+    answer = await upload(on, b"day,delay\n31/12/2024,1\n30/12/2024,2\n")
+
+    assert answer.status_code == 422
+    assert "formats: {day: '%d/%m/%Y'}" in answer.json()["detail"]
+
+
+async def test_a_listing_does_not_grow_with_the_parts(on: Stage) -> None:
+    """A version in a listing says how many parts it has; the parts are with the version."""
+    for number in range(12):
+        await upload(on, b"carrier,delay\nAA,%d\n" % number)
+    listed = (await on.http.get("/datasets/flights/versions")).json()["items"]
+
+    assert [each["parts"] for each in listed] == list(range(12, 0, -1))
+    assert len({len(json.dumps(each)) // 10 for each in listed}) <= 2
+    whole = (await on.http.get("/datasets/flights/versions/7")).json()
+    assert [part["rows"] for part in whole["parts"]] == [1] * 7
+
+
+async def test_one_bad_job_stops_no_other(on: Stage, s3: S3) -> None:
+    """A job whose object cannot be read is rejected and set aside; jobs of other datasets and of its own go on."""
+    bad = await deliver(s3, "bad.csv", JAN)
+    engine = on.app.state.runtime.store.engine
+    first = await on.say(IngestRequested(dataset="flights", object=bad), as_="operator")
+    await job(on, first.id)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE ingest_job SET state = 'queued', lease = NULL, source = :place, answer = NULL"),
+            {"place": json.dumps({"bucket": "uploads", "key": "none.csv"})},
+        )
+    other = await on.say(IngestRequested(dataset="other", object=await deliver(s3, "o.csv", FEB)), as_="operator")
+
+    assert (await job(on, other.id))["state"] == "done"
+    assert (await job(on, first.id))["state"] == "rejected"
+    said = await on.heard(DatasetRejected)
+    assert (said.causationid, said.authid) == (first.id, "nats:operator")
+    (parked,) = (await on.http.get("/parked")).json()["items"]
+    assert "none.csv" in parked["reason"]
+    more = await on.say(IngestRequested(dataset="flights", object=await deliver(s3, "f.csv", FEB)), as_="operator")
+    assert (await job(on, more.id))["state"] == "done"
