@@ -1,6 +1,7 @@
 """The command line without a stack: help, usage, errors, exit codes."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import pandas as pd
 import pytest
 import typer
 
+from headrace.bus import RawMessage
 from headrace.client import HeadraceError
 from headrace.client.cli.app import DONE, REFUSED, USAGE, app, run
 from headrace.client.cli.data import read_labels, read_rows, rows_of
 from headrace.client.cli.models import read_declaration
 from headrace.client.cli.session import cell
-from headrace.client.live import document_of, streams_of
+from headrace.client.live import attributed, document_of, streams_of
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -209,6 +211,8 @@ def test_a_pattern_names_the_streams_that_carry_it() -> None:
     """A person thinks in subjects, not in streams."""
     assert streams_of(("headrace.training.>",)) == [("EVENTS", "headrace.training.>")]
     assert streams_of(("headrace.prediction.logged.m",)) == [("PREDICTIONS", "headrace.prediction.logged.m")]
+    assert streams_of(("headrace.request.>",)) == [("REQUESTS", "headrace.from.*.request.>")]  # whoever asks
+    assert streams_of(("headrace.alert.raised.m",)) == [("EVENTS", "headrace.by.*.alert.raised.m")]
     assert ("EVENTS", ">") in streams_of(())
     with pytest.raises(HeadraceError, match="no stream carries other"):
         streams_of(("other.>",))
@@ -221,3 +225,18 @@ def test_a_bare_request_is_shown_under_its_subject() -> None:
     assert document["type"] == "headrace.request.training.v1"
     assert document["subject"] == "flights"
     assert document_of(b"\xff", "headrace.parked.trainer.x.y.z", {})["data"] == {}
+
+
+def test_what_an_outsider_says_of_itself_is_shown_as_a_claim() -> None:
+    """Whoever watches sees who it was, and what it would like to be."""
+    said = {"specversion": "1.0", "id": "x", "source": "headrace/console", "authid": "key:admin", "correlationid": "c"}
+    body = json.dumps({**said, "type": "headrace.request.training.v1", "data": {}}).encode()
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+
+    shown = attributed(RawMessage("REQUESTS", 7, "headrace.from.partner.request.training.flights", {}, body, now))
+    bare = attributed(RawMessage("REQUESTS", 8, "headrace.from.partner.request.training.flights", {}, b"{}", now))
+
+    assert (shown["id"], shown["authid"], shown["source"]) == ("partner:x", "nats:partner", "headrace/partner")
+    assert shown["correlationid"] == "partner:c"
+    assert shown["claims"] == {"authid": "key:admin", "source": "headrace/console", "correlationid": "c"}
+    assert (bare["id"], bare["authid"], bare["claims"]) == ("partner:REQUESTS-8", "nats:partner", {})

@@ -9,10 +9,13 @@ from threading import Event, Thread
 from typing import Any, Self
 
 from headrace.bus import BrokerAway, BusSettings, Connection, Follower, PubAck, PublishRefused, connect
+from headrace.bus.messages import RawMessage
 from headrace.client.addresses import Stack
 from headrace.client.errors import HeadraceError, TimedOut, Unreachable
+from headrace.contracts import ContractError, origin_of
 from headrace.contracts.envelope import SOURCE
-from headrace.contracts.topology import FROM, load_topology, unattributed
+from headrace.contracts.outside import CLAIMS
+from headrace.contracts.topology import ATTRIBUTED, FROM, load_topology, unattributed
 
 IDENTITY = "operator"
 CONNECT_S = 10.0
@@ -54,13 +57,20 @@ def streams_of(patterns: tuple[str, ...]) -> list[tuple[str, str]]:
         return [(name, ">") for name in ("EVENTS", "REQUESTS", "PREDICTIONS", "PARKED") if name in streams]
     found = [
         (name, pattern)
-        for pattern in patterns
+        for pattern in map(_from_anybody, patterns)
         for name, stream in streams.items()
         if any(pattern.startswith(subject.rstrip(">")) for subject in stream.subjects)
     ]
     if not found:
         raise HeadraceError(f"no stream carries {', '.join(patterns)}; subjects begin like headrace.training.completed")
     return found
+
+
+def _from_anybody(pattern: str) -> str:
+    """A pattern of events that several say, from any of them: `headrace.from.*.request.>` for `headrace.request.>`."""
+    first, _, rest = pattern.partition(".")
+    word = ATTRIBUTED.get(rest.partition(".")[0])
+    return f"{first}.{word}.*.{rest}" if word else pattern
 
 
 class Listener:
@@ -127,7 +137,23 @@ def _bus_ca(stack: Stack) -> Path | None:
 async def _follow(follower: Follower, told: Told) -> None:
     async with follower:
         async for message in follower:
-            told(document_of(message.data, message.subject, dict(message.headers)))
+            told(attributed(message))
+
+
+def attributed(message: RawMessage) -> dict[str, Any]:
+    """A message as its CloudEvent, said by whom its place proves; what an outsider says of that are its `claims`."""
+    document = document_of(message.data, message.subject, dict(message.headers))
+    try:
+        origin = origin_of(message.subject)
+    except ContractError:
+        return document
+    if origin.authenticates:
+        return document
+    claims = {name: document[name] for name in CLAIMS if document.get(name)}
+    given = str(document.get("id") or f"{message.stream}-{message.seq}")
+    own = {name: origin.own(str(document[name])) for name in ("correlationid", "causationid") if document.get(name)}
+    proved = {"id": origin.own(given), "source": f"{SOURCE}{origin.speaker}", "authid": origin.actor}
+    return {**document, **proved, **own, "claims": claims}
 
 
 def document_of(data: bytes, subject: str, headers: dict[str, str]) -> dict[str, Any]:
@@ -142,7 +168,7 @@ def document_of(data: bytes, subject: str, headers: dict[str, str]) -> dict[str,
     kind = f"headrace.{aggregate}.{fact}.v1"
     return {
         "type": kind,
-        "source": f"{SOURCE}{load_topology().speaker(subject) or 'nobody'}",
+        "source": "",
         "id": "",
         "subject": key,
         "data": document or {},
