@@ -62,8 +62,8 @@ def failure(error: Exception) -> Response:
 
 
 def _infinite(error: ValidationError) -> bool:
-    """Whether all that is wrong is a number of the caller's that a schema does not take: 1e400, NaN."""
-    return all(each["type"] == "finite_number" for each in error.errors(include_url=False))
+    """Whether a number of the caller's is one that no schema takes: 1e400, NaN."""
+    return any(each["type"] == "finite_number" for each in error.errors(include_url=False))
 
 
 def _of_the_data(error: Exception) -> bool:

@@ -24,11 +24,13 @@ from headrace.bus.tasks import cancel
 from headrace.chassis import key_use, metrics, process, routes
 from headrace.chassis.auth import Gate
 from headrace.chassis.database import create_engine, migrate, stopping_at_a_newer_schema
+from headrace.chassis.every import chore
 from headrace.chassis.http import make_app
 from headrace.chassis.logs import configure_logs
 from headrace.chassis.process import HttpServer, allow_many_files, calm_collector
 from headrace.chassis.service import Loop, Runtime, Service
 from headrace.chassis.settings import ServiceSettings
+from headrace.chassis.stuck import watch_subscriptions
 from headrace.chassis.telemetry import configure_traces
 from headrace.contracts.topology import ConsumerSpec, load_topology
 
@@ -91,7 +93,9 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
             await stack.enter_async_context(resource)
         runtime.intakes = intakes(runtime)
         await stack.enter_async_context(_taking_in(runtime))
-        for loop in (*service.background, _prune):
+        pruning = chore(timedelta(seconds=EVERY_S), _prune, name="prune", wait_first=True)
+        loops: list[Loop] = [*service.background, pruning, watch_subscriptions()]
+        for loop in loops:
             stack.push_async_callback(cancel, asyncio.create_task(_again(loop, runtime)))
         app = make_app(service, [routes.health, routes.parked, routes.keys])
         app.state.runtime = runtime
@@ -202,10 +206,8 @@ async def _again(loop: Loop, runtime: Runtime) -> None:
 
 async def _prune(runtime: Runtime) -> None:
     """Keep inbox and outbox small."""
-    while True:
-        await asyncio.sleep(jitter(EVERY_S))
-        inbox, outbox = await prune(runtime.store, runtime.clock)
-        if inbox or outbox:
-            log.info("pruned", inbox=inbox, outbox=outbox)
-        for position in runtime.positions:
-            await _caught_up(position, runtime)
+    inbox, outbox = await prune(runtime.store, runtime.clock)
+    if inbox or outbox:
+        log.info("pruned", inbox=inbox, outbox=outbox)
+    for position in runtime.positions:
+        await _caught_up(position, runtime)
