@@ -84,7 +84,7 @@ async def test_a_group_with_too_few_rows_is_listed_with_its_count(on: Stage, s3:
 
 async def test_a_column_with_too_few_values_has_no_drift(on: Stage, s3: S3) -> None:
     """Enough rows in the window are not enough: 20 of 600 rows have wind."""
-    await watch(on, s3, [])
+    await watch(on, s3, ["carrier"])
     inputs = rows(600, 4).assign(wind=[50.0] * 20 + [None] * 580)
     await on.say(logged("p1", MARCH, pd.DataFrame(inputs), [0.9, 0.1] * 300))
     await answer_day(on, 1)

@@ -205,13 +205,12 @@ def alert_of(finding: Finding, figures: Figures) -> AlertRaised:
     )
 
 
-def decisive(found: Mapping[int, Sequence[Finding]], rows: Mapping[int, int], minimum: int) -> Sequence[Finding]:
-    """The findings that may ask for retraining: those of the newest version with enough rows.
+def decisive(rows: Mapping[int, int], minimum: int) -> int | None:
+    """The version whose findings may ask for training: the newest one with enough rows.
 
     Of an older one that still answers beside it nothing follows, since its successor is there already.
     """
-    enough = [version for version, count in rows.items() if count >= minimum]
-    return found.get(max(enough), ()) if enough else ()
+    return max((version for version, count in rows.items() if count >= minimum), default=None)
 
 
 def must_retrain(

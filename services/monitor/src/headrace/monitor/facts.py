@@ -59,8 +59,9 @@ async def say(work: Work, judgement: Judged) -> None:
         work.emit(_evaluated(figures))
         found[figures.version] = await _say_findings(work, records, figures, judgement.declared)
     rows = {each.version: each.predictions for each in judgement.figures}
-    newest = decisive(found, rows, judgement.declared.monitoring.minimum)
-    await _ask(work, judgement, max(rows), newest)
+    newest = decisive(rows, judgement.declared.monitoring.minimum)
+    if newest is not None:
+        await _ask(work, judgement, newest, found[newest])
     work.emit(_scheduled(judgement.declared, row.model, window))
 
 
