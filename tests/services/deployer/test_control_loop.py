@@ -214,16 +214,31 @@ async def test_a_person_steers_by_http(deployer: Stage, clock: FakeClock) -> Non
 
 
 async def test_a_request_steers_as_http_does(deployer: Stage) -> None:
-    """By event, from a plain publisher; a request that makes no sense is refused with the reason."""
+    """By event, from who authenticated a person; a request that makes no sense is refused with the reason."""
     await serve_first(deployer)
     await begin_canary(deployer)
 
-    await deployer.publish("headrace.request.rollout.m", b'{"action": "rollback", "reason": "complaints"}')
+    await deployer.say(RolloutRequested(model="m", action="rollback"), as_="console", authid="key:ann")
     await deployer.heard(RolloutRolledBack)
-    await deployer.say(RolloutRequested(model="m", action="pause"), as_="operator")
+    await deployer.say(RolloutRequested(model="m", action="pause"), as_="console", authid="key:ann")
 
     refused = (await deployer.heard(RequestRefused)).data
     assert "no rollout of model 'm' is running" in refused.reason  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("action", ["rollback", "pause", "resume", "promote"])
+@pytest.mark.parametrize("speaker", ["outsider", "operator"])
+async def test_who_has_not_shown_who_they_are_steers_nothing(deployer: Stage, speaker: str, action: str) -> None:
+    """A key to the broker is no right to decide what serves, whatever name the request bears."""
+    await serve_first(deployer)
+    await begin_canary(deployer)
+
+    await deployer.say(RolloutRequested(model="m", action=action), as_=speaker, authid="key:admin")
+
+    refused = (await deployer.heard(RequestRefused)).data
+    assert f"not nats:{speaker}; use HTTP" in refused.reason  # type: ignore[attr-defined]
+    running = (await deployer.http.get("/rollouts")).json()["items"][0]
+    assert (running["state"], running["paused"], running["percent"]) == ("baking", False, 10)
 
 
 async def test_pages_lead_through_every_rollout(deployer: Stage) -> None:

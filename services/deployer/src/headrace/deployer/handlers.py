@@ -1,7 +1,15 @@
 """One function per fact heard: load, decide, save, say."""
 
 from headrace.bus import Refused, Work
-from headrace.contracts import AlertRaised, AliasMoved, ReplicaLoaded, ReplicaReported, RolloutRequested, derive_id
+from headrace.contracts import (
+    AlertRaised,
+    AliasMoved,
+    ReplicaLoaded,
+    ReplicaReported,
+    RolloutRequested,
+    derive_id,
+    is_person,
+)
 from headrace.deployer import domain
 from headrace.deployer.domain import Decision, Impossible, Traffic
 from headrace.deployer.tables import Repository
@@ -38,7 +46,9 @@ async def on_alert_raised(event: AlertRaised, work: Work) -> None:
 
 
 async def on_rollout_requested(event: RolloutRequested, work: Work) -> None:
-    """Somebody steers a rollout."""
+    """Somebody steers a rollout; what serves is decided by people, over HTTP with `deployer:write` or like this."""
+    if not is_person(work.actor):
+        raise Refused(f"a rollout is steered by a person who has shown who they are, not {work.actor}; use HTTP")
     try:
         await steer(work, event.model, event.action, version=event.version, reason=event.reason)
     except Impossible as error:

@@ -22,6 +22,7 @@ from headrace.contracts import (
     Gate,
     GateResult,
     TrainingCompleted,
+    is_person,
 )
 from headrace.contracts.durations import parse_duration
 from headrace.registry.policy import Policy
@@ -193,11 +194,6 @@ def changed_paths(old: Any, new: Any, at: str = "") -> Iterator[str]:
 def digest_of(document: Mapping[str, Any]) -> str:
     """SHA-256 of a document's canonical JSON."""
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def is_person(actor: str) -> bool:
-    """Whether somebody has shown who they are: by a key, or a token of the identity provider."""
-    return actor.startswith(("key:", "oidc:"))
 
 
 def may_not_approve(actor: str, authors: Mapping[str, str]) -> str | None:

@@ -17,6 +17,7 @@ from headrace.contracts import (
     TrainingQueued,
     TrainingRequested,
     derive_id,
+    is_person,
 )
 from headrace.contracts.estimators import training_problems
 from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
@@ -97,7 +98,10 @@ async def request_run(event: TrainingRequested, work: Work) -> Run:
 
 
 async def on_cancel_requested(event: CancelRequested, work: Work) -> None:
-    """End a run that has not ended."""
+    """End a run that has not ended; who is known by a connection alone ends what it asked for itself."""
+    run = await work.session.get(Run, event.run)
+    if run is not None and not is_person(work.actor) and run.requested_by != work.actor:
+        raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; cancel it over HTTP")
     await cancel_run(event, work)
 
 
