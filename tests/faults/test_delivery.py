@@ -74,7 +74,7 @@ def _poison(trial: str) -> list[tuple[str, bytes, dict[str, str]]]:
         b'{"half": ',
         b"\xff\xfe\x00",
         json.dumps({**envelope, "data": {"model": "x", "seed": "not a number"}}).encode(),
-        json.dumps({**envelope, "data": {}}).encode(),
+        json.dumps({**envelope, "data": {"model": "another than its subject says"}}).encode(),
         json.dumps({**envelope, "type": "headrace.request.training.v9"}).encode(),
         json.dumps({**envelope, "type": "headrace.request.nonsense.v1"}).encode(),
         json.dumps({**envelope, "specversion": "2.0"}).encode(),
