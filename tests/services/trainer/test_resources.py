@@ -79,7 +79,11 @@ async def test_a_run_that_no_node_holds_waits_as_what_it_is(
     assert (answer["state"], answer["waits_for"]) == ("queued", "resources")
     assert asked in answer["waits_detail"]
     assert (await on.http.get(f"/runs/{told.data.run}")).json()["waits_for"] == "resources"
-    assert len((await on.http.get("/queue")).json()["waiting_for_resources"]) == 4
+
+    async def all_wait() -> bool:
+        return len((await on.http.get("/queue")).json()["waiting_for_resources"]) == 4
+
+    await eventually(all_wait)
     assert [each.data.model for each in on.all(TrainingStarted)] == ["delay"]
 
 
