@@ -1,8 +1,34 @@
-"""A small story to make reports of."""
+"""A small story to make reports of; a command line against every service, and a served model to ask."""
 
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
+import numpy as np
+import pandas as pd
 import pytest
+
+from headrace.client.cli.app import run
+from headrace.contracts import Artifact, Column, Route, RouteChanged, Signature, TrainingCompleted
+from headrace.frameworks import FRAMEWORKS, About, Recipe
+from headrace.testkit import a
+from headrace.testkit.town import Town
+
+PARCELS = "parcels"
+FEATURES = [
+    Column(name="code", type="string", nullable=True),
+    Column(name="weight", type="number", nullable=True),
+    Column(name="month", type="integer", nullable=False),
+]
+CONTEXT = [Column(name="depot", type="string", nullable=True)]
+WITHIN_S = 60.0
 
 
 @pytest.fixture
@@ -61,3 +87,85 @@ def _month(name: str, version: int, quality: float, drifted: list[str]) -> dict[
         "metrics": {"roc_auc": quality, "brier": 0.1}, "reference": {"roc_auc": 0.706}, "drift_share": 0.1,
         "drifted": drifted,
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command ended with, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The lines of a piped table, its head first."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+CommandLine = Callable[..., Ran]
+
+
+@pytest.fixture
+def at(town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line of somebody with a role, against every service; `stdin` are the bytes of standard input."""
+
+    def ask(*arguments: str, role: str = "admin", stdin: bytes | None = None) -> Ran:
+        monkeypatch.setenv("HEADRACE_URL", "http://127.0.0.1")
+        monkeypatch.setenv("HEADRACE_KEY", town.keys[role])
+        for service, url in town.urls.items():
+            monkeypatch.setenv(f"HEADRACE_{service.upper()}_URL", url)
+        if stdin is not None:
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsys.readouterr()
+        code = run(list(arguments))
+        return Ran(code, *capsys.readouterr())
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def parcels(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """A served model `parcels`: a code that is text, numbers, and a context column; its labels are text, too."""
+    with httpx.Client(headers={"authorization": f"Bearer {town.keys['admin']}"}, timeout=60) as http:
+        declared = {"data": {"dataset": PARCELS, "target": "lost"}}
+        http.put(f"{town.urls['registry']}/models/{PARCELS}", json=declared).raise_for_status()
+        signature, artifact = _fitted(tmp_path_factory.mktemp("parcels") / "files", town)
+        trained = {"model": PARCELS, "run": str(uuid4()), "signature": signature, "artifact": artifact}
+        town.say(a(TrainingCompleted, metrics={"roc_auc": 0.7}, params={"C": 0.5}, **trained))
+        route = Route(
+            role="champion", version=1, digest=artifact.digest, artifact=artifact, signature=signature, percent=100
+        )
+        town.say(RouteChanged(model=PARCELS, revision=1, routes=[route]))
+        for service, path in (("registry", "models/parcels/versions/1"), ("inference", "v2/models/parcels/ready")):
+            until(lambda url=f"{town.urls[service]}/{path}": http.get(url).status_code == 200)
+        until(lambda: http.get(f"{town.urls['monitor']}/models/parcels/status").status_code == 200)
+    return town
+
+
+def _fitted(folder: Path, town: Town) -> tuple[Signature, Artifact]:
+    """A small classifier in the object store: what its code is decides."""
+    rng = np.random.default_rng(0)
+    codes = rng.choice(["NA", "007", "7", "b"], 400)
+    frame = pd.DataFrame({
+        "code": codes, "weight": rng.normal(size=400), "month": rng.integers(1, 13, 400),
+        "lost": np.where(np.isin(codes, ["NA", "007"]), "yes", "no"),
+    })  # fmt: skip
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, FEATURES, "lost", context=CONTEXT)
+    fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
+    folder.mkdir()
+    saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run-1", datetime(2026, 1, 5, tzinfo=UTC)))
+    return saved.signature, town.s3.sync.put_directory("models", folder, prefix=f"{PARCELS}/run-1")
+
+
+def until(fact: Callable[[], Any]) -> None:
+    """Wait for a fact."""
+    end = time.monotonic() + WITHIN_S
+    while not fact():
+        assert time.monotonic() < end, "still not so"
+        time.sleep(0.05)

@@ -5,17 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import typer
 
 from headrace.bus import RawMessage
 from headrace.client import HeadraceError
 from headrace.client.cli.app import DONE, REFUSED, USAGE, app, run
-from headrace.client.cli.data import read_labels, read_rows, rows_of
 from headrace.client.cli.models import read_declaration
-from headrace.client.cli.session import cell
+from headrace.client.cli.tables import cell
 from headrace.client.live import attributed, document_of, streams_of
+from headrace.client.predicting import rows_of
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -36,7 +35,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "Usage" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"logs", "parked", "keys"}))
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"logs", "parked", "keys", "outsiders"}))
 def test_every_command_answers_programs(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """--json is there wherever there is an answer."""
     run([command, "--help"])
@@ -138,47 +137,6 @@ def test_the_word_on_is_a_key_not_a_truth_value(nowhere: Path) -> None:
     file.write_text("name: m\ndata: {dataset: d, target: t}\nretraining: {on: [drift]}\n")
 
     assert read_declaration(file)["retraining"] == {"on": ["drift"]}
-
-
-@pytest.mark.parametrize(
-    "text", ["hour,carrier\n7,UA\n", '[{"hour": 7, "carrier": "UA"}]', '{"hour": 7, "carrier": "UA"}']
-)
-def test_rows_come_as_csv_or_json(nowhere: Path, text: str) -> None:
-    """The same row in three spellings."""
-    file = nowhere / "rows"
-    file.write_text(text)
-
-    assert read_rows(str(file)).to_dict("records") == [{"hour": 7, "carrier": "UA"}]
-
-
-def test_rows_that_are_neither_are_refused_with_the_file(nowhere: Path) -> None:
-    """And a file that is not there, too."""
-    file = nowhere / "rows.json"
-    file.write_text("[{")
-    with pytest.raises(HeadraceError, match=r"rows\.json"):
-        read_rows(str(file))
-    with pytest.raises(HeadraceError, match="No such file"):
-        read_rows(str(nowhere / "nothing.csv"))
-
-
-def test_labels_need_their_columns(nowhere: Path) -> None:
-    """The error says which is missing, and what is there."""
-    file = nowhere / "truth.csv"
-    file.write_text("id,value\np:0,1\n")
-
-    with pytest.raises(HeadraceError, match="no column prediction_id; it has id, value"):
-        read_labels(file)
-
-
-def test_labels_are_plain_values(nowhere: Path) -> None:
-    """JSON knows neither numpy nor NaN."""
-    file = nowhere / "truth.csv"
-    pd.DataFrame({"prediction_id": ["p:0", "p:1"], "value": [1, 0]}).to_csv(file, index=False)
-
-    labels = read_labels(file)
-
-    assert labels == [{"prediction_id": "p:0", "value": 1}, {"prediction_id": "p:1", "value": 0}]
-    assert json.dumps(labels)
 
 
 def test_a_v2_answer_is_read_row_by_row() -> None:

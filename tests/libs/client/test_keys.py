@@ -65,7 +65,7 @@ def test_roles_and_scopes_add_up(keys: Any, nowhere: Path) -> None:
         (("make", "ann", "--role", "king"), "viewer"),
         (("make", "ann", "--scope", "registry:burn"), "registry:approve"),
         (("make", "ann bee", "--role", "viewer"), "names nobody"),
-        (("make", "ann", "--role", "viewer", "--lasts", "90 days"), "P7D"),
+        (("make", "ann", "--role", "viewer", "--lasts", "90 days"), "P90D"),
         (("revoke", "nobody"), "headrace keys list"),
         (("rotate", "nobody"), "headrace keys list"),
     ],

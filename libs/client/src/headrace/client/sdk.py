@@ -1,7 +1,8 @@
 """The typed SDK: what a person or a program may ask of a stack, one method a question."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -10,6 +11,9 @@ from urllib.parse import quote
 from headrace.client.addresses import Stack, find_stack
 from headrace.client.errors import TimedOut
 from headrace.client.http import Http
+from headrace.client.predicting import predictions
+from headrace.client.rows import given, opened, read
+from headrace.client.served import Served
 from headrace.client.uris import ModelUri
 
 Document = dict[str, Any]
@@ -140,6 +144,43 @@ class Client:
         body |= {"parameters": parameters} if parameters else {}
         answer: Document = self.http.json("POST", "inference", f"/v2/models/{model}/infer", json=body)
         return answer
+
+    def served(self, model: str) -> Served:
+        """What the served model takes and answers, as its replica tells it."""
+        return Served.of(self.http.json("GET", "inference", f"/v2/models/{quote(model, safe='')}"))
+
+    def predict_rows(
+        self,
+        model: str,
+        source: str | Path | Iterable[Mapping[str, Any]],
+        *,
+        keep: Sequence[str] = (),
+        ignore_unknown: bool = False,
+        **parameters: Any,
+    ) -> Iterator[Document]:
+        """Predictions for the rows of a file (CSV, JSON, JSON lines or Parquet), or for rows that are at hand.
+
+        Text is read by the signature of the served model. Answers come in the order of the rows, while the next rows
+        are read: {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names.
+        """
+        served = self.served(model)
+        wishes: dict[str, Any] = {"keep": keep, "ignore_unknown": ignore_unknown, "parameters": parameters}
+        if isinstance(source, (str, Path)):
+            with opened(str(source)) as stream:
+                rows = read(stream, served.kinds, str(source))
+                yield from chain.from_iterable(predictions(rows, served, self._asking(model), **wishes))
+        else:
+            rows = given(source, served.kinds)
+            yield from chain.from_iterable(predictions(rows, served, self._asking(model), **wishes))
+
+    def _asking(self, model: str) -> Callable[[Mapping[str, Any]], Document]:
+        path = f"/v2/models/{quote(model, safe='')}/infer"
+
+        def ask(body: Mapping[str, Any]) -> Document:
+            document: Document = self.http.json("POST", "inference", path, json=body)
+            return document
+
+        return ask
 
     def truth(self, model: str, labels: Sequence[Document]) -> Document:
         """Report what really happened: labels are {prediction_id, value, at?}."""

@@ -30,6 +30,11 @@ def rows_of(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[dict[str
 
     The first line names the columns. Blank lines after the last row are no rows.
     """
+    return (row for _line, row in numbered_rows_of(lines, kinds))
+
+
+def numbered_rows_of(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same, each with the line that it ends on."""
     reader = csv.reader(lines, strict=True)
     names = _names(reader)
     blank = 0
@@ -40,7 +45,8 @@ def rows_of(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[dict[str
         if blank or len(row) != len(names):
             at, found = (blank, 0) if blank else (reader.line_num, len(row))
             raise ValueError(f"line {at} has {found} values; a row has {len(names)}: {', '.join(names)}")
-        yield {name: _value(kinds, name, text, reader.line_num) for name, text in zip(names, row, strict=True)}
+        line = reader.line_num
+        yield line, {name: _value(kinds, name, text, line) for name, text in zip(names, row, strict=True)}
 
 
 def columns_of(lines: Iterable[str], kinds: Mapping[str, str]) -> dict[str, list[Any]]:

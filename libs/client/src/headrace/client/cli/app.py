@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.client.cli import data, demo, keys, live, models, outsiders, parked, proof, stack
+from headrace.client.cli import data, demo, keys, live, models, outsiders, parked, predict, proof, stack
 from headrace.client.cli.session import Session, fail
 from headrace.client.errors import HeadraceError, TimedOut
 
@@ -42,7 +42,7 @@ def options(
     ctx.obj = Session(url, key)
 
 
-for module in (stack, models, data, live, proof, parked, keys, outsiders, demo):
+for module in (stack, models, data, predict, live, proof, parked, keys, outsiders, demo):
     module.register(app)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headrace.client.addresses import FOLDER, find_stack
-from headrace.client.cli.session import Json, answer, progress_console, say, session, table
+from headrace.client.cli.session import Json, answer, progress_console, say, session
+from headrace.client.cli.tables import table
 from headrace.client.errors import HeadraceError, NoStack
 
 if TYPE_CHECKING:

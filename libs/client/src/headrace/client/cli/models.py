@@ -7,7 +7,8 @@ import typer
 import yaml
 from rich.status import Status
 
-from headrace.client.cli.session import Json, Timeout, Wait, answer, progress_console, say, session, table
+from headrace.client.cli.session import Json, Timeout, Wait, answer, progress_console, say, session
+from headrace.client.cli.tables import table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 from headrace.client.uris import ModelUri

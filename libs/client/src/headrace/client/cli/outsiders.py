@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from headrace.client.cli.session import Json, answer, progress_console, say, table
+from headrace.client.cli.session import Json, answer, progress_console, say
 from headrace.client.cli.stack import FOLDER, Folder, running_stack
+from headrace.client.cli.tables import table
 from headrace.client.errors import HeadraceError
 from headrace.local import Stack, StackError
 from headrace.provision.outsiders import NoOutsider, NotReloaded

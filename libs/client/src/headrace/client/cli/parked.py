@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from headrace.client.cli.session import Json, answer, say, session, table
+from headrace.client.cli.session import Json, answer, say, session
+from headrace.client.cli.tables import table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from headrace.client.cli.session import Json, answer, progress_console, say, session, table
+from headrace.client.cli.session import Json, answer, progress_console, say, session
+from headrace.client.cli.tables import table
 from headrace.client.sdk import Document
 
 

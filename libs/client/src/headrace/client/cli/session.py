@@ -2,14 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from headrace.client.addresses import Stack, find_stack
 from headrace.client.errors import HeadraceError, Rejected
@@ -59,29 +58,6 @@ def say(text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True)
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
-    """A table of `rows` for people, or the sentence `empty` when there are none."""
-    listed = list(rows)
-    if not listed:
-        say(empty)
-        return
-    drawn = Table(*[column.replace("_", " ") for column in columns], box=None, header_style="bold", pad_edge=False)
-    for row in listed:
-        drawn.add_row(*[escape(cell(row.get(column))) for column in columns])
-    console.print(drawn)
-
-
-def cell(value: Any) -> str:
-    """A value as a person reads it in a table."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {cell(each)}" for key, each in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(cell, value))
-    return "" if value is None else str(value)
-
-
 def fail(error: HeadraceError, code: int, as_json: bool) -> int:
     """Say what went wrong, in the form that was asked for; returns `code`."""
     if as_json:
@@ -89,7 +65,9 @@ def fail(error: HeadraceError, code: int, as_json: bool) -> int:
     else:
         progress_console.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         for violation in getattr(error, "violations", ()):
-            progress_console.print(f"  - {escape(str(violation.get('message', violation)))}", highlight=False)
+            progress_console.print(
+                f"  - {escape(str(violation.get('message', violation)))}", highlight=False, soft_wrap=True
+            )
     sys.stdout.flush()
     return code
 

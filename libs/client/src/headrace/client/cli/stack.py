@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from headrace.client.cli.session import Json, answer, progress_console, say, table
+from headrace.client.cli.session import Json, answer, progress_console, say
+from headrace.client.cli.tables import table
 from headrace.client.compose import attach as fetch
 from headrace.client.errors import HeadraceError
 from headrace.local import PORT_BASE, Part, Stack, StackError

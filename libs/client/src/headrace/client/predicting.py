@@ -1,0 +1,109 @@
+"""Predictions for any number of rows: many rows a request, several requests in flight, the order kept."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from headrace.client.errors import HeadraceError, Rejected
+from headrace.client.rows import Row, in_batches
+from headrace.client.served import Served
+
+Document = dict[str, Any]
+Ask = Callable[[Mapping[str, Any]], Document]
+"""Sends the body of one V2 request, returns the answer."""
+Flight = tuple[list[Row], Future[Document]]
+
+ROWS = 2_000  # of a request: about 0.5 MB of JSON with 20 columns, well under the server's limit
+IN_FLIGHT = 4  # more only wait at the replica
+
+
+def predictions(
+    rows: Iterable[Row],
+    served: Served,
+    ask: Ask,
+    *,
+    keep: Sequence[str] = (),
+    ignore_unknown: bool = False,
+    parameters: Mapping[str, Any] | None = None,
+) -> Iterator[list[Document]]:
+    """The answers, some rows at a time, in the order of the rows.
+
+    Each is {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names. Columns that the
+    model logs are sent, those that only `keep` names are not. Raises HeadraceError with the place of a wrong row,
+    after the answers to the requests before it.
+    """
+
+    def send(chunk: Sequence[Row]) -> Document:
+        tensors = served.tensors([row.values for row in chunk])
+        return ask({"inputs": tensors, **({"parameters": parameters} if parameters else {})})
+
+    chunks = (_known(each, served, keep, ignore_unknown) for each in in_batches(_complete(rows, served), ROWS))
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        for chunk, flight in _flights(chunks, lambda chunk: pool.submit(send, chunk)):
+            yield _answered(chunk, flight, keep)
+
+
+def rows_of(document: Document) -> list[Document]:
+    """One line a row of a V2 answer: {prediction_id, model_version, outputs}."""
+    prediction, version = document["parameters"]["prediction_id"], document["model_version"]
+    outputs = document["outputs"]
+    names = [output["name"] for output in outputs]
+    values = zip(*(output["data"] for output in outputs), strict=True)
+    return [
+        {
+            "prediction_id": f"{prediction}:{row}",
+            "model_version": version,
+            "outputs": dict(zip(names, each, strict=True)),
+        }
+        for row, each in enumerate(values)
+    ]
+
+
+def _complete(rows: Iterable[Row], served: Served) -> Iterator[Row]:
+    for row in rows:
+        for name in served.required:
+            if row.values.get(name) is None:
+                raise HeadraceError(f"{row.place}, column {name!r} is empty; the contract says it is never missing")
+        yield row
+
+
+def _known(chunk: list[Row], served: Served, keep: Sequence[str], ignore_unknown: bool) -> list[Row]:
+    names = dict.fromkeys(name for row in chunk for name in row.values)
+    try:
+        served.check(list(names), keep, ignore_unknown=ignore_unknown)
+    except HeadraceError as error:
+        raise HeadraceError(f"{_places(chunk)}: {error}") from error
+    return chunk
+
+
+def _flights(chunks: Iterable[list[Row]], sent: Callable[[list[Row]], Future[Document]]) -> Iterator[Flight]:
+    """What was sent, in order, a few requests ahead; where reading ends in an error, what is on its way comes first."""
+    ahead: deque[Flight] = deque()
+    try:
+        for chunk in chunks:
+            ahead.append((chunk, sent(chunk)))
+            if len(ahead) > IN_FLIGHT:
+                yield ahead.popleft()
+    except HeadraceError:
+        yield from ahead
+        raise
+    yield from ahead
+
+
+def _answered(chunk: Sequence[Row], flight: Future[Document], keep: Sequence[str]) -> list[Document]:
+    try:
+        answers = rows_of(flight.result())
+    except Rejected as error:
+        raise Rejected(error.status, f"{_places(chunk)}: {error.detail}", error.violations) from error
+    if not keep:
+        return answers
+    return [
+        {**answer, "kept": {name: row.values.get(name) for name in keep}}
+        for answer, row in zip(answers, chunk, strict=True)
+    ]
+
+
+def _places(chunk: Sequence[Row]) -> str:
+    first, last = chunk[0].place, chunk[-1].place
+    return first if first == last else f"{first} to {last}"
