@@ -13,7 +13,7 @@ import pytest
 
 from headrace.client.addresses import find_stack
 from headrace.client.demo.chronicle import Chronicle, Happening
-from headrace.client.errors import HeadraceError
+from headrace.client.errors import HeadraceError, Rejected
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
 from headrace.local import Stack
@@ -23,6 +23,7 @@ from headrace.testkit.tumours import FEATURES, START, declaration, rows
 
 T = TypeVar("T")
 PATIENCE = 120.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
+WRONG = (400, 413, 415, 422)  # no later answer to the same request will be another
 FIRST = 260  # rows of the first upload; the others bring a slice each
 
 
@@ -113,8 +114,17 @@ class World:
 
 
 def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
-    """What `ask` answers once it is good; errors of a part that is starting again are asked again."""
-    return _patiently(ask, good, within=PATIENCE, away=HeadraceError)
+    """What `ask` answers once it is good; a part that starts again is asked again, a wrong question is told at once."""
+    return _patiently(lambda: _unless_wrong(ask), good, within=PATIENCE, away=HeadraceError)
+
+
+def _unless_wrong(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except Rejected as refusal:
+        if refusal.status in WRONG:
+            pytest.fail(f"{refusal.status}: {refusal.detail}")
+        raise
 
 
 @pytest.fixture(scope="session")

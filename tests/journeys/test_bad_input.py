@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +15,12 @@ World = Any
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (b"mean_radius,target,seen_at\n1.0,1,2027-01-01T00:00:00\n", "mean_texture"),
+        (b"mean_radius,target,seen_at\n1.0,1,2024-01-01T00:00:00\n", "mean_texture"),
         (b"", "empty"),
         (b"\xff\xfe\x00\x81,\x9d\n\xff,\x80\n", "utf-8"),
         (
             b"mean_radius,mean_texture,mean_smoothness,mean_concavity,target,seen_at\n"
-            b"wide,1,1,1,1,2027-01-01T00:00:00+00:00\n",
+            b"wide,1,1,1,1,2024-01-01T00:00:00+00:00\n",
             "mean_radius",
         ),
     ],
@@ -61,6 +62,32 @@ def test_training_an_unknown_model_is_refused(world: World) -> None:
         world.client.train("nobody")
 
 
+@pytest.mark.parametrize(
+    ("params", "place"),
+    [({"C": -1.0}, r"training\.params\.C"), ({"max_itr": 10}, "max_iter")],
+    ids=["out of range", "unknown"],
+)
+def test_a_bad_parameter_is_refused_before_it_becomes_a_run(world: World, params: dict[str, Any], place: str) -> None:
+    """Trainer names the parameter, and the nearest right name, and queues nothing."""
+    before = world.client.http.json("GET", "trainer", "/runs")
+
+    with pytest.raises(Rejected, match=place):
+        world.client.train("tumours", params=params)
+
+    assert world.client.http.json("GET", "trainer", "/runs") == before
+
+
+def test_a_question_from_the_future_is_refused(world: World) -> None:
+    """A time far ahead of the replica's clock would end windows that have not begun; any past one is answered."""
+    tomorrow, long_ago = (datetime.now(UTC) + timedelta(days=days) for days in (1, -9_000))
+    columns = {name: [1.0] for name in world.features}
+
+    with pytest.raises(Rejected, match="time"):
+        world.client.predict("tumours", columns, time=tomorrow.isoformat())
+
+    assert world.client.predict("tumours", columns, time=long_ago.isoformat())["outputs"]
+
+
 @pytest.mark.parametrize("value", ["wide", math.nan, None], ids=["type", "NaN", "null"])
 def test_a_bad_prediction_names_the_input(world: World, value: object) -> None:
     """Inference names the input whose value cannot be used."""
@@ -82,11 +109,11 @@ def test_a_wrong_shape_names_the_input(world: World) -> None:
 
 
 def test_a_training_that_raises_ends_with_a_reason(world: World) -> None:
-    """The estimator's own complaint is the run's reason; no version comes of it."""
+    """Parameters that are good each and bad together: the estimator's own complaint is the run's reason."""
     before = len(world.client.versions("tumours"))
-    run = world.client.train("tumours", params={"C": -1.0})["run"]
+    run = world.client.train("tumours", params={"solver": "lbfgs", "penalty": "l1"})["run"]
     failed = world.wait("training.failed", run=run)
 
     assert failed.data["kind"] == "code"
-    assert "C" in failed.data["reason"]
+    assert "lbfgs" in failed.data["reason"]
     assert len(world.client.versions("tumours")) == before
