@@ -21,6 +21,7 @@ from headrace.local.identities import s3_keys
 from headrace.local.layout import Layout
 from headrace.local.minio import find_minio
 from headrace.local.programs import PREFIX, REGION, object_server
+from headrace.local.stack import clean
 from headrace.provision import S3Key
 from headrace.provision.access import ACCESS, BUCKETS
 from headrace.testkit.ports import free_stretch, listens, wait_until
@@ -82,6 +83,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     yield made
     process.kill()
     process.wait(10)
+    clean(layout)
 
 
 def test_each_identity_touches_its_own_buckets_and_no_other(server: Server) -> None:

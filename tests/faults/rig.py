@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -25,6 +24,7 @@ from headrace.local.buckets import make_buckets, make_users, object_settings
 from headrace.local.identities import s3_keys, write_private
 from headrace.local.layout import INFERENCE, SERVICES, Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
+from headrace.local.stack import clean
 from headrace.objects import SyncObjectStore
 from headrace.provision import ACCESS
 from headrace.provision.orphans import find_orphans, remove_orphans
@@ -95,7 +95,7 @@ class Rig:
             self.kill(name)
         for proxy in (self.broker_proxy, self.store_proxy):
             proxy.close()
-        shutil.rmtree(self.layout.ray_temp, ignore_errors=True)
+        clean(self.layout)
 
     def declare_idle(self) -> None:
         """A model whose data never come, for requests about it."""

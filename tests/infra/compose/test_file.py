@@ -35,6 +35,14 @@ def test_two_replicas_answer_behind_one_port() -> None:
     assert "inference:8080" in (ROOT / "infra/balancer/haproxy.cfg").read_text()
 
 
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_does_not_take_the_balancer_for_one_caller(name: str) -> None:
+    """All connections come from one address there: a limit for each address would be one for everybody together."""
+    told = CONTAINERS[name]["environment"]["HEADRACE_HTTP_CONNECTIONS_PER_ADDRESS"]
+
+    assert InferenceSettings(http_connections_per_address=told).http_connections_per_address == 0
+
+
 def test_only_what_people_use_is_published_and_on_loopback_alone() -> None:
     """Store and database are reachable by nobody outside; whoever wants more puts a proxy with TLS before it."""
     published = {name: ports(name) for name in CONTAINERS if ports(name) and "profiles" not in CONTAINERS[name]}

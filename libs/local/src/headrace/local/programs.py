@@ -78,7 +78,8 @@ def _minio(layout: Layout, binary: Path, root: S3Key) -> Program:
 def _seaweedfs(layout: Layout, keys: Mapping[str, S3Key]) -> Program:
     identities = [_identity(name, key) for name, key in keys.items()]
     write_private(layout.secret("seaweedfs.json"), json.dumps({"identities": identities}))
-    layout.data("seaweedfs").mkdir(parents=True, exist_ok=True)
+    for folder in (layout.data("seaweedfs"), layout.runtime):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [
         *weed(security(layout.secret("seaweedfs")), layout.seaweed_ports, layout.seaweed_grpc, layout.runtime),
         *(f"-dir={layout.data('seaweedfs')}", f"-s3.config={layout.secret('seaweedfs.json')}"),

@@ -83,13 +83,8 @@ class Stack:
             with suppress(OSError):  # another user's folder, or a read-only one, in which nothing of ours can run
                 file.unlink(missing_ok=True)
         if state:
-            self._clean(self._layout_of(state))
+            clean(self._layout_of(state))
         return ran
-
-    def _clean(self, layout: Layout) -> None:
-        """Remove what ends with the stack and lies outside its folder."""
-        remove_sockets(sockets(layout.seaweed_ports, layout.seaweed_grpc))
-        shutil.rmtree(layout.runtime, ignore_errors=True)
 
     def _make_folders(self) -> None:
         """The stack's folder, and the private one for what ends with it."""
@@ -261,6 +256,12 @@ class Stack:
         """Every process that carries this stack's mark, but this one."""
         mark = str(self.layout.folder)
         return [process for process in psutil.process_iter() if process.pid != os.getpid() and _mark(process) == mark]
+
+
+def clean(layout: Layout) -> None:
+    """Remove what ends with the parts of a stack and lies outside its folder."""
+    remove_sockets(sockets(layout.seaweed_ports, layout.seaweed_grpc))
+    shutil.rmtree(layout.runtime, ignore_errors=True)
 
 
 def check_base(base: int) -> None:
