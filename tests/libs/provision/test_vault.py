@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+import nkeys
 import pytest
 
 from headrace.chassis.auth import ROLES, read_keys
@@ -137,6 +138,44 @@ def test_a_key_is_made_and_taken_away(
     assert main(["revoke", known.id]) == 0
     assert read_keys(file).find(key) is None
     assert [each.name for each in read_keys(file).stored.values()] == ["admin"]
+
+
+def test_an_outsider_is_in_what_the_broker_is_handed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From being added, when its seed is printed, until it is removed."""
+    told = settings(tmp_path)
+    Vault(told).hand_out()
+    for name, value in {"VAULT": told.vault, "HANDED": told.handed, "OWNER": told.owner}.items():
+        monkeypatch.setenv(f"HEADRACE_{name}", str(value))
+
+    assert main(["outsiders", "add", "partner", "training"]) == 0
+
+    public = _public(capsys.readouterr().out)
+    broker = told.handed / "nats/nats.conf"
+    assert public in broker.read_text()
+    assert main(["outsiders", "remove", "partner"]) == 0
+    assert public not in broker.read_text()
+
+
+def test_an_outsider_is_added_where_nothing_is_handed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Kubernetes: it is in the Secrets that are made next, and no folder is made for containers."""
+    monkeypatch.setenv("HEADRACE_VAULT", str(tmp_path / "vault"))
+    monkeypatch.setenv("HEADRACE_HANDED", str(tmp_path / "handed"))
+
+    assert main(["outsiders", "add", "partner"]) == 0
+
+    public = _public(capsys.readouterr().out)
+    assert not (tmp_path / "handed").exists()
+    assert main(["kubernetes"]) == 0
+    secrets = {each["metadata"]["name"]: each["stringData"] for each in json.loads(capsys.readouterr().out)["items"]}
+    assert public in secrets["nats"]["nats.conf"]
+
+
+def _public(seed: str) -> str:
+    return str(nkeys.from_seed(seed.strip().encode()).public_key.decode())
 
 
 @pytest.mark.parametrize("words", [[], ["everything"], ["attach", "me"], ["key", "ann"]])

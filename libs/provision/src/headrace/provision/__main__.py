@@ -74,7 +74,7 @@ def print_secrets(settings: ProvisionSettings) -> None:
 
 
 def change_outsiders(settings: ProvisionSettings, do: str = "list", name: str = "", *may: str) -> None:
-    """List, add or remove programs outside, and hand the broker its changed configuration."""
+    """List, add or remove programs outside; where parts are handed their files, the broker gets its changed one."""
     vault = Vault(settings)
     known = vault.outsiders()
     match do:
@@ -88,7 +88,8 @@ def change_outsiders(settings: ProvisionSettings, do: str = "list", name: str = 
             known.remove(name)
         case _:
             raise Misunderstood(f"{do!r} is not understood; say add NAME, remove NAME, or nothing")
-    vault.hand_out()
+    if settings.handed.is_dir():  # on Kubernetes nothing is: the Secrets are applied anew
+        vault.hand_out()
 
 
 def print_orphans(settings: ProvisionSettings, days: str, delete: str = "") -> None:
