@@ -16,6 +16,7 @@ LONG = 12_345_678_901_234_567  # 17 digits: as a float it is ...568
     [
         (1, [0, 1], 1),
         (1.0, [0, 1], 1),
+        (1, [0.0, 1.0], 1),
         ("1", [0, 1], 1),
         (1, [1, 2], 0),
         (-1, [-1, 1], 0),
@@ -41,6 +42,7 @@ def test_a_label_is_found_by_type_then_value_then_text(wanted: Any, labels: list
     [
         ("false", [0, 1]),
         (False, [0, 1]),
+        (True, [0, 1]),
         ("", [0, 1]),
         (2, [0, 1]),
         (0.5, [0, 1]),

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 
 from headrace.contracts import Column, Signature
 from headrace.frameworks import FRAMEWORKS, About, BadEstimator, BadTrainingData, OnnxPredictor, Recipe, load_onnx
-from headrace.frameworks.labels import ForeignLabels, Labels, labels_of, match
+from headrace.frameworks.labels import ForeignLabels, Labels, labels_of
 
 ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
 X = Column(name="x", type="number", nullable=False)
@@ -87,24 +87,6 @@ def test_lightgbm_answers_with_the_same_labels(kind: str, tmp_path: Path) -> Non
     assert (signature.labels, signature.positive) == ([positive, negative], negative)
     assert graph.predict(asked)["label"].tolist() == own.predict(asked)["label"].tolist()
     assert set(graph.predict(asked)["label"].tolist()) == {negative, positive}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "labels", "code"),
-    [
-        ("yes", ["no", "yes"], 1),
-        (1, [0, 1], 1),
-        ("1", [0, 1], 1),
-        (1, [0.0, 1.0], 1),
-        ("true", [False, True], 1),
-        (1, ["1", "2"], 0),
-        ("maybe", ["no", "yes"], None),
-        (True, [0, 1], None),
-    ],
-)
-def test_a_label_is_found_as_people_write_it(wanted: Any, labels: list[Any], code: int | None) -> None:
-    """By type, else by value, else by text; a truth value is no number."""
-    assert match(wanted, labels) == code
 
 
 def test_a_positive_class_that_the_data_lack_is_refused() -> None:

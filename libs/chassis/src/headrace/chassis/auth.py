@@ -3,12 +3,13 @@
 Without a keys file and without an issuer everything is allowed, and only on loopback.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from headrace.chassis.errors import Ambiguous, Unauthorised
+from headrace.chassis.every import Every, chore
 from headrace.chassis.keys import Keys, StoredKey, hashed, new_key, new_keys, read_keys, write_keys
 from headrace.chassis.oidc import Issuer, UnknownKey
 from headrace.chassis.scopes import ALL, ROLES, SCOPES, Caller
@@ -72,9 +73,10 @@ class Gate:
         """Every API key that is known here, by its id; none where keys are not set up."""
         return self._current().stored if self._file is not None else {}
 
-    async def keep(self) -> None:
-        """Keep the issuer's keys fresh, for ever."""
-        await (self._issuer.keep() if self._issuer else asyncio.Event().wait())
+    def loops(self) -> list[Every[Any, None]]:
+        """What keeps the issuer's keys fresh, where there is an issuer."""
+        issuer = self._issuer
+        return [chore(lambda: issuer.renew_after, lambda _: issuer.refresh(), name="oidc")] if issuer else []
 
     def problems(self) -> Mapping[str, str]:
         """What keeps callers out, for readiness."""

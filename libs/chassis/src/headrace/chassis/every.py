@@ -19,7 +19,7 @@ from headrace.bus.errors import NotYet, Refused
 from headrace.bus.inlet import HandlerBroke, guarded, is_away, reason_of
 from headrace.bus.policy import Patience, jitter
 from headrace.bus.tasks import cancel
-from headrace.chassis.attempts import Attempts, GiveUp, StoredAttempts
+from headrace.chassis.attempts import Attempts, GiveUp, MemoryAttempts, StoredAttempts
 from headrace.chassis.service import Runtime
 from headrace.contracts import ContractError
 
@@ -65,6 +65,10 @@ class Every(Generic[C, T]):
         patience = replace(self.patience, attempts=runtime.settings.parked_after_attempts)
         return Ticker(replace(self, patience=patience), runtime, attempts, runtime.problems, runtime.degraded)
 
+    def in_memory(self, context: C, problems: dict[str, str], degraded: dict[str, str]) -> "Ticker[C, T]":
+        """The loop of a process that has no database: what was set aside is tried anew after a restart."""
+        return Ticker(self, context, MemoryAttempts(self.name, degraded), problems, degraded)
+
 
 def every(
     interval: timedelta | Callable[[], timedelta],
@@ -99,15 +103,22 @@ def every(
 
 
 def chore(
-    interval: timedelta, handle: Callable[[C], Awaitable[object]], *, name: str | None = None, **more: Any
+    interval: timedelta | Callable[[], timedelta],
+    handle: Callable[[C], Awaitable[object]],
+    *,
+    name: str | None = None,
+    **more: Any,
 ) -> Every[C, None]:
-    """A loop with one piece of work that must go on whatever happens: tried for ever, less often while it fails."""
+    """A loop with one piece of work that must go on whatever happens: tried for ever, less often while it fails.
+
+    Where `handle` answers True, the next tick follows at once.
+    """
 
     async def due(_: C) -> Mapping[str, None]:
         return {"always": None}
 
-    async def once(context: C, _: None) -> None:
-        await handle(context)
+    async def once(context: C, _: None) -> bool:
+        return await handle(context) is True
 
     return every(interval, due, once, name=name or called(handle), for_ever=True, **more)
 

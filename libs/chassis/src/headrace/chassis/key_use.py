@@ -1,19 +1,18 @@
 """When each API key was last presented: noted in memory, written down in batches, so that no request waits for it."""
 
-import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus.policy import jitter
 from headrace.bus.store import Store, upsert
 from headrace.bus.tables import UtcTime
 from headrace.chassis.auth import Gate
+from headrace.chassis.every import Every, chore
 from headrace.chassis.service import Runtime
 
-EVERY_S = 30.0  # who asks whether a key is still in use counts in days
+EVERY = timedelta(seconds=30)  # who asks whether a key is still in use counts in days
 
 
 class KeyUse(SQLModel, table=True):
@@ -25,11 +24,9 @@ class KeyUse(SQLModel, table=True):
     used_at: datetime = Field(sa_type=UtcTime)
 
 
-async def keep(gate: Gate, runtime: Runtime) -> None:
-    """Write down what was noted, again and again."""
-    while True:
-        await asyncio.sleep(jitter(EVERY_S))
-        await flush(gate, runtime.store)
+def keep_uses(gate: Gate) -> Every[Runtime, None]:
+    """The loop that writes down what was noted."""
+    return chore(EVERY, lambda runtime: flush(gate, runtime.store), name="key_use", wait_first=True)
 
 
 async def flush(gate: Gate, store: Store) -> None:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -113,11 +114,10 @@ class Issuer:
             raise Unauthorised(f"this token is not accepted: {error}") from error
         return self._caller(claims)
 
-    async def keep(self) -> None:
-        """Fetch the keys again and again, for ever."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(RENEW_S if self.problem is None else self.settings.refetch_s)
+    @property
+    def renew_after(self) -> timedelta:
+        """How long to wait before the keys are fetched again."""
+        return timedelta(seconds=RENEW_S if self.problem is None else self.settings.refetch_s)
 
     async def refresh(self) -> None:
         """Fetch the keys, unless that was just tried; several callers wait for the same answer."""

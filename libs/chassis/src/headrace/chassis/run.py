@@ -16,18 +16,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
 from headrace.bus.parking import park_once
-from headrace.bus.policy import jitter
 from headrace.bus.progress import Progress
 from headrace.bus.prune import EVERY_S, prune
 from headrace.bus.reached import Position
 from headrace.bus.tasks import cancel
-from headrace.chassis import key_use, metrics, process, routes
+from headrace.chassis import metrics, process, routes
 from headrace.chassis.auth import Gate
 from headrace.chassis.database import create_engine, migrate, stopping_at_a_newer_schema
-from headrace.chassis.every import chore
+from headrace.chassis.every import called, chore
 from headrace.chassis.http import make_app
+from headrace.chassis.key_use import flush, keep_uses
 from headrace.chassis.logs import configure_logs
 from headrace.chassis.process import HttpServer, allow_many_files, calm_collector
+from headrace.chassis.restart import restarted
 from headrace.chassis.service import Loop, Runtime, Service
 from headrace.chassis.settings import ServiceSettings
 from headrace.chassis.stuck import watch_subscriptions
@@ -94,26 +95,21 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
         runtime.intakes = intakes(runtime)
         await stack.enter_async_context(_taking_in(runtime))
         pruning = chore(timedelta(seconds=EVERY_S), _prune, name="prune", wait_first=True)
-        loops: list[Loop] = [*service.background, pruning, watch_subscriptions()]
-        for loop in loops:
-            stack.push_async_callback(cancel, asyncio.create_task(_again(loop, runtime)))
         app = make_app(service, [routes.health, routes.parked, routes.keys])
         app.state.runtime = runtime
-        stack.push_async_callback(cancel, asyncio.create_task(app.state.gate.keep()))
-        await stack.enter_async_context(_noting_keys(app.state.gate, runtime))
+        gate: Gate = app.state.gate
+        stack.push_async_callback(_last_uses, gate, runtime)
+        loops: list[Loop] = [*service.background, pruning, watch_subscriptions(), *gate.loops(), keep_uses(gate)]
+        for loop in loops:
+            running_loop = restarted(partial(loop, runtime), called(loop), runtime.problems)
+            stack.push_async_callback(cancel, asyncio.create_task(running_loop))
         yield app
 
 
-@asynccontextmanager
-async def _noting_keys(gate: Gate, runtime: Runtime) -> AsyncIterator[None]:
-    """Keep when API keys were last used, the last uses too."""
-    keeping = asyncio.create_task(_again(partial(key_use.keep, gate), runtime))
-    try:
-        yield
-    finally:
-        await cancel(keeping)
-        with contextlib.suppress(SQLAlchemyError, OSError):  # a database that is away does not hold up the stop
-            await key_use.flush(gate, runtime.store)
+async def _last_uses(gate: Gate, runtime: Runtime) -> None:
+    """Write down the last uses of API keys; a database that is away does not hold up the stop."""
+    with contextlib.suppress(SQLAlchemyError, OSError):
+        await flush(gate, runtime.store)
 
 
 @asynccontextmanager
@@ -132,7 +128,7 @@ async def _start_intakes(runtime: Runtime) -> None:
     await runtime.connection.opened.wait()
     for intake in runtime.intakes:
         runtime.positions.append(position := Position(runtime.connection, runtime.store, intake.spec))
-        await _again(partial(_caught_up, position), runtime)
+        await restarted(partial(_caught_up, position, runtime), "position", runtime.problems)
         await intake.start()
 
 
@@ -186,22 +182,6 @@ def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:
     inlet = TapInlet(service.name, runtime.store, runtime.connection, tap, clock=runtime.clock, last_resort=last_resort)
     runtime.tap_inlets[spec.stream] = inlet
     return inlet
-
-
-async def _again(loop: Loop, runtime: Runtime) -> None:
-    """Run a background loop; one that fails is started again, later each time."""
-    name = str(getattr(getattr(loop, "func", loop), "__name__", "loop"))
-    delay = 0.5
-    while True:
-        try:
-            await loop(runtime)
-            return
-        except Exception as error:
-            runtime.problems[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-            log.exception("background_failed", loop=name)
-        await asyncio.sleep(jitter(delay))
-        delay = min(30.0, delay * 2)
-        runtime.problems.pop(name, None)
 
 
 async def _prune(runtime: Runtime) -> None:

@@ -9,11 +9,12 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from headrace.contracts import Signature
+from headrace.contracts.labels import match_label, named_labels
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
 from headrace.frameworks.directory import GRAPH, labels_in, read_signature, signature_of, write_directory
 from headrace.frameworks.errors import BadEstimator, BadTrainingData
 from headrace.frameworks.export import answers, export, largest_difference
-from headrace.frameworks.labels import Labels, labels_of, match, named
+from headrace.frameworks.labels import Labels, labels_of
 from headrace.frameworks.layout import Columns, Layout
 from headrace.frameworks.named_columns import by_column
 from headrace.frameworks.onnx import from_bytes
@@ -61,9 +62,9 @@ def _translated(recipe: Recipe, labels: Labels | None, layout: Layout) -> dict[s
 
 
 def _code(label: Any, labels: Labels) -> int:
-    code = match(label, labels.ordered)
+    code = match_label(label, labels.ordered)
     if code is None:
-        raise BadEstimator(f"class_weight names {label!r}; the labels of the data are {named(labels.ordered)}")
+        raise BadEstimator(f"class_weight names {label!r}; the labels of the data are {named_labels(labels.ordered)}")
     return code
 
 

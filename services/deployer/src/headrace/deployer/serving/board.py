@@ -61,6 +61,8 @@ class Board:
         self.stats: dict[tuple[str, int, str], Stats] = {}
         """Counts by model, version and role; they outlive the tables, since counters only grow."""
         self.infer_paths: dict[bytes, str] = {}
+        self.forgotten: dict[str, str] = {}
+        """Tables that could not be written down: they are in effect, and missing after a start without the broker."""
 
     # asked by the application
 
@@ -176,10 +178,19 @@ class Board:
             await entry.changed.wait()
             entry.changed.clear()
             wait = FIRST_WAIT
-            while not await self._attempt(model, entry) and not entry.changed.is_set():
+            while not await self._attempted(model, entry) and not entry.changed.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(entry.changed.wait(), wait * random.uniform(0.8, 1.2))
                 wait = min(LONGEST_WAIT, wait * 2)
+
+    async def _attempted(self, model: str, entry: _Model) -> bool:
+        """One attempt; where it fails by a mistake of ours, this model waits and is tried again, and is named."""
+        try:
+            return await self._attempt(model, entry)
+        except Exception as error:
+            entry.trouble = f"its table cannot take effect: {error or type(error).__name__}"
+            log.exception("table_failed", model=model)
+            return False
 
     async def _attempt(self, model: str, entry: _Model) -> bool:
         """Load what the wanted table names and swap; False where it is worth trying again."""
@@ -267,6 +278,16 @@ class Board:
         return entry
 
     def _remember(self, envelope: Envelope) -> None:
+        """Write a table down for a start without the broker; a full disk keeps no table from its effect."""
+        name = f"routes/{envelope.subject}"
+        self.forgotten.pop(name, None)
+        try:
+            self._write(envelope)
+        except OSError as error:
+            self.forgotten[name] = f"not written down for a start without the broker: {error}"
+            log.warning("table_not_written", model=envelope.subject, error=str(error))
+
+    def _write(self, envelope: Envelope) -> None:
         self._memory.mkdir(parents=True, exist_ok=True)
         path = self._memory / f"{envelope.subject}.json"
         fresh = path.with_suffix(".new")

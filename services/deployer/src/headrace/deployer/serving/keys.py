@@ -2,17 +2,15 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from headrace.chassis.auth import Gate
-from headrace.chassis.key_use import EVERY_S
+from headrace.chassis.every import Every, chore
+from headrace.chassis.key_use import EVERY
 from headrace.chassis.routes import key_views
-
-log = structlog.get_logger()
 
 SCOPE = "keys:read"
 
@@ -31,24 +29,24 @@ class KeyUses:
         (await self._gate.admitted(authorization)).must(SCOPE)
         return [view.model_dump(mode="json") for view in key_views(self._gate, self._gate.used)]
 
-    async def keep(self) -> None:
-        """Write down what was noted, again and again."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            await asyncio.to_thread(self.save)
+    def loop(self) -> Every[Any, None]:
+        """The loop that writes down what was noted; a disk that is full is named at `/ready` and stops nothing."""
+        return chore(EVERY, lambda _: asyncio.to_thread(self.save), name="key_use", wait_first=True)
+
+    def close(self) -> None:
+        """Write down the last uses, where the disk takes them."""
+        with suppress(OSError):
+            self.save()
 
     def save(self) -> None:
-        """Write down what was noted since the last time; a disk that is full stops no prediction."""
+        """Write down what was noted since the last time; raises OSError where the disk does not take it."""
         noted = dict(self._gate.used)
         if noted == self._saved:
             return
         draft = self._file.with_suffix(".new")
-        try:
-            draft.write_text(json.dumps({key_id: at.isoformat() for key_id, at in noted.items()}))
-            draft.replace(self._file)
-            self._saved = noted
-        except OSError as error:
-            log.warning("key_use_not_kept", error=str(error))
+        draft.write_text(json.dumps({key_id: at.isoformat() for key_id, at in noted.items()}))
+        draft.replace(self._file)
+        self._saved = noted
 
 
 def _read(file: Path) -> dict[str, datetime]:

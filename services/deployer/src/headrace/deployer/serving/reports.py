@@ -4,15 +4,16 @@ It is also said without traffic, since it shows that the replica lives. Reports 
 not go through the journal: what the broker does not take at once is left out.
 """
 
-import asyncio
 import secrets
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from headrace.bus import Connection
 from headrace.bus.errors import BrokerAway, PublishRefused
+from headrace.chassis.every import Every, every
 from headrace.contracts import CONTENT_TYPE, ReplicaReported, VersionTraffic, encode, wrap
 from headrace.deployer.serving.board import Board
 from headrace.deployer.serving.record import SOURCE
@@ -20,7 +21,17 @@ from headrace.deployer.serving.versions import Slot, Table
 
 log = structlog.get_logger()
 
-EVERY = 1.0  # seconds
+EVERY = timedelta(seconds=1)
+LONGEST_S = 1.0  # for the broker's answer; the next report is due then
+
+
+@dataclass(frozen=True)
+class Due:
+    """A model to report on, and the time that the report is about."""
+
+    table: Table
+    since: datetime
+    until: datetime
 
 
 class Reporter:
@@ -32,34 +43,35 @@ class Reporter:
         self._now = now
         self._since = now()
 
-    async def run(self, connection: Connection) -> None:
-        """Report once a second, for ever."""
-        while True:
-            await asyncio.sleep(EVERY)
-            for report in self.reports():
-                await self._say(connection, report)
+    def loop(self) -> Every[Connection, Due]:
+        """The loop that reports, on each model apart from the others."""
+        return every(EVERY, self.due, self._report, name="reports", wait_first=True)
 
-    def reports(self) -> list[ReplicaReported]:
-        """What there is to report now; counts begin anew."""
+    async def due(self, _: object = None) -> Mapping[str, Due]:
+        """What there is to report on now."""
         since, self._since = self._since, self._now()
-        return [self._report(table, since) for table in self._board.tables if table.rolling]
+        rolling = [table for table in self._board.tables if table.rolling]
+        return {f"{table.model}/{self._since.isoformat()}": Due(table, since, self._since) for table in rolling}
 
-    def _report(self, table: Table, since: datetime) -> ReplicaReported:
-        return ReplicaReported(
-            replica=self._replica,
-            model=table.model,
-            since=since,
-            until=self._since,
-            versions=[_traffic(slot) for slot in table.slots],
-        )
+    async def _report(self, connection: Connection, due: Due) -> None:
+        """Say what a model's versions did; counts begin anew."""
+        await self._say(connection, reported(self._replica, due))
 
     async def _say(self, connection: Connection, report: ReplicaReported) -> None:
         envelope = wrap(report, source=SOURCE, id=secrets.token_hex(16), time=report.until, authid="service:inference")
         headers = {"Nats-Msg-Id": envelope.id, "Content-Type": CONTENT_TYPE}
         try:
-            await connection.publish_and_wait(envelope.nats_subject, encode(envelope), headers, wait=EVERY)
+            await connection.publish_and_wait(
+                envelope.nats_subject, encode(envelope), headers, wait=EVERY.total_seconds()
+            )
         except (BrokerAway, PublishRefused) as error:
             log.debug("report_not_taken", model=report.model, error=str(error))
+
+
+def reported(replica: str, due: Due) -> ReplicaReported:
+    """What a model's versions did since the report before."""
+    versions = [_traffic(slot) for slot in due.table.slots]
+    return ReplicaReported(replica=replica, model=due.table.model, since=due.since, until=due.until, versions=versions)
 
 
 def _traffic(slot: Slot) -> VersionTraffic:

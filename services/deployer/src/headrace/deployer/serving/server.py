@@ -8,20 +8,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from headrace.bus import Connection, Follower, connect
+from headrace.bus import Connection, Follower, RawMessage, connect
+from headrace.bus.inlet import reason_of
 from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow
 from headrace.chassis import process
 from headrace.chassis.auth import Gate
+from headrace.chassis.every import Every
 from headrace.chassis.limits import Limiter
 from headrace.chassis.process import HttpServer, calm_collector
-from headrace.contracts import ContractError, Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
+from headrace.chassis.restart import restarted
+from headrace.contracts import Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
 from headrace.contracts.topology import pattern, stream_of
 from headrace.deployer.serving.app import App
 from headrace.deployer.serving.auth import Doorkeeper
@@ -64,6 +68,8 @@ class Replica:
         self.board = Board(settings.replica, self.loader.load, self._say, cache / "routes")
         self.desk = Desk(settings.replica, self.journal, settings.log_policy, time_ahead=settings.time_ahead_s)
         self.refused: Counter[int] = Counter()
+        self.problems: dict[str, str] = {}
+        self.degraded: dict[str, str] = {}  # items of loops that wait, or fail, while everything else goes on
         self.connection: Connection | None = None
         self.informed = False
         """Whether the route tables are known: told by the broker, or remembered from before."""
@@ -108,7 +114,9 @@ class Replica:
                 **self.gate.problems(),
                 **self.board.troubles,
                 **({"spool": self.shipper.trouble} if self.shipper.trouble else {}),
+                **self.problems,
             },
+            "degraded": {**self.board.forgotten, **self.degraded},
             "models": {table.model: table.revision for table in self.board.tables},
         }
 
@@ -116,8 +124,17 @@ class Replica:
         """Everything that needs the broker, from the moment that it is there."""
         self.connection = connection = await connect_()
         reporter = Reporter(self.settings.replica, self.board)
-        loops = [self.shipper.run, reporter.run, self._listen]
-        await asyncio.gather(*(self._for_ever(loop, connection) for loop in loops))
+        loops: list[Every[Connection, Any]] = [self.shipper.loop(), reporter.loop()]
+        listening = restarted(partial(self._listen, connection), "routes", self.problems)
+        await asyncio.gather(*(self._ticking(loop, connection) for loop in loops), listening)
+
+    async def keep(self) -> None:
+        """What goes on whether the broker is there or not."""
+        loops = [*self.gate.loops(), self.key_uses.loop()]
+        await asyncio.gather(*(self._ticking(loop, None) for loop in loops))
+
+    async def _ticking(self, loop: Every[Any, Any], context: object) -> None:
+        await loop.in_memory(context, self.problems, self.degraded).run()
 
     async def close(self) -> None:
         """Ship what is left, as far as the broker takes it soon; the rest stays on the disk."""
@@ -128,29 +145,28 @@ class Replica:
                     await self.shipper.finish(self.connection)
             await self.connection.close()
         self.journal.close()
-        self.key_uses.save()
+        self.key_uses.close()
         self.loader.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
-
-    async def _for_ever(self, loop: Callable[[Connection], Awaitable[None]], connection: Connection) -> None:
-        """A loop that fails by a bug is logged and goes on: answering must not depend on it."""
-        while True:
-            try:
-                await loop(connection)
-            except Exception:
-                log.exception("loop_failed", loop=getattr(loop, "__qualname__", "loop"))
-            await asyncio.sleep(1)
 
     async def _listen(self, connection: Connection) -> None:
         kind = RouteChanged.TYPE
         async with Follower(connection, stream_of(kind), pattern(kind)) as follower:
             caught_up = asyncio.create_task(self._await_tables(follower))
             async for message in follower:
-                try:
-                    self.board.apply(message.envelope())
-                except ContractError as error:
-                    log.error("route_not_understood", subject=message.subject, seq=message.seq, error=str(error))
+                self._apply(message)
             await cancel(caught_up)
+
+    def _apply(self, message: RawMessage) -> None:
+        """Take up one table; one that cannot be taken up is named, and stops none of the others."""
+        name = f"routes/{message.subject}"
+        try:
+            self.board.apply(message.envelope())
+        except Exception as error:
+            self.degraded[name] = f"message {message.seq}: {reason_of(error)}"
+            log.error("route_not_understood", subject=message.subject, seq=message.seq, exc_info=error)
+        else:
+            self.degraded.pop(name, None)
 
     async def _await_tables(self, follower: Follower) -> None:
         await follower.caught_up.wait()
@@ -209,15 +225,14 @@ async def running(
     async def reach() -> Connection:
         return await connect(settings.bus(IDENTITY), name=f"headrace-{IDENTITY}", on_fatal=lost)
 
-    talking = asyncio.create_task(replica.talk(reach))
-    keeping = [asyncio.create_task(each()) for each in (replica.gate.keep, replica.key_uses.keep)]
+    talking = asyncio.create_task(restarted(partial(replica.talk, reach), "talking", replica.problems))
+    keeping = asyncio.create_task(replica.keep())
     try:
         yield replica
     finally:
         closing = True
         await cancel(talking)
-        for task in keeping:
-            await cancel(task)
+        await cancel(keeping)
         await replica.close()
 
 

@@ -7,6 +7,7 @@ drops those that it has.
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from itertools import groupby
 
 import structlog
@@ -14,17 +15,20 @@ from nats.errors import Error as NatsError
 
 from headrace.bus.connection import ACK_TIMEOUT_S, Connection
 from headrace.bus.errors import BrokerAway, PublishRefused
+from headrace.bus.policy import Patience
+from headrace.chassis.every import Every, chore
 from headrace.contracts import CONTENT_TYPE
 from headrace.deployer.serving.journal import Frame, Journal, Place
 from headrace.faults import point
 
 log = structlog.get_logger()
 
-LINGER = 0.02  # seconds: gathers some two hundred predictions at full load
+LINGER = timedelta(milliseconds=20)  # gathers some two hundred predictions at full load
 _WORTH_A_BATCH = 128 * 1024  # bytes that are not kept waiting for more
 LARGEST_BATCH = 500  # messages; the broker's limit is 1,000
 _PATIENCE = 0.5  # seconds between attempts while the broker is away
 DUPLICATES_IN_BATCH = 10201
+_HURRIED = Patience(longest_delay=timedelta(seconds=5), longest=timedelta(minutes=10))  # a slow broker, a full spool
 _PREDICTIONS = "headrace.prediction."
 
 
@@ -37,17 +41,19 @@ class Shipper:
         self.trouble: str | None = None
         """Why nothing goes out at present; None where all is well."""
 
-    async def run(self, connection: Connection) -> None:
-        """Ship what there is and what comes."""
-        while True:
-            await self.ship(connection)
-            if self._journal.size < _WORTH_A_BATCH:
-                await asyncio.sleep(LINGER)
+    def loop(self) -> Every[Connection, None]:
+        """The loop that ships what there is and what comes."""
+        return chore(LINGER, self._ship_some, name="spool", patience=_HURRIED)
 
     async def finish(self, connection: Connection) -> None:
         """Ship what is left; at the end of a process, while the broker answers."""
         while await self.ship(connection):
             continue
+
+    async def _ship_some(self, connection: Connection) -> bool:
+        """Ship one reading; True where so much is left that nothing more need be gathered."""
+        await self.ship(connection)
+        return self._journal.size >= _WORTH_A_BATCH
 
     async def ship(self, connection: Connection) -> bool:
         """Ship one reading of the journal; False where nothing was shipped."""
