@@ -2,7 +2,8 @@
 
 import pytest
 
-from headrace.contracts.names import whole_number
+from headrace.contracts import ANSWER_COLUMN, ContractError
+from headrace.contracts.names import column_name, whole_number
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), (str(2**63 - 1), 2**63 - 1)])
@@ -17,3 +18,10 @@ def test_digits_are_a_whole_number(text: str, number: int) -> None:
 def test_other_texts_are_no_whole_number(text: str) -> None:
     """Superscripts and other scripts' digits, which str.isdigit() takes, included."""
     assert whole_number(text) is None
+
+
+@pytest.mark.parametrize("name", [ANSWER_COLUMN, "headrace:", " Headrace:score", "HEADRACE:x"])
+def test_no_column_of_data_is_named_as_one_of_ours(name: str) -> None:
+    """The same in files, contracts and declarations: all compare names by this function."""
+    with pytest.raises(ContractError, match="begins with 'headrace:'"):
+        column_name(name)

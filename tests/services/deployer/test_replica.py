@@ -437,6 +437,51 @@ async def test_a_replica_keeps_when_a_key_was_last_used(alone: Lonely, numbers: 
     assert [key["name"] for key in await damaged.shown(f"Bearer {ann}") if key["last_used"]] == ["ann"]
 
 
+async def test_a_table_that_cannot_be_taken_up_is_named_and_stops_no_other(
+    nats_server: Broker, numbers: Model, tmp_path: Path
+) -> None:
+    """Bytes that are no route table, and one whose file cannot be written: the next model is served, all is told."""
+    async with served(nats_server, tmp_path, Folder(numbers)) as server:
+        await server.deployer.publish_and_wait("headrace.route.changed.broken", b"{}", {"Nats-Msg-Id": "broken"})
+        (tmp_path / "routes" / "unwritten.new").mkdir(parents=True)
+        await server.route("unwritten", numbers.route())
+        await server.route("m", numbers.route())
+
+        await server.answers("m")
+        await server.answers("unwritten")
+        told = (await server.http.get("/v2/health/ready")).json()
+
+    assert sorted(told["degraded"]) == ["routes/headrace.route.changed.broken", "routes/unwritten"]
+    assert "without the broker" in told["degraded"]["routes/unwritten"]
+    assert told["ready"]
+
+
+async def test_a_file_of_last_uses_that_cannot_be_written_is_named(
+    alone: Lonely, numbers: Model, tmp_path: Path
+) -> None:
+    """Predictions go on; it is written as soon as that is possible again."""
+    key, keys = new_key(new_keys(), "ann", ["predict"])
+    write_keys(tmp_path / "keys.json", keys)
+    made: Alone = await alone(numbers, api_keys_file=tmp_path / "keys.json", cache_dir=tmp_path / "cache")
+    made.replica.gate.caller(f"Bearer {key}")
+    blocked = tmp_path / "cache/key-use.new"
+    blocked.mkdir()
+    ticker = made.replica.key_uses.loop().in_memory(None, made.replica.problems, made.replica.degraded)
+
+    await ticker.once()
+    named = dict(made.replica.details()["degraded"])
+    blocked.rmdir()
+
+    async def well() -> bool:
+        await ticker.once()
+        return made.replica.details()["degraded"] == {}
+
+    await eventually(well)
+
+    assert "key_use/always" in named
+    assert (tmp_path / "cache/key-use.json").exists()
+
+
 async def test_a_sampled_trace_is_found_in_the_logs(alone: Lonely, mixed: Model) -> None:
     """One trace id leads from a request to its prediction; requests without a trace leave no line."""
     made: Alone = await alone(mixed)

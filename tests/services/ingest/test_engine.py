@@ -269,6 +269,10 @@ def test_unique_values_may_be_missing_more_than_once(ingest: Convert) -> None:
         (b"a,b\n1,2\r3,4\n5,6\n", "line 2 (byte 7 of the file): a carriage return (CR) without a line feed"),
         (b'a,b\n"x"y,2\n', "line 2 (byte 7 of the file): text behind the quote that ends a value"),
         (b"a\xe2\x80\x8bb,c\n1,2\n", "an invisible character at position 2: U+200B (ZERO WIDTH SPACE)"),
+        (
+            b"a,Headrace:prediction\n1,2\n",
+            "the name 'Headrace:prediction' begins with 'headrace:'",
+        ),
         (b",a\n0,1\n", "column 1 of the header has no name; pandas writes its row index so"),
         ("cafe\u0301,caf\u00e9\n1,2\n".encode(), "names 'caf\u00e9' more than once (columns 1, 2)"),
         (b"a\n1\n" + b"x" * 600 + b"\n", "line 3 is longer than"),
@@ -406,6 +410,13 @@ def test_broken_parquet_is_refused(ingest: Convert, content: bytes) -> None:
 def test_empty_parquet_is_refused(parquet: Callable[..., Accepted | Rejected]) -> None:
     """No rows, no version."""
     assert message(parquet({"v": pa.array([], pa.int64())})) == "the file has no rows"
+
+
+def test_parquet_with_a_column_of_our_own_is_refused(parquet: Callable[..., Accepted | Rejected]) -> None:
+    """Else the data would be taken for the model's answers."""
+    assert "column 1: the name 'headrace:prediction' begins with" in message(
+        parquet({"headrace:prediction": pa.array([0.5])})
+    )
 
 
 def test_nested_parquet_cannot_be_inferred(parquet: Callable[..., Accepted | Rejected]) -> None:

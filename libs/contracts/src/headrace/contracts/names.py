@@ -14,8 +14,10 @@ Alias = NewType("Alias", str)
 
 _WHOLE = re.compile(r"[0-9]{1,19}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-ANSWER_COLUMN = "headrace:prediction"
-"""The column of a drift reference that holds the model's own answers; no column of data begins with `headrace:`."""
+OURS = "headrace:"
+"""How the names of columns begin that we add to data; no column of anybody's data may."""
+ANSWER_COLUMN = f"{OURS}prediction"
+"""The column of a drift reference that holds the model's own answers."""
 
 
 def is_name(text: str) -> bool:
@@ -26,7 +28,8 @@ def is_name(text: str) -> bool:
 def column_name(text: str) -> str:
     """A column's name as data, contracts and declarations compare it: in Unicode's composed form (NFC), trimmed.
 
-    Raises ContractError where it holds a character that nobody sees and that would make two names look alike.
+    Raises ContractError where it holds a character that nobody sees and that would make two names look alike, and
+    where it begins as only our own columns do.
     """
     name = unicodedata.normalize("NFC", text.strip(" \t"))
     for position, character in enumerate(name, 1):
@@ -36,6 +39,8 @@ def column_name(text: str) -> str:
                 f"the name {ascii(name)[1:-1]!r} holds an invisible character at position {position}: "
                 f"U+{ord(character):04X} ({called}); remove it"
             )
+    if name.lower().startswith(OURS):
+        raise ContractError(f"the name {name!r} begins with {OURS!r}, as only columns of Headrace's own do; rename it")
     return name
 
 
