@@ -143,9 +143,6 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
 @pytest.mark.parametrize(
     ("declared", "columns", "kind", "reason"),
     [
-        ({"unchecked": {"params": {"max_itr": 3}}}, {}, "code", "did you mean 'max_iter'"),
-        ({"unchecked": {"params": {"C": -1}}}, {}, "code", "InvalidParameterError"),
-        ({"unchecked": {"estimator": "os.system"}}, {}, "code", "refused"),
         ({"data": {"target": "delay"}}, {}, "data", "target 'delay' is no column of dataset 'flights'"),
         ({}, {"late": 1}, "data", "two classes are needed"),
         ({"data": {"time": "carrier"}}, {}, "data", "ordered by letters"),
@@ -163,12 +160,6 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
             "memory",
             "more memory than it may have",
         ),
-        (
-            {"unchecked": {"estimator": "sklearn.gaussian_process.GaussianProcessClassifier"}},
-            {},
-            "export",
-            "types that are not allowed",
-        ),
     ],
 )
 async def test_a_training_that_cannot_be_says_why(
@@ -182,6 +173,37 @@ async def test_a_training_that_cannot_be_says_why(
     await on.say(ASK, as_="operator")
 
     failed = (await on.heard(TrainingFailed, timeout=120)).data
+    assert (failed.kind, reason in failed.reason) == (kind, True), failed.reason
+    assert not on.all(TrainingCompleted)
+
+
+@pytest.mark.parametrize(
+    ("unchecked", "refused", "kind", "reason"),
+    [
+        ({"params": {"max_itr": 3}}, "did you mean 'max_iter'", "code", "did you mean 'max_iter'"),
+        ({"params": {"C": -1}}, "takes a number above 0; not -1", "code", "InvalidParameterError"),
+        ({"estimator": "os.system"}, "sklearn has no estimator 'os.system'", "code", "refused"),
+        (
+            {"estimator": "sklearn.gaussian_process.GaussianProcessClassifier"},
+            "cannot be saved without pickle",
+            "export",
+            "types that are not allowed",
+        ),
+    ],
+)
+async def test_a_declaration_that_should_not_be_is_refused_where_one_asks_and_fails_where_data_do(
+    on: Stage, world: Any, unchecked: dict[str, Any], refused: str, kind: str, reason: str
+) -> None:
+    """Declared by a registry that checks less: a request is refused at once, a run that new data start says why."""
+    await on.say(world.declared(training={"on": ["new-data"]}, unchecked=unchecked))
+    await on.quiet()
+
+    await on.say(ASK, as_="operator")
+    told = (await on.heard(RequestRefused)).data
+    await on.say(world.ingested(world.flights()))
+    failed = (await on.heard(TrainingFailed, timeout=120)).data
+
+    assert refused in told.reason
     assert (failed.kind, reason in failed.reason) == (kind, True), failed.reason
     assert not on.all(TrainingCompleted)
 
@@ -251,11 +273,10 @@ async def test_what_the_library_warned_of_is_kept_with_the_run(on: Stage, world:
 
 async def test_a_failure_keeps_its_reason_and_the_log(on: Stage, world: Any) -> None:
     """What `train --wait` shows, and what was printed before."""
-    await on.say(world.declared(unchecked={"params": {"C": -1}}))
-    await on.say(world.ingested(world.flights()))
+    await on.say(world.declared(training={"on": ["new-data"]}, unchecked={"params": {"C": -1}}))
     await on.quiet()
 
-    await on.say(ASK, as_="operator")
+    await on.say(world.ingested(world.flights()))
 
     failed = (await on.heard(TrainingFailed, timeout=120)).data
     shown = (await on.http.get(f"/runs/{failed.run}")).json()
