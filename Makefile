@@ -40,7 +40,10 @@ audit: setup ## known holes in what the lock holds, where the advisory database 
 	@UV=$(UV) $(PY) infra/audit.py
 
 test: setup ## every test that must hold: real NATS, real S3, real databases
-	$(PY) -m pytest tests -m "not faults" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(PY) -m pytest tests -m "not faults and not second_kind" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+postgres: setup ## the services' tests once more, on PostgreSQL; `make test` runs one of each module
+	$(PY) -m pytest tests/services -m "postgres" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py \
@@ -120,4 +123,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: clients help setup check audit test faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

@@ -1,22 +1,47 @@
-"""How the suite is shared among processes: what takes long to start is started once, by one of them; a browser."""
+"""How the suite is shared among targets and processes: what takes long is started once, or run once; a browser."""
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
 
-# Fixtures that start whole stacks, or Ray; the first that a test asks for names its group.
-COSTLY = ("ray_head", "world", "rig", "stack")
+# Fixtures that start whole stacks, all services, Ray or a browser; the first that a test asks for names its group.
+COSTLY = ("ray_head", "world", "rig", "stack", "town", "browser")
+SERVICES = Path(__file__).parent / "services"
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share a costly fixture go to the same process; the others go wherever there is room."""
+    _mark_second_kind(items)
     for item in items:
-        shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
-        if shared is not None:
-            item.add_marker(pytest.mark.xdist_group(shared))
+        group = next(filter(None, (_group(item, name) for name in COSTLY)), None)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item, name: str) -> str | None:
+    """The fixture and where it is defined; none where it is another of that name, made anew for each test."""
+    found = getattr(item, "_fixtureinfo", None) and item._fixtureinfo.name2fixturedefs.get(name)  # type: ignore[attr-defined]
+    if not found or found[-1].scope == "function":
+        return None
+    return f"{name}-{Path(found[-1].baseid).stem}".removesuffix("-")
+
+
+def _mark_second_kind(items: list[pytest.Item]) -> None:
+    """Of each module of a service one test runs on PostgreSQL in `make test`, and all of them in `make postgres`.
+
+    Delivery, migrations and everything else whose subject is the database run on both kinds always.
+    """
+    seen: set[Path] = set()
+    for item in items:
+        if item.get_closest_marker("postgres") is None or SERVICES not in item.path.parents:
+            continue
+        if item.path in seen and item.path.parent != SERVICES:
+            item.add_marker(pytest.mark.second_kind)
+        seen.add(item.path)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

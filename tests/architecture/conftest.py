@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +29,13 @@ def sources(kind: str, name: str) -> list[Path]:
     return [file for file in files if not {"generated", "migrations"} & set(file.parts)]
 
 
-def imports(file: Path) -> Iterator[Import]:
-    """Every import of a file, wherever it stands."""
+@cache
+def imports(file: Path) -> tuple[Import, ...]:
+    """Every import of a file, wherever it stands; each file is parsed once."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[Import]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, file, node.lineno) for alias in node.names)

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -152,10 +153,14 @@ def _normal(requirement: str) -> str:
 
 def _optional(file: Path, line: int) -> bool:
     """An import inside `try` or `if TYPE_CHECKING` may be absent."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, (ast.Try, ast.If)) and node.lineno <= line <= (node.end_lineno or line):
-            return True
-    return False
+    return any(first <= line <= last for first, last in _conditional(file))
+
+
+@cache
+def _conditional(file: Path) -> tuple[tuple[int, int], ...]:
+    """First and last line of each `try` and `if` of a file."""
+    nodes = ast.walk(ast.parse(file.read_text()))
+    return tuple((n.lineno, n.end_lineno or n.lineno) for n in nodes if isinstance(n, (ast.Try, ast.If)))
 
 
 def test_the_lock_names_one_source_and_is_whole() -> None:

@@ -3,11 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, update
+from sqlmodel import SQLModel
 
-from headrace.bus import BrokerAway, PublishRefused, connect
+from headrace.bus import BrokerAway, Outbox, PublishRefused, connect
+from headrace.chassis.database import create_engine
 from headrace.contracts import EVENTS, ObjectRef, TrainingRequested, decode, encode, wrap
 from headrace.testkit import Broker, FakeClock, a
 from headrace.testkit.clock import START
+from headrace.testkit.databases import all_said
 from headrace.testkit.s3 import S3
 
 
@@ -87,3 +91,20 @@ def test_the_clock_moves_when_told(clock: FakeClock) -> None:
     """And not before."""
     assert clock() == clock() == START
     assert clock.advance(timedelta(hours=1)) - START == timedelta(hours=1)
+
+
+async def test_all_is_said_when_nothing_waits_in_the_outbox(database_url: str) -> None:
+    """Not while one event waits, however many were published."""
+    engine = create_engine(database_url)
+    fields = {"subject": "headrace.dataset.ingested.d", "body": b"{}", "created_at": START}
+    async with engine.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all, tables=[SQLModel.metadata.tables["outbox"]])
+        await connection.execute(insert(Outbox).values(event_id="sent", sent_at=START, headers={}, **fields))
+        await connection.execute(insert(Outbox).values(event_id="waits", headers={}, **fields))
+    assert not await all_said(database_url)
+
+    async with engine.begin() as connection:
+        await connection.execute(update(Outbox).values(sent_at=START))
+    await engine.dispose()
+
+    assert await all_said(database_url)

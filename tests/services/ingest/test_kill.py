@@ -17,10 +17,17 @@ import httpx
 from headrace.bus import connect
 from headrace.testkit import eventually
 from headrace.testkit.broker import Broker
+from headrace.testkit.databases import all_said
 from headrace.testkit.ports import free_ports
 from headrace.testkit.s3 import S3
 
 ROWS = 600_000
+PATIENCE_S = 120  # a busy machine
+
+
+def database_url(folder: Path) -> str:
+    """Where ingest keeps its jobs and its outbox."""
+    return f"sqlite+aiosqlite:///{folder / 'ingest.db'}"
 
 
 @contextmanager
@@ -29,7 +36,7 @@ def ingest(folder: Path, broker: Broker, s3: S3, port: int) -> Iterator[subproce
     told = {
         "NATS_URL": broker.url,
         "NATS_NKEY_SEED_FILE": str(broker.seed_file("ingest")),
-        "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'ingest.db'}",
+        "DATABASE_URL": database_url(folder),
         "HTTP_PORT": str(port),
         "INGEST_SPOOL": str(folder / "spool"),
         "INGEST_LEASE": "PT1S",
@@ -67,15 +74,17 @@ async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker
 
         outsider = await connect(nats_server.settings("outsider"), name="outsider")
         with ingest(tmp_path, nats_server, s3, port) as process:
-            await eventually(lambda: _answers(http), timeout=30)
+            await eventually(lambda: _answers(http), timeout=PATIENCE_S)
             body = b'{"object": {"bucket": "uploads", "key": "big.csv"}}'
             await outsider.publish_and_wait("headrace.request.ingest.big", body)
-            await eventually(lambda: state_is("running"), timeout=20)
+            await eventually(lambda: state_is("running"), timeout=PATIENCE_S)
             process.send_signal(signal.SIGKILL)
         with ingest(tmp_path, nats_server, s3, port):
-            await eventually(lambda: _answers(http), timeout=30)
-            await eventually(lambda: state_is("done"), timeout=60)
+            await eventually(lambda: _answers(http), timeout=PATIENCE_S)
+            await eventually(lambda: state_is("done"), timeout=PATIENCE_S)
             version = (await http.get("/datasets/big")).json()
+            # the job is done before the relay has spoken
+            await eventually(lambda: all_said(database_url(tmp_path)), timeout=PATIENCE_S)
         await outsider.close()
 
     assert (version["version"], version["rows"], len(version["parts"])) == (1, ROWS, 1)

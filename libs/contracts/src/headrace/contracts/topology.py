@@ -7,7 +7,7 @@ written by hand.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -112,8 +112,14 @@ class Topology:
 
     def consumers(self, identity: str) -> tuple[ConsumerSpec, ...]:
         """The durables of a service, one per stream that it listens to or taps; replicas follow without durables."""
-        if self.identities[identity] != "service":
-            return ()
+        return self._consumers[identity]
+
+    @cached_property
+    def _consumers(self) -> Mapping[str, tuple[ConsumerSpec, ...]]:
+        """The durables of each identity; every permission asks for all of them."""
+        return {name: self._consumers_of(name) if kind == "service" else () for name, kind in self.identities.items()}
+
+    def _consumers_of(self, identity: str) -> tuple[ConsumerSpec, ...]:
         heard = {stream: self._filters(identity, stream) for stream in self.streams}
         tapped = self.taps.get(identity, ())
         return tuple(

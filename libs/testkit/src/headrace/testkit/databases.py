@@ -11,7 +11,11 @@ from tempfile import mkdtemp
 from typing import Any
 
 import psutil
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import col
 
+from headrace.bus.tables import Outbox
 from headrace.testkit.ports import free_ports, listens, wait_until
 
 _NUMBERS = count()
@@ -111,6 +115,18 @@ class Postgres:
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         return [str(self._bin / program), *arguments]
+
+
+async def all_said(database_url: str) -> bool:
+    """Whether a service's outbox holds no event that its relay has still to publish.
+
+    To be waited for before a process is ended whose events are counted: an answer over HTTP may come before them.
+    """
+    engine = create_async_engine(database_url)
+    async with engine.connect() as connection:
+        unsent = await connection.scalar(select(func.count()).select_from(Outbox).where(col(Outbox.sent_at).is_(None)))
+    await engine.dispose()
+    return unsent == 0
 
 
 def _as_nobody() -> dict[str, Any]:
