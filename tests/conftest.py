@@ -1,11 +1,15 @@
 """How the suite is shared among targets and processes: what takes long is started once, or run once; a browser."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
+
+# The processes of a run share the cores: threads of OpenMP would spin while they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Fixtures that start whole stacks, all services, Ray or a browser; the first that a test asks for names its group.
 COSTLY = ("ray_head", "world", "rig", "stack", "town", "browser")

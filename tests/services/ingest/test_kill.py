@@ -65,7 +65,7 @@ async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker
 
         async def job() -> Any:
             try:
-                return (await http.get("/jobs/REQUESTS-1")).json().get("state")
+                return (await http.get("/jobs/outsider:REQUESTS-1")).json().get("state")
             except httpx.TransportError:
                 return None
 
