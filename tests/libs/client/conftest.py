@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -16,11 +16,19 @@ import pandas as pd
 import pytest
 
 from headrace.client.cli.app import run
-from headrace.contracts import Artifact, Column, Route, RouteChanged, Signature, TrainingCompleted
+from headrace.contracts import (
+    Artifact,
+    Column,
+    EvaluationCompleted,
+    EvaluationMetrics,
+    Signature,
+    TrainingCompleted,
+)
 from headrace.frameworks import FRAMEWORKS, About, Recipe
 from headrace.testkit import a
 from headrace.testkit.town import Town
 
+T = TypeVar("T")
 PARCELS = "parcels"
 FEATURES = [
     Column(name="code", type="string", nullable=True),
@@ -132,25 +140,52 @@ def at(town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 @pytest.fixture(scope="session")
 def parcels(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
     """A served model `parcels`: a code that is text, numbers, and a context column; its labels are text, too."""
-    with httpx.Client(headers={"authorization": f"Bearer {town.keys['admin']}"}, timeout=60) as http:
-        declared = {"data": {"dataset": PARCELS, "target": "lost"}}
-        http.put(f"{town.urls['registry']}/models/{PARCELS}", json=declared).raise_for_status()
-        signature, artifact = _fitted(tmp_path_factory.mktemp("parcels") / "files", town)
-        trained = {"model": PARCELS, "run": str(uuid4()), "signature": signature, "artifact": artifact}
-        town.say(a(TrainingCompleted, metrics={"roc_auc": 0.7}, params={"C": 0.5}, **trained))
-        route = Route(
-            role="champion", version=1, digest=artifact.digest, artifact=artifact, signature=signature, percent=100
-        )
-        town.say(RouteChanged(model=PARCELS, revision=1, routes=[route]))
-        for service, path in (("registry", "models/parcels/versions/1"), ("inference", "v2/models/parcels/ready")):
-            until(lambda url=f"{town.urls[service]}/{path}": http.get(url).status_code == 200)
-        until(lambda: http.get(f"{town.urls['monitor']}/models/parcels/status").status_code == 200)
+    declare(town, PARCELS, serving={"strategy": "direct", "bake": "PT1S"})
+    version(town, PARCELS, 1, tmp_path_factory.mktemp("parcels") / "files")
+    admin = {"authorization": f"Bearer {town.keys['admin']}"}
+    ready = f"{town.urls['inference']}/v2/models/{PARCELS}/ready"
+    until(lambda: httpx.get(ready, headers=admin).status_code == 200)
+    rollouts = f"{town.urls['deployer']}/rollouts?model={PARCELS}"
+    until(lambda: httpx.get(rollouts, headers=admin).json()["items"][0]["state"] == "completed")
     return town
 
 
-def _fitted(folder: Path, town: Town) -> tuple[Signature, Artifact]:
+def declare(town: Town, model: str, role: str = "admin", **parts: Any) -> None:
+    """Declare a model without gates, and wait until everybody knows it."""
+    headers = {"authorization": f"Bearer {town.keys[role]}"}
+    declared = {"data": {"dataset": model, "target": "lost"}, "evaluation": {"gates": []}, **parts}
+    httpx.put(f"{town.urls['registry']}/models/{model}", json=declared, headers=headers).raise_for_status()
+    status = f"{town.urls['monitor']}/models/{model}/status"
+    until(lambda: httpx.get(status, headers=headers).status_code == 200)
+
+
+def version(town: Town, model: str, number: int, folder: Path) -> None:
+    """Have a version trained and evaluated, as the trainer would say it, until the registry has judged it."""
+    signature, artifact = _fitted(folder, town, f"{model}/{number}", seed=number)
+    trained = {"run": str(uuid4()), "signature": signature, "artifact": artifact, "requested_by": "key:somebody"}
+    town.say(a(TrainingCompleted, model=model, metrics={"roc_auc": 0.7}, params={"C": 0.5}, **trained))
+    asked = until(lambda: _evaluation(town, model, number))
+    met = {"champion": asked["champion"]["version"]} if asked.get("champion") else {}
+    metrics = EvaluationMetrics(candidate={"roc_auc": 0.75}, champion={"roc_auc": 0.7} if met else None)
+    judged = {"candidate": number, "evaluation": asked["evaluation"], "metrics": metrics, "comparisons": [], **met}
+    town.say(a(EvaluationCompleted, model=model, dataset=asked["dataset"], rows=100, **judged))
+    url, admin = (
+        f"{town.urls['registry']}/models/{model}/versions/{number}",
+        {"authorization": f"Bearer {town.keys['admin']}"},
+    )
+    until(lambda: httpx.get(url, headers=admin).json()["state"] not in ("registered", "evaluating"))
+
+
+def _evaluation(town: Town, model: str, number: int) -> dict[str, Any] | None:
+    wanted = {"type": "headrace.evaluation.requested.v1", "key": model}
+    reader = {"authorization": f"Bearer {town.keys['auditor']}"}
+    found = httpx.get(f"{town.urls['audit']}/events", params=wanted, headers=reader).json()["items"]
+    return next((each["data"] for each in found if each["data"]["candidate"]["version"] == number), None)
+
+
+def _fitted(folder: Path, town: Town, prefix: str, seed: int) -> tuple[Signature, Artifact]:
     """A small classifier in the object store: what its code is decides."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     codes = rng.choice(["NA", "007", "7", "b"], 400)
     frame = pd.DataFrame({
         "code": codes, "weight": rng.normal(size=400), "month": rng.integers(1, 13, 400),
@@ -158,14 +193,15 @@ def _fitted(folder: Path, town: Town) -> tuple[Signature, Artifact]:
     })  # fmt: skip
     recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, FEATURES, "lost", context=CONTEXT)
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run-1", datetime(2026, 1, 5, tzinfo=UTC)))
-    return saved.signature, town.s3.sync.put_directory("models", folder, prefix=f"{PARCELS}/run-1")
+    return saved.signature, town.s3.sync.put_directory("models", folder, prefix=prefix)
 
 
-def until(fact: Callable[[], Any]) -> None:
-    """Wait for a fact."""
+def until(fact: Callable[[], T]) -> T:
+    """Wait for a fact; answers it."""
     end = time.monotonic() + WITHIN_S
-    while not fact():
+    while not (found := fact()):
         assert time.monotonic() < end, "still not so"
         time.sleep(0.05)
+    return found

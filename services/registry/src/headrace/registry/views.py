@@ -54,6 +54,7 @@ class ModelView(BaseModel):
     revision: int
     owner: str
     purpose: str
+    dataset: str
     aliases: dict[str, int]
     declared_by: str
     declared_at: datetime
@@ -107,6 +108,8 @@ class VersionView(BaseModel):
     digest: str
     created: datetime
     run: str
+    estimator: str
+    params: dict[str, Any]
     reason: str | None = None
     rollout: str | None = None
 
@@ -192,6 +195,7 @@ def model_view(row: ModelRow, aliases: dict[str, int]) -> dict[str, Any]:
         "revision": row.revision,
         "owner": declared.get("owner", {}).get("team", ""),
         "purpose": declared.get("purpose", ""),
+        "dataset": declared["data"]["dataset"],
         "aliases": aliases,
         "declared_by": row.declared_by,
         "declared_at": row.declared_at,
@@ -203,7 +207,8 @@ def version_view(row: VersionRow, aliases: dict[str, int]) -> dict[str, Any]:
     """The fields of VersionView."""
     names = ("model", "version", "state", "metrics", "digest", "created", "run", "reason", "rollout")
     pointing = [alias for alias, version in aliases.items() if version == row.version]
-    return {**{name: getattr(row, name) for name in names}, "aliases": pointing}
+    made = {name: row.trained[name] for name in ("estimator", "params")}
+    return {**{name: getattr(row, name) for name in names}, **made, "aliases": pointing}
 
 
 async def change_view(registry: Registry, row: ChangeRow) -> ChangeView:

@@ -1,12 +1,32 @@
 """The command line put together: global options, the commands, and what each ending means for CI."""
 
+import json
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from headrace.client.cli import data, demo, keys, live, models, outsiders, parked, predict, proof, stack
+from headrace.client.cli import (
+    aliases,
+    changes,
+    data,
+    datasets,
+    demo,
+    keys,
+    live,
+    models,
+    outsiders,
+    parked,
+    predict,
+    proof,
+    rollouts,
+    runs,
+    stack,
+    watching,
+)
+from headrace.client.cli.examples import attach
 from headrace.client.cli.session import Session, fail
 from headrace.client.errors import HeadraceError, TimedOut
 
@@ -42,8 +62,10 @@ def options(
     ctx.obj = Session(url, key)
 
 
-for module in (stack, models, data, predict, live, proof, parked, keys, outsiders, demo):
+GROUPS = (aliases, changes, runs, rollouts, datasets, watching, parked, keys, outsiders)
+for module in (stack, models, data, predict, live, proof, *GROUPS, demo):
     module.register(app)
+attach(app)
 
 
 def main() -> None:
@@ -61,12 +83,24 @@ def run(arguments: list[str]) -> int:
     except typer.Abort:
         return REFUSED
     except UsageProblem as error:
-        getattr(error, "show", lambda: None)()
-        return USAGE
+        return _misused(error, as_json)
     except TimedOut as error:
         return fail(error, LATE, as_json)
     except HeadraceError as error:
         return fail(error, REFUSED, as_json)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     return code if isinstance(code, int) else DONE
+
+
+def _misused(error: Exception, as_json: bool) -> int:
+    """Wrong usage, in the form that was asked for."""
+    if as_json:
+        told = getattr(error, "format_message", lambda: str(error))()
+        print(json.dumps({"error": told, "kind": "UsageError"}, indent=2))
+    else:
+        getattr(error, "show", lambda: None)()
+    return USAGE

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.status import Status
 
+from headrace.client.cli.brief import brief
 from headrace.client.cli.session import Json, Timeout, Wait, answer, progress_console, say, session
-from headrace.client.cli.tables import table
+from headrace.client.cli.tables import record, table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 from headrace.client.uris import ModelUri
@@ -76,15 +76,15 @@ def versions(ctx: typer.Context, model: Model, as_json: Json = False) -> None:
     """List the versions of a model, newest first."""
     with session(ctx).client() as client:
         found = client.versions(model)
-    columns = ["version", "state", "aliases", "metrics", "created", "digest"]
+    columns = ["version", "state", "aliases", "metrics", "estimator", "params", "created", "reason", "digest"]
     answer(found, as_json, lambda: table(found, columns, empty=f"{model} has no versions yet"))
 
 
 def show(ctx: typer.Context, uri: Uri, as_json: Json = False) -> None:
-    """Show one version with all that is known of it."""
+    """Show one version on a screen: how it was made, judged and decided upon. All that is known of it is in --json."""
     with session(ctx).client() as client:
         found = client.version(ModelUri.parse(uri))
-    answer(found, as_json, lambda: say(yaml.safe_dump(found, sort_keys=False, allow_unicode=True)))
+    answer(found, as_json, lambda: record(brief(found)))
 
 
 def approve(
@@ -194,11 +194,11 @@ def ran(run: Document) -> str:
     """What became of a run: why it failed or waits, its version, and what its author should look at."""
     parts = [f"run {run['run']}: {run['state']}"]
     parts += [f"version {run['version']}"] if run.get("version") else []
-    parts += [str(why)] if (why := _why(run)) else []
+    parts += [str(because)] if (because := why(run)) else []
     return "\n  ".join(["; ".join(parts), *(f"warning: {each}" for each in run.get("warnings") or [])])
 
 
-def _why(run: Document) -> str | None:
+def why(run: Document) -> str | None:
     """Of a failed run the failure, not what it was asked for; of a waiting one what it waits for."""
     if run["state"] == "failed":
         failure = run.get("outcome") or {}

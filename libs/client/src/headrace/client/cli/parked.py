@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-import yaml
 
 from headrace.client.cli.session import Json, answer, say, session
-from headrace.client.cli.tables import table
+from headrace.client.cli.tables import record, table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 
@@ -34,7 +33,7 @@ def show(ctx: typer.Context, id_: Id, as_json: Json = False) -> None:
     """Show one parked event: its bytes, what failed, how often, and what to do."""
     with session(ctx).client() as client:
         found = client.http.json("GET", _service(client, id_), f"/parked/{id_}")
-    answer(found, as_json, lambda: say(yaml.safe_dump(found, sort_keys=False, allow_unicode=True)))
+    answer(found, as_json, lambda: record(found))
 
 
 @parked.command()

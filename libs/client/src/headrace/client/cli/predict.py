@@ -49,8 +49,6 @@ def predict(
 
     Cells are read by the model's signature: in a column of text, 007 and NA are text. Context columns are sent with
     them. Rows are read and answered piece by piece; a wrong one ends it, named by its line.
-
-    Example: `headrace predict flights-delay --input rows.csv --keep flight > answers.tsv`
     """
     with session(ctx).client() as client, counted("rows answered") as tell:
         answers = client.predict_rows(model, input_, keep=keep or [], ignore_unknown=ignore_unknown)
@@ -66,8 +64,6 @@ def truth(
     """Report what really happened, joined to the predictions by their ids.
 
     Values are read as the model's labels are: in text, with its zeros, or as numbers.
-
-    Example: `headrace truth flights-delay truth.csv`
     """
     with session(ctx).client() as client, counted("truths reported") as tell:
         labels = told(read_truths(client, model, file), tell)

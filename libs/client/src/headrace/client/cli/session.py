@@ -4,7 +4,9 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -12,11 +14,14 @@ from rich.markup import escape
 
 from headrace.client.addresses import Stack, find_stack
 from headrace.client.errors import HeadraceError, Rejected
-from headrace.client.sdk import Client
+from headrace.client.sdk import Client, Document
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on standard output.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for what follows by events.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait before giving up (exit code 3).")]
+
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")]
+PAGE = 100  # what every service gives at once
 
 console = Console()
 progress_console = Console(stderr=True)  # progress never mixes with the answer
@@ -43,6 +48,17 @@ def session(ctx: typer.Context) -> Session:
     found = ctx.find_object(Session)
     assert found is not None
     return found
+
+
+def listed(client: Client, service: str, path: str, limit: int, **wanted: Any) -> list[Document]:
+    """The first `limit` items of a listing; what is wanted as None is not asked for."""
+    params = {name: value for name, value in wanted.items() if value is not None}
+    return list(islice(client.http.pages(service, path, {**params, "limit": min(limit, PAGE)}), limit))
+
+
+def path_of(*parts: object) -> str:
+    """A path of these parts, each quoted: a name cannot lead elsewhere."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 def answer(document: Any, as_json: bool, people: Callable[[], object]) -> None:
