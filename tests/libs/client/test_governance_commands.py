@@ -178,9 +178,15 @@ def test_the_card_is_markdown(at: CommandLine, parcels: Town) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: m\ndata: {dataset: d, target: t}\nmonitoring: {window: {every: 30m}}\n", "30m"),
-        ("name: m\ndata: {dataset: d, target: t}\napproval:\n  expires: 30m\n", "P"),
-        ("name: m\ndata:\n  dataset: d\n  target: [\n", "line"),
+        (
+            "name: m\ndata: {dataset: d, target: t}\nmonitoring: {every: 30m}\n",
+            "line 3: monitoring.every: '30m' is no ISO 8601 duration; write PT30M",
+        ),
+        (
+            "name: m\ndata: {dataset: d, target: t}\napproval:\n  expires: 30m\n",
+            "line 4: approval.expires: '30m' is no ISO 8601 duration; write PT30M",
+        ),
+        ("name: m\ndata:\n  dataset: d\n  target: [\n", "neither YAML nor JSON: line 5"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_line(at: CommandLine, town: Town, tmp_path: Path, text: str, told: str) -> None:
@@ -191,5 +197,5 @@ def test_a_wrong_file_is_named_with_its_line(at: CommandLine, town: Town, tmp_pa
     said = at("apply", str(file))
 
     assert said.code == 1
-    assert "model.yaml: line" in said.err
+    assert "model.yaml: " in said.err
     assert told in said.err
