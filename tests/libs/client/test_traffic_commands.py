@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from headrace.contracts import AlertRaised
-from headrace.testkit import a
 from headrace.testkit.town import Town
 
 from .conftest import CommandLine, declare, until, version
@@ -88,7 +87,8 @@ def test_runs_are_asked_for_shown_and_cancelled(at: CommandLine, parcels: Town) 
 
 def test_alerts_are_listed_as_the_log_has_them(at: CommandLine, parcels: Town) -> None:
     """With what was seen; a key that may not read the log is refused."""
-    parcels.say(a(AlertRaised, model="parcels", alert="alert-1", kind="drift", message="weight moved to 0.4"))
+    alert = {"model": "parcels", "alert": "alert-1", "kind": "drift", "severity": "warning"}
+    parcels.say(AlertRaised.model_validate({**alert, "message": "weight moved to 0.4"}))
 
     until(lambda: "weight moved to 0.4" in at("alerts", "parcels").out)
 
