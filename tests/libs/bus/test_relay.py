@@ -7,6 +7,7 @@ import pytest
 
 from headrace.bus import BrokerAway, Follower, PublishRefused, Refused, Work, connect
 from headrace.bus.outbox import put
+from headrace.bus.relay import WINDOW
 from headrace.bus.work import LARGEST
 from headrace.contracts import TrainingProgressed, decode
 from headrace.testkit.broker import Broker
@@ -87,6 +88,35 @@ async def test_an_event_that_the_broker_refuses_holds_up_nobody(plant: Any, aske
 
         await eventually(lambda: "may not publish" in (running.relay.problem or ""))
         assert running.connection.denied.keys() == {"headrace.alias.moved.flights"}
+
+
+async def test_a_full_stream_holds_up_no_other(plant: Any, nats_server: Broker, admin: Any, eventually: Any) -> None:
+    """More refusals than a window holds wait for room; facts go out meanwhile, and the rest when there is room."""
+    await resize(admin, "REQUESTS", 1)
+    async with plant() as running:
+        async with running.store.write() as session:
+            for number in range(WINDOW + 10):
+                refusal(session, number, running._clock())
+        await say(running, 5)
+
+        assert await read(nats_server, 5) == list(range(5))
+        await eventually(lambda: "maximum bytes" in (running.relay.problem or ""))
+        assert await running.unsent() == WINDOW + 10
+
+        await resize(admin, "REQUESTS", 10**7)
+        await eventually(lambda: nothing_waits(running))
+
+
+def refusal(session: Any, number: int, now: Any) -> None:
+    """Say that a request was refused."""
+    said = {"event_id": f"refusal-{number}", "subject": "headrace.from.trainer.request.refused.flights"}
+    put(session, **said, body=b"x" * 100, headers={"Nats-Msg-Id": f"refusal-{number}"}, now=now)
+
+
+async def resize(admin: Any, stream: str, room: int) -> None:
+    """Give a stream so many bytes over what it holds."""
+    info = await admin.request(f"STREAM.INFO.{stream}")
+    await admin.request(f"STREAM.UPDATE.{stream}", info["config"] | {"max_bytes": info["state"]["bytes"] + room})
 
 
 async def only(running: Any, count: int) -> bool:

@@ -128,6 +128,13 @@ def test_secrets_are_their_owners_alone(stack: Stack) -> None:
     assert {str(file) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077} == set()
 
 
+def test_data_are_their_owners_alone(stack: Stack) -> None:
+    """Databases, data and models are as their parts write them; no other user enters the folders they lie in."""
+    modes = {name: (stack.layout.folder / name).stat().st_mode for name in ("data", "logs", "nats", "secrets", "keys")}
+
+    assert {name: stat.S_IMODE(mode) for name, mode in modes.items()} == dict.fromkeys(modes, 0o700)
+
+
 async def test_everything_listens_on_loopback_within_the_stacks_ports(stack: Stack) -> None:
     """Two stacks cannot meet, and no other machine reaches a part: Ray's workers and agents included."""
     await eventually(lambda: any(address.port in stack.layout.ray_workers for address in listening(stack)), timeout=60)

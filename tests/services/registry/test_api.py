@@ -1,5 +1,6 @@
 """The registry over HTTP: declarations, versions, approvals, aliases, risk, cards."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -107,6 +108,31 @@ async def test_the_champion_of_any_moment_in_the_past_is_known(on: Stage, clock:
     assert [each["version"] for each in history] == [2, 1]
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1e400", "yesterday"])
+async def test_a_moment_beyond_the_calendar_is_refused_at_the_door(on: Stage, at: str) -> None:
+    """Whoever asks where an alias pointed is told what a moment looks like."""
+    await declare(on)
+
+    asked = await on.http.get("/models/flights/aliases/champion", params={"at": at})
+
+    assert asked.status_code == 422
+    assert "2013-03-01T06:00:00Z" in asked.json()["detail"]
+
+
+@pytest.mark.parametrize("text", ["half \ud800", "nul \x00"])
+async def test_text_that_no_reader_takes_is_refused_at_the_door(on: Stage, text: str) -> None:
+    """No event leaves that its readers would set aside."""
+    await declare(on)
+
+    body = json.dumps({"comment": text})
+    reviewed = await on.http.post(
+        "/models/flights/risk/review", content=body, headers={"content-type": "application/json"}
+    )
+
+    assert reviewed.status_code == 422
+    assert "data" in reviewed.json()["detail"]
+
+
 async def test_a_name_may_point_to_approved_versions_alone(on: Stage) -> None:
     """An alias that does not serve is a name; a name for what was rejected would mislead."""
     await declare(on)
@@ -121,6 +147,9 @@ async def test_a_name_may_point_to_approved_versions_alone(on: Stage) -> None:
 
     assert refused.status_code == 409
     assert named.json()["reason"] == "for the quarter"
+    for alike in ("Champion", "champion%20", "champion%00", "champi%D0%BEn", "%E2%80%8B", "a" * 64):
+        wrong = await on.http.put(f"/models/flights/aliases/{alike}", json={"version": 1})
+        assert wrong.status_code == 422, alike
     assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1, "stable": 1}
 
 

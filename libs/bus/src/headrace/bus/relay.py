@@ -7,12 +7,12 @@ knows it for good.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, func, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, func, not_, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.bus.connection import ACK_TIMEOUT_S, Connection, PubAck
@@ -21,7 +21,7 @@ from headrace.bus.outbox import OUTBOX
 from headrace.bus.policy import jitter
 from headrace.bus.store import Clock, Store
 from headrace.bus.tasks import cancel
-from headrace.contracts.topology import stream_of
+from headrace.contracts.topology import load_topology, stream_of
 from headrace.faults import point
 
 log = structlog.get_logger()
@@ -127,17 +127,23 @@ class Relay:
         await asyncio.sleep(jitter(0.2))
 
     async def _drain(self) -> None:
-        """Publish all that is unsent; an event that the broker refuses stays, and does not hold up those behind it."""
+        """Publish all that is unsent; an event that the broker refuses stays, and does not hold up those behind it.
+
+        A stream that takes nothing of a window, because it is full, is left out until the next time: what goes to
+        the others does not wait for it.
+        """
         if not await self._is_mine():
             return
-        after, failure, stored = 0, None, list[int]()
+        after, failure, stored, full = 0, None, list[int](), set[str]()
         try:
-            while rows := await self._next(after):
+            while rows := await self._next(after, full):
                 point("relay.read")
                 acknowledged, error = await self._publish(rows)
                 stored += acknowledged
                 failure = failure or error
-                if error is not None and not acknowledged:  # none of a window: this is no matter of one event
+                if isinstance(error, PublishRefused):
+                    full |= _took_none(rows, acknowledged)
+                elif error is not None and not acknowledged:  # nobody answers
                     break
                 if len(stored) >= MARK_AT_ONCE:
                     await self._mark(stored)
@@ -148,8 +154,8 @@ class Relay:
         if failure is not None:
             raise failure
 
-    async def _next(self, after: int) -> Sequence[Row[*tuple[Any, ...]]]:
-        unsent = OUTBOX.c.sent_at.is_(None) & (OUTBOX.c.seq > after)
+    async def _next(self, after: int, without: Collection[str]) -> Sequence[Row[*tuple[Any, ...]]]:
+        unsent = and_(OUTBOX.c.sent_at.is_(None), OUTBOX.c.seq > after, *(not_(_goes_to(each)) for each in without))
         columns = (OUTBOX.c.seq, OUTBOX.c.subject, OUTBOX.c.body, OUTBOX.c.headers)
         async with self._store.engine.connect() as connection:
             return (await connection.execute(select(*columns).where(unsent).order_by(OUTBOX.c.seq).limit(WINDOW))).all()
@@ -220,6 +226,16 @@ class Relay:
             with contextlib.suppress(Exception):
                 await lock.invalidate()
                 await lock.close()
+
+
+def _took_none(rows: Sequence[Row[*tuple[Any, ...]]], stored: Collection[int]) -> set[str]:
+    """The streams that stored nothing of a window."""
+    return {stream_of(row.subject) for row in rows} - {stream_of(row.subject) for row in rows if row.seq in stored}
+
+
+def _goes_to(stream: str) -> ColumnElement[bool]:
+    subjects = load_topology().streams[stream].subjects
+    return or_(*(OUTBOX.c.subject.startswith(each.removesuffix(">"), autoescape=True) for each in subjects))
 
 
 def _error(future: "asyncio.Future[PubAck]") -> Exception | None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from headrace.contracts import topology
 from headrace.contracts.base import Event, OpenEvent
@@ -80,7 +80,10 @@ def wrap(
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The envelope as structured-mode JSON. Fields that are absent are left out, never null."""
+    """The envelope as structured-mode JSON. Fields that are absent are left out, never null.
+
+    Raises ContractError for values that no reader would take: a caller's text with NUL, or with half a character.
+    """
     head: dict[str, Any] = {
         "specversion": envelope.specversion,
         "id": envelope.id,
@@ -95,7 +98,12 @@ def encode(envelope: Envelope) -> bytes:
     for name in ("causationid", "traceparent", "authid"):
         if (value := getattr(envelope, name)) is not None:
             head[name] = value
-    data = envelope.data.__pydantic_serializer__.to_json(envelope.data, exclude_none=True)
+    try:
+        data = envelope.data.__pydantic_serializer__.to_json(envelope.data, exclude_none=True)
+    except PydanticSerializationError as error:
+        raise ContractError("data: text of whole Unicode characters is needed, not half of a surrogate pair") from error
+    if _EXTREME.search(data):
+        _within_bounds(from_json(data), "data")
     return to_json(head)[:-1] + b',"data":' + data + b"}"
 
 

@@ -59,6 +59,11 @@ class Layout:
         return self.folder / "stack.json"
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """The folders that only their owner may enter: each part makes files in them as it likes."""
+        return tuple(self.folder / name for name in ("logs", "data", "nats", "secrets", "keys"))
+
+    @property
     def runtime(self) -> Path:
         """Where everything lies that ends with the stack, and that needs a short path: sockets, temporary files.
 

@@ -90,7 +90,9 @@ class Stack:
         """The stack's folder, and the private one for what ends with it."""
         layout = self.layout
         try:
-            layout.log("supervisor").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in layout.private:
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.chmod(0o700)  # also one that an earlier stack left open
             (layout.folder / ".writable").touch()
             (layout.folder / ".writable").unlink()
         except OSError as error:

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
@@ -21,6 +20,7 @@ from headrace.audit.tables import GapRow
 from headrace.audit.witnesses import witnesses
 from headrace.chassis import NotFound
 from headrace.chassis.http import Page, RuntimeDep, SessionDep, requires
+from headrace.contracts.base import Timestamp
 from headrace.tlog import (
     TILE_WIDTH,
     SigningKey,
@@ -309,8 +309,8 @@ async def events(
     correlation: str | None = None,
     actor: str | None = None,
     stream: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Timestamp | None = None,
+    until: Timestamp | None = None,
     cursor: Place | None = None,
     limit: Limit = 100,
 ) -> Page[EventDetail]:

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Query, Response
+from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
 from headrace.chassis.http import Page, RuntimeDep, SessionDep, WorkDep, requires
 from headrace.contracts import RiskReviewed
+from headrace.contracts.base import Timestamp
+from headrace.contracts.names import NAME
 from headrace.registry.card import lineage, model_card
 from headrace.registry.decisions import decide, held, move_by_hand, must_be_approved
 from headrace.registry.declarations import declare
@@ -39,6 +41,7 @@ from headrace.registry.views import (
 router = APIRouter(tags=["registry"])
 READ, WRITE, APPROVE = requires("registry:read"), requires("registry:write"), requires("registry:approve")
 Limit = Annotated[int, Query(ge=1, le=500)]
+NewAlias = Annotated[str, Path(pattern=f"^{NAME.pattern}$", description="A name like that of a model.")]
 
 
 @router.get("/models", dependencies=[READ])
@@ -158,7 +161,7 @@ async def list_aliases(name: str, session: SessionDep) -> dict[str, int]:
 
 
 @router.get("/models/{name}/aliases/{alias}", dependencies=[READ])
-async def get_alias(name: str, alias: str, session: SessionDep, at: datetime | None = None) -> AliasView:
+async def get_alias(name: str, alias: str, session: SessionDep, at: Timestamp | None = None) -> AliasView:
     """Where an alias points, or pointed at the moment `at`."""
     registry = Registry(session)
     await _model(session, name)
@@ -194,7 +197,7 @@ async def put_champion(name: str, work: WorkDep, response: Response, wish: Servi
 
 
 @router.put("/models/{name}/aliases/{alias}", dependencies=[WRITE])
-async def put_alias(name: str, alias: str, work: WorkDep, wish: AliasWish) -> AliasView:
+async def put_alias(name: str, alias: NewAlias, work: WorkDep, wish: AliasWish) -> AliasView:
     """Name an approved version with an alias that does not serve."""
     if alias == CHAMPION:  # another spelling of the path above
         raise Conflict(f"{alias} serves; PUT /models/{name}/aliases/{alias} with the scope registry:approve")

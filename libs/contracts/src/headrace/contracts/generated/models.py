@@ -2644,7 +2644,7 @@ class AliasMoved(Event):
     """
     Model.
     """
-    alias: str
+    alias: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Alias, such as champion.
     """
