@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,15 @@ class Found:
         told = {"operations": self.operations, "cases": self.cases, "failures": len(self.failures)}
         classes = Counter(f"{status // 100}xx" for status in self.statuses.elements())
         (REPORT / f"{service}.json").write_text(json.dumps({**told, "answers": classes}, indent=2) + "\n")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_page_describes_every_place_in_its_paths(service: str, lively: Town) -> None:
+    """A client is generated from the page: what a path names and no parameter describes cannot be filled."""
+    for path, operations in lively.page(service)["paths"].items():
+        for method, operation in operations.items():
+            described = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+            assert described == set(re.findall(r"{(\w+)", path)), f"{method} {path}"
 
 
 @pytest.mark.timeout(3600)

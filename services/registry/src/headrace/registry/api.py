@@ -215,15 +215,29 @@ async def _moved(work: WorkDep, name: str, alias: str) -> AliasView:
 
 
 @router.delete("/models/{name}", status_code=405, dependencies=[WRITE])
-@router.delete("/models/{name}/versions/{version}", status_code=405, dependencies=[WRITE])
-@router.delete("/models/{name}/aliases/{alias}", status_code=405, dependencies=[WRITE])
-async def delete(name: str) -> None:
+async def delete_model(name: str) -> None:
     """Nothing is deleted: what was declared, decided and served stays part of the proof."""
+    raise _kept(name)
+
+
+@router.delete("/models/{name}/versions/{version}", status_code=405, dependencies=[WRITE])
+async def delete_version(name: str, version: int) -> None:
+    """Nothing is deleted: what was trained and judged stays part of the proof."""
+    raise _kept(f"{name}/{version}")
+
+
+@router.delete("/models/{name}/aliases/{alias}", status_code=405, dependencies=[WRITE])
+async def delete_alias(name: str, alias: str) -> None:
+    """Nothing is deleted: what an alias named stays part of the proof."""
+    raise _kept(f"alias {alias} of {name}")
+
+
+def _kept(what: str) -> HTTPException:
     detail = (
-        f"nothing of {name} is deleted: what was declared, decided and served stays part of the proof. Retiring "
+        f"nothing of {what} is deleted: what was declared, decided and served stays part of the proof. Retiring "
         "a model comes later. Until then `training: {on: []}` and `retraining: {on: []}` end its training"
     )
-    raise HTTPException(405, detail, {"allow": "GET, HEAD, PUT"})
+    return HTTPException(405, detail, {"allow": "GET, HEAD, PUT"})
 
 
 @router.get("/models/{name}/risk", dependencies=[READ])
