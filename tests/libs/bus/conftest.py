@@ -42,6 +42,7 @@ from headrace.contracts import (
 )
 from headrace.contracts.topology import ConsumerSpec
 from headrace.testkit.broker import Broker, serving
+from headrace.testkit.patience import eventually
 
 Handling = Callable[[TrainingRequested, Work], Awaitable[None]]
 HURRIED = Patience(attempts=3)
@@ -208,6 +209,17 @@ async def prepare(database_url: str) -> None:
     await engine.dispose()
 
 
+async def finish(broker: Broker, database_url: str, messages: int) -> None:
+    """Start anew on what a dead process has left, in this process: until all is done and nothing waits to be said."""
+    bus = broker.settings("trainer")
+    async with Plant(bus, database_url, batch=8, patience=Patience(attempts=2)) as running:
+
+        async def done() -> bool:
+            return len(await running.effects()) >= messages and not await running.unsent()
+
+        await eventually(done, timeout=60)
+
+
 async def counted(database_url: str) -> dict[str, int]:
     """What is in a database that no plant holds open: effects, distinct messages with one, events, unsent events."""
     engine = create_engine(database_url)
@@ -258,7 +270,8 @@ def handlers() -> Any:
 @pytest.fixture
 def ledger() -> Any:
     """Looking into a database that no plant holds open."""
-    return type("Ledger", (), {"prepare": staticmethod(prepare), "counted": staticmethod(counted)})
+    parts = {"prepare": prepare, "finish": finish, "counted": counted}
+    return type("Ledger", (), {name: staticmethod(part) for name, part in parts.items()})
 
 
 @pytest.fixture
