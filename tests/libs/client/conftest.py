@@ -91,7 +91,7 @@ def _version(number: int, aliases: list[str], *comparisons: dict[str, Any]) -> d
 def _month(name: str, version: int, quality: float, drifted: list[str]) -> dict[str, Any]:
     drift = {"temp": 0.4, "dewp": 0.2, "carrier": 0.01}
     return {
-        "month": name, "versions": [version], "predictions": 28_000, "truths": 27_500, "drift": drift,
+        "month": name, "version": version, "predictions": 28_000, "truths": 27_500, "drift": drift,
         "metrics": {"roc_auc": quality, "brier": 0.1}, "reference": {"roc_auc": 0.706}, "drift_share": 0.1,
         "drifted": drifted,
     }  # fmt: skip

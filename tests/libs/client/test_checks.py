@@ -35,16 +35,22 @@ def whole_story() -> Evidence:
     say(chronicle, "evaluation.completed", candidate=2, rows=500, metrics=metrics, comparisons=[comparison])
     say(chronicle, "request.training", source="headrace/monitor", reason="performance")
     say(chronicle, "prediction.logged", rows=101, prediction_id="p1")
-    month = {"window": {"start": "2013-03-01T00:00:00Z"}, "versions": [1], "predictions": 101, "truths": 99,
-             "metrics": {"roc_auc": 0.7}, "drift": [{"column": "temp", "score": 0.3, "drifted": True}]}  # fmt: skip
     outcome = Outcome(
         "flights-delay",
-        windows=[month],
+        closed=["2013-03"],
+        windows=[window("2013-03", 1)],
         versions=[{"version": 2, "state": "approved"}, {"version": 1, "state": "approved"}],
         verification={"whole": True, "entries": 12, "root": "ab"},
         trace={"events": [{}, {}], "missing": []},
     )
     return Evidence(outcome, chronicle, Tally(requests=2, predictions=100, truths=99))
+
+
+def window(month: str, version: int, **parts: Any) -> dict[str, Any]:
+    """What monitor says of one version in one month."""
+    drift = [{"column": "temp", "score": 0.3, "drifted": True}]
+    judged = {"window": {"start": f"{month}-01T00:00:00Z"}, "version": version, "predictions": 901, "truths": 899}
+    return {**judged, "metrics": {"roc_auc": 0.7}, "drift": drift, **parts}
 
 
 def say(chronicle: Chronicle, kind: str, source: str = "headrace/x", **data: Any) -> None:
@@ -74,6 +80,14 @@ def _forget_truth(e: Evidence) -> None:
     e.outcome.windows[0]["metrics"] = {}
 
 
+def _skip_a_month(e: Evidence) -> None:
+    e.outcome.closed.append("2013-04")
+
+
+def _leave_a_version_out(e: Evidence) -> None:
+    e.outcome.windows.append(window("2013-03", 2, metrics={}))
+
+
 def _park(e: Evidence) -> None:
     e.outcome.parked.append({"id": "1"})
 
@@ -96,6 +110,8 @@ def _promote_unapproved(e: Evidence) -> None:
         (_fail_a_request, "no prediction request failed"),
         (_lose_a_log, "every prediction was logged"),
         (_forget_truth, "every month was judged against its truth"),
+        (_skip_a_month, "every month was judged against its truth"),
+        (_leave_a_version_out, "every month was judged against its truth"),
         (_park, "nothing was left that could not be handled"),
         (_tamper, "the audit log is whole and untampered"),
         (_break_the_trace, "one prediction is traced to its source file"),
@@ -108,6 +124,15 @@ def test_each_fault_is_noticed_by_its_own_check(break_it: Callable[[Evidence], N
     break_it(evidence)
 
     assert failed(evidence) == [noticed]
+
+
+def test_a_version_with_few_answers_in_a_month_needs_no_figure() -> None:
+    """One that took over on the last evening of a month has too few truths in it for an honest figure."""
+    evidence = whole_story()
+
+    evidence.outcome.windows.append(window("2013-03", 2, truths=40, metrics={}))
+
+    assert failed(evidence) == []
 
 
 def test_a_story_that_stopped_early_fails_most_checks() -> None:
@@ -127,7 +152,7 @@ def test_the_summary_tells_each_promotion_with_its_comparison() -> None:
     assert [p["version"] for p in document["promotions"]] == [1, 2]
     assert document["promotions"][1]["comparisons"][0]["low"] == 0.05
     assert [len(v["comparisons"]) for v in document["versions"] if v["version"] == 2] == [1]  # promoted or not
-    assert document["months"][0] | {"month": "2013-03", "drifted": ["temp"]} == document["months"][0]
+    assert document["months"][0] | {"month": "2013-03", "version": 1, "drifted": ["temp"]} == document["months"][0]
     assert document["event_count"] == len(evidence.chronicle)
 
 

@@ -1,12 +1,15 @@
 """The demo's report, as a reader's browser shows it."""
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from headrace.client.demo.report import write_report
+from headrace.client.demo.timeline import show_tables
 
 Any_ = dict[str, Any]
 
@@ -48,6 +51,31 @@ def test_text_from_outside_cannot_become_markup(summary: Any_, declaration: Any_
 
     assert "<script>" not in page
     assert "Warn travellers &lt;early&gt;." in page
+
+
+def test_two_versions_in_one_month_are_two_rows_and_one_place_of_the_plot(
+    summary: Any_, declaration: Any_, tmp_path: Path, browser: webdriver.Chrome
+) -> None:
+    """Each figure stands beside the version that it is of."""
+    summary["months"].append(summary["months"][-1] | {"version": 2, "metrics": {"roc_auc": 0.74, "brier": 0.1}})
+
+    browser.get(write_report(summary, declaration, tmp_path / "report.html").as_uri())
+
+    rows = [row.text.split()[:2] for row in browser.find_elements(By.CSS_SELECTOR, "#months tbody tr")]
+    assert rows == [["2013-03", "1"], ["2013-04", "1"], ["2013-04", "2"]]
+    drawn = [text.text for text in browser.find_elements(By.CSS_SELECTOR, "#quality svg text")]
+    assert (drawn.count("2013-04"), drawn.count("v1"), drawn.count("v2")) == (1, 2, 1)
+
+
+def test_the_tables_cut_no_name(summary: Any_) -> None:
+    """A column's name is told whole, over two lines where the terminal is narrow."""
+    summary["months"][-1]["drifted"] = ["headrace:prediction", "a_column_with_a_long_name"]
+    out = StringIO()
+
+    show_tables(Console(file=out, width=80), summary)
+
+    assert "…" not in out.getvalue()
+    assert "2013-04" in out.getvalue()
 
 
 def test_a_failed_check_is_plain_to_see(

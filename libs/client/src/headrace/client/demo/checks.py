@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from headrace.client.demo.chronicle import Chronicle
 from headrace.client.demo.replay import Tally
-from headrace.client.demo.story import Outcome
+from headrace.client.demo.story import Outcome, month_of
+from headrace.contracts import Monitoring
+
+ENOUGH = Monitoring().minimum  # truths for a figure; the story declares no other
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,12 @@ def _logged(e: Evidence) -> tuple[bool, str]:
 
 
 def _judged(e: Evidence) -> tuple[bool, str]:
-    windows = [w for w in e.outcome.windows if w.get("truths") and w.get("metrics")]
-    return bool(windows) and len(windows) == len(e.outcome.windows), f"{len(windows)} months judged against their truth"
+    """Each month by at least one version, and each version of which enough truths are known."""
+    windows = e.outcome.windows
+    judged = sorted({month_of(w) for w in windows if w["metrics"]})
+    left = [w for w in windows if w["truths"] >= ENOUGH and not w["metrics"]]
+    seen = f"{len(judged)} of {len(e.outcome.closed)} months, {len(windows)} times a version in a month"
+    return bool(judged) and judged == e.outcome.closed and not left, seen
 
 
 def _retraining(e: Evidence) -> tuple[bool, str]:

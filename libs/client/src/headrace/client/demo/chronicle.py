@@ -97,13 +97,13 @@ def _gates(data: Data) -> str:
 
 
 def _window(data: Data) -> str:
-    month = data["window"]["start"][:7]
+    of = f"{data['window']['start'][:7]}, version {data['version']}"
     drifted = [d["column"] for d in data.get("drift") or [] if d["drifted"]]
     metrics = ", ".join(f"{name} {value:.3f}" for name, value in (data.get("metrics") or {}).items())
     share = data.get("drift_share")
     drift = f"drift in {_percent(share)} of the columns" if share is not None else "no drift figure"
     names = f" ({', '.join(drifted[:4])}{', ...' if len(drifted) > 4 else ''})" if drifted else ""
-    counts = f"{month}: {data['predictions']:,} predictions, {data['truths']:,} truths"
+    counts = f"{of}: {data['predictions']:,} predictions, {data['truths']:,} truths"
     return f"{counts}; {metrics or 'no quality yet'}; {drift}{names}"
 
 

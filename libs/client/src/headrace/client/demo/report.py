@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from headrace.client.sdk import Document
 
-INK, BRAND, ACCENT, BAD = "#1d2733", "#1f5fa8", "#e08e0b", "#c0392b"
+INK, BAD = "#1d2733", "#c0392b"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
@@ -46,20 +46,30 @@ def _figures(summary: Document) -> list[tuple[str, str]]:
 
 
 def _quality(summary: Document, metric: str) -> Markup:
-    """The metric month by month, beside what each version promised on its holdout."""
+    """The metric month by month, a line for each version, beside what the version promised on its holdout."""
     months = [month for month in summary["months"] if metric in month["metrics"]]
+    names = sorted({month["month"] for month in months})
     figure, axes = _canvas(3.2)
-    places = np.arange(len(months))
-    axes.plot(places, [m["metrics"][metric] for m in months], "o-", color=BRAND, label=f"{metric} in service")
-    promised = [m["reference"].get(metric, np.nan) for m in months]
-    axes.step(places, promised, where="mid", color=ACCENT, linestyle="--", label="promised on the holdout")
-    for place, month in zip(places, months, strict=True):
-        label = f"v{', v'.join(map(str, month['versions'] or []))}"
-        axes.annotate(label, (place, month["metrics"][metric]), xytext=(0, 9), textcoords="offset points", ha="center")
-    axes.set_xticks(places, [m["month"] for m in months])
+    for version in sorted({month["version"] for month in months}):
+        own = [month for month in months if month["version"] == version]
+        _line(axes, [names.index(m["month"]) for m in own], own, metric)
+    axes.set_xticks(range(len(names)), names)
     axes.margins(y=0.25)
+    axes.plot([], [], "o-", color=INK, label=f"{metric} in service")
+    axes.plot([], [], "_", color=INK, markersize=18, label="promised on the holdout")
     axes.legend(frameon=False, loc="lower right")
     return _svg(figure)
+
+
+def _line(axes: Axes, places: Sequence[int], own: Sequence[Document], metric: str) -> None:
+    """One version: its quality in service as a line, its promise as a dash in the same colour."""
+    served = [month["metrics"][metric] for month in own]
+    (line,) = axes.plot(places, served, "o-")
+    promised = [month["reference"].get(metric, np.nan) for month in own]
+    axes.plot(places, promised, "_", color=line.get_color(), markersize=18)
+    for place, value in zip(places, served, strict=True):
+        text = f"v{own[0]['version']}"
+        axes.annotate(text, (place, value), xytext=(0, 9), textcoords="offset points", ha="center")
 
 
 def _drift(summary: Document) -> Markup:
@@ -77,7 +87,7 @@ def _heat(axes: Axes, scores: np.ndarray, columns: Sequence[str], months: Sequen
     top = max(0.3, float(np.nanmax(scores)))
     axes.imshow(scores, aspect="auto", cmap="Blues", vmin=0, vmax=top)
     axes.set_yticks(range(len(columns)), columns)
-    axes.set_xticks(range(len(months)), [month["month"] for month in months])
+    axes.set_xticks(range(len(months)), [f"{month['month']}\nv{month['version']}" for month in months])
     for (row, place), score in np.ndenumerate(scores):
         over = columns[row] in months[place]["drifted"]
         colour = "white" if score > 0.55 * top else BAD if over else INK

@@ -35,6 +35,7 @@ class Outcome:
 
     model: str
     first_prediction: Document = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)  # months (2013-03) that the traffic has gone past
     windows: list[Document] = field(default_factory=list)
     versions: list[Document] = field(default_factory=list)
     rollouts: list[Document] = field(default_factory=list)
@@ -144,9 +145,11 @@ class Story:
         """The last flights land, and the first flight of the next month shows that the month is over."""
         self.replay.land_all()
         following = data.month(self._flights, month + 1).head(1) if month < 12 else self._flights.tail(0)
-        if not following.empty:
+        last = month if len(following) else month - 1
+        self.outcome.closed = [f"2013-{each:02d}" for each in range(max(FIRST_MONTHS) + 1, last + 1)]
+        if len(following):
             self.replay.play(following, lambda _count: None)
-            self._await("window.evaluated", lambda d: d["window"]["start"].startswith(f"2013-{month:02d}"))
+            self._await("window.evaluated", lambda d: d["window"]["start"].startswith(self.outcome.closed[-1]))
 
     def settle(self) -> None:
         """Wait until no version is on its way."""
@@ -156,7 +159,7 @@ class Story:
 
     def look_back(self) -> None:
         """Everything the report needs, asked from the services as any user would."""
-        self.outcome.windows = sorted(self._client.windows(self.model), key=lambda w: str(w["window"]["start"]))
+        self.outcome.windows = sorted(self._client.windows(self.model), key=lambda w: (month_of(w), w["version"]))
         self.outcome.versions = self._client.versions(self.model)
         self.outcome.rollouts = self._client.rollouts(self.model)
         self.outcome.parked = list(self._client.parked())
@@ -189,6 +192,11 @@ class Story:
         found = self._chronicle.wait_for(fits, kind, timeout=PATIENCE)
         if found.type in FAILURES:
             raise HeadraceError(f"waited for {kind}, but {found.type}: {found.data.get('reason')}")
+
+
+def month_of(window: Document) -> str:
+    """The month that a window begins in, such as 2013-03."""
+    return str(window["window"]["start"])[:7]
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headrace.client.demo.checks import Check, Evidence
+from headrace.client.demo.story import month_of
 from headrace.client.sdk import Document
 
 
@@ -44,8 +45,8 @@ def _version(evidence: Evidence, version: Document) -> Document:
 def _month(window: Document) -> Document:
     drift: list[Document] = window.get("drift") or []
     return {
-        "month": str(window["window"]["start"])[:7],
-        "versions": window.get("versions"),
+        "month": month_of(window),
+        "version": window["version"],
         "predictions": window.get("predictions"),
         "truths": window.get("truths"),
         "metrics": window.get("metrics") or {},

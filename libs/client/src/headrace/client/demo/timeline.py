@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from headrace.client.demo.chronicle import Happening
 from headrace.client.sdk import Document
@@ -72,9 +72,8 @@ class Timeline:
 
 def show_tables(console: Console, summary: Document) -> None:
     """The tables at the end: months and versions."""
-    months = Table(
-        "month", "version", "predictions", "truths", "roc_auc", "promised", "drift", "drifted columns", box=None
-    )
+    drifted = Column("drifted columns", overflow="fold")  # a name is never cut
+    months = Table("month", "version", "predictions", "truths", "roc_auc", "promised", "drift", drifted, box=None)
     for month in summary["months"]:
         months.add_row(*_month_cells(month))
     versions = Table("version", "state", "aliases", "holdout roc_auc", "against the champion of the time", box=None)
@@ -97,7 +96,7 @@ def _month_cells(month: Document) -> list[str]:
     share = month["drift_share"]
     return [
         month["month"],
-        ", ".join(map(str, month["versions"] or [])),
+        str(month["version"]),
         f"{month['predictions']:,}",
         f"{month['truths']:,}",
         _figure(month["metrics"].get("roc_auc")),
