@@ -293,11 +293,17 @@ class Records:
         return added
 
     async def put_truths(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert truths; a newer report replaces an older one."""
-        for some in _chunks(rows):
-            statement = self._insert(TruthRow).values(list(some))
-            changed = {name: statement.excluded[name] for name in ("value", "reported_at")}
-            await self.session.exec(statement.on_conflict_do_update(index_elements=_keys(TruthRow), set_=changed))
+        """Insert truths; a newer report replaces an older one.
+
+        One statement for any number of rows: with the rows in its text it is compiled anew for each report, which took
+        three quarters of a report of 150.
+        """
+        if not rows:
+            return
+        statement = self._insert(TruthRow)
+        changed = {name: statement.excluded[name] for name in ("value", "reported_at")}
+        statement = statement.on_conflict_do_update(index_elements=_keys(TruthRow), set_=changed)
+        await (await self.session.connection()).execute(statement, list(rows))
 
     def _insert(self, table: type[SQLModel]) -> Any:
         dialect = self.session.get_bind().dialect.name
