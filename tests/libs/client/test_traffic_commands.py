@@ -23,7 +23,7 @@ def test_a_rollout_is_paused_resumed_promoted_and_rolled_back(
     at: CommandLine, town: Town, slow: str, tmp_path: Path
 ) -> None:
     """Each answers with the routes, and the rollout remembers why."""
-    until(lambda: at("rollouts", "list", slow, "--json").document[0]["state"] == "completed")
+    until(lambda: [each["state"] for each in at("rollouts", "list", slow, "--json").document] == ["completed"])
     declare(town, slow, serving={"strategy": "canary", "steps": [10, 100], "bake": "PT1H"})
     version(town, slow, 2, tmp_path / "two")
     until(lambda: at("routes", slow, "--json").document["rollout"])
