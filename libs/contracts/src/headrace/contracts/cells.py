@@ -51,6 +51,7 @@ _DIRECTIVES = frozenset("aAbBdfGHIjmMpSuVyYzZ%")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _PLAIN_INTEGER = re.compile(r"-?[1-9][0-9]*|0")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_USUAL = re.compile(r"0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,14})(?P<fraction>\.[0-9]{1,15})")
 _PADDED = re.compile(r"\+.*|-?0[0-9].*")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _ISO = re.compile(
@@ -223,9 +224,14 @@ def significant_digits(text: str) -> int:
 def narrowest(text: str, decimal: str = ".") -> str | None:
     """The type that one cell suggests, None for a missing one; never a type that would change the value."""
     stripped = text.strip()
+    if found := _USUAL.fullmatch(stripped):  # most cells of most files; the rest of the rule says the same of them
+        if not found["fraction"]:
+            return INTEGER
+        if decimal == ".":
+            return NUMBER
     if stripped in MISSING:
         return None
-    if stripped in TRUE + FALSE:
+    if stripped in TRUE or stripped in FALSE:
         return BOOLEAN
     if _INFINITE.fullmatch(stripped):
         return NUMBER

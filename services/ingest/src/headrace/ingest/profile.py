@@ -158,8 +158,8 @@ def measure(kind: str, column: pa.ChunkedArray) -> Column:
 
 
 def _measure_numbers(out: Column, column: pa.ChunkedArray) -> None:
-    extremes = pc.min_max(column)
-    out.low, out.high = extremes["min"].as_py(), extremes["max"].as_py()
+    known = (column.drop_null() if column.null_count else column).to_numpy()  # whose extremes are 20 times faster
+    out.low, out.high = known.min().item(), known.max().item()
     floats = column.cast(pa.float64(), safe=False)
     scale = scale_of(max(abs(float(out.low or 0)), abs(float(out.high or 0))))
     scaled = pc.divide(floats, scale) if scale != 1 else floats
@@ -196,8 +196,13 @@ def _measure_booleans(out: Column, column: pa.ChunkedArray) -> None:
 
 
 def _measure_strings(out: Column, column: pa.ChunkedArray) -> None:
-    long = pc.max(pc.utf8_length(column)).as_py() > LONG
-    out.values = None if long else _counts(column)
+    out.values = None if _has_long(column) else _counts(column)
+
+
+def _has_long(column: pa.ChunkedArray) -> bool:
+    if pc.max(pc.binary_length(column)).as_py() <= LONG:
+        return False
+    return bool(pc.max(pc.utf8_length(column)).as_py() > LONG)
 
 
 def _counts(column: pa.ChunkedArray) -> Counter[str] | None:
@@ -229,10 +234,12 @@ class RowSample:
         self._random = np.random.default_rng(0)
         self._priorities = np.empty(0)
         self._columns: dict[str, np.ndarray[Any, Any]] = {}
+        self._sorted: dict[str, np.ndarray[Any, Any]] = {}
         self._halvings = 0
 
     def add(self, table: pa.Table, names: Sequence[str]) -> None:
         """Offer a block's rows; of columns `names`, which are numbers or times."""
+        self._sorted.clear()
         drawn = self._random.random(table.num_rows)
         rows = np.flatnonzero(drawn < 0.5**self._halvings)
         taken = table.select(names).take(pa.array(rows))
@@ -250,9 +257,11 @@ class RowSample:
         self._columns = {name: values[keep] for name, values in self._columns.items()}
 
     def _values(self, name: str) -> np.ndarray[Any, Any]:
-        values = self._columns.get(name, np.empty(0))
-        known: np.ndarray[Any, Any] = values[~np.isnan(values)]
-        return known
+        """The values of a column in ascending order; kept, because they are asked for twice."""
+        if name not in self._sorted:
+            values = self._columns.get(name, np.empty(0))
+            self._sorted[name] = np.sort(values[~np.isnan(values)])
+        return self._sorted[name]
 
     def grid(self, name: str) -> list[float]:
         """Percentiles 0 to 100 of a column; empty where it has no value."""

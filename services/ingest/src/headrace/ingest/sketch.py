@@ -55,7 +55,7 @@ class Sketch:
 
     def _lift(self, height: int) -> None:
         """Let half of a level rise; of an odd number, the smallest stays."""
-        level = np.sort(self._levels[height])
+        level = np.sort(self._levels[height], kind="stable")  # which is fast where much of it is sorted
         odd = len(level) % 2
         draw = int(np.random.default_rng(self.weight * 64 + height).integers(2))
         self._levels[height] = level[:odd]

@@ -6,7 +6,7 @@ for what the rule would read differently; where there is any doubt, each distinc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,8 @@ from headrace.ingest.sources.kinds import (
 )
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+Ints = np.ndarray[Any, np.dtype[np.int32]]
 LONG = 18  # characters; a number with a decimal point and no more of them has at most 17 significant digits
 DIGITS = r"[1-9](\.?[0-9]){17}"
 EXACT = 2.0**53  # integers up to here are themselves in 64-bit floating point
@@ -67,8 +69,11 @@ def _texts(cells: pa.Array, reading: Reading) -> Typed:
     return Typed(values)
 
 
-def _without(cells: pa.Array, tokens: Iterable[str]) -> pa.Array:
+def _without(cells: pa.Array, tokens: Sequence[str]) -> pa.Array:
     """The cells, those that hold one of the tokens as missing."""
+    longest = max(len(token.encode()) for token in tokens)
+    if not len(cells) or _lengths(cells).min() > longest:
+        return cells
     found = pc.is_in(cells, value_set=pa.array(tokens, pa.string()))
     return pc.if_else(found, pa.scalar(None, pa.string()), cells) if pc.any(found).as_py() else cells
 
@@ -99,40 +104,52 @@ def _within(numbers: Iterable[float], integers: pa.DataType) -> list[int]:
 
 @dataclass(frozen=True)
 class _Heads:
-    """The first two bytes of each cell and its length, gathered from the column's buffer."""
+    """How each cell begins, and its length in bytes, gathered from the column's buffer."""
 
-    first: np.ndarray[Any, np.dtype[np.uint8]]
-    second: np.ndarray[Any, np.dtype[np.uint8]]
-    third: np.ndarray[Any, np.dtype[np.uint8]]
-    length: np.ndarray[Any, np.dtype[np.int32]]
+    text: Bytes
+    at: Ints
+    length: Ints
+    first: Bytes
 
     def has_words(self) -> bool:
         """Whether any cell is empty or begins with something that no number or time begins with."""
-        return bool(((self.length == 0) | (self.first > NINE)).any())
+        return bool((self.first > NINE).any() or (self.length == 0).any())
+
+    def has_minus_zeros(self) -> bool:
+        """Whether any number is a zero with a minus sign, or one with zeros behind the sign."""
+        return bool(((self.first == MINUS) & (self._byte(1) == ZERO)).any())
 
     def padded(self) -> bool:
         """Whether any number has zeros in front (0x10 among them) or a plus sign."""
         if (self.first == PLUS).any():
             return True
-        zero = (self.first == ZERO) & _is_word(self.second) & (self.length > 1)
-        minus = self.first == MINUS
-        return bool(zero.any() or (minus.any() and (minus & (self.second == ZERO) & _is_word(self.third)).any()))
+        sign = self.first == MINUS
+        zero = self._byte(sign) == ZERO
+        return bool((zero & _WORD[self._byte(sign + np.uint8(1))] & (self.length > 1 + sign)).any())
+
+    def _byte(self, place: Any) -> Bytes:
+        """The byte of each cell at a place; of shorter cells, that of another."""
+        return self.text.take(self.at + place, mode="clip")
 
 
-def _is_word(byte: np.ndarray[Any, np.dtype[np.uint8]]) -> Mask:
-    """Digits, and letters but for those of an exponent."""
-    word: Mask = (byte >= ZERO) & (byte != 101) & (byte != 69)
-    return word
+_WORD = np.array([byte >= ZERO and byte not in b"eE" for byte in range(256)])  # digits, letters but for exponents
 
 
 def _heads(cells: pa.Array) -> _Heads:
-    offsets = np.frombuffer(cells.buffers()[1], np.int32)[cells.offset : cells.offset + len(cells) + 1]
     text = np.frombuffer(cells.buffers()[2] or b"", np.uint8)
     text = text if len(text) else np.zeros(1, np.uint8)
-    length = np.diff(offsets)
-    at = [text[np.minimum(offsets[:-1] + place, len(text) - 1)] for place in range(3)]
-    second, third = (np.where(length > place, byte, 0) for place, byte in ((1, at[1]), (2, at[2])))
-    return _Heads(at[0], second.astype(np.uint8), third.astype(np.uint8), length)
+    at = _offsets(cells)
+    return _Heads(text, at[:-1], np.diff(at), text.take(at[:-1], mode="clip"))
+
+
+def _offsets(cells: pa.Array) -> Ints:
+    return np.frombuffer(cells.buffers()[1], np.int32)[cells.offset : cells.offset + len(cells) + 1]
+
+
+def _lengths(cells: pa.Array) -> Ints:
+    """The bytes of each cell."""
+    lengths: Ints = np.diff(_offsets(cells))
+    return lengths
 
 
 Changed = dict[str, list[tuple[int, str]]]
@@ -140,8 +157,7 @@ _Fast = tuple[pa.Array, Changed]
 
 
 def _fast_integers(cells: pa.Array, heads: _Heads, _reading: Reading) -> _Fast:
-    minus_zero = (heads.first == MINUS) & (heads.second == ZERO)
-    if heads.padded() or minus_zero.any():
+    if heads.padded() or heads.has_minus_zeros():
         raise _Doubt
     return cells.cast(ARROW[INTEGER]), {}
 
@@ -153,7 +169,7 @@ def _fast_numbers(cells: pa.Array, heads: _Heads, reading: Reading) -> _Fast:
     values = pointed.cast(ARROW[NUMBER])
     if pc.all(pc.is_finite(values)).as_py() is False:
         raise _Doubt
-    plain = np.nan_to_num(values.to_numpy(zero_copy_only=False), nan=1.0)
+    plain = values.to_numpy(zero_copy_only=False)  # missing ones are NaN, which compares false
     _confirm(cells, (np.abs(plain) >= EXACT) | ((plain == 0) & (heads.length > 1)), reading)
     return values, _rounded(pointed, heads.length > LONG)
 

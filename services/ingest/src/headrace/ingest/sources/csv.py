@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,27 +109,29 @@ class CsvSource:
     def infer(self) -> dict[str, str | None]:
         """The narrowest type that holds every value in samples from start to end of the file."""
         kinds: dict[str, str | None] = dict.fromkeys(self._header)
-        for row in self._samples():
-            for name, text in zip(self._header, row, strict=True):
-                kinds[name] = self._seen(name, kinds[name], text)
+        for rows in self._samples():
+            for name, texts in zip(self._header, zip(*rows, strict=True), strict=False):
+                kinds[name] = self._seen(name, kinds[name], dict.fromkeys(texts))
         return kinds
 
-    def _seen(self, name: str, kind: str | None, text: str) -> str | None:
-        stripped = text.strip()
-        if stripped in MISSING or stripped in self._wording.missing_of(name):
-            return kind
-        if len(seen := self._texts[name]) < TEXTS:
-            seen[text] = None
-        return widened(kind, text, self._wording.decimal)
+    def _seen(self, name: str, kind: str | None, texts: Iterable[str]) -> str | None:
+        missing, seen = {*MISSING, *self._wording.missing_of(name)}, self._texts[name]
+        for text in texts:
+            if text.strip() in missing:
+                continue
+            if len(seen) < TEXTS:
+                seen[text] = None
+            kind = widened(kind, text, self._wording.decimal)
+        return kind
 
-    def _samples(self) -> Iterator[list[str]]:
+    def _samples(self) -> Iterator[list[list[str]]]:
         size = self._path.stat().st_size
         for place in range(PLACES):
             at = self._header_end if place == 0 else size * place // PLACES
             if at >= self._header_end + SAMPLE * place:  # in a small file, the places before cover it
-                yield from self._sample(at)
+                yield self._sample(at)
 
-    def _sample(self, at: int) -> Iterator[list[str]]:
+    def _sample(self, at: int) -> list[list[str]]:
         """Some whole records; in the midst of a file only where no quote makes it doubtful where one begins."""
         with self._path.open("rb") as file:
             file.seek(at)
@@ -137,11 +140,7 @@ class CsvSource:
         if at > self._header_end:
             data = b"" if b'"' in data else data[data.find(b"\n") + 1 :]
         whole = data[: extent(data, self._wording.delimiter, last=last).end].decode("utf-8", "ignore")
-        for number, row in enumerate(self._reader(whole)):
-            if number == SAMPLE_ROWS:
-                return
-            if len(row) == len(self._header):
-                yield row
+        return [row for row in islice(self._reader(whole), SAMPLE_ROWS) if len(row) == len(self._header)]
 
     def read(self, piece: Block, plan: Plan) -> Batch:
         """The rows of a block, typed."""

@@ -33,8 +33,7 @@ def extent(data: bytes, delimiter: str, *, last: bool, record: int = 1 << 62) ->
 
     A rest of more than `record` bytes is looked at again with care: a quote in the midst of a value may have misled.
     """
-    torn = not last and data.endswith(b"\r")  # its line feed may come next
-    lone = data.count(b"\r") - torn != data.count(b"\r\n")
+    lone = b"\r" in data and _has_lone_returns(data, last=last)
     if b'"' not in data:
         end = data.rfind(b"\n") + 1
         return _exact(data, delimiter, last=last) if lone else Extent(len(data) if last else end)
@@ -42,6 +41,11 @@ def extent(data: bytes, delimiter: str, *, last: bool, record: int = 1 << 62) ->
     if quick is None or len(data) - quick > record:
         return _exact(data, delimiter, last=last)
     return Extent(quick)
+
+
+def _has_lone_returns(data: bytes, *, last: bool) -> bool:
+    torn = not last and data.endswith(b"\r")  # its line feed may come next
+    return data.count(b"\r") - torn != data.count(b"\r\n")
 
 
 def _quick(data: bytes, delimiter: int, *, last: bool) -> int | None:
