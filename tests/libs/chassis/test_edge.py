@@ -84,6 +84,20 @@ async def test_a_compressed_body_is_refused(on_sqlite: Any) -> None:
             assert answer.status_code == 415
 
 
+async def test_an_upload_may_be_compressed_in_the_one_way_that_its_service_reads(on_sqlite: Any) -> None:
+    """Gzip passes the edge, which says of others what is read; what no route knows is 404, not 415."""
+    async with on_sqlite() as on:
+        told = {
+            kind: await on.http.post("/things/files", content=b"x", headers={"content-encoding": kind})
+            for kind in ("gzip", "GZIP", "br", "gzip, gzip")
+        }
+
+        assert {kind: answer.status_code for kind, answer in told.items()} == {
+            "gzip": 404, "GZIP": 404, "br": 415, "gzip, gzip": 415,
+        }  # fmt: skip
+        assert "Content-Encoding: gzip" in told["br"].text
+
+
 @pytest.mark.parametrize("opener", ["[", '{"a":', '[{"a":'])
 async def test_json_that_nests_too_deep_is_refused_before_it_is_parsed(on_sqlite: Any, opener: str) -> None:
     """At any depth, closed or not, and whatever a string says of brackets."""

@@ -181,6 +181,21 @@ async def test_an_impossible_contract_is_refused(on: Stage) -> None:
     assert (await upload(on, JAN)).json()["violations"][0]["check"] == "extra_column_check"
 
 
+async def test_whoever_set_the_contract_is_named_with_the_next_version(on: Stage) -> None:
+    """By hand or by a declaration, and once: they are authors of the data that come under it."""
+    await upload(on, JAN)
+    columns = (await on.http.get("/datasets/flights/contract")).json()["columns"]
+    await on.http.put("/datasets/flights/contract", json={"columns": columns, "missing": ["?"]})
+    await declare(on, {"columns": columns})
+    await upload(on, FEB)
+    await upload(on, FEB + b"UA,9.5\n")
+
+    said = on.all(DatasetIngested)
+
+    caller = (await on.http.get("/datasets/flights/versions/1")).json()["by"]
+    assert [event.data.contract_by for event in said] == [[], [caller, "key:anna"], []]
+
+
 async def test_a_new_contract_does_not_mix_with_old_parts(on: Stage) -> None:
     """Parts of one version have one set of columns; the answer says what to do."""
     await upload(on, JAN)

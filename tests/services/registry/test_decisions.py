@@ -1,7 +1,7 @@
 """What people decide on versions, and who may: authors never, each person once, every word kept."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -41,9 +41,11 @@ async def asked_again(on: Stage, version: int) -> EvaluationRequested:
     return asked
 
 
-async def ingested(on: Stage, who: str, version: int, mode: str = "append") -> None:
-    """Somebody changes the data."""
-    told = {"dataset": "flights", "version": version, "mode": mode, "columns": COLUMNS}
+async def ingested(on: Stage, who: str, version: int, mode: str = "append", contract_by: Sequence[str] = ()) -> None:
+    """Somebody changes the data, under a contract that others may have changed."""
+    told = {
+        "dataset": "flights", "version": version, "mode": mode, "columns": COLUMNS, "contract_by": list(contract_by),
+    }  # fmt: skip
     await on.say(a(DatasetIngested, **told), authid=who)
 
 
@@ -198,6 +200,21 @@ async def test_whoever_changed_the_data_since_the_champion_is_an_author(on: Stag
     assert "changed the data (flights version 2)" in told["bob"]
     assert "changed the data (flights version 3)" in told["pat"]
     assert [await refused_as_author(on, 1, name) for name in ("ann", "sue")] == ["taken", "taken"]
+
+
+async def test_whoever_changed_the_contract_of_the_data_since_the_champion_is_an_author(on: Stage) -> None:
+    """Also where the data that came first under it were replaced: the contract still holds."""
+    await declare(on, approval={"needed": 3})
+    await ingested(on, "key:ann", 1, contract_by=["key:bob"])
+    await ingested(on, "key:ann", 2, "replace", contract_by=["key:pat"])
+    await ingested(on, "key:ann", 3, contract_by=["key:sue"])
+    await waiting(on, dataset=2, requested_by="key:kim")
+
+    told = {name: await refused_as_author(on, 1, name) for name in ("bob", "pat")}
+
+    assert "changed the contract of the data (flights version 1)" in told["bob"]
+    assert "changed the contract of the data (flights version 2)" in told["pat"]
+    assert await refused_as_author(on, 1, "sue") == "taken"
 
 
 async def test_data_that_the_champion_has_learned_from_make_no_author(on: Stage) -> None:

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 QUIET = frozenset({"/live", "/ready", "/metrics"})
 PUBLIC = QUIET | docs.PATHS | {"/", "/openapi.json"}
-UPLOADS = "/files"  # what such paths take is streamed to the disk, and may be of any size
+UPLOADS = "/files"  # what such paths take is streamed to the disk, and may be of any size, and gzip
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -90,10 +90,13 @@ class Edge:
 
     async def _checked(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         """The body within its bounds: not compressed, not too long, not too deep."""
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise HTTPException(415, "send the body as it is: compressed bodies are not taken")
+        encoding = headers.get("content-encoding", "identity").lower()
         if scope["path"].endswith(UPLOADS):
+            if encoding not in ("identity", "gzip"):
+                raise HTTPException(415, "send the file as it is, or with Content-Encoding: gzip")
             return receive
+        if encoding != "identity":
+            raise HTTPException(415, "send the body as it is: compressed bodies are taken for files alone")
         bounded = self._bounded(receive)
         return await _shallow(bounded) if "json" in headers.get("content-type", "json") else bounded
 

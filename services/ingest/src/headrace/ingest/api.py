@@ -18,6 +18,7 @@ from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkD
 from headrace.chassis.problems import problem
 from headrace.contracts import ColumnRule, Contract, Dialect
 from headrace.ingest.handlers import set_contract
+from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
 from headrace.ingest.repository import Repository
 from headrace.ingest.tables import ContractRow, JobRow, VersionRow
@@ -150,10 +151,12 @@ async def upload(
     """
     ingestion: Ingestion = request.app.state.ingestion
     content_type = request.headers.get("content-type")
-    form = FormFile(request.stream(), str(content_type)) if is_multipart(content_type) else None
+    sent = inflated(request.stream(), request.headers.get("content-encoding"))
+    form = FormFile(sent, str(content_type)) if is_multipart(content_type) else None
     with ingestion.workspace() as folder:
-        body = form if form is not None else request.stream()
-        file = await spool(body, FilePath(folder, "source"), ingestion.options.limits.file)
+        file = await spool(
+            form if form is not None else sent, FilePath(folder, "source"), ingestion.options.limits.file
+        )
         name = unquote(x_source_name) if x_source_name else form.name if form else None
         task = Task(
             dataset=dataset,

@@ -30,6 +30,16 @@ class Repository:
         """Where the contract's revisions came from."""
         return set(await self._session.exec(select(ContractRow.origin).where(ContractRow.dataset == dataset)))
 
+    async def contract_authors(self, dataset: str, after: int, until: int) -> list[str]:
+        """Who set the contract's revisions behind one, up to another; those that files made are nobody's."""
+        query = select(ContractRow.by).where(
+            ContractRow.dataset == dataset,
+            col(ContractRow.revision) > after,
+            col(ContractRow.revision) <= until,
+            ContractRow.origin != "inferred",
+        )
+        return list(dict.fromkeys(await self._session.exec(query.order_by(col(ContractRow.revision)))))
+
     async def put_contract(
         self, dataset: str, rules: Sequence[ColumnRule], wording: Wording, *, origin: str, by: str, at: datetime
     ) -> ContractRow:

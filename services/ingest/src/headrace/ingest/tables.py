@@ -46,6 +46,7 @@ class VersionRow(SQLModel, table=True):
     source: str  # SHA-256 of the part's file as it came
     columns: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     contract: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    revision: int  # of the contract that its part was checked against; 0: there was none
     profile: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # ObjectRef
     warnings: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     by: str

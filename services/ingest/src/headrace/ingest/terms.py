@@ -23,6 +23,7 @@ class Terms:
     wording: Wording
     uses: list[Use]
     inferred: bool
+    revision: int = 0  # of the contract; 0: there is none
 
     def ordered(self, result: Accepted | Rejected, keep: int) -> Accepted | Rejected:
         """The result, refused where a column by which a model orders rows in time has become text unasked."""
@@ -49,4 +50,10 @@ async def terms_of(repository: Repository, dataset: str) -> Terms:
     row: ContractRow | None = await repository.contract(dataset)
     rules, uses = rules_of(row), await repository.uses(dataset)
     inferred = row is None or not row.rules or row.origin == "inferred"
-    return Terms(relaxed(rules, uses) if rules and inferred else rules, wording_in(row), uses, inferred)
+    return Terms(
+        relaxed(rules, uses) if rules and inferred else rules,
+        wording_in(row),
+        uses,
+        inferred,
+        row.revision if row else 0,
+    )

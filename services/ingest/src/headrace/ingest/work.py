@@ -242,7 +242,7 @@ class _Delivery:
                     by=self.task.actor,
                     at=work.now,
                 )
-            return await self._write(work, version, result, profile, row)
+            return await self._write(work, version, result, profile, row, terms)
 
     async def _profile(self, result: Accepted, before: VersionRow | None) -> ObjectRef:
         """The profile of the version: of this file, and of the parts before it."""
@@ -254,10 +254,18 @@ class _Delivery:
         return await self.store.put(DATASETS, _profile_json(rows, columns), content_type="application/json")
 
     async def _write(
-        self, work: Work, version: Version, result: Accepted, profile: ObjectRef, before: VersionRow | None
+        self,
+        work: Work,
+        version: Version,
+        result: Accepted,
+        profile: ObjectRef,
+        before: VersionRow | None,
+        terms: Terms,
     ) -> Answer:
         (part,) = dump(version.parts[-1:])
         warnings = _told(result.warnings)
+        known = before.revision if before else 0
+        setters = await Repository(work.session).contract_authors(version.dataset, known, terms.revision)
         row = VersionRow(
             dataset=version.dataset,
             version=version.number,
@@ -270,6 +278,7 @@ class _Delivery:
             source=self.file.sha256,
             columns=dump(version.columns),
             contract=dump(result.rules),
+            revision=terms.revision,
             profile=profile.model_dump(mode="json", exclude_none=True),
             warnings=warnings,
             by=work.actor,
@@ -287,6 +296,7 @@ class _Delivery:
                 added_rows=result.rows,
                 columns=list(version.columns),
                 contract=list(result.rules),
+                contract_by=setters,
                 profile=profile,
                 facts=list(facts_of(result.profile)),
                 source=version.parts[-1].source,

@@ -97,13 +97,23 @@ async def authors(registry: Registry, version: VersionRow) -> dict[str, str]:
     for revision in await registry.revisions(version.model, max(1, since)):
         found[revision.by] = f"declared revision {revision.revision} of {version.model}"
     known_data = before.dataset.version if before and before.dataset.name == trained.dataset.name else 0
-    for data in await registry.data_changes(trained.dataset.name, trained.dataset.version):
-        if data.version <= known_data and data.version != trained.dataset.version:
-            break
-        found[data.by] = f"changed the data ({data.dataset} version {data.version})"
-        if data.mode == "replace":
-            break  # nothing older is in it
+    found |= await _data_authors(registry, trained.dataset.name, trained.dataset.version, known_data)
     found[version.author] = f"asked for the run that made {version.model}/{version.version}"
+    return found
+
+
+async def _data_authors(registry: Registry, dataset: str, version: int, known: int) -> dict[str, str]:
+    """Who changed the data behind a version that is known, and who changed the contract that they were held to."""
+    found: dict[str, str] = {}
+    replaced = False
+    for data in await registry.data_changes(dataset, version):
+        if data.version <= known and data.version != version:
+            break
+        where = f"({dataset} version {data.version})"
+        found |= dict.fromkeys(data.contract_by, f"changed the contract of the data {where}")
+        if not replaced:  # else nothing of it is left; a contract outlives the data
+            found[data.by] = f"changed the data {where}"
+        replaced = replaced or data.mode == "replace"
     return found
 
 

@@ -44,6 +44,7 @@ async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
         version=event.version,
         mode=event.mode,
         by=work.actor,
+        contract_by=list(event.contract_by or []),
         at=work.now,
         columns=[column.model_dump(mode="json") for column in event.columns],
         facts=merged_facts(kept, event.facts or []),

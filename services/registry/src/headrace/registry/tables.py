@@ -172,7 +172,7 @@ class AliasMoveRow(SQLModel, table=True):
 
 
 class DatasetRow(SQLModel, table=True):
-    """Who made a dataset version, the author of what a model learns from, and what its columns hold."""
+    """Who made a dataset version, the authors of what a model learns from, and what its columns hold."""
 
     __tablename__ = "datasets"
 
@@ -180,6 +180,7 @@ class DatasetRow(SQLModel, table=True):
     version: int = Field(primary_key=True)
     mode: str
     by: str
+    contract_by: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # since the one before
     at: datetime = Field(sa_type=UtcTime)
     columns: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     facts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))

@@ -2734,6 +2734,10 @@ class DatasetIngested(Event):
     """
     The contract it was checked against.
     """
+    contract_by: list[str] | None = None
+    """
+    Who set the contract, by hand or by declaring a model, since the version before: authors of the data.
+    """
     profile: ObjectRef
     """
     JSON profile of the new part: counts, ranges, quantiles, top values per column.

@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
+        sa.Column("contract_by", sa.JSON(), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
         sa.Column("columns", sa.JSON(), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
