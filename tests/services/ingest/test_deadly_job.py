@@ -1,0 +1,66 @@
+"""A job that ends the process each time it is tried: it is counted, set aside and rejected, and others go on."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from headrace.bus import connect
+from headrace.testkit import eventually
+from headrace.testkit.broker import Broker
+from headrace.testkit.ports import free_ports
+from headrace.testkit.s3 import S3
+
+from .test_kill import ingest
+
+ATTEMPTS = 2
+PATIENCE_S = 120  # a busy machine
+
+
+async def test_a_job_that_ends_the_process_each_time_is_set_aside(
+    nats_server: Broker, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tries are counted before they are made; the reason says what it did, and jobs of others are done."""
+    monkeypatch.setenv("HEADRACE_PARKED_AFTER_ATTEMPTS", str(ATTEMPTS))
+    (port,) = free_ports(1)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        monkeypatch.setenv("FAULT_AT", "ingest.converted:1")
+        for turn in range(ATTEMPTS):
+            with ingest(tmp_path, nats_server, s3, port) as process:
+                if turn == 0:
+                    await eventually(lambda: _answers(http, "/live"), timeout=PATIENCE_S)
+                    await _ask(nats_server, s3, "deadly")
+                await eventually(lambda died=process: died.poll() is not None, timeout=PATIENCE_S)
+        monkeypatch.delenv("FAULT_AT")
+        with ingest(tmp_path, nats_server, s3, port):
+            await eventually(lambda: _answers(http, "/jobs/REQUESTS-1", state="rejected"), timeout=PATIENCE_S)
+            await _ask(nats_server, s3, "other")
+            await eventually(lambda: _answers(http, "/jobs/REQUESTS-2", state="done"), timeout=PATIENCE_S)
+            (parked,) = (await http.get("/parked")).json()["items"]
+            (rejection,) = (await http.get("/datasets/deadly/rejections")).json()["items"]
+
+    assert f"ended the process, or was cut off, {ATTEMPTS} times" in parked["reason"]
+    assert rejection["reason"] == parked["reason"]
+
+
+async def _ask(broker: Broker, s3: S3, dataset: str) -> None:
+    """An outsider has a file of its own ingested."""
+    data = b"n,x\n1,2.5\n"
+    s3.sync.client.put_object(s3.sync.bucket("uploads"), f"{dataset}.csv", io.BytesIO(data), len(data))
+    outsider = await connect(broker.settings("outsider"), name="outsider")
+    place = json.dumps({"object": {"bucket": "uploads", "key": f"{dataset}.csv"}})
+    await outsider.publish_and_wait(f"headrace.request.ingest.{dataset}", place.encode())
+    await outsider.close()
+
+
+async def _answers(http: httpx.AsyncClient, path: str, **fields: str) -> bool:
+    """Whether the service answers a path, with these fields."""
+    try:
+        answer = await http.get(path)
+    except httpx.TransportError:
+        return False
+    return answer.status_code == 200 and all(answer.json().get(name) == value for name, value in fields.items())
