@@ -37,9 +37,9 @@ async def test_a_job_that_ends_the_process_each_time_is_set_aside(
                 await eventually(lambda died=process: died.poll() is not None, timeout=PATIENCE_S)
         monkeypatch.delenv("FAULT_AT")
         with ingest(tmp_path, nats_server, s3, port):
-            await eventually(lambda: _answers(http, "/jobs/REQUESTS-1", state="rejected"), timeout=PATIENCE_S)
+            await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-1", state="rejected"), timeout=PATIENCE_S)
             await _ask(nats_server, s3, "other")
-            await eventually(lambda: _answers(http, "/jobs/REQUESTS-2", state="done"), timeout=PATIENCE_S)
+            await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-2", state="done"), timeout=PATIENCE_S)
             (parked,) = (await http.get("/parked")).json()["items"]
             (rejection,) = (await http.get("/datasets/deadly/rejections")).json()["items"]
 
