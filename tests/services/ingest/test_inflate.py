@@ -48,10 +48,10 @@ async def test_what_inflates_much_comes_in_bounded_pieces() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (gzip.compress(CSV)[:-9], "ends in the midst"),
-        (gzip.compress(CSV)[:5], "ends in the midst"),
-        (gzip.compress(CSV) + gzip.compress(CSV)[:12], "ends in the midst"),
-        (gzip.compress(CSV) + b"more", "not gzip"),
+        (gzip.compress(CSV, mtime=0)[:-9], "ends in the midst"),
+        (gzip.compress(CSV, mtime=0)[:5], "ends in the midst"),
+        (gzip.compress(CSV, mtime=0) + gzip.compress(CSV)[:12], "ends in the midst"),
+        (gzip.compress(CSV, mtime=0) + b"more", "not gzip"),
         (zlib.compress(CSV), "not gzip"),
         (CSV, "not gzip"),
     ],
@@ -72,9 +72,9 @@ async def upload(on: Stage, content: bytes, **headers: str) -> Any:
 async def test_a_compressed_upload_is_the_same_version_as_the_file_itself(on: Stage) -> None:
     """Its digest is that of the file, also where that file is itself gzip."""
     packed = {"content-encoding": "gzip"}
-    first = await upload(on, gzip.compress(CSV), **packed)
+    first = await upload(on, gzip.compress(CSV, mtime=0), **packed)
     again = await upload(on, CSV)
-    twice = await upload(on, gzip.compress(gzip.compress(CSV + b"B6,3.5\n")), **packed)
+    twice = await upload(on, gzip.compress(gzip.compress(CSV + b"B6,3.5\n", mtime=0)), **packed)
 
     assert (first.status_code, first.json()["rows"]) == (201, 2)
     assert (again.status_code, again.json()["sha256"]) == (200, first.json()["sha256"])
@@ -86,8 +86,8 @@ async def test_a_compressed_form_is_taken_and_damage_is_refused(on: Stage) -> No
     form = b'--b\r\ncontent-disposition: form-data; name="f"; filename="x.csv"\r\n\r\n' + CSV + b"\r\n--b--\r\n"
     types = {"content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip"}
 
-    damaged = await upload(on, gzip.compress(CSV)[:-3], **{"content-encoding": "gzip"})
-    taken = await upload(on, gzip.compress(form), **types)
+    damaged = await upload(on, gzip.compress(CSV, mtime=0)[:-3], **{"content-encoding": "gzip"})
+    taken = await upload(on, gzip.compress(form, mtime=0), **types)
 
     assert damaged.status_code == 422
     assert "ends in the midst of its gzip data" in damaged.json()["detail"]
