@@ -55,6 +55,7 @@ async def test_what_inflates_much_comes_in_bounded_pieces() -> None:
         (zlib.compress(CSV), "not gzip"),
         (CSV, "not gzip"),
     ],
+    ids=["cut at its end", "cut in its head", "cut in its second member", "more behind it", "zlib", "plain"],
 )
 async def test_what_is_no_gzip_is_refused_with_the_reason(data: bytes, why: str) -> None:
     """Wherever it breaks off."""
