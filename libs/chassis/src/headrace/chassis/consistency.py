@@ -24,6 +24,8 @@ class Consistency:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+        elif getattr(self._state, "runtime", None) is None:  # an application without a service has nothing to wait for
+            await self._app(scope, receive, send)
         elif scope["method"] in SAFE:
             await self._read(scope, receive, send)
         else:
