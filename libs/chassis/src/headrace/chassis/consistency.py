@@ -21,10 +21,8 @@ class Consistency:
         self._app, self._state = app, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif getattr(self._state, "runtime", None) is None:  # an application without a service has nothing to wait for
+        """Answer one request; an application without a service has nothing to wait for."""
+        if scope["type"] != "http" or getattr(self._state, "runtime", None) is None:
             await self._app(scope, receive, send)
         elif scope["method"] in SAFE:
             await self._read(scope, receive, send)
