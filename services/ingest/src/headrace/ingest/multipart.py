@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from email.message import Message
 
 from python_multipart.exceptions import MultipartParseError
@@ -23,7 +23,7 @@ def is_multipart(content_type: str | None) -> bool:
 class FormFile:
     """Iterates over the bytes of the one file in a form; its name and type are known when that is done."""
 
-    def __init__(self, body: AsyncIterator[bytes], content_type: str) -> None:
+    def __init__(self, body: AsyncIterable[bytes], content_type: str) -> None:
         header = Message()
         header["content-type"] = content_type
         boundary = header.get_param("boundary")

@@ -129,7 +129,8 @@ class _Heads:
 
     def _byte(self, place: Any) -> Bytes:
         """The byte of each cell at a place; of shorter cells, that of another."""
-        return self.text.take(self.at + place, mode="clip")
+        found: Bytes = self.text.take(self.at + place, mode="clip")
+        return found
 
 
 _WORD = np.array([byte >= ZERO and byte not in b"eE" for byte in range(256)])  # digits, letters but for exponents
