@@ -98,7 +98,7 @@ def _try(operation: Any, mode: GenerationMode, url: str, http: requests.Session,
         found.cases += 1
         found.statuses[answer.status_code] += 1
         if why := _fault(answer, operation.path):
-            found.failures.append(f"{why}: {case.as_curl_command()[:2000]}\n{answer.text[:500]}")
+            found.failures.append(f"{why}: {case.as_curl_command()[:2000]}\n{_said(answer)[:500]}")
 
     try:
         ask()
@@ -115,7 +115,7 @@ def _fault(answer: Any, path: str) -> str | None:
     headers = {name.lower(): values[0] for name, values in answer.headers.items()}
     if answer.status_code >= 500 and not (answer.status_code == 503 and _says_when(headers, path)):
         return f"{answer.status_code}"
-    if any(inside in answer.text for inside in INSIDE):
+    if any(inside in _said(answer) for inside in INSIDE):
         return "the inside gets out"
     missing = set(SECURITY_HEADERS) - set(headers)
     if missing:
@@ -123,6 +123,12 @@ def _fault(answer: Any, path: str) -> str | None:
     if answer.status_code >= 400 and not _explains(answer):
         return "an error that does not say what is wrong"
     return None
+
+
+def _said(answer: Any) -> str:
+    """An answer's words; messages and hashes, which are sent as bytes, have none."""
+    kind = str(next(iter(answer.headers.get("content-type", [])), ""))
+    return "" if kind.startswith("application/octet-stream") else str(answer.content.decode(errors="replace"))
 
 
 def _says_when(headers: Mapping[str, str], path: str) -> bool:
