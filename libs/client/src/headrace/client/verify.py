@@ -109,16 +109,28 @@ def verify(http: Http, key: str | None = None) -> Document:
     own files on this machine. Never the one that the service shows. Raises HeadraceError without a key.
 
     Answers {whole, entries, root, size, tiles, checkpoints, late, key, compared, findings}; `whole` is false where
-    anything does not fit, and `findings` says where; `compared` says with which checkpoints the log was compared.
+    anything does not fit, here or by the service's own check, and `findings` says where; `compared` says with which
+    checkpoints the log was compared.
     A verified head is remembered: a later log must continue it.
     """
     stack = http.stack
     trusted = _trusted(key or os.environ.get(KEY_VARIABLE) or stack.log_key)
     memory = Memory(trusted)
     verdict, compared = asyncio.run(_check(HttpLog(http), stack, trusted, memory))
+    verdict.findings += _found_by_the_service(http, verdict)
     if verdict.ok:
         memory.keep(verdict.head)
     return _document(verdict, trusted, compared)
+
+
+def _found_by_the_service(http: Http, verdict: Verdict) -> list[Finding]:
+    """What only the service sees of its log: the columns that it searches by, the copies in its bucket.
+
+    A service that lies can make a whole log look bad by this, never a bad one whole.
+    """
+    told = [Finding(**each) for each in http.json("GET", "audit", "/verify")["findings"]]
+    known = {(each.what, each.where) for each in verdict.findings}
+    return [each for each in told if (each.what, each.where) not in known]
 
 
 def _trusted(text: str | None) -> VerifyingKey:
