@@ -264,7 +264,8 @@ def test_ports_that_there_are_not_are_refused_in_one_line(
 ) -> None:
     """By the command, too: the base that was meant, and which may be."""
     assert run(["up", "--detach", "--folder", str(tmp_path / ".headrace"), f"--port-base={base}"]) == 1
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    said = capsys.readouterr().err.splitlines()  # services of other fixtures log there, too
+    (line,) = [line for line in said if line.startswith("error: ")]
     assert f"--port-base {base}" in line
     assert "1024 to 65336" in line
     assert not (tmp_path / ".headrace").exists()
