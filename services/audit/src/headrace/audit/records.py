@@ -26,7 +26,7 @@ PREDICTION_LOGGED = "headrace.prediction.logged.v1"
 CHECKPOINT_SIGNED = "headrace.checkpoint.signed.v1"
 UNREADABLE = "unreadable"
 REQUESTS = "REQUESTS"  # the stream: what is said there is read as its hearers read it
-CLAIMS = ("REQUESTS", "PARKED")  # streams whose messages may carry a name that only their sender believes
+COPIES = "PARKED"  # the stream of what could not be handled: its messages hold what their senders claimed
 LONGEST = 512  # characters of what is searched by: an index of PostgreSQL takes no more than 2,704 bytes
 MOST_REFERENCES = 20_000  # of one message; a report of truths has 10,000
 _ATTRIBUTES = ("id", "type", "source", "subject", "correlationid", "causationid", "traceparent", "authid")
@@ -203,10 +203,12 @@ def _attributes(message: Message) -> Mapping[str, Any]:
 
 def _from_its_place(message: Message) -> Mapping[str, Any]:
     """Who said an event, which its place in the stream proves; who asked, where that is no more than a claim."""
+    if message.stream == COPIES:
+        return {"authid": None}
     try:
         origin = origin_of(message.subject)
     except ContractError:
-        return {"authid": None} if message.stream in CLAIMS else {}
+        return {"authid": None} if message.stream == REQUESTS else {}
     source = {"source": f"{SOURCE}{origin.speaker}"}
     return source if origin.authenticates else {**source, "authid": origin.actor}
 
