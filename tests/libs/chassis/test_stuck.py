@@ -23,7 +23,8 @@ async def test_a_subscription_without_progress_is_a_problem_until_it_goes_on(
     def build(settings: ServiceSettings) -> Any:
         return replace(program.build(settings), subscriptions={TrainingRequested: slow}, background=[])
 
-    async with stage(build, ServiceSettings, identity="trainer", database_url=sqlite_url) as on:
+    settings = {"database_url": sqlite_url, "longest_handler_s": 4}  # what the handler is given before it is ended
+    async with stage(build, ServiceSettings, identity="trainer", **settings) as on:
         for number in range(1100):
             await on.say(a(TrainingRequested, model=f"m{number}"))
         runtime, admin = on.app.state.runtime, await on._speaker("provisioner")

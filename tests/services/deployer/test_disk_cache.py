@@ -136,3 +136,15 @@ async def test_an_update_that_cannot_be_fetched_keeps_the_replica_ready(alone: L
     assert ready.status_code == 200
     assert "away" in ready.json()["problems"]["m0"]
     assert await answers(made, 1) == 1
+
+
+async def test_two_models_of_one_artifact_are_fetched_once(alone: Lonely, models: list[Model]) -> None:
+    """Loaded in the same moment, the second does not take the folder away that the first reads."""
+    store = Folder(models[0])
+    made = await alone(models[0], store=store)
+    for name in ("one", "other", "third"):
+        made.replica.board.apply(changed(name, models[0].route()))
+    await eventually(lambda: made.replica.board.settled)
+
+    assert store.fetched == 1
+    assert dict(made.replica.board.troubles) == {}

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -60,11 +61,17 @@ class Loader:
         self._ignore_unknown = ignore_unknown
         self._threads = ThreadPoolExecutor(threads, "load")
         self._fetching = asyncio.Semaphore(FETCHES)
+        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by digest
 
     async def load(self, model: str, route: Route) -> Loaded:
         """A version, warmed up; raises Refusal where it is not what was approved."""
         if not route.artifact.digest == route.digest == digest_of(route.artifact.files):
             raise Refusal(f"the files that its route lists are not those of digest {route.digest[:12]}")
+        # two models may be routed to one artifact: the second must not take the folder away that the first reads
+        async with self._loading.setdefault(route.digest, asyncio.Lock()):
+            return await self._load(route)
+
+    async def _load(self, route: Route) -> Loaded:
         folder = self._cache / route.digest
         if not await self._on_disk(_intact, folder, route.artifact.files):
             await self._fetch(route.artifact, folder)
