@@ -1,11 +1,13 @@
 """Who may touch which bucket, in the words of both servers."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from headrace.local.layout import OFFSETS, PORT_BASE, SPAN, Layout
+from headrace.local.programs import ray_head
 from headrace.provision.access import ACCESS, BUCKETS, actions, policy
 
 
@@ -50,3 +52,15 @@ def test_ray_sockets_have_a_short_path(tmp_path_factory: pytest.TempPathFactory)
     assert len(str(Layout(deep).ray_temp)) < 45 or len(str(Layout(deep).ray_temp)) == len(
         str(Layout(deep.parent).ray_temp)
     )
+
+
+def test_ray_is_given_a_port_for_each_of_its_parts(tmp_path: Path) -> None:
+    """A part without one takes Ray's own default, which may lie among the workers' ports: 8265 among those of 8100."""
+    layout = Layout(tmp_path)
+    given = [part for part in ray_head(layout).command if re.match(r"--[a-z-]*port=", part)]
+    ports = {part.partition("=")[0]: int(part.partition("=")[2]) for part in given}
+
+    assert {"--port", "--dashboard-port", "--node-manager-port", "--object-manager-port"} <= ports.keys()
+    workers = range(ports.pop("--min-worker-port"), ports.pop("--max-worker-port") + 1)
+    assert not [port for port in ports.values() if port in workers]
+    assert len(set(ports.values())) == len(ports)

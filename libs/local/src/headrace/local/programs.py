@@ -98,7 +98,7 @@ def ray_head(layout: Layout) -> Program:
     workers = layout.ray_workers
     names = {"node-manager-port": "node", "object-manager-port": "objects", "runtime-env-agent-port": "env"}
     names |= {"metrics-export-port": "metrics", "dashboard-agent-listen-port": "agent"}
-    names |= {"dashboard-agent-grpc-port": "agent-grpc"}
+    names |= {"dashboard-agent-grpc-port": "agent-grpc", "dashboard-port": "dashboard"}
     command = [
         *("nice", "-n", "5"),  # training yields to answering, also on a laptop
         *(str(BIN / "ray"), "start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
