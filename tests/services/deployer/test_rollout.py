@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from headrace.contracts import (
     AlertRaised,
     AliasMoved,
+    ContractError,
     ReplicaLoaded,
     ReplicaReported,
     RolloutAdvanced,
@@ -431,3 +432,17 @@ class AnyOrder(RuleBasedStateMachine):
 
 AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
+
+
+def test_an_action_that_is_not_known_is_refused_with_the_nearest() -> None:
+    """The same function decides for HTTP and for the event."""
+    with pytest.raises(ContractError, match="action: 'promot' is not known; did you mean 'promote'"):
+        domain.steered(rolling(), "promot", version=None, reason="", now=NOW)
+
+
+def test_a_strategy_of_a_newer_registry_is_refused_by_name() -> None:
+    """The move is parked with the reason; it is replayed when the deployer knows the strategy."""
+    newer = moved(2, strategy="blue-green")
+
+    with pytest.raises(ContractError, match=r"serving\.strategy: 'blue-green' is not known"):
+        domain.policy_of(newer)

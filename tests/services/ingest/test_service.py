@@ -300,6 +300,27 @@ async def test_a_request_for_what_is_not_there_is_refused(on: Stage) -> None:
     assert "no object 'none.csv' in bucket 'uploads'" in said.data.reason  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"mode": "apend"}, "mode: 'apend' is not known; did you mean 'append'?"),
+        ({"format": "parket"}, "format: 'parket' is not known; did you mean 'parquet'?"),
+    ],
+)
+async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(
+    on: Stage, s3: S3, asked: dict[str, str], says: str
+) -> None:
+    """Over HTTP and by event, with its place and the nearest right word."""
+    place = await deliver(s3, "jan.csv", JAN)
+
+    answer = await upload(on, JAN, **asked)
+    await on.say(IngestRequested(dataset="flights", object=place, **asked), as_="operator")
+
+    refused = await on.heard(RequestRefused)
+    assert (answer.status_code, answer.json()["detail"]) == (422, says)
+    assert refused.data.reason == says  # type: ignore[attr-defined]
+
+
 async def test_a_requested_file_that_breaks_the_contract_is_rejected(on: Stage, s3: S3) -> None:
     """The job ends, and dataset.rejected says why; nothing is parked."""
     await upload(on, JAN)

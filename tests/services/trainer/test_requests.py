@@ -51,3 +51,18 @@ async def test_whether_a_node_is_large_enough_is_told_before_a_run_is_asked_for(
 
     lacks = (await eventually(room, 60))["lacks"]
     assert lacks is None if says is None else f"{says}: the largest has" in lacks
+
+
+async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(on: Stage, world: Any) -> None:
+    """With its place and the nearest right word."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+
+    answer = await on.http.post("/models/delay/runs", json={"data": "latset"})
+    await on.say(TrainingRequested(model="delay", data="latset"), as_="operator")
+
+    refused = await on.heard(RequestRefused)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "data: 'latset' is not known; did you mean 'latest'?")
+    assert refused.data.reason == answer.json()["detail"]
+    assert on.all(TrainingQueued) == []

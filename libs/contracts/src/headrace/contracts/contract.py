@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 
+from headrace.contracts.catalogs import CATALOGS, DELIMITERS
 from headrace.contracts.cells import TIMESTAMP, format_fault
 from headrace.contracts.errors import ContractError, Place, Problem
 from headrace.contracts.generated.models import ColumnRule, Contract
@@ -29,6 +30,9 @@ def _rule_problems(rule: ColumnRule, place: Place) -> Iterator[Problem]:
         column_name(rule.name)
     except ContractError as error:
         yield Problem((*place, "name"), str(error))
+    if problem := CATALOGS["column-type"].problem(rule.type):
+        yield Problem((*place, "type"), problem)
+        return
     if rule.allowed is not None and rule.type not in ("string", "integer", "boolean"):
         yield Problem((*place, "allowed"), "only string, integer and boolean columns have allowed values")
     limits = [limit for limit in (rule.minimum, rule.maximum) if limit is not None]
@@ -58,6 +62,9 @@ def _dialect_problems(contract: Contract, place: Place) -> Iterator[Problem]:
     dialect = contract.dialect
     if dialect is None:
         return
+    if dialect.delimiter not in DELIMITERS:
+        named = ", ".join(f"{each!r} ({name})" for each, name in DELIMITERS.items())
+        yield Problem((*place, "delimiter"), f"{dialect.delimiter!r} separates no values here; known are {named}")
     if dialect.delimiter == dialect.decimal:
         told = f"{dialect.delimiter!r} cannot separate both values and decimals; declare the delimiter, such as ';'"
         yield Problem((*place, "delimiter"), told)

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from headrace.contracts.catalogs import name_problems
 from headrace.contracts.columns import KnownDataset, column_problems, column_warnings, promised, task_for
 from headrace.contracts.documents import load_yaml
 from headrace.contracts.errors import ContractError, Place, Problem, hint
@@ -46,7 +47,7 @@ def parse_declaration(source: Source, dataset: KnownDataset | None = None) -> De
 def examine(source: Source, dataset: KnownDataset | None = None) -> Examined:
     """The same with warnings: what is legal, but may surprise."""
     document = _plain(_document(source))
-    _refuse([*bounds(document), *_unknown(document, Declaration, ())])
+    _refuse([*bounds(document), *_unknown(document, Declaration, ()), *name_problems(document)])
     _normalise_columns(document)
     surprises = _choose_task(document, dataset)
     try:

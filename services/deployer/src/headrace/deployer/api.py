@@ -10,7 +10,7 @@ from headrace.bus import Work
 from headrace.chassis import Conflict, NotFound
 from headrace.chassis.http import Page, SessionDep, WorkDep, requires
 from headrace.contracts import Evidence
-from headrace.deployer.domain import Action, Impossible, Rollout, Traffic
+from headrace.deployer.domain import Impossible, Rollout, Traffic
 from headrace.deployer.handlers import steer
 from headrace.deployer.tables import Repository, RolloutRow
 
@@ -157,7 +157,7 @@ async def promote(model: ModelPath, work: WorkDep, body: Steer | None = None) ->
     return await _steer(work, model, "promote", body)
 
 
-async def _steer(work: Work, model: str, action: Action, body: Steer | None) -> TrafficView:
+async def _steer(work: Work, model: str, action: str, body: Steer | None) -> TrafficView:
     _known(await Repository(work.session).get(model))
     asked = body or Steer()
     try:

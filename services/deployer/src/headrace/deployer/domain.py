@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
 
 from headrace.contracts import (
     AlertRaised,
@@ -26,14 +25,13 @@ from headrace.contracts import (
     RouteChanged,
     Signature,
 )
+from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.durations import parse_duration
 
 FEWEST_REQUESTS = 20  # below this a p99 is one slow request, and an error rate is judged only when the bake is over
 REPLICA_SILENCE = timedelta(seconds=10)  # replicas report every second while there is a canary
 SHORTEST_WAIT = timedelta(seconds=1)  # between two looks at a shadow without traffic
 LOAD_TIMEOUT = timedelta(minutes=5)  # the largest models of ours load in seconds, from a slow store in a minute
-
-Action = Literal["rollback", "pause", "resume", "promote"]
 
 
 class Impossible(ValueError):
@@ -282,8 +280,9 @@ def time_passed(traffic: Traffic, now: datetime) -> Decision:
     return _advance(traffic, rollout, now) if rollout.lives(now) else Decision(traffic)
 
 
-def steered(traffic: Traffic, action: Action, *, version: int | None, reason: str, now: datetime) -> Decision:
+def steered(traffic: Traffic, action: str, *, version: int | None, reason: str, now: datetime) -> Decision:
     """What a person asks of a rollout; raises Impossible with the reason."""
+    CATALOGS["rollout-action"].known(action, "action")
     _check_version(traffic, action, version)
     if action == "rollback" and traffic.rollout is None:
         return _undo(traffic, reason, now)
@@ -299,12 +298,13 @@ def steered(traffic: Traffic, action: Action, *, version: int | None, reason: st
             return _resume(traffic, rollout, now)
         case "promote":
             return _promote(traffic, rollout, now)
+    raise Impossible(f"a rollout cannot be steered by {action!r}")
 
 
 def policy_of(moved: AliasMoved) -> Policy:
     """The declaration's serving part, its steps in rising order and ending with all traffic."""
     serving = moved.serving
-    strategy = Strategy(serving.strategy)
+    strategy = Strategy(CATALOGS["strategy"].known(serving.strategy, "serving.strategy"))
     steps = tuple(sorted({s for s in serving.steps if 0 < s < 100} | {100})) if strategy is Strategy.CANARY else (100,)
     return Policy(strategy, steps, parse_duration(serving.bake), serving.max_error_rate, serving.max_p99_ms)
 
@@ -413,7 +413,7 @@ def _promote(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
     return _complete(traffic, rollout, now)
 
 
-def _check_version(traffic: Traffic, action: Action, version: int | None) -> None:
+def _check_version(traffic: Traffic, action: str, version: int | None) -> None:
     concerned = traffic.rollout.target if traffic.rollout else traffic.champion
     if version is not None and concerned is not None and version != concerned.version:
         raise Impossible(f"{action} concerns version {concerned.version} now, not version {version}")
@@ -438,7 +438,7 @@ def _while_rolling(champion: Served | None, rollout: Rollout) -> list[Route]:
             return [_route("champion", champion, 100), _route("shadow", rollout.target, 100)]
 
 
-def _route(role: Literal["champion", "canary", "shadow"], served: Served, percent: int) -> Route:
+def _route(role: str, served: Served, percent: int) -> Route:
     return Route(
         role=role,
         version=served.version,

@@ -56,7 +56,7 @@ async def on_rollout_requested(event: RolloutRequested, work: Work) -> None:
 
 
 async def steer(
-    work: Work, model: str, action: domain.Action, *, version: int | None = None, reason: str | None = None
+    work: Work, model: str, action: str, *, version: int | None = None, reason: str | None = None
 ) -> Traffic:
     """Do what a person asks; raises Impossible with the reason."""
     traffic = await Repository(work.session).get(model)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -17,6 +17,7 @@ from headrace.chassis import NotFound
 from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkDep, requires
 from headrace.chassis.problems import problem
 from headrace.contracts import ColumnRule, Contract, Dialect
+from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES
 from headrace.ingest.handlers import set_contract
 from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
@@ -141,14 +142,18 @@ async def upload(
     response: Response,
     caller: CallerDep,
     runtime: RuntimeDep,
-    mode: Literal["append", "replace"] = "append",
-    file_format: Annotated[Literal["csv", "parquet"] | None, Query(alias="format")] = None,
+    mode: Annotated[str, Query(json_schema_extra={"enum": list(INGEST_MODES.entries)})] = "append",
+    file_format: Annotated[
+        str | None, Query(alias="format", json_schema_extra={"enum": list(FILE_FORMATS.entries)})
+    ] = None,
     x_source_name: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Any:
     """Take a file, CSV or Parquet, gzip or plain, as the body or as the one file of a form; accept it whole or not.
 
     `warnings` say what was taken but may not be what was meant.
     """
+    mode = INGEST_MODES.known(mode, "mode")
+    file_format = FILE_FORMATS.known(file_format, "format") if file_format is not None else None
     ingestion: Ingestion = request.app.state.ingestion
     content_type = request.headers.get("content-type")
     sent = inflated(request.stream(), request.headers.get("content-encoding"))

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from headrace.contracts import Column, ColumnRule, Part, column_name
+from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import STRING
 
-Mode = Literal["append", "replace"]
+FILE_FORMATS, INGEST_MODES = CATALOGS["file-format"], CATALOGS["ingest-mode"]
 
 
 class Incompatible(Exception):
@@ -53,7 +53,7 @@ class Use:
     time: str | None = None
 
 
-def next_version(newest: Version | None, dataset: str, part: Part, columns: Sequence[Column], mode: Mode) -> Version:
+def next_version(newest: Version | None, dataset: str, part: Part, columns: Sequence[Column], mode: str) -> Version:
     """The version that a new part makes; raises `Incompatible` where it does not fit those before."""
     number = newest.number + 1 if newest else 1
     if newest is None or mode == "replace":

@@ -7,7 +7,7 @@ from datetime import datetime
 from headrace.bus import Refused, Work
 from headrace.contracts import Contract, IngestRequested, ModelDeclared, ObjectPlace, encode
 from headrace.contracts.contract import contract_problems
-from headrace.ingest.domain import Use, named
+from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES, Use, named
 from headrace.ingest.jobs import Jobs
 from headrace.ingest.reading import resolved, wording_of
 from headrace.ingest.repository import Repository
@@ -17,7 +17,8 @@ from headrace.objects import Denied, ObjectStore
 
 async def on_ingest_requested(event: IngestRequested, work: Work, *, store: ObjectStore, jobs: Jobs) -> None:
     """Queue the work under the request's id: heard twice, it is one job."""
-    place = event.object
+    place, mode = event.object, INGEST_MODES.known(event.mode or "append", "mode")
+    file_format = FILE_FORMATS.known(event.format, "format") if event.format else None
     if not await _is_there(store, place):
         raise Refused(f"there is no object {place.key!r} in bucket {place.bucket!r} that ingest may read")
     assert work.cause is not None
@@ -26,9 +27,9 @@ async def on_ingest_requested(event: IngestRequested, work: Work, *, store: Obje
             JobRow(
                 id=work.cause.id,
                 dataset=event.dataset,
-                mode=event.mode or "append",
+                mode=mode,
                 source=place.model_dump(mode="json", exclude_none=True),
-                format=event.format,
+                format=file_format,
                 source_name=event.source_name or place.key.rpartition("/")[2],
                 cause=encode(work.cause).decode(),
                 actor=work.actor,

@@ -156,7 +156,7 @@ def task_of(job: JobRow) -> Task:
     """What a stored job asks for."""
     return Task(
         dataset=job.dataset,
-        mode="replace" if job.mode == "replace" else "append",
+        mode=job.mode,
         actor=job.actor,
         format=job.format,
         source_name=job.source_name,

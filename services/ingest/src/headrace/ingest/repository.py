@@ -10,7 +10,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.contracts import Column, ColumnRule, Part
-from headrace.ingest.domain import Mode, Use, Version
+from headrace.ingest.domain import Use, Version
 from headrace.ingest.reading import Wording
 from headrace.ingest.tables import ContractRow, RejectionRow, UseRow, VersionRow
 
@@ -75,7 +75,7 @@ class Repository:
         )
         return [dict(part) for part in await self._session.exec(query.order_by(col(VersionRow.version)))]
 
-    async def is_known(self, newest: VersionRow, source: str, mode: Mode) -> bool:
+    async def is_known(self, newest: VersionRow, source: str, mode: str) -> bool:
         """Whether the newest version already is what this file would make it: then it makes no new one.
 
         Only the newest counts: replacing by an older file again is a wish, not a repetition.

@@ -31,7 +31,6 @@ from headrace.contracts import (
 from headrace.faults import point
 from headrace.ingest.domain import (
     Incompatible,
-    Mode,
     Version,
     columns_of,
     next_version,
@@ -56,7 +55,7 @@ class Task:
     """What to ingest, and in whose name."""
 
     dataset: str
-    mode: Mode
+    mode: str
     actor: str
     format: str | None = None
     content_type: str | None = None

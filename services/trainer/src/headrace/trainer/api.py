@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from headrace.chassis import NotFound
 from headrace.chassis.http import Page, SessionDep, WorkDep, requires
 from headrace.contracts import CancelRequested, Column, TrainingRequested
+from headrace.contracts.catalogs import TRAINING_DATA
 from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
 from headrace.trainer.handlers import cancel_run, request_run
@@ -83,7 +84,7 @@ class TrainingWish(BaseModel):
     model_config = {"extra": "forbid"}
 
     reason: str | None = None
-    data: Annotated[str | None, Field(pattern="^(latest|newer)$")] = None
+    data: Annotated[str | None, Field(json_schema_extra={"enum": [*TRAINING_DATA, None]})] = None
     dataset_version: Annotated[int | None, Field(ge=1)] = None
     params: dict[str, Any] | None = None
     seed: Annotated[int | None, Field(ge=0)] = None

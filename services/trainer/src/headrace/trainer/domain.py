@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from headrace.contracts import Column, Declaration
+from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import FORMATS
 from headrace.contracts.metrics import USUAL
 from headrace.trainer.resources import Size
@@ -177,9 +178,11 @@ def metrics_of(declaration: Declaration) -> list[str]:
 
 def _holdout_by(declaration: Declaration) -> Literal["time", "random"]:
     by = declaration.evaluation.holdout.by
+    if by is not None and (problem := CATALOGS["holdout"].problem(by)):
+        raise Unplannable(f"evaluation.holdout.by: {problem}")
     if by == "time" and declaration.data.time is None:
         raise Unplannable("evaluation.holdout is by time, but the declaration names no data.time column")
-    return by or ("time" if declaration.data.time else "random")
+    return "time" if by == "time" or (by is None and declaration.data.time) else "random"
 
 
 def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Column]:

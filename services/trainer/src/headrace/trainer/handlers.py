@@ -19,6 +19,7 @@ from headrace.contracts import (
     derive_id,
     is_person,
 )
+from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.estimators import training_problems
 from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
 from headrace.trainer.tables import (
@@ -85,6 +86,7 @@ async def on_training_requested(event: TrainingRequested, work: Work) -> None:
 
 async def request_run(event: TrainingRequested, work: Work) -> Run:
     """Queue a run; answers with it, for who asks over HTTP."""
+    wanted = CATALOGS["training-data"].known(event.data or "latest", "data")
     declared = await work.session.get(Declared, event.model)
     if declared is None:
         raise Refused(f"no model named {event.model!r} is declared; declare it first with `headrace apply`")
@@ -94,7 +96,7 @@ async def request_run(event: TrainingRequested, work: Work) -> Run:
     problems = list(training_problems(training.framework, training.estimator, asked, declaration.task))
     if problems:
         raise Refused("; ".join(map(str, problems)))
-    return await _queue(event, declared, work)
+    return await _queue(event, declared, work, wanted=wanted)
 
 
 async def on_cancel_requested(event: CancelRequested, work: Work) -> None:
@@ -136,11 +138,11 @@ async def on_evaluation_requested(event: EvaluationRequested, work: Work) -> Non
     )
 
 
-async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Run:
+async def _queue(event: TrainingRequested, declared: Declared, work: Work, *, wanted: str = "latest") -> Run:
     newest = await newest_version(work.session, declared.dataset)
     trained = await last_trained(work.session, event.model)
     waiting = waits_for(
-        wants=event.data or "latest",
+        wants=wanted,
         newest=newest.version if newest else None,
         pinned=event.dataset_version,
         trained=trained,
@@ -156,7 +158,7 @@ async def _queue(event: TrainingRequested, declared: Declared, work: Work) -> Ru
         asked_at=work.now,
         declared_revision=declared.revision,
         pinned=event.dataset_version,
-        newer_than=trained if event.data == "newer" else None,
+        newer_than=trained if wanted == "newer" else None,
         params=event.params or {},
         seed=event.seed,
         cpus=resources.cpus,

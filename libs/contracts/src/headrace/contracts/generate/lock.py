@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.contracts.generate.sources import Schema, Sources
 
-PROSE = {"description", "title", "$id", "$schema", "x-type", "x-key"}
+PROSE = {"description", "title", "$id", "$schema", "x-type", "x-key", "x-names"}
 
 
 def render_lock(sources: Sources) -> str:

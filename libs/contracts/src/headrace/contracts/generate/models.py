@@ -20,6 +20,8 @@ REWRITES = [
     (r"^from pydantic import [^\n]*$", "from pydantic import Field"),
     (r"^from typing import Annotated, Any, Literal$", "from typing import Annotated, Any, ClassVar, Literal"),
     (r"\bAwareDatetime\b", "Timestamp"),
+    # a default list needs no validation: the schema's own check does it
+    (r"Annotated\[(list\[[^\n]*\]), Field\(validate_default=True\)\] = \[", r"\1 = ["),
     # strictness is the base class's
     (r"\n    model_config = ConfigDict\(\n[^)]*\)\n", "\n"),
     # a default object is its own class with its defaults
@@ -27,6 +29,12 @@ REWRITES = [
     # a root model that only wraps another class is that class
     (r"^class (\w+)\(RootModel\[(\w+)\]\):\n    root: [^\n]*\n", r"class \1(\2):\n"),
 ]
+# the annotation of the root ends where the next class begins
+_SCALAR_ROOT = re.compile(
+    r"^class (\w+)\(RootModel\[(?:str|int|float|bool)\]\):\n"
+    r'(?:    """\n.*?\n    """\n\n?)?    root: (.*?)\n\n\n(?=class |\Z)',
+    re.MULTILINE | re.DOTALL,
+)
 OPTIONS = [
     "--input-file-type=jsonschema",
     "--output-model-type=pydantic_v2.BaseModel",
@@ -70,12 +78,21 @@ def render_models(sources: Sources) -> str:
 
 def _with_events(text: str, sources: Sources) -> str:
     """Timestamps as our own alias; event classes with TYPE and KEY; the catalogue at the end."""
+    text = _without_scalar_roots(text)
     for pattern, replacement in REWRITES:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE | re.DOTALL)
     for kind, schema in sources.events().items():
         text = _as_event(text, kind, schema)
     names = "".join(f'    "{kind}": {schema["title"]},\n' for kind, schema in sorted(sources.events().items()))
     return f"{HEADER}\n{text.strip()}\n\n\nEVENTS: dict[str, type[Event]] = {{\n{names}}}\n"
+
+
+def _without_scalar_roots(text: str) -> str:
+    """Constrained texts and numbers in lists as the constrained types themselves; the generator makes classes."""
+    for match in list(_SCALAR_ROOT.finditer(text)):
+        root = match[2].strip().replace("\\", r"\\")
+        text = re.sub(rf"\b{match[1]}\b", root, text.replace(match[0], ""))
+    return text
 
 
 def _as_event(text: str, kind: str, schema: Schema) -> str:

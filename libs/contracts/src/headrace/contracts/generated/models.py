@@ -81,7 +81,7 @@ class ColumnDrift(Model):
     """
     What the column is to the model: feature, context (logged, never learned from) or prediction. Only features count for the share.
     """
-    kind: Literal["numeric", "categorical"]
+    kind: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What kind of values it holds.
     """
@@ -131,7 +131,7 @@ class ColumnRule(Model):
     """
     Name in the file's header.
     """
-    type: Literal["boolean", "integer", "number", "string", "timestamp"]
+    type: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Logical type.
     """
@@ -174,7 +174,7 @@ class Column(Model):
     """
     Name in the file's header.
     """
-    type: Literal["boolean", "integer", "number", "string", "timestamp"]
+    type: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Logical type.
     """
@@ -374,7 +374,7 @@ class Holdout(Model):
     Which rows of a dataset version were kept away from the fit.
     """
 
-    by: Literal["time", "random"]
+    by: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     How rows were chosen.
     """
@@ -566,7 +566,7 @@ class VersionTraffic(Model):
     """
     Version.
     """
-    role: Literal["champion", "canary", "shadow"]
+    role: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Its role at the time.
     """
@@ -711,7 +711,7 @@ class AlertRaised(Event):
     """
     Id of the alert.
     """
-    kind: Literal["drift", "performance", "fairness", "freshness", "schema", "risk"]
+    kind: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What it is about.
     """
@@ -1261,7 +1261,7 @@ class PredictionLogged(Event):
     """
     Digest of its artifact.
     """
-    route: Literal["champion", "canary", "shadow"]
+    route: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Role of the version.
     """
@@ -1451,11 +1451,11 @@ class IngestRequested(Event):
     """
     Where the file lies.
     """
-    mode: Literal["append", "replace"] | None = None
+    mode: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     """
     Add to the dataset (default) or replace it.
     """
-    format: Literal["csv", "parquet"] | None = None
+    format: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     """
     Format; by the key's ending where it is missing.
     """
@@ -1525,7 +1525,7 @@ class RolloutRequested(Event):
     """
     Model; taken from the subject where it is missing.
     """
-    action: Literal["rollback", "pause", "resume", "promote"]
+    action: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What to do.
     """
@@ -1555,7 +1555,7 @@ class TrainingRequested(Event):
     """
     Why; kept with the run.
     """
-    data: Literal["latest", "newer"] | None = None
+    data: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     """
     `latest` trains on the newest version at once; `newer` waits for one that no run has seen.
     """
@@ -1763,7 +1763,7 @@ class RolloutStarted(Event):
     """
     Version that serves now.
     """
-    strategy: Literal["canary", "direct", "shadow"]
+    strategy: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     How.
     """
@@ -1815,7 +1815,7 @@ class TrainingFailed(Event):
     """
     Model.
     """
-    kind: Literal["code", "memory", "data", "lost", "timeout", "export"]
+    kind: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What kind of failure.
     """
@@ -1849,7 +1849,7 @@ class TrainingProgressed(Event):
     """
     Model.
     """
-    stage: Literal["loading", "fitting", "exporting", "scoring", "uploading"]
+    stage: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What it does.
     """
@@ -1895,7 +1895,7 @@ class TrainingQueued(Event):
     """
     Why it was asked for.
     """
-    waits_for: Literal["capacity", "data", "resources"]
+    waits_for: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What it waits for: a free place, data that have not come yet, or a node with the processors that it asks for.
     """
@@ -2136,7 +2136,7 @@ class Training(Model):
     How the model is trained.
     """
 
-    framework: str = "sklearn"
+    framework: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "sklearn"
     """
     One of the frameworks that headrace.frameworks knows.
     """
@@ -2165,7 +2165,7 @@ class Training(Model):
     """
     What a run takes.
     """
-    on: list[Literal["new-data"]] = ["new-data"]
+    on: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] = ["new-data"]
     """
     What starts a run by itself.
     """
@@ -2176,7 +2176,7 @@ class HoldoutPolicy(Model):
     Which rows are kept away from the fit.
     """
 
-    by: Literal["time", "random"] | None = None
+    by: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     """
     The newest rows, or rows at random; default: time where data.time is given.
     """
@@ -2215,7 +2215,7 @@ class Gate(Model):
     """
     Largest allowed value.
     """
-    beats: Literal["champion", "trivial"] | None = None
+    beats: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     """
     Whom to beat: the champion, or the trivial answer that needs no model (the share of each label, the mean, the last value).
     """
@@ -2252,7 +2252,7 @@ class Evaluation(Model):
     """
     Metrics to compute; default: those usual for the task.
     """
-    gates: Annotated[list[Gate], Field(validate_default=True)] = []
+    gates: list[Gate] = []
     """
     Every gate must be met; default: that the first metric beats the trivial answer and the champion's. An empty list lets every version through.
     """
@@ -2291,7 +2291,7 @@ class Serving(Model):
     How traffic moves to a new version.
     """
 
-    strategy: Literal["canary", "direct", "shadow"] = "canary"
+    strategy: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "canary"
     """
     In steps, at once, or beside the champion without answering.
     """
@@ -2323,7 +2323,7 @@ class DetectorPolicy(Model):
     A detector and its limit.
     """
 
-    method: str
+    method: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Detector, such as ks or psi.
     """
@@ -2342,7 +2342,7 @@ class DriftPolicy(Model):
     """
     Share of the columns, 0 to 1.
     """
-    method: str | None = None
+    method: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     """
     Detector for every column; default: by the kind and number of values. A detector fits numbers, categories, or both.
     """
@@ -2392,7 +2392,9 @@ class FairnessPolicy(Model):
     When groups are treated too unevenly.
     """
 
-    measure: Literal["parity_difference", "parity_ratio"] = "parity_difference"
+    measure: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
+        "parity_difference"
+    )
     """
     Difference or ratio of the groups' positive rates.
     """
@@ -2467,7 +2469,7 @@ class Retraining(Model):
     When the model is trained again by itself.
     """
 
-    on: list[Literal["drift", "performance", "fairness", "schedule"]] = []
+    on: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] = []
     """
     What asks for it.
     """
@@ -2491,9 +2493,9 @@ class Dialect(Model):
     How a CSV file is written.
     """
 
-    delimiter: Literal[",", ";", "\t", "|"] = ","
+    delimiter: Annotated[str, Field(max_length=1, min_length=1)] = ","
     """
-    What separates values.
+    What separates values: a comma, a semicolon, a tab or a bar.
     """
     decimal: Literal[".", ","] = "."
     """
@@ -2710,7 +2712,7 @@ class DatasetIngested(Event):
     """
     SHA-256 over the digests of its parts.
     """
-    mode: Literal["append", "replace"]
+    mode: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Whether the file was added to the previous version or took its place.
     """
@@ -2990,7 +2992,7 @@ class Route(Model):
     One version's part in a model's traffic.
     """
 
-    role: Literal["champion", "canary", "shadow"]
+    role: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What it is in the route table.
     """

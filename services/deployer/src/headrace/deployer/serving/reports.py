@@ -78,7 +78,7 @@ def _traffic(slot: Slot) -> VersionTraffic:
     span = slot.stats.take()
     return VersionTraffic(
         version=slot.loaded.version,
-        role=slot.role,  # type: ignore[arg-type]  # roles come from route.changed, which allows only these
+        role=slot.role,
         requests=span.requests,
         errors=span.errors,
         p50_ms=round(span.quantile_ms(0.5), 3),
