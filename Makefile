@@ -49,6 +49,9 @@ faults: setup ## the whole fault suite, ten minutes and more; writes the table i
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py \
 	  tests/services/deployer/test_connections.py --timeout 900 $(PYTEST_ARGS)
 
+properties: setup ## every property with twenty times as many made-up examples, new ones in each run
+	HEADRACE_EXAMPLES=20 $(PY) -m pytest tests -m "hypothesis and not faults" --timeout 3600 $(PYTEST_ARGS)
+
 denials: setup ## every identity tries everything; writes the counts into tests/denials/README.md
 	rm -rf .headrace/denials
 	$(PY) -m pytest tests/denials $(PYTEST_ARGS)
@@ -123,4 +126,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

@@ -6,10 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from selenium import webdriver
+
+from headrace.chassis.process import calm_collector
+from headrace.testkit.examples import FACTOR, examples
 
 # The processes of a run share the cores: threads of OpenMP would spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A run finds what the last one found; HEADRACE_EXAMPLES=20 tries twenty times as many examples, and new ones each time.
+# Other processes share the cores, so that how long an example takes says nothing about it.
+settings.register_profile(
+    "headrace",
+    max_examples=examples(100),
+    deadline=None,
+    derandomize=FACTOR == 1,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("headrace")
 
 # Fixtures that start whole stacks, all services, Ray or a browser; the first that a test asks for names its group.
 COSTLY = ("ray_head", "world", "rig", "stack", "town", "browser")
@@ -50,6 +65,7 @@ def _mark_second_kind(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """A group that xdist was told and pytest does not carry would start every stack in every process, unseen."""
+    calm_collector()  # every service, Ray and pandas are loaded by now: the collector need not walk over them again
     if not session.config.getoption("loadgroup", False):
         return
     for item in session.items:

@@ -1,18 +1,24 @@
 """The parts that other tests stand on."""
 
 from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import create_engine as sync_engine
+from sqlalchemy import insert, text, update
 from sqlmodel import SQLModel
 
 from headrace.bus import BrokerAway, Outbox, PublishRefused, connect
-from headrace.chassis.database import create_engine
+from headrace.chassis.database import create_engine, migrate
 from headrace.contracts import EVENTS, ObjectRef, TrainingRequested, decode, encode, wrap
 from headrace.testkit import Broker, FakeClock, a
 from headrace.testkit.clock import START
-from headrace.testkit.databases import all_said
+from headrace.testkit.databases import all_said, copy_migrated
 from headrace.testkit.s3 import S3
+
+MIGRATIONS = Path(str(files("headrace.registry") / "migrations"))
 
 
 @pytest.mark.parametrize("kind", EVENTS)
@@ -28,6 +34,30 @@ def test_every_event_can_be_built(kind: str) -> None:
 def test_a_builder_takes_the_fields_that_matter() -> None:
     """The rest is made up."""
     assert a(TrainingRequested, model="delay", seed=3).seed == 3
+
+
+async def test_a_copied_database_is_what_the_migrations_make(tmp_path: Path, sqlite_url: str) -> None:
+    """The file is copied whole; one that is there already, with what a service has written, stays."""
+    made = f"sqlite:///{tmp_path}/made.db"
+    engine = create_engine(made.replace("sqlite:", "sqlite+aiosqlite:"))
+    await migrate(engine, MIGRATIONS)
+    await engine.dispose()
+
+    await copy_migrated(sqlite_url, MIGRATIONS)
+
+    copied = sqlite_url.replace("+aiosqlite", "")
+    assert schema(copied) == schema(made) != []
+    with sync_engine(copied).begin() as connection:
+        connection.execute(text("CREATE TABLE kept (id INTEGER)"))
+    await copy_migrated(sqlite_url, MIGRATIONS)
+    assert len(schema(copied)) == len(schema(made)) + 1
+
+
+def schema(url: str) -> list[Any]:
+    """Every statement that made the database, and the revision that it is at."""
+    with sync_engine(url).connect() as connection:
+        made = connection.execute(text("SELECT sql FROM sqlite_master ORDER BY name")).all()
+        return [*made, *connection.execute(text("SELECT version_num FROM alembic_version")).all()]
 
 
 async def test_the_broker_refuses_what_is_not_ones_own(nats_server: Broker) -> None:
@@ -69,8 +99,6 @@ def test_every_test_has_buckets_of_its_own(s3: S3) -> None:
 async def test_databases_are_empty_and_work(database_url: str) -> None:
     """On both kinds."""
     from sqlalchemy import text
-
-    from headrace.chassis.database import create_engine
 
     engine = create_engine(database_url)
     async with engine.begin() as connection:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.deployer.serving.journal import Journal, JournalFull
+from headrace.testkit.examples import examples
 
 MB = 1 << 20
 
@@ -119,7 +120,7 @@ def test_a_message_larger_than_one_reading_passes(tmp_path: Path) -> None:
     assert drain(journal) == [large]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.lists(st.one_of(st.integers(1, 20), st.sampled_from(["drain", "half", "restart"])), max_size=20))
 def test_nothing_is_lost_or_doubled_whatever_happens(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]

@@ -27,6 +27,7 @@ from headrace.deployer import domain
 from headrace.deployer.api import RolloutView
 from headrace.deployer.domain import Decision, Impossible, Phase, Traffic
 from headrace.testkit.builders import a
+from headrace.testkit.examples import examples
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 BAKE = timedelta(seconds=30)
@@ -430,7 +431,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.traffic.rollout is None or self.traffic.rollout.phase in (Phase.LOADING, Phase.BAKING)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=30)
 TestAnyOrder = AnyOrder.TestCase
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from headrace.bus import Refused
 from headrace.ingest.inflate import PIECE, inflated
 from headrace.testkit import Stage
+from headrace.testkit.examples import examples
 
 CSV = b"carrier,delay\nAA,1.5\nUA,2.5\n"
 
@@ -30,7 +31,7 @@ async def read(data: bytes, size: int = 1000) -> bytes:
     return b"".join([piece async for piece in inflated(sent(data, size), "gzip")])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.binary(max_size=200), max_size=4), st.integers(1, 50))
 async def test_whatever_was_compressed_comes_out(members: list[bytes], size: int) -> None:
     """Of any number of members, in chunks that cut them anywhere."""

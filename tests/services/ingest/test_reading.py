@@ -27,6 +27,7 @@ from headrace.ingest.sources.batch import Reading
 from headrace.ingest.sources.blocks import Limits
 from headrace.ingest.sources.columns import _careful, typed
 from headrace.ingest.sources.grammar import extent
+from headrace.testkit.examples import examples
 
 SMALL = Options(limits=Limits(block=64, line=1 << 12), row_group=10)
 WHOLE = Options()
@@ -98,7 +99,7 @@ def _is_the_number(cell: str, value: float) -> bool:
     return exact or (significant_digits(cell) <= 17 and float(cell) == value and value != 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=12), st.sampled_from(["\n", "\r\n"]))
 def test_every_accepted_value_is_the_one_that_stood_there(table: list[list[str]], end: str) -> None:
     """No contract, any cells, blocks that cut the file anywhere: what is guessed changes no value without a warning."""
@@ -117,7 +118,7 @@ def test_every_accepted_value_is_the_one_that_stood_there(table: list[list[str]]
             assert is_faithful(rule.type, cells_[at], row[rule.name], changes), (rule, cells_[at], row[rule.name])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(cells, min_size=1, max_size=8), st.sampled_from(KINDS), st.booleans(), st.booleans())
 def test_whole_columns_are_read_as_single_cells_are(column: list[str], kind: str, guessed: bool, comma: bool) -> None:
     """The fast reader and the rule agree on every column: values, faults and changes."""
@@ -145,7 +146,7 @@ def _reads(kind: str, cell: str, reading: Reading) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=12), st.sampled_from(KINDS))
 def test_a_declared_type_reads_each_value_or_refuses_it_by_line(table: list[list[str]], kind: str) -> None:
     """And says in a warning what the declaration changes."""
@@ -167,7 +168,7 @@ def test_a_declared_type_reads_each_value_or_refuses_it_by_line(table: list[list
 soup = st.text(st.sampled_from('ab1,"\r\n; \ufeff\u200bé'), max_size=40).map(str.encode) | st.binary(max_size=40)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150))
 @given(soup)
 def test_any_bytes_are_accepted_or_refused_with_a_reason(content: bytes) -> None:
     """No file makes anything but a version or a violation."""
@@ -175,7 +176,7 @@ def test_any_bytes_are_accepted_or_refused_with_a_reason(content: bytes) -> None
     assert isinstance(result, Accepted) or all(violation.message for violation in result.violations)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.text(st.sampled_from('a1,"\r\n'), max_size=60), st.integers(32, 50))
 def test_where_a_file_is_cut_does_not_matter(content: str, block: int) -> None:
     """Whatever the blocks: the same rows, or the same refusal, as in one."""
@@ -192,7 +193,7 @@ def test_where_a_file_is_cut_does_not_matter(content: str, block: int) -> None:
     assert told[0] == told[1]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.text(st.sampled_from('a,"\r\n'), max_size=24))
 def test_the_grammar_is_that_of_a_strict_reader(content: str) -> None:
     """What passes is read by Python's strict reader, too; what it refuses is refused."""
@@ -246,7 +247,7 @@ RULES = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(values, min_size=1, max_size=10))
 def test_csv_and_parquet_of_the_same_values_are_the_same_data(rows: list[dict[str, Any]]) -> None:
     """Value for value, under the same contract."""

@@ -12,6 +12,7 @@ from headrace.contracts import DETECTORS as INFO
 from headrace.monitor.detectors import DETECTORS, usual
 from headrace.monitor.detectors import wasserstein as w
 from headrace.monitor.drift import FEATURE, PREDICTION, Pair, column_drift, drift_of, kind_of, pairs_of, share
+from headrace.testkit.examples import examples
 
 RNG = np.random.default_rng(7)
 SAMPLES = {"numeric": RNG.normal(0, 1, 3000), "categorical": np.array([600.0, 300.0, 100.0])}
@@ -92,7 +93,7 @@ def test_the_usual_detector_goes_by_kind_and_size(kind: str, rows: int, categori
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60), st.floats(-1e5, 1e5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_a_shift_moves_the_wasserstein_distance_by_itself(values: list[float], by: float) -> None:
     """Moving every value by d moves the distance to |d|, in standard deviations of the reference."""
     reference = np.array(values)

@@ -12,6 +12,7 @@ from scipy import stats
 from headrace.contracts import FairnessPolicy, NotJudged
 from headrace.monitor.fairness import MOST, Fairness, fairness_of, shortened
 from headrace.monitor.intervals import Rates, greatest_difference, smallest_ratio, wilson
+from headrace.testkit.examples import examples
 
 WINDOWS = 200
 GROUPS, EACH = 10, 150
@@ -58,7 +59,7 @@ def test_the_interval_of_a_ratio_is_near_scipys() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 400)), min_size=2, max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 def test_intervals_hold_their_figure_and_are_finite(pairs: list[tuple[int, int]]) -> None:
     """Also for rates of 0 and 1, and for single rows."""
     found = rates(*[(min(hits, rows), rows) for hits, rows in pairs])

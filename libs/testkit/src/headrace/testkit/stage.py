@@ -26,6 +26,7 @@ from headrace.contracts import (
 )
 from headrace.testkit.broker import Broker
 from headrace.testkit.clock import FakeClock
+from headrace.testkit.databases import copy_migrated
 from headrace.testkit.patience import eventually
 
 E = TypeVar("E", bound=Event)
@@ -154,6 +155,8 @@ class Stage:
     async def _start(self) -> None:
         service = self._build()
         self._name = service.name
+        if service.migrations is not None:
+            await copy_migrated(service.settings.database_url, service.migrations)
         self.app = await self._service.enter_async_context(running(service))
         transport = httpx.ASGITransport(app=self.app)
         self.http = await self._service.enter_async_context(
