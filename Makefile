@@ -4,6 +4,8 @@ SHELL := /bin/bash
 export UV_PYTHON_DOWNLOADS := never
 # once and on all cores, rather than by whatever starts first: a Ray node gives up on an agent that takes 15 s to start
 export UV_COMPILE_BYTECODE := 1
+# also where the environment says otherwise: hundreds of processes of a test run would each compile all of ours again
+export PYTHONDONTWRITEBYTECODE :=
 
 # uv comes from PATH, or from pip into a folder of this checkout; nothing is installed system-wide.
 TOOLS := .tools
