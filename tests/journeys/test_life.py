@@ -55,7 +55,7 @@ async def test_a_plain_nats_client_gets_a_new_version(world: World) -> None:
     await plain.drain()
 
     made = await asyncio.to_thread(world.wait, "version.registered", model="tumours", version=before + 1)
-    completed = await asyncio.to_thread(world.wait, "training.completed", run=made.data["run"])
+    completed = await asyncio.to_thread(world.wait, "training.completed", run=made.data["lineage"]["run"])
     assert completed.data["reason"] == "new season"
     assert completed.data["requested_by"] == "nats:outsider"
     await asyncio.to_thread(world.wait, "rollout.completed", model="tumours", version=before + 1)

@@ -101,7 +101,7 @@ def test_show_fits_a_screen_and_json_has_everything(at: CommandLine, parcels: To
     assert whole["digest"] in said.out
     assert whole["run"] in said.out
     assert "estimator" in said.out
-    assert whole["training"]["signature"]["inputs"]
+    assert whole["registered"]["signature"]["inputs"]
 
 
 def test_however_much_there_is_a_version_fits_a_screen() -> None:
@@ -109,8 +109,8 @@ def test_however_much_there_is_a_version_fits_a_screen() -> None:
     many = range(300)
     gates = [{"passed": False, "detail": "d" * 900} for _ in many]
     decisions = [{"by": "key:a", "decision": "approve", "comment": "c"} for _ in many]
-    training = {
-        "params": {f"p{at}": list(many) for at in many},
+    registered = {
+        "lineage": {"params": {f"p{at}": list(many) for at in many}},
         "features": [{"name": f"f{at}"} for at in many],
         "warnings": ["w" * 5000 for _ in many],
         "dataset": {"name": "d", "version": 1},
@@ -118,7 +118,7 @@ def test_however_much_there_is_a_version_fits_a_screen() -> None:
     version_ = {
         "uri": "models:/m/1", "state": "rejected", "reason": "r" * 2000, "metrics": {f"m{at}": 0.5 for at in many},
         "gates": gates, "comparisons": [{"metric": "auc"} for _ in many], "approvals": {"text": "0 of 1"},
-        "decisions": decisions, "training": training,
+        "decisions": decisions, "registered": registered,
     }  # fmt: skip
 
     shown = brief(version_)

@@ -113,7 +113,8 @@ def test_noise_is_recorded_too(data: bytes, subject: str) -> None:
     [
         ("training.completed", {"run": "r", "artifact": {"digest": "d"}, "dataset": {"name": "f", "version": 1}},
          {("run", "r"), ("digest", "d"), ("dataset", "f/1")}),
-        ("version.registered", {"model": "m", "version": 3, "run": "r"}, {("version", "m/3"), ("run", "r")}),
+        ("version.registered", {"model": "m", "version": 3, "lineage": {"run": "r"}},
+         {("version", "m/3"), ("run", "r")}),
         ("evaluation.completed", {"model": "m", "candidate": 3}, {("version", "m/3")}),
         ("evaluation.requested", {"model": "m", "candidate": {"version": 3}}, {("version", "m/3")}),
         ("route.changed", {"model": "m", "routes": [{"version": 1}]}, {("version", "m/1")}),

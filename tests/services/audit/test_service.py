@@ -17,6 +17,7 @@ from headrace.audit.settings import AuditSettings
 from headrace.contracts import (
     CheckpointSigned,
     DatasetIngested,
+    Lineage,
     PredictionLogged,
     TrainingRequested,
     VersionRegistered,
@@ -275,9 +276,9 @@ async def test_a_restart_goes_on_where_it_stopped(on: Stage) -> None:
 
 async def test_a_trace_says_what_is_missing(on: Stage) -> None:
     """A prediction of a version of which only the registration is known."""
-    registered = a(VersionRegistered, model="m", version=1)
+    registered = a(VersionRegistered, model="m", version=1, lineage=a(Lineage, run="r1"))
     said = await on.say(registered)
-    await on.say(a(PredictionLogged, model="m", version=1, prediction_id="p1", digest=registered.artifact.digest))
+    await on.say(a(PredictionLogged, model="m", version=1, prediction_id="p1", digest=registered.digest))
     await recorded(on, said.id)
 
     async def found() -> Any:
@@ -285,6 +286,6 @@ async def test_a_trace_says_what_is_missing(on: Stage) -> None:
         return answer.json() if answer.status_code == 200 else None
 
     trace = await eventually(found)
-    assert (trace["run"], trace["digest"]) == (registered.run, registered.artifact.digest)
-    assert f"training.completed of run {registered.run}" in trace["missing"]
+    assert (trace["run"], trace["digest"]) == ("r1", registered.digest)
+    assert "training.completed of run r1" in trace["missing"]
     assert [event["type"] for event in trace["events"]] == [VersionRegistered.TYPE, PredictionLogged.TYPE]

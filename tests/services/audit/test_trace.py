@@ -67,9 +67,10 @@ STORY: list[dict[str, Any]] = [
         "data": {
             "model": "m",
             "version": 3,
-            "run": "r1",
-            "artifact": {"digest": A},
+            "origin": "trained",
+            "digest": A,
             "dataset": DATASET,
+            "lineage": {"run": "r1"},
             "declared_revision": 1,
         },
     },
@@ -188,8 +189,8 @@ STRANGERS = [
     about("dataset.ingested", "newer-data", dataset="flights", version=3, source={"sha256": "f2"}),
     about("dataset.ingested", "other-data", dataset="copy", version=1, source={"sha256": "f1"}),
     about("evaluation.requested", "rival", model="m", candidate={"version": 4}, champion={"version": 3}),
-    about("alias.moved", "successor", model="m", version=4, previous=3, run="r2"),
-    about("version.registered", "next", model="m", version=4, run="r2", digest=A),
+    about("alias.moved", "successor", model="m", version=4, previous=3),
+    about("version.registered", "next", model="m", version=4, lineage={"run": "r2"}, digest=A),
 ]
 
 

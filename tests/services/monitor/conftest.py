@@ -18,7 +18,7 @@ from headrace.contracts import (
     PredictionLogged,
     Signature,
     Tensor,
-    TrainingCompleted,
+    VersionRegistered,
 )
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
@@ -88,24 +88,23 @@ def rows(count: int, seed: int, *, shift: float = 0.0) -> pd.DataFrame:
 
 def trained(
     s3: S3, version: int = 1, model: str = "flights", reference: pd.DataFrame | None = None, **signature: Any
-) -> TrainingCompleted:
-    """A run whose reference lies in the object store; the digest tells versions apart."""
+) -> VersionRegistered:
+    """A version whose reference lies in the object store; the digest tells versions apart."""
     sample = rows(4000, 0) if reference is None else reference
     answers = pd.Series(np.random.default_rng(0).uniform(size=len(sample)))
     buffer = io.BytesIO()
     sample.assign(**{ANSWER_COLUMN: answers, "late": 0}).to_parquet(buffer)
     ref = s3.sync.put("models", buffer.getvalue(), key=f"{model}/run-{version}/reference.parquet")
-    artifact = a(TrainingCompleted).artifact.model_copy(update={"digest": digest_of(version, model)})
     features = [
         Column(name="wind", type="number", nullable=True),
         Column(name="hour", type="integer", nullable=False),
         Column(name="carrier", type="string", nullable=False),
     ]
     return a(
-        TrainingCompleted,
+        VersionRegistered,
         model=model,
-        run=f"run-{version}",
-        artifact=artifact,
+        version=version,
+        digest=digest_of(version, model),
         reference=ref,
         features=features,
         signature=Signature(**{"inputs": [], "outputs": CLASSIFIER, "labels": [0, 1], "positive": 1, **signature}),

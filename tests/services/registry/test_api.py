@@ -213,4 +213,4 @@ async def test_lineage_is_an_openlineage_event(on: Stage) -> None:
     assert lineage["run"]["runId"] == "run-1"
     assert lineage["inputs"][0]["name"] == "flights"
     assert lineage["outputs"][0]["facets"]["version"]["datasetVersion"] == trained("run-1").artifact.digest
-    assert {"_producer", "_schemaURL"} <= set(lineage["run"]["facets"]["headrace_training"])
+    assert {"_producer", "_schemaURL"} <= set(lineage["run"]["facets"]["headrace_version"])

@@ -14,7 +14,8 @@ from headrace.contracts import (
     EvaluationCompleted,
     EvaluationMetrics,
     Gate,
-    TrainingCompleted,
+    Lineage,
+    VersionRegistered,
 )
 from headrace.registry.domain import (
     SIGNALS,
@@ -271,9 +272,9 @@ def test_figures_of_a_comparison_that_is_called_dishonest_do_not_count() -> None
     assert not judge(gated(BEATS), event, Met(1)).passed
 
 
-def run(began: int, target: str = "late") -> TrainingCompleted:
-    """A run that began at an hour."""
-    return a(TrainingCompleted, started_at=datetime(2026, 1, 1, began, tzinfo=UTC), target=target)
+def run(began: int, target: str = "late") -> VersionRegistered:
+    """A version whose making began at an hour."""
+    return a(VersionRegistered, lineage=a(Lineage, started_at=datetime(2026, 1, 1, began, tzinfo=UTC)), target=target)
 
 
 def test_a_run_that_began_before_the_champions_must_beat_it() -> None:

@@ -42,7 +42,7 @@ async def test_a_first_version_is_registered_judged_and_crowned(on: Stage) -> No
 
     moved = await on.heard(AliasMoved)
     registered = await on.heard(VersionRegistered)
-    assert registered.data.run == "run-1"
+    assert registered.data.lineage.run == "run-1"
     assert registered.causationid == said.id
     assert moved.data.version == 1
     assert moved.data.alias == "champion"

@@ -24,7 +24,7 @@ async def trained(on: Stage, reason: str, **asked: Any) -> TrainingCompleted:
 
 def version(number: int, run: TrainingCompleted) -> ModelVersion:
     """The run's model as the registry numbers it."""
-    return ModelVersion(version=number, digest=run.artifact.digest, artifact=run.artifact)
+    return ModelVersion(version=number, digest=run.artifact.digest, artifact=run.artifact, learned=run.learned)
 
 
 def request(candidate: TrainingCompleted, champion: TrainingCompleted | None, **fields: Any) -> EvaluationRequested:
@@ -130,12 +130,12 @@ async def test_a_champion_whose_column_is_gone_leaves_the_candidate_judged_alone
 
 
 async def test_a_champion_that_was_not_trained_here_is_not_compared(on: Stage, world: Any) -> None:
-    """By the digest of its artifact nobody knows what it has learned from."""
+    """Nobody says which rows it has learned from."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
     await on.quiet()
     candidate = await trained(on, "first")
-    stranger = version(1, candidate).model_copy(update={"digest": "0" * 64})
+    stranger = version(1, candidate).model_copy(update={"learned": None})
 
     await on.say(request(candidate, None).model_copy(update={"champion": stranger}))
 

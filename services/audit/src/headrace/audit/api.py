@@ -150,6 +150,7 @@ class Trace(BaseModel):
     model: str
     version: int
     digest: str | None
+    origin: str | None
     run: str | None
     dataset: dict[str, Any] | None
     sources: list[dict[str, Any]]
@@ -353,6 +354,7 @@ def _trace(chain: Chain, size: int, last: list[Event]) -> Trace:
         model=chain.model,
         version=chain.version,
         digest=chain.digest,
+        origin=chain.origin,
         run=chain.run,
         dataset=dict(chain.dataset) if chain.dataset else None,
         sources=[dict(source) for source in chain.sources],

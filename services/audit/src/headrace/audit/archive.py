@@ -154,7 +154,8 @@ class Archive:
         chain = Chain(model, version)
         chain.add(await self.referring("version", f"{model}/{version}"), until)
         if registered(chain, digest) is not None and chain.dataset is not None:
-            await self._add(chain, until, [("run", str(chain.run)), ("dataset", _dataset(chain.dataset))])
+            run = [("run", chain.run)] if chain.run is not None else []
+            await self._add(chain, until, [*run, ("dataset", _dataset(chain.dataset))])
             await self._add(chain, until, [("declaration", f"{model}/{chain.revision}")])
             require_steps(chain)
             await self._add(chain, until, [("file", sha256) for sha256 in dataset_sources(chain)])

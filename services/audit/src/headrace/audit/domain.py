@@ -84,7 +84,9 @@ class Chain:
     model: str
     version: int
     digest: str | None = None
+    origin: str | None = None
     run: str | None = None
+    """The run that made it; None where it was not trained here."""
     dataset: Mapping[str, Any] | None = None
     sources: list[Mapping[str, Any]] = field(default_factory=list)
     events: dict[int, Event] = field(default_factory=dict)
@@ -151,7 +153,7 @@ def _of_run(data: Mapping[str, Any], chain: Chain) -> bool:
 
 
 def _of_dataset(data: Mapping[str, Any], chain: Chain) -> bool:
-    """The version that was learned from, or an older one of it: its files came with these."""
+    """The dataset version that the model version is judged on, or an older one of it: its files came with these."""
     learned = chain.dataset or {}
     version, newest = data.get("version"), learned.get("version")
     older = isinstance(version, int) and isinstance(newest, int) and version <= newest
@@ -189,8 +191,9 @@ def registered(chain: Chain, digest: str | None) -> Event | None:
     event = chain.find("version.registered", lambda d: _names(d, chain), called)
     if event is None:
         return None
-    artifact = event.data["artifact"]
-    chain.digest, chain.run, chain.dataset = artifact["digest"], event.data["run"], event.data["dataset"]
+    lineage = event.data["lineage"]
+    chain.digest, chain.origin, chain.dataset = event.data["digest"], event.data["origin"], event.data["dataset"]
+    chain.run = lineage.get("run")
     chain.revision = event.data.get("declared_revision")
     if digest is not None and digest != chain.digest:
         chain.missing.append(f"version.registered of {called} with digest {digest}: it has {chain.digest}")
@@ -200,7 +203,8 @@ def registered(chain: Chain, digest: str | None) -> Event | None:
 def require_steps(chain: Chain) -> None:
     """Note each step that a version took for certain, and that is not in the record."""
     called = f"{chain.model}/{chain.version}"
-    chain.find("training.completed", lambda d: d.get("run") == chain.run, f"run {chain.run}")
+    if chain.run is not None:
+        chain.find("training.completed", lambda d: d.get("run") == chain.run, f"run {chain.run}")
     chain.find("version.approved", lambda d: _names(d, chain), called)
     chain.find("alias.moved", lambda d: _names(d, chain), called)
     chain.find("route.changed", lambda d: chain.version in _routed(d), called)

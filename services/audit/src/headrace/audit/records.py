@@ -271,7 +271,7 @@ def references(kind: str, data: Mapping[str, Any]) -> Iterator[Reference]:
     yield from (("prediction", bare(value)) for value in _predictions(data))
     if kind == PREDICTION_LOGGED:
         return  # by far the most events: they are found by their prediction, and lead on from there
-    if run := _text(data.get("run")):
+    if run := _text(data.get("run")) or _text(_of(data, "lineage", "run")):
         yield "run", run
     for digest in (data.get("digest"), _of(data, "artifact", "digest")):
         if isinstance(digest, str):

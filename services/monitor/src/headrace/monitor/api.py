@@ -82,8 +82,8 @@ async def post_truth(model: str, truth: TruthIn, work: WorkDep) -> TruthTaken:
     """Report what really happened. All truths are good for the model, or none is kept and each bad one is named."""
     records = Records(work.session)
     await _declared(work.session, model)
-    if not await records.trained(model):
-        raise Conflict(f"no version of {model} is trained yet, so nothing can have been predicted")
+    if not await records.versions(model):
+        raise Conflict(f"{model} has no version yet, so nothing can have been predicted")
     found = await keep_truths(_reported(model, truth), work)
     return TruthTaken(
         accepted=found.accepted,

@@ -14,13 +14,13 @@ from headrace.contracts import (
     ModelDeclared,
     PredictionLogged,
     RequestRefused,
-    TrainingCompleted,
     TruthReported,
+    VersionRegistered,
 )
 from headrace.monitor import gauges
 from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
-from headrace.monitor.tables import DeclaredRow, Records, TrainedRow, WindowRow
+from headrace.monitor.tables import DeclaredRow, Records, VersionRow, WindowRow
 from headrace.monitor.timers import keep_schedule
 from headrace.monitor.truth import Known, Scale, Sorted, listing, place_of, sort_truths
 
@@ -39,12 +39,12 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
     await keep_schedule(work, event.name, event.declaration)
 
 
-async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
-    """What a model learned from is what it is watched against."""
-    digest = event.artifact.digest
-    if await work.session.get(TrainedRow, digest) is None:
-        completed = event.model_dump(mode="json", exclude_none=True)
-        work.session.add(TrainedRow(digest=digest, model=event.model, run=event.run, completed=completed))
+async def on_version_registered(event: VersionRegistered, work: Work) -> None:
+    """What a version knows, and its reference, are what it is watched against."""
+    registered = event.model_dump(mode="json", exclude_none=True)
+    await work.session.merge(
+        VersionRow(model=event.model, version=event.version, digest=event.digest, registered=registered)
+    )
 
 
 async def on_truth_reported(event: TruthReported, work: Work) -> None:
@@ -79,9 +79,9 @@ async def keep_truths(event: TruthReported, work: Work) -> Sorted:
 
 
 async def _known(records: Records, row: DeclaredRow | None, event: TruthReported) -> Known:
-    trained = {each.digest: Scale.of(each.event.signature) for each in await records.trained(event.model)}
+    scales = {each.digest: Scale.of(each.facts.signature) for each in await records.versions(event.model)}
     answers = await records.answers(sorted(_ids(event)))
-    return Known(event.model, answers, trained, row.judged_until if row else None)
+    return Known(event.model, answers, scales, row.judged_until if row else None)
 
 
 def _ids(event: TruthReported) -> set[str]:

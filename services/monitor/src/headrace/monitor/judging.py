@@ -11,7 +11,7 @@ from headrace.contracts import (
     Declaration,
     FairnessResult,
     NotJudged,
-    TrainingCompleted,
+    VersionRegistered,
 )
 from headrace.monitor.drift import CONTEXT, FEATURE, PREDICTION, Pair, drift_of, pairs_of, share
 from headrace.monitor.fairness import Fairness, fairness_of, shortened
@@ -33,38 +33,40 @@ class Measured:
 def measure(
     sample: Sample,
     declared: Declaration,
-    trained: TrainingCompleted | None,
+    known: VersionRegistered | None,
     reference: pd.DataFrame | None,
     threads: int,
 ) -> Measured:
     """Drift against the reference, quality against the truth, fairness over the declared groups."""
     policy, minimum = declared.monitoring.drift, declared.monitoring.minimum
-    drift, without = drift_of(_pairs(sample, declared, trained, reference), policy, minimum, threads=threads)
+    drift, without = drift_of(_pairs(sample, declared, known, reference), policy, minimum, threads=threads)
     fairness = _fairness(sample, declared)
     return Measured(
         drift=drift,
         drift_share=share(drift),
         metrics=quality_of(sample, declared.evaluation.metrics, minimum),
         fairness=fairness.results,
-        not_judged=shortened([*_unheard(sample, trained), *without, *fairness.not_judged]),
+        not_judged=shortened([*_unheard(sample, known), *without, *fairness.not_judged]),
     )
 
 
-def _unheard(sample: Sample, trained: TrainingCompleted | None) -> list[NotJudged]:
+def _unheard(sample: Sample, known: VersionRegistered | None) -> list[NotJudged]:
     """What concerns the whole version."""
-    unknown = "what the version has learned from is not known here: no drift, no promise"
+    unknown = "the version is not known here: no drift, no promise"
+    without = "the version was registered without a reference sample: no drift"
     unread = "their truths are none that the model can have; report them again"
-    version = [] if trained else [NotJudged(rows=len(sample.inputs), reason=unknown)]
+    reason = unknown if known is None else without if known.reference is None else None
+    version = [NotJudged(rows=len(sample.inputs), reason=reason)] if reason else []
     return version + ([NotJudged(rows=sample.unread, reason=unread)] if sample.unread else [])
 
 
 def _pairs(
-    sample: Sample, declared: Declaration, trained: TrainingCompleted | None, reference: pd.DataFrame | None
+    sample: Sample, declared: Declaration, known: VersionRegistered | None, reference: pd.DataFrame | None
 ) -> list[Pair]:
-    if trained is None or reference is None:
+    if known is None or reference is None:
         return []
-    features = [column.name for column in trained.features]
-    watched = [*declared.data.groups, *(column.name for column in trained.signature.context or [])]
+    features = [column.name for column in known.features]
+    watched = [*declared.data.groups, *(column.name for column in known.signature.context or [])]
     context = [name for name in dict.fromkeys(watched) if name not in features]
     return [
         *pairs_of(reference, sample.inputs, features, FEATURE),

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from headrace.chassis import Service, every
-from headrace.contracts import ModelDeclared, TrainingCompleted, TruthReported
+from headrace.contracts import ModelDeclared, TruthReported, VersionRegistered
 from headrace.monitor import api, timers
 from headrace.monitor.handlers import (
     on_model_declared,
     on_predictions,
-    on_training_completed,
     on_truth_reported,
+    on_version_registered,
 )
 from headrace.monitor.references import References
 from headrace.monitor.settings import MonitorSettings
@@ -29,7 +29,7 @@ def build(settings: MonitorSettings) -> Service:
         settings=settings,
         subscriptions={
             ModelDeclared: on_model_declared,
-            TrainingCompleted: on_training_completed,
+            VersionRegistered: on_version_registered,
             TruthReported: on_truth_reported,
         },
         taps={"PREDICTIONS": partial(on_predictions, ahead=settings.monitor_ahead)},

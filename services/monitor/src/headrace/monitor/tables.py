@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
-from headrace.contracts import Declaration, TrainingCompleted
+from headrace.contracts import Declaration, VersionRegistered
 from headrace.monitor.domain import Clock
 from headrace.monitor.truth import Answer
 
@@ -45,20 +45,20 @@ class DeclaredRow(SQLModel, table=True):
         return Clock(self.newest, self.arrived) if self.newest and self.arrived else None
 
 
-class TrainedRow(SQLModel, table=True):
-    """What a version learned from, by its digest: the reference for drift and quality, and the labels it knows."""
+class VersionRow(SQLModel, table=True):
+    """What is known of a version: the reference for drift and quality, and the labels it knows."""
 
-    __tablename__ = "trained"
+    __tablename__ = "versions"
 
-    digest: str = Field(primary_key=True)
-    model: str = Field(index=True)
-    run: str
-    completed: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    model: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    digest: str
+    registered: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
     @property
-    def event(self) -> TrainingCompleted:
-        """The whole fact."""
-        return TrainingCompleted.model_validate(self.completed, extra="ignore")
+    def facts(self) -> VersionRegistered:
+        """Everything that was said of it when it was registered."""
+        return VersionRegistered.model_validate(self.registered, extra="ignore")
 
 
 class LoggedRow(SQLModel, table=True):
@@ -225,9 +225,9 @@ class Records:
                 found[row.prediction_id].append(Answer(row.model, row.digest, row.first_row, row.rows, row.time))
         return found
 
-    async def trained(self, model: str) -> Sequence[TrainedRow]:
+    async def versions(self, model: str) -> Sequence[VersionRow]:
         """What is known of the versions of a model."""
-        return (await self.session.exec(select(TrainedRow).where(TrainedRow.model == model))).all()
+        return (await self.session.exec(select(VersionRow).where(VersionRow.model == model))).all()
 
     async def window_at(self, model: str, moment: datetime) -> WindowRow | None:
         """The judged window that a moment lies in."""

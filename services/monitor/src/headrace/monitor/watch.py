@@ -11,7 +11,7 @@ import structlog
 
 from headrace.bus import Refused, Work
 from headrace.chassis import Runtime
-from headrace.contracts import TrainingCompleted, Window
+from headrace.contracts import VersionRegistered, Window
 from headrace.monitor import gauges
 from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import Figures, matured, window_of
@@ -108,10 +108,10 @@ class Watch:
             records = Records(session)
             logged = await records.logged_between(row.model, window.start, window.end)
             truths = await records.truths_of(row.model, sorted({each.prediction_id for each in logged}))
-            trained = {each.digest: each.event for each in await records.trained(row.model)}
+            known = {each.digest: each.facts for each in await records.versions(row.model)}
         versions = _by_version(logged)
         found = [
-            await self._version(row, window, sorted(versions), answers, truths, trained.get(answers[-1].digest))
+            await self._version(row, window, sorted(versions), answers, truths, known.get(answers[-1].digest))
             for _, answers in sorted(versions.items())
         ]
         seen = Seen(moment, sum(each.rows for each in logged), truths)
@@ -127,14 +127,14 @@ class Watch:
         versions: Sequence[int],
         answers: Sequence[LoggedRow],
         truths: Mapping[tuple[str, int], Any],
-        trained: TrainingCompleted | None,
+        known: VersionRegistered | None,
     ) -> Figures:
         declared = self._declarations.of(row)
-        reference = await self._references.get(trained.reference) if trained else None
+        reference = await self._references.get(known.reference) if known and known.reference else None
 
         def measured() -> tuple[Sample, Measured]:
-            sample = sample_of(answers, truths, Scale.of(trained.signature) if trained else BARE)
-            return sample, measure(sample, declared, trained, reference, self._settings.monitor_threads)
+            sample = sample_of(answers, truths, Scale.of(known.signature) if known else BARE)
+            return sample, measure(sample, declared, known, reference, self._settings.monitor_threads)
 
         sample, found = await asyncio.to_thread(measured)
         return Figures(
@@ -149,7 +149,7 @@ class Watch:
             drift=found.drift,
             drift_share=found.drift_share,
             metrics=found.metrics,
-            reference=trained.metrics if trained else {},
+            reference=known.metrics if known else {},
             fairness=found.fairness,
             not_judged=found.not_judged,
         )

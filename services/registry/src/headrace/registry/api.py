@@ -301,7 +301,7 @@ async def _detail(session: SessionDep, row: VersionRow) -> VersionDetail:
         comparisons=row.comparisons,
         approvals=Standing.of(given, (await policy_for(registry, model, row)).needed),
         decisions=[decision_view(each) for each in decisions],
-        training=row.trained,
+        registered=row.registered,
         decided_at=row.decided_at,
         expires_at=row.expires_at,
     )

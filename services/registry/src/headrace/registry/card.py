@@ -5,10 +5,12 @@ from typing import Any
 
 import yaml
 
-from headrace.registry.domain import risk_of
+from headrace.contracts import DatasetRef, Lineage, derive_id
+from headrace.registry.domain import TRAINED, risk_of
 from headrace.registry.tables import DecisionRow, ModelRow, SignalRow, VersionRow
 
 PRODUCER = "https://schemas.headrace.example"
+_JOBS = {TRAINED: "train"}
 RUN_EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
 
@@ -31,10 +33,12 @@ def model_card(
 
 
 def lineage(version: VersionRow) -> dict[str, Any]:
-    """The training run as an OpenLineage COMPLETE event: data in, model out."""
-    trained = version.training
-    dataset, artifact = trained.dataset, trained.artifact
-    source = {"version": {"_producer": PRODUCER, "_schemaURL": RUN_EVENT, "datasetVersion": str(dataset.version)}}
+    """The version's making as an OpenLineage COMPLETE event: what is known of its data in, the model out.
+
+    A version that was not trained here has an id of its own for the run, since the standard asks for one.
+    """
+    facts, artifact = version.facts, version.artifact
+    run = version.run or derive_id(f"{version.model}/{version.version}", "registration", version.digest, 0)
     output = {"version": {"_producer": PRODUCER, "_schemaURL": RUN_EVENT, "datasetVersion": version.digest}}
     place = f"s3://{artifact.bucket}"
     return {
@@ -42,37 +46,43 @@ def lineage(version: VersionRow) -> dict[str, Any]:
         "eventTime": version.created.isoformat(),
         "producer": PRODUCER,
         "schemaURL": RUN_EVENT,
-        "run": {"runId": version.run, "facets": {"headrace_training": _run_facet(version)}},
-        "job": {"namespace": "headrace", "name": f"train.{version.model}"},
-        "inputs": [{"namespace": "headrace", "name": dataset.name, "facets": source}],
+        "run": {"runId": run, "facets": {"headrace_version": _run_facet(version)}},
+        "job": {"namespace": "headrace", "name": f"{_JOBS.get(facts.origin, facts.origin)}.{version.model}"},
+        "inputs": _inputs(facts.lineage.dataset),
         "outputs": [{"namespace": place, "name": artifact.prefix, "facets": output}],
     }
 
 
+def _inputs(dataset: DatasetRef | None) -> list[dict[str, Any]]:
+    if dataset is None:
+        return []
+    source = {"version": {"_producer": PRODUCER, "_schemaURL": RUN_EVENT, "datasetVersion": str(dataset.version)}}
+    return [{"namespace": "headrace", "name": dataset.name, "facets": source}]
+
+
 def _run_facet(version: VersionRow) -> dict[str, Any]:
-    trained = version.training
+    lineage = version.facts.lineage
+    told = {name: getattr(lineage, name) for name in ("params", "seed", "code_version", "packages")}
+    told["dataset_digest"] = lineage.dataset.digest if lineage.dataset else None
     return {
         "_producer": PRODUCER,
-        "_schemaURL": f"{PRODUCER}/events/training/completed.v1.json",
-        "params": trained.params,
-        "seed": trained.seed,
-        "code_version": trained.code_version,
-        "packages": trained.packages,
-        "dataset_digest": trained.dataset.digest,
+        "_schemaURL": f"{PRODUCER}/events/version/registered.v1.json",
+        "origin": version.facts.origin,
+        **{name: value for name, value in told.items() if value is not None},
     }
 
 
 def _front(model: ModelRow, version: VersionRow, signals: Sequence[SignalRow]) -> dict[str, Any]:
     task = {"classification": "tabular-classification", "regression": "tabular-regression"}
     results = [{"type": name, "value": round(value, 6)} for name, value in version.metrics.items()]
-    dataset = version.training.dataset
+    facts = version.facts
     return {
         "model_name": model.name,
         "version": version.version,
         "digest": version.digest,
         "pipeline_tag": task[model.parsed().task],
-        "library_name": version.training.framework,
-        "datasets": [f"{dataset.name}@{dataset.version}"],
+        "library_name": facts.lineage.framework or facts.origin,
+        "datasets": [f"{facts.dataset.name}@{facts.dataset.version}"],
         "metrics": results,
         "risk_rating": risk_of(model.parsed(), [signal.kind for signal in signals]).rating,
         "intended_uses": model.declaration.get("purpose", ""),
@@ -84,17 +94,18 @@ def _purpose(model: ModelRow) -> str:
 
 
 def _details(model: ModelRow, version: VersionRow) -> str:
-    trained = version.training
+    lineage = version.facts.lineage
     owner = model.declaration.get("owner", {}).get("team") or "nobody is named"
     rows = {
         "Owner": owner,
-        "Estimator": f"`{trained.estimator}`",
+        "Origin": f"{version.facts.origin}, asked for by {version.author}: {lineage.reason}",
+        "Estimator": lineage.estimator and f"`{lineage.estimator}`",
         "State": version.state,
         "Digest": f"`{version.digest}`",
-        "Run": f"`{version.run}`, asked for by {version.author}: {trained.reason}",
-        "Code": f"`{trained.code_version}`, Python {trained.python}",
+        "Run": version.run and f"`{version.run}`",
+        "Code": lineage.code_version and f"`{lineage.code_version}`, Python {lineage.python}",
     }
-    return "\n".join(f"- **{name}:** {value}" for name, value in rows.items())
+    return "\n".join(f"- **{name}:** {value}" for name, value in rows.items() if value)
 
 
 def _risks(model: ModelRow, signals: Sequence[SignalRow]) -> str:
@@ -105,16 +116,24 @@ def _risks(model: ModelRow, signals: Sequence[SignalRow]) -> str:
 
 
 def _training(version: VersionRow) -> str:
-    trained = version.training
-    dataset, holdout = trained.dataset, trained.holdout
-    columns = ", ".join(f"`{column.name}`" for column in trained.features)
+    facts, holdout = version.facts, version.facts.holdout
+    columns = ", ".join(f"`{column.name}`" for column in facts.features)
     return (
-        f"Dataset `{dataset.name}` version {dataset.version} (digest `{dataset.digest[:16]}`), "
-        f"{trained.train_rows:,} rows; target `{trained.target}`; features {columns}. "
-        f"Holdout by {holdout.by}: {holdout.rows:,} rows"
+        f"{_learned(facts.lineage)} It predicts `{facts.target}` from {columns}. It is judged on dataset "
+        f"`{facts.dataset.name}` version {facts.dataset.version}, holdout by {holdout.by}: {holdout.rows:,} rows"
         + (f" from {holdout.boundary} on" if holdout.boundary else "")
-        + f". Parameters `{trained.params}`, seed {trained.seed}."
+        + "."
     )
+
+
+def _learned(lineage: Lineage) -> str:
+    """What is known of how it was fitted."""
+    dataset = lineage.dataset
+    if dataset is None:
+        return "It was not trained here, and what it learned from is not known."
+    fitted = f"Dataset `{dataset.name}` version {dataset.version} (digest `{dataset.digest[:16]}`)"
+    rows = "" if lineage.train_rows is None else f", {lineage.train_rows:,} rows"
+    return f"{fitted}{rows}. Parameters `{lineage.params}`, seed {lineage.seed}."
 
 
 def _evaluation(version: VersionRow) -> str:

@@ -7,9 +7,11 @@ from headrace.chassis import Conflict, NotFound
 from headrace.contracts import Approval, ApprovalRecorded, Declaration
 from headrace.registry.changes import ALIAS, accept, end, propose_move
 from headrace.registry.declarations import revise
-from headrace.registry.domain import State, bar_of, enough, lapsed, may_not_approve
+from headrace.registry.domain import TRAINED, State, bar_of, enough, lapsed, may_not_approve
 from headrace.registry.governing import approve_or_ask, evaluate, known, move_alias, policy_for, reject, voices
 from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
+
+_ASKED = {TRAINED: "asked for the run that made"}
 
 
 async def decide(
@@ -91,14 +93,14 @@ async def move_by_hand(work: Work, name: str, alias: str, number: int, reason: s
 async def authors(registry: Registry, version: VersionRow) -> dict[str, str]:
     """Everybody who made a version, or what it was made of and judged by, since the champion; with what they did."""
     champion = await registry.champion(version.model)
-    trained, before = version.training, champion.training if champion else None
+    facts, before = version.facts, champion.facts if champion else None
     found = {}
-    since = min(trained.declared_revision, before.declared_revision) if before else 1
+    since = min(facts.declared_revision, before.declared_revision) if before else 1
     for revision in await registry.revisions(version.model, max(1, since)):
         found[revision.by] = f"declared revision {revision.revision} of {version.model}"
-    known_data = before.dataset.version if before and before.dataset.name == trained.dataset.name else 0
-    found |= await _data_authors(registry, trained.dataset.name, trained.dataset.version, known_data)
-    found[version.author] = f"asked for the run that made {version.model}/{version.version}"
+    known_data = before.dataset.version if before and before.dataset.name == facts.dataset.name else 0
+    found |= await _data_authors(registry, facts.dataset.name, facts.dataset.version, known_data)
+    found[version.author] = f"{_ASKED.get(facts.origin, 'registered')} {version.model}/{version.version}"
     return found
 
 

@@ -21,12 +21,13 @@ from headrace.contracts import (
     EvaluationCompleted,
     Gate,
     GateResult,
-    TrainingCompleted,
+    VersionRegistered,
     is_person,
 )
 from headrace.contracts.durations import parse_duration
 from headrace.registry.policy import Policy
 
+TRAINED = "trained"  # the origin of a version that a run made here
 CHAMPION = "champion"  # the alias that serves; others are names for people
 WAY_ON = (
     "where no rows can compare them, apply the declaration without this gate, train, and put the gate back once that "
@@ -139,12 +140,12 @@ def _better(gate: Gate, found: Comparison | Baseline, other: str, whom: str) -> 
     return GateResult(**told, passed=passed, value=found.difference, limit=gate.by)
 
 
-def asked_of(policy: Policy, candidate: TrainingCompleted, champion: TrainingCompleted | None) -> Policy:
-    """The policy for one candidate: a run that began before the champion's must beat it, whatever is declared.
+def asked_of(policy: Policy, candidate: VersionRegistered, champion: VersionRegistered | None) -> Policy:
+    """The policy for one candidate: work that began before the champion's must beat it, whatever is declared.
 
     Else the older run of two would take the alias by ending last.
     """
-    if champion is None or candidate.started_at >= champion.started_at:
+    if champion is None or candidate.lineage.started_at >= champion.lineage.started_at:
         return policy
     return policy.with_gate(Gate.model_validate({"metric": policy.metrics[0], "beats": CHAMPION}))
 
@@ -165,7 +166,7 @@ def is_newer(one: DatasetRef, other: DatasetRef) -> bool:
     return one.name == other.name and one.version > other.version
 
 
-def incomparable(candidate: TrainingCompleted, champion: TrainingCompleted) -> str | None:
+def incomparable(candidate: VersionRegistered, champion: VersionRegistered) -> str | None:
     """Why two models cannot be compared on any rows; None where that is for the trainer to find out."""
     if candidate.target == champion.target:
         return None

@@ -31,19 +31,19 @@ from headrace.registry.tables import AliasMoveRow, AliasRow, DecisionRow, ModelR
 async def policy_for(registry: Registry, model: ModelRow, version: VersionRow) -> Policy:
     """What is asked of a version: the stricter of the declaration it was trained under and today's."""
     policy = policy_of(model.parsed())
-    revision = await registry.revision(model.name, version.training.declared_revision)
+    revision = await registry.revision(model.name, version.facts.declared_revision)
     if revision is not None:
         policy = stricter(policy, policy_of(revision.parsed()))
     champion = await registry.champion(model.name)
     if champion is None or champion.version == version.version:
         return policy
-    return asked_of(policy, version.training, champion.training)
+    return asked_of(policy, version.facts, champion.facts)
 
 
 async def met_by(registry: Registry, version: VersionRow) -> Met | None:
     """The champion that a version was asked to meet."""
     champion = await registry.version(version.model, version.met) if version.met else None
-    return Met(champion.version, incomparable(version.training, champion.training)) if champion else None
+    return Met(champion.version, incomparable(version.facts, champion.facts)) if champion else None
 
 
 async def evaluate(work: Work, model: ModelRow, version: VersionRow, *, alone: bool = False) -> None:
@@ -57,7 +57,7 @@ async def evaluate(work: Work, model: ModelRow, version: VersionRow, *, alone: b
     policy = await policy_for(registry, model, version)
     version.state, version.met = State.EVALUATING, champion.version if champion else None
     version.bar, version.asked = bar_of(policy), version.asked + 1
-    version.evaluation = derive_id(version.run, "evaluation", version.model, version.asked)
+    version.evaluation = derive_id(f"{version.model}/{version.version}", "evaluation", version.digest, version.asked)
     met = await met_by(registry, version)
     version.alone = alone or (met is not None and met.incomparable is not None)
     work.session.add(version)
@@ -65,10 +65,10 @@ async def evaluate(work: Work, model: ModelRow, version: VersionRow, *, alone: b
 
 
 def _question(version: VersionRow, champion: VersionRow | None, policy: Policy) -> EvaluationRequested:
-    trained = version.training
-    newest = trained
-    if champion is not None and is_newer(champion.training.dataset, trained.dataset):
-        newest = champion.training
+    facts = version.facts
+    newest = facts
+    if champion is not None and is_newer(champion.facts.dataset, facts.dataset):
+        newest = champion.facts
     return EvaluationRequested(
         evaluation=version.evaluation,
         model=version.model,
@@ -76,11 +76,11 @@ def _question(version: VersionRow, champion: VersionRow | None, policy: Policy) 
         champion=champion.as_version() if champion else None,
         dataset=newest.dataset,
         holdout=newest.holdout,
-        target=trained.target,
+        target=facts.target,
         metrics=list(policy.metrics),
         confidence=policy.confidence,
         resamples=policy.resamples,
-        seed=trained.seed,
+        seed=facts.lineage.seed or 0,
     )
 
 
@@ -164,20 +164,18 @@ async def move_alias(
         at=work.now,
     )
     work.session.add_all([row, move])
-    trained = version.training
     work.emit(
         AliasMoved(
             model=version.model,
             alias=alias,
             version=version.version,
             digest=version.digest,
-            artifact=trained.artifact,
-            signature=trained.signature,
+            artifact=version.artifact,
+            signature=version.facts.signature,
             previous=previous,
             reason=reason,
             by=work.actor,
             serving=model.parsed().serving,
-            run=version.run,
             approvals=list(approvals) or None,
         )
     )

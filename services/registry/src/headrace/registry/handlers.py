@@ -16,7 +16,6 @@ from headrace.contracts import (
     RolloutRolledBack,
     RolloutStarted,
     TrainingCompleted,
-    VersionRegistered,
     derive_id,
 )
 from headrace.registry.changes import end
@@ -25,6 +24,7 @@ from headrace.registry.decisions import decide
 from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, WAY_ON, State, bar_of, finite, judge, lapsed
 from headrace.registry.governing import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
+from headrace.registry.registration import of_run, register
 from headrace.registry.tables import DatasetRow, ModelRow, Registry, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
@@ -60,32 +60,9 @@ async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
     model = await registry.hold(event.model)
     if model is None:
         raise NotYet(f"{event.model} is not declared here yet")
-    model.last_version += 1
-    version = VersionRow(
-        model=event.model,
-        version=model.last_version,
-        run=event.run,
-        digest=event.artifact.digest,
-        state=State.EVALUATING,
-        trained=event.model_dump(mode="json", exclude_none=True),
-        metrics=finite(event.metrics),
-        author=event.requested_by,
-        evaluation="",
-        created=work.now,
-    )
-    work.session.add_all([model, version])
-    work.emit(
-        VersionRegistered(
-            model=event.model,
-            version=version.version,
-            run=event.run,
-            artifact=event.artifact,
-            dataset=event.dataset,
-            metrics=event.metrics,
-            declared_revision=event.declared_revision,
-        )
-    )
-    await evaluate(work, model, version)
+    revision = await registry.revision(event.model, event.declared_revision)
+    task = (revision or model).parsed().task
+    await register(work, model, of_run(event, model.last_version + 1, task))
 
 
 async def on_evaluation_completed(event: EvaluationCompleted, work: Work) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
-from headrace.contracts import Artifact, Declaration, ModelVersion, TrainingCompleted
+from headrace.contracts import Artifact, Declaration, ModelVersion, VersionRegistered
 from headrace.registry.domain import CHAMPION, State
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -61,11 +61,11 @@ class VersionRow(SQLModel, table=True):
 
     model: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
-    run: str
+    run: str | None = None
     digest: str = Field(index=True)
     state: str
     reason: str | None = None
-    trained: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    registered: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     metrics: dict[str, float] = Field(sa_column=Column(JSON, nullable=False))
     gates: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     comparisons: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
@@ -81,24 +81,27 @@ class VersionRow(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
     @property
-    def training(self) -> TrainingCompleted:
-        """The run that made it."""
-        return TrainingCompleted.model_validate(self.trained, extra="ignore")
+    def facts(self) -> VersionRegistered:
+        """Everything that was said of it when it was registered."""
+        return VersionRegistered.model_validate(self.registered, extra="ignore")
 
     @property
     def artifact(self) -> Artifact:
         """Where it lies."""
-        return self.training.artifact
+        artifact = self.facts.artifact
+        assert artifact is not None, "versions that are served elsewhere are not registered yet"
+        return artifact
 
     def as_version(self) -> ModelVersion:
         """As events name it."""
-        trained = self.training
+        facts = self.facts
         return ModelVersion(
             version=self.version,
             digest=self.digest,
-            artifact=trained.artifact,
-            dataset=trained.dataset,
-            holdout=trained.holdout,
+            artifact=self.artifact,
+            dataset=facts.lineage.dataset,
+            holdout=facts.holdout,
+            learned=facts.lineage.learned,
         )
 
 

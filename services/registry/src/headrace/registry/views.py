@@ -107,9 +107,10 @@ class VersionView(BaseModel):
     metrics: dict[str, float]
     digest: str
     created: datetime
-    run: str
-    estimator: str
-    params: dict[str, Any]
+    origin: str
+    run: str | None = None
+    estimator: str | None = None
+    params: dict[str, Any] = {}
     reason: str | None = None
     rollout: str | None = None
 
@@ -123,7 +124,7 @@ class VersionDetail(VersionView):
     comparisons: list[dict[str, Any]]
     approvals: Standing
     decisions: list[dict[str, Any]]
-    training: dict[str, Any]
+    registered: dict[str, Any]
     decided_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -207,7 +208,8 @@ def version_view(row: VersionRow, aliases: dict[str, int]) -> dict[str, Any]:
     """The fields of VersionView."""
     names = ("model", "version", "state", "metrics", "digest", "created", "run", "reason", "rollout")
     pointing = [alias for alias, version in aliases.items() if version == row.version]
-    made = {name: row.trained[name] for name in ("estimator", "params")}
+    facts = row.facts
+    made = {"origin": facts.origin, "estimator": facts.lineage.estimator, "params": facts.lineage.params or {}}
     return {**{name: getattr(row, name) for name in names}, **made, "aliases": pointing}
 
 

@@ -26,7 +26,7 @@ async def complete(run: Run, trained: Trained, work: Work) -> None:
     """The run has a model."""
     dataset, job = await dataset_ref(run, work), TrainJob.model_validate(run.job)
     started = run.started_at or work.now
-    run.outcome, run.ended_at, run.artifact = trained.model_dump(mode="json"), work.now, trained.artifact.digest
+    run.outcome, run.ended_at = trained.model_dump(mode="json"), work.now
     change(work.session, run, State.COMPLETED, work.now, f"{trained.train_rows} rows learned")
     work.emit(
         TrainingCompleted(

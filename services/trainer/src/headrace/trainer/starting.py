@@ -23,10 +23,9 @@ from headrace.trainer.tables import (
     newest_version,
     queue,
     recent,
-    run_of,
     runs_in,
 )
-from headrace.trainer.work.jobs import EvaluateJob, Failure, Rival, TrainJob
+from headrace.trainer.work.jobs import EvaluateJob, Failure, Learned, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
 _COLUMNS = TypeAdapter(list[Column])
@@ -96,8 +95,8 @@ async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob 
         return None
     told: dict[str, Any] = {
         "evaluation": row.evaluation,
-        "candidate": await _rival(asked.candidate, session),
-        "champion": await _rival(asked.champion, session) if asked.champion else None,
+        "candidate": _rival(asked.candidate),
+        "champion": _rival(asked.champion) if asked.champion else None,
         "parts": version.parts,
         "columns": [column["name"] for column in version.columns],
     }
@@ -105,10 +104,9 @@ async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob 
     return EvaluateJob.model_validate({**told, **{name: getattr(asked, name) for name in same}})
 
 
-async def _rival(version: ModelVersion, session: AsyncSession) -> Rival:
-    """A version with the rows that it has learned from, where it was trained here."""
-    run = await run_of(session, version.digest)
-    learned = (run.outcome or {}).get("learned") if run else None
+def _rival(version: ModelVersion) -> Rival:
+    """A version with the rows that it has learned from, where somebody knows them."""
+    learned = Learned.model_validate(version.learned.model_dump()) if version.learned else None
     return Rival(version=version.version, artifact=version.artifact, learned=learned)
 
 

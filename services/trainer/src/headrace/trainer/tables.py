@@ -83,7 +83,6 @@ class Run(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
     progress: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    artifact: str | None = Field(default=None, index=True)
     correlation: str | None = None
     causation: str | None = None
     trace: str | None = None
@@ -161,11 +160,6 @@ async def last_trained(session: AsyncSession, model: str) -> int | None:
     """The dataset version of the last completed run of a model."""
     runs = select(Run.dataset_version).where(Run.model == model, Run.state == State.COMPLETED)
     return (await session.exec(runs.order_by(col(Run.ended_at).desc()).limit(1))).first()
-
-
-async def run_of(session: AsyncSession, artifact: str) -> Run | None:
-    """The run that made an artifact, by its digest."""
-    return (await session.exec(select(Run).where(Run.artifact == artifact).limit(1))).first()
 
 
 async def models_of(session: AsyncSession, dataset: str) -> Sequence[Declared]:

@@ -16,6 +16,7 @@ HEAD = (
     "decided_at",
     "expires_at",
     "author",
+    "origin",
     "run",
     "digest",
     "rollout",
@@ -27,28 +28,27 @@ MADE = (
     "seed",
     "train_rows",
     "unlabelled_rows",
-    "target",
     "seconds",
-    "requested_by",
 )
 LONGEST = 300  # characters of one value
 
 
 def brief(version: Document) -> dict[str, Any]:
     """A version without what only programs read: signature, packages, rows learned from, files."""
-    trained = version["training"]
-    dataset = trained.get("dataset") or {}
+    facts = version["registered"]
+    dataset, lineage = facts.get("dataset") or {}, facts.get("lineage") or {}
     told = {name: version.get(name) for name in HEAD}
-    told |= {name: trained.get(name) for name in MADE}
+    told |= {name: lineage.get(name) for name in MADE}
     told |= {
+        "target": facts.get("target"),
         "dataset": f"{dataset.get('name')} version {dataset.get('version')}",
-        "features": _cut(", ".join(str(each.get("name", each)) for each in _mappings(trained.get("features")))),
+        "features": _cut(", ".join(str(each.get("name", each)) for each in _mappings(facts.get("features")))),
         "metrics": version["metrics"],
         "gates": _some(version["gates"], lambda gate: f"{_passed(gate)}: {gate.get('detail') or cell(gate)}"),
         "comparisons": _some(version["comparisons"], cell),
         "approvals": version["approvals"]["text"],
         "decisions": _some(version["decisions"], lambda each: f"{each['by']}: {each['decision']}, {each['comment']}"),
-        "warnings": _some(trained.get("warnings") or [], str),
+        "warnings": _some(facts.get("warnings") or [], str),
     }
     return {name: _short(value) for name, value in told.items() if value not in (None, "", [], {})}
 

@@ -72,7 +72,10 @@ def chain_of(found: Document) -> Iterator[tuple[str, str]]:
     if asked:
         yield "prediction", f"{asked['key']}, asked by {asked.get('authid') or 'nobody known'} at {asked['time']}"
     yield "model", f"models:/{found['model']}/{found['version']}, digest {found.get('digest') or 'unknown'}"
-    yield "run", str(found.get("run") or "unknown")
+    if found.get("run") or not found.get("origin"):
+        yield "run", str(found.get("run") or "unknown")
+    else:
+        yield "origin", str(found["origin"])
     dataset = found.get("dataset") or {}
     yield "dataset", f"{dataset.get('name', 'unknown')} version {dataset.get('version', '?')}"
     for source in found.get("sources") or []:

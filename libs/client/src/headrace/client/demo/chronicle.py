@@ -146,7 +146,7 @@ SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "training.started": lambda d: f"{d['run']} trains on {d['dataset']['name']} version {d['dataset']['version']}",
     "training.completed": lambda d: f"{d['run']} done in {d['seconds']:.1f} s on {d['train_rows']:,} rows",
     "training.failed": lambda d: f"{d['run']} failed ({d['kind']}): {d['reason']}",
-    "version.registered": lambda d: f"version {d['version']} registered, digest {d['artifact']['digest'][:12]}",
+    "version.registered": lambda d: f"version {d['version']} registered, digest {d['digest'][:12]}",
     "evaluation.completed": _comparison,
     "evaluation.failed": lambda d: f"version {d['candidate']} could not be evaluated: {d['reason']}",
     "version.approved": lambda d: f"version {d['version']} approved: {_gates(d)}",

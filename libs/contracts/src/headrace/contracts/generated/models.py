@@ -2580,6 +2580,73 @@ class LearnedRows(Model):
     """
 
 
+class Lineage(Model):
+    """
+    Where a version comes from: how it was trained here, or what it was imported from.
+    """
+
+    run: str | None = None
+    """
+    Run that made it; absent where it was not trained here.
+    """
+    dataset: DatasetRef | None = None
+    """
+    Dataset version that it learned from, where that is known.
+    """
+    framework: str | None = None
+    """
+    Framework that fitted it.
+    """
+    estimator: str | None = None
+    """
+    Import path of the estimator.
+    """
+    params: dict[str, Any] | None = None
+    """
+    Parameters it was made with.
+    """
+    seed: Annotated[int | None, Field(ge=0)] = None
+    """
+    Seed of everything random.
+    """
+    train_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows it was fitted on.
+    """
+    unlabelled_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows that were left out because they have no target.
+    """
+    learned: LearnedRows | None = None
+    """
+    Which rows it was fitted on: an honest comparison leaves them out. Absent where nobody knows them.
+    """
+    code_version: str | None = None
+    """
+    Version of the code that made it.
+    """
+    packages: dict[str, str] | None = None
+    """
+    Versions of the packages that matter.
+    """
+    python: str | None = None
+    """
+    Version of Python.
+    """
+    started_at: Timestamp
+    """
+    When the work on it began: of two versions the one that began later is the newer one.
+    """
+    seconds: float | None = None
+    """
+    Seconds that the work took.
+    """
+    reason: str
+    """
+    Why it was asked for.
+    """
+
+
 class ModelVersion(Model):
     """
     One version of a model and where it lies.
@@ -2604,6 +2671,10 @@ class ModelVersion(Model):
     holdout: Holdout | None = None
     """
     Rows of that version that were kept away from its fit.
+    """
+    learned: LearnedRows | None = None
+    """
+    Which rows it was fitted on; absent where nobody knows.
     """
 
 
@@ -2681,10 +2752,6 @@ class AliasMoved(Event):
     serving: Serving
     """
     How the declaration wants it rolled out.
-    """
-    run: str
-    """
-    Run that made the version.
     """
     approvals: list[Approval] | None = None
     """
@@ -2928,7 +2995,7 @@ class TrainingCompleted(Event):
 
 class VersionRegistered(Event):
     """
-    A trained model became a version.
+    A model has a new version. This is all that anybody needs to judge, serve, watch or trace it, wherever it comes from.
     """
 
     TYPE: ClassVar[str] = "headrace.version.registered.v1"
@@ -2942,25 +3009,65 @@ class VersionRegistered(Event):
     """
     Its number.
     """
-    run: str
+    origin: Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
     """
-    Run that made it.
+    Where it comes from: `trained` here, `imported`, or served `elsewhere`.
     """
-    artifact: Artifact
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """
-    The model directory.
+    Digest of its artifact: approvals, routes and answers are bound to it.
+    """
+    artifact: Artifact | None = None
+    """
+    The model directory; absent where it is served elsewhere.
+    """
+    signature: Signature
+    """
+    What it takes and gives, with its labels.
+    """
+    task: Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
+    """
+    What it does, in the words of the declaration.
+    """
+    features: list[Column]
+    """
+    Columns that it takes, in order.
+    """
+    target: str
+    """
+    Column that it predicts.
     """
     dataset: DatasetRef
     """
-    What it learned from.
+    Dataset version whose held-out rows it is judged on.
+    """
+    holdout: Holdout
+    """
+    Which rows of that dataset version those are.
     """
     metrics: dict[str, float]
     """
-    Metrics on its own holdout.
+    Metrics on them.
+    """
+    reference: ObjectRef | None = None
+    """
+    Parquet sample of rows: features, context columns and target by their names, and `headrace:prediction`, the version's answer for rows that it has not learned from (null for the others): what drift is measured against. Absent where there is none: then no drift is measured.
+    """
+    lineage: Lineage
+    """
+    How it came to be.
     """
     declared_revision: Annotated[int, Field(ge=0)]
     """
-    Revision of the declaration it followed.
+    Revision of the declaration that it is bound to.
+    """
+    registered_by: str
+    """
+    Who asked for it: an author of the version.
+    """
+    warnings: list[str] | None = None
+    """
+    What the author should look at: warnings of the library, rows that were left out, features that were left out or decide the target alone.
     """
 
 

@@ -51,14 +51,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_logged_time", "logged", ["model", "time"], unique=False)
     op.create_table(
-        "trained",
-        sa.Column("digest", sa.String(), nullable=False),
+        "versions",
         sa.Column("model", sa.String(), nullable=False),
-        sa.Column("run", sa.String(), nullable=False),
-        sa.Column("completed", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("digest"),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("registered", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "version"),
     )
-    op.create_index(op.f("ix_trained_model"), "trained", ["model"], unique=False)
     op.create_table(
         "truths",
         sa.Column("model", sa.String(), nullable=False),
@@ -114,7 +113,7 @@ def downgrade() -> None:
     op.drop_table("judgements")
     op.drop_table("windows")
     op.drop_table("truths")
-    op.drop_table("trained")
+    op.drop_table("versions")
     op.drop_table("logged")
     op.drop_table("declared")
     op.drop_table("asked")

@@ -86,14 +86,12 @@ def upgrade() -> None:
         sa.Column("ended_at", UtcTime(), nullable=True),
         sa.Column("progress", sa.JSON(), nullable=True),
         sa.Column("outcome", sa.JSON(), nullable=True),
-        sa.Column("artifact", sa.String(), nullable=True),
         sa.Column("correlation", sa.String(), nullable=True),
         sa.Column("causation", sa.String(), nullable=True),
         sa.Column("trace", sa.String(), nullable=True),
         sa.Column("lock", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("run"),
     )
-    op.create_index(op.f("ix_trainer_run_artifact"), "trainer_run", ["artifact"], unique=False)
     op.create_index(op.f("ix_trainer_run_asked_at"), "trainer_run", ["asked_at"], unique=False)
     op.create_index(op.f("ix_trainer_run_dataset"), "trainer_run", ["dataset"], unique=False)
     op.create_index(op.f("ix_trainer_run_model"), "trainer_run", ["model"], unique=False)

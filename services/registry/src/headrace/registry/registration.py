@@ -1,0 +1,59 @@
+"""How a version comes to be: what is said of it when it is registered, whatever its origin, and that it must be judged.
+
+Whoever hears `version.registered` needs nothing else to judge, serve, watch or trace the version.
+"""
+
+from headrace.bus import Work
+from headrace.contracts import Lineage, TrainingCompleted, VersionRegistered
+from headrace.registry.domain import TRAINED, State, finite
+from headrace.registry.governing import evaluate
+from headrace.registry.tables import ModelRow, VersionRow
+
+
+async def register(work: Work, model: ModelRow, facts: VersionRegistered) -> VersionRow:
+    """Keep a version, say everything that is known of it, and ask for its evaluation."""
+    model.last_version = facts.version
+    version = VersionRow(
+        model=facts.model,
+        version=facts.version,
+        run=facts.lineage.run,
+        digest=facts.digest,
+        state=State.EVALUATING,
+        registered=facts.model_dump(mode="json", exclude_none=True),
+        metrics=finite(facts.metrics),
+        author=facts.registered_by,
+        evaluation="",
+        created=work.now,
+    )
+    work.session.add_all([model, version])
+    work.emit(facts)
+    await evaluate(work, model, version)
+    return version
+
+
+def of_run(event: TrainingCompleted, number: int, task: str) -> VersionRegistered:
+    """What a run that was completed here says of the version that it made."""
+    return VersionRegistered(
+        model=event.model,
+        version=number,
+        origin=TRAINED,
+        digest=event.artifact.digest,
+        artifact=event.artifact,
+        signature=event.signature,
+        task=task,
+        features=event.features,
+        target=event.target,
+        dataset=event.dataset,
+        holdout=event.holdout,
+        metrics=event.metrics,
+        reference=event.reference,
+        lineage=_lineage(event),
+        declared_revision=event.declared_revision,
+        registered_by=event.requested_by,
+        warnings=event.warnings,
+    )
+
+
+def _lineage(event: TrainingCompleted) -> Lineage:
+    shared = Lineage.model_fields.keys() & TrainingCompleted.model_fields.keys()
+    return Lineage.model_validate({name: getattr(event, name) for name in shared})
