@@ -20,7 +20,7 @@ from headrace.contracts import (
 from headrace.monitor import gauges
 from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
-from headrace.monitor.tables import DeclaredRow, Records, VersionRow, WindowRow
+from headrace.monitor.tables import DeclaredRow, Records, RegisteredRow, WindowRow
 from headrace.monitor.timers import keep_schedule
 from headrace.monitor.truth import Known, Scale, Sorted, listing, place_of, sort_truths
 
@@ -43,7 +43,7 @@ async def on_version_registered(event: VersionRegistered, work: Work) -> None:
     """What a version knows, and its reference, are what it is watched against."""
     registered = event.model_dump(mode="json", exclude_none=True)
     await work.session.merge(
-        VersionRow(model=event.model, version=event.version, digest=event.digest, registered=registered)
+        RegisteredRow(model=event.model, version=event.version, digest=event.digest, registered=registered)
     )
 
 

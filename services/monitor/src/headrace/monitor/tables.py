@@ -45,10 +45,10 @@ class DeclaredRow(SQLModel, table=True):
         return Clock(self.newest, self.arrived) if self.newest and self.arrived else None
 
 
-class VersionRow(SQLModel, table=True):
+class RegisteredRow(SQLModel, table=True):
     """What is known of a version: the reference for drift and quality, and the labels it knows."""
 
-    __tablename__ = "versions"
+    __tablename__ = "registered"
 
     model: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
@@ -225,9 +225,9 @@ class Records:
                 found[row.prediction_id].append(Answer(row.model, row.digest, row.first_row, row.rows, row.time))
         return found
 
-    async def versions(self, model: str) -> Sequence[VersionRow]:
+    async def versions(self, model: str) -> Sequence[RegisteredRow]:
         """What is known of the versions of a model."""
-        return (await self.session.exec(select(VersionRow).where(VersionRow.model == model))).all()
+        return (await self.session.exec(select(RegisteredRow).where(RegisteredRow.model == model))).all()
 
     async def window_at(self, model: str, moment: datetime) -> WindowRow | None:
         """The judged window that a moment lies in."""

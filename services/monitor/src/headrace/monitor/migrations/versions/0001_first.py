@@ -51,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_logged_time", "logged", ["model", "time"], unique=False)
     op.create_table(
-        "versions",
+        "registered",
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
@@ -113,7 +113,7 @@ def downgrade() -> None:
     op.drop_table("judgements")
     op.drop_table("windows")
     op.drop_table("truths")
-    op.drop_table("versions")
+    op.drop_table("registered")
     op.drop_table("logged")
     op.drop_table("declared")
     op.drop_table("asked")
