@@ -257,7 +257,7 @@ async def test_truth_for_a_model_without_a_version_is_a_conflict(on: Stage) -> N
     answer = await report(on, ("p:0", 1))
 
     assert answer.status_code == 409
-    assert "no version of flights is trained yet" in answer.json()["detail"]
+    assert "flights has no version yet" in answer.json()["detail"]
 
 
 async def test_what_comes_after_its_window_was_judged_is_counted_as_late(watched: Stage) -> None:
