@@ -49,7 +49,7 @@ postgres: setup ## the services' tests once more, on PostgreSQL; `make test` run
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py \
-	  tests/services/deployer/test_connections.py --timeout 900 $(PYTEST_ARGS)
+	  tests/services/inference/test_connections.py --timeout 900 $(PYTEST_ARGS)
 
 properties: setup ## every property with twenty times as many made-up examples, new ones in each run
 	HEADRACE_EXAMPLES=20 $(PY) -m pytest tests -m "hypothesis and not faults" --timeout 3600 $(PYTEST_ARGS)

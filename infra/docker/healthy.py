@@ -8,12 +8,12 @@ import os
 import socket
 import sys
 
-PATIENCE_S = 4
+TIMEOUT_S = 4
 
 
 def main(port: int, path: str) -> int:
     """0 where it answers 200, else 1."""
-    connection = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+    connection = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
     if os.environ.get("HEADRACE_HTTP_TLS_CERT"):
         import ssl
 

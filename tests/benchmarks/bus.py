@@ -81,7 +81,7 @@ def _faststream(bench: Bench, broker: Broker) -> None:
 
 
 async def _consuming(bench: Bench, broker: Broker) -> None:
-    """Read, decoded and validated, and acknowledged: what the intake does before any handler."""
+    """Read, decoded and validated, and acknowledged: what the consumer does before any handler."""
     ours = await connect(broker.settings("monitor"), name="bench")
     (spec,) = [each for each in load_topology().consumers("monitor") if each.stream == "EVENTS"]
     trainer = await connect(broker.settings("trainer"), name="bench")

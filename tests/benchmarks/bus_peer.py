@@ -21,7 +21,7 @@ class Data(BaseModel):
 
     run: str
     model: str
-    stage: str
+    harness: str
     step: int
     of: int
     message: str
@@ -54,7 +54,7 @@ async def main() -> None:
         if seen >= COUNT:
             done.set()
 
-    data = Data(run="run", model="bench", stage="fitting", step=1, of=2, message="as long as ours " * 15)
+    data = Data(run="run", model="bench", harness="fitting", step=1, of=2, message="as long as ours " * 15)
     event = Envelope(id="x" * 26, source="headrace/trainer", type="bench", time="2026-01-05T12:00:00Z", data=data)
     await broker.connect()
     start = time.perf_counter()

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import Bench, Target, measured, rate
 from nats.aio.msg import Msg
 
-from headrace.bus import Connection, Handler, Intake, Publisher, Relay, Store, Work, connect
+from headrace.bus import Connection, Consumer, Handler, Publisher, Relay, Store, UnitOfWork, connect
 from headrace.bus.store import utc_now
 from headrace.chassis import Service
 from headrace.chassis.database import create_engine
@@ -31,7 +31,7 @@ from headrace.deployer.tables import TrafficRow
 from headrace.testkit.broker import Broker, serving
 from headrace.testkit.builders import a
 from headrace.testkit.databases import Postgres
-from headrace.testkit.patience import eventually
+from headrace.testkit.waiting import eventually
 
 HANDLED, RELAYED, SINGLE, ROUNDS = 3_000, 10_000, 500, 3
 AT_ONCE = 500  # events said by one transaction
@@ -114,7 +114,7 @@ async def _relaying(bench: Bench, broker: Broker, database: str, work: str) -> N
 
 async def _say(store: Store, root: str) -> None:
     async with store.write() as session:
-        work = Work(session, "deployer", "service:deployer", utc_now(), root)
+        work = UnitOfWork(session, "deployer", "service:deployer", utc_now(), root)
         for _ in range(AT_ONCE):
             work.emit(a(RolloutCompleted, model="bench"))
 
@@ -133,19 +133,19 @@ async def _idle(bench: Bench, broker: Broker, database: str, rest: float) -> Non
     registry = await connect(broker.settings("registry"), name="bench")
     sent, waits, seen = 0.0, list[float](), asyncio.Event()
 
-    async def on_moved(event: AliasMoved, work: Work) -> None:
+    async def on_moved(event: AliasMoved, work: UnitOfWork) -> None:
         waits.append((time.perf_counter() - sent) * 1e3)
         seen.set()
 
     async with running(_service(broker, database, on_moved)) as app:
-        intake = await _intake(app.state.runtime.intakes)
+        consumer = await _consumer(app.state.runtime.consumers)
         for number in range(SINGLE):
             move = _move(f"idle{number}")
             seen.clear()
             sent = time.perf_counter()
             await Publisher(registry).publish_window([move])
             await seen.wait()
-            await intake.rest()
+            await consumer.rest()
             await asyncio.sleep(rest)
     _add(bench, rest, "headrace", waits)
     await registry.close()
@@ -179,9 +179,9 @@ def _add(bench: Bench, rest: float, who: str, waits: list[float]) -> None:
     bench.add(IDLE[rest], who, "ms", warm, p99=statistics.quantiles(warm, n=100)[98])
 
 
-async def _intake(intakes: list[Intake]) -> Intake:
+async def _consumer(consumers: list[Consumer]) -> Consumer:
     """The one that hears events, from when it listens."""
-    (found,) = [each for each in intakes if each.spec.stream == "EVENTS"]
+    (found,) = [each for each in consumers if each.spec.stream == "EVENTS"]
     await eventually(lambda: found.started)
     return found
 
@@ -193,7 +193,7 @@ def _service(broker: Broker, database: str, handler: Handler) -> Service:
     return replace(build(settings), subscriptions={AliasMoved: handler}, background=())
 
 
-async def _least(event: AliasMoved, work: Work) -> None:
+async def _least(event: AliasMoved, work: UnitOfWork) -> None:
     work.session.add(TrafficRow(model=event.model, revision=1, body="{}"))
     work.emit(a(RolloutCompleted, model=event.model))
 

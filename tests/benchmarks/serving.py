@@ -95,7 +95,7 @@ def _replica(root: Path, models: dict[str, Fitted]) -> Iterator[int]:
         "HEADRACE_HTTP_PORT": str(port),
         "HEADRACE_CACHE_DIR": str(root / "cache"),
     }
-    with _process([sys.executable, "-m", "headrace.deployer.serving"], root / "replica.log", told):
+    with _process([sys.executable, "-m", "headrace.inference"], root / "replica.log", told):
         for model in models:
             _wait(f"http://127.0.0.1:{port}/v2/models/{model}/ready")
         yield port

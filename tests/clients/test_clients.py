@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 
 from headrace.contracts import Column, Route, RouteChanged, wrap
-from headrace.deployer.serving.server import Replica, http_server
-from headrace.deployer.serving.settings import InferenceSettings
 from headrace.frameworks import FRAMEWORKS, About, Recipe, load_onnx
-from headrace.testkit.patience import eventually
+from headrace.inference.server import Replica, http_server
+from headrace.inference.settings import InferenceSettings
 from headrace.testkit.s3 import S3
+from headrace.testkit.waiting import eventually
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 MIXED = [
@@ -90,9 +90,9 @@ async def serving(folders: dict[str, Path], s3: S3, tmp_path: Path) -> AsyncIter
             role="champion", version=1, digest=artifact.digest, artifact=artifact, signature=signature, percent=100
         )
         changed = RouteChanged(model=name, revision=1, routes=[route])
-        replica.board.apply(wrap(changed, source="headrace/deployer", id=name, time=datetime.now(UTC)))
+        replica.repository.apply(wrap(changed, source="headrace/deployer", id=name, time=datetime.now(UTC)))
     replica.informed = True
-    await eventually(lambda: replica.board.settled and replica.board.answering)
+    await eventually(lambda: replica.repository.settled and replica.repository.answering)
     server = http_server(replica)
     running = asyncio.create_task(server.serve())
     await eventually(lambda: server.started)

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
-from headrace.contracts import EVENTS, ContractError, Envelope, ModelRequested, decode, encode, parse_declaration
+from headrace.contracts import EVENTS, ContractError, DeclarationRequested, Envelope, decode, encode, parse_declaration
 from headrace.contracts.generate.sources import find_sources
 
 SOURCES = find_sources()
@@ -39,7 +39,7 @@ DATES = FormatChecker(formats=())
 def accepted(raw: bytes) -> Envelope:
     """What the receiver of a message takes; of a declaration it judges the whole document."""
     envelope = decode(raw)
-    if isinstance(envelope.data, ModelRequested):
+    if isinstance(envelope.data, DeclarationRequested):
         parse_declaration(envelope.data.document)
     return envelope
 

@@ -141,7 +141,7 @@ def test_a_structured_event_may_leave_out_what_its_place_says(absent: list[str])
     ("change", "place"),
     [
         ({"subject": "other"}, "does not belong on"),
-        ({"type": "headrace.request.model.v1", "data": {"name": "flights"}}, "does not belong on"),
+        ({"type": "headrace.request.declaration.v1", "data": {"name": "flights"}}, "does not belong on"),
         ({"type": "headrace.request.cancel.v1", "data": {"run": "r"}}, "does not belong on"),
         ({"type": 5}, "type"),
         ({"data": {"model": "other"}}, "data.model is"),

@@ -32,7 +32,7 @@ LESSER = [name for name, kind in KINDS.items() if kind not in ("admin", "publish
 FOR_NOBODY = [
     *(f"$SYS.REQ.{each}" for each in ("SERVER.PING", "ACCOUNT.PING.CONNZ")),
     *(f"$JS.API.{each}" for each in ("STREAM.NAMES", "STREAM.LIST", "ACCOUNT.PURGE.X", "META.LEADER.STEPDOWN")),
-    *("headrace.probe", "headrace.request.unheard.of", "headrace.request.approval.probe", "other"),
+    *("headrace.probe", "headrace.request.unheard.of", "headrace.request.decision.probe", "other"),
 ]
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from headrace.chassis.scopes import READ, ROLES, SCOPES
-from headrace.testkit.town import Town
+from headrace.testkit.cluster import Cluster
 
 from .tally import Tally
 
@@ -36,9 +36,9 @@ class Operation:
 
 
 @pytest.fixture(scope="module")
-def operations(town: Town) -> list[Operation]:
+def operations(cluster: Cluster) -> list[Operation]:
     """Everything that any page lists."""
-    return [each for service in town.services for each in listed(service, town.page(service))]
+    return [each for service in cluster.services for each in listed(service, cluster.page(service))]
 
 
 def listed(service: str, page: Mapping[str, Any]) -> Iterator[Operation]:
@@ -60,11 +60,11 @@ def filled(path: str) -> str:
     return re.sub(r"{(\w+)[^}]*}", lambda place: "1" if place[1] in NUMBERS else "probe", path)
 
 
-def ask(town: Town, http: httpx.Client, operation: Operation, authorization: str | None) -> int:
+def ask(cluster: Cluster, http: httpx.Client, operation: Operation, authorization: str | None) -> int:
     """The status of one request."""
     headers = {} if authorization is None else {"authorization": authorization}
     body = {} if operation.method == "GET" else {"json": {}}
-    url = f"{town.urls[operation.service]}{filled(operation.path)}"
+    url = f"{cluster.urls[operation.service]}{filled(operation.path)}"
     status: int = http.request(operation.method, url, headers=headers, **body).status_code
     return status
 
@@ -79,32 +79,34 @@ def test_every_endpoint_asks_for_a_scope_that_there_is(operations: list[Operatio
     assert len(operations) > 100
 
 
-def test_each_role_reaches_what_its_scopes_allow_and_nothing_else(town: Town, operations: list[Operation]) -> None:
+def test_each_role_reaches_what_its_scopes_allow_and_nothing_else(
+    cluster: Cluster, operations: list[Operation]
+) -> None:
     """403 says which scope is missing; whoever may ask is never told 401 or 403, and nothing breaks."""
     guarded = [each for each in operations if each.scopes]
     wrong, refused = [], 0
     with httpx.Client(timeout=UNTOLD) as http:
         for operation in guarded:
-            for role, key in town.keys.items():
+            for role, key in cluster.keys.items():
                 may = any(granted(role, scope) for scope in operation.scopes)
-                status = ask(town, http, operation, f"Bearer {key}")
+                status = ask(cluster, http, operation, f"Bearer {key}")
                 refused += status == 403
                 if (status == 403) is may or status in (401, 429, 500):
                     wrong.append(f"{role} at {operation}: {status}, {may=}")
-        strangers = {f"{who!r} at {each}": ask(town, http, each, who) for each in guarded for who in NOBODY}
+        strangers = {f"{who!r} at {each}": ask(cluster, http, each, who) for each in guarded for who in NOBODY}
     wrong += [f"{who}: {status}" for who, status in strangers.items() if status != 401]
     refused += sum(status == 401 for status in strangers.values())
-    identities = len(town.keys) + len(NOBODY)
+    identities = len(cluster.keys) + len(NOBODY)
     Tally("endpoints", identities, len(guarded), identities * len(guarded), refused, len(wrong)).write()
 
     assert wrong == []
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/datasets/../keys", "/%2e%2e/keys", "/keys/", "//keys", "/v2/models"])
-def test_what_is_not_there_is_told_to_nobody_unknown(path: str, town: Town) -> None:
+def test_what_is_not_there_is_told_to_nobody_unknown(path: str, cluster: Cluster) -> None:
     """A stranger cannot even find out which paths there are."""
     with httpx.Client(timeout=UNTOLD) as http:
-        statuses = {name: http.get(f"{url}{path}").status_code for name, url in town.urls.items()}
+        statuses = {name: http.get(f"{url}{path}").status_code for name, url in cluster.urls.items()}
 
     assert set(statuses.values()) <= {401, 404}
     assert {name for name, status in statuses.items() if status == 404} <= {"inference"}

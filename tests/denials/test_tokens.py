@@ -13,8 +13,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from headrace.testkit.cluster import Cluster
 from headrace.testkit.idp import ISSUER, IdentityProvider
-from headrace.testkit.town import Town
 
 from .tally import Tally
 
@@ -22,9 +22,9 @@ PLACES: Mapping[str, str] = {
     "ingest": "/datasets",
     "trainer": "/queue",
     "registry": "/models",
-    "deployer": "/parked",
+    "deployer": "/dead-letters",
     "inference": "/v2/models/probe",
-    "monitor": "/parked",
+    "monitor": "/dead-letters",
     "audit": "/keys",
 }
 Status = Callable[[str, str], int]
@@ -122,34 +122,34 @@ FORGED: Mapping[str, Callable[[IdentityProvider], str]] = {
 
 
 @pytest.fixture(scope="module")
-def status(town: Town) -> Iterator[Status]:
+def status(cluster: Cluster) -> Iterator[Status]:
     """How a service answers the bearer of a token."""
     with httpx.Client(timeout=30) as http:
 
         def ask(service: str, token: str) -> int:
             headers = [(b"authorization", b"Bearer " + token.encode("latin-1"))]
-            code: int = http.get(f"{town.urls[service]}{PLACES[service]}", headers=headers).status_code
+            code: int = http.get(f"{cluster.urls[service]}{PLACES[service]}", headers=headers).status_code
             return code
 
         yield ask
 
 
-def test_every_service_is_asked(town: Town) -> None:
+def test_every_service_is_asked(cluster: Cluster) -> None:
     """A new service is tried too."""
-    assert set(PLACES) == set(town.services)
+    assert set(PLACES) == set(cluster.services)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256"])
-def test_a_good_token_is_let_in_everywhere(town: Town, status: Status, algorithm: str) -> None:
+def test_a_good_token_is_let_in_everywhere(cluster: Cluster, status: Status, algorithm: str) -> None:
     """Else the refusals below would prove nothing."""
-    token = town.idp.token(algorithm=algorithm, **ADMIN)
+    token = cluster.idp.token(algorithm=algorithm, **ADMIN)
 
     assert {status(service, token) for service in PLACES} <= {200, 404}
 
 
-def test_forged_tokens_are_refused_everywhere(town: Town, status: Status) -> None:
+def test_forged_tokens_are_refused_everywhere(cluster: Cluster, status: Status) -> None:
     """401, whatever is wrong with them."""
-    made = {name: forge(town.idp) for name, forge in FORGED.items()}
+    made = {name: forge(cluster.idp) for name, forge in FORGED.items()}
     seen = {f"{name} at {service}": status(service, made[name]) for name in made for service in PLACES}
     wrong = {what: code for what, code in seen.items() if code != 401}
     refused = sum(code == 401 for code in seen.values())
@@ -175,7 +175,7 @@ def test_forged_tokens_are_refused_everywhere(town: Town, status: Status) -> Non
     ],
 )
 def test_roles_and_scopes_of_a_token_are_what_it_may(
-    town: Town, status: Status, claims: dict[str, Any], expected: int
+    cluster: Cluster, status: Status, claims: dict[str, Any], expected: int
 ) -> None:
     """A token that says nothing of us lets in nobody."""
-    assert status("registry", town.idp.token(**claims)) == expected
+    assert status("registry", cluster.idp.token(**claims)) == expected

@@ -11,7 +11,7 @@ from typing import Any
 
 import nkeys
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 _DENIED = re.compile(rb"Permissions Violation for (Publish|Subscription) to \"([^\"]+)\"")
 
 
@@ -19,7 +19,7 @@ class Wire:
     """One connection, greeted and signed."""
 
     def __init__(self, port: int, seed: bytes | None, **claims: Any) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self._lines = self._socket.makefile("rb")
         info = json.loads(self._lines.readline().removeprefix(b"INFO "))
         told = {"verbose": False, "pedantic": False, "protocol": 1, "lang": "test", "version": "0", **claims}

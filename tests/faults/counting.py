@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import run
 from headrace.contracts import AliasMoved, RolloutCompleted
 from headrace.deployer.service import build
@@ -17,7 +17,7 @@ URL, SEED, DATABASE = sys.argv[1:4]
 COUNT = text("INSERT INTO counted VALUES (:model, 1) ON CONFLICT (model) DO UPDATE SET n = n + 1")
 
 
-async def on_alias_moved(event: AliasMoved, work: Work) -> None:
+async def on_alias_moved(event: AliasMoved, work: UnitOfWork) -> None:
     """One more."""
     connection = await work.session.connection()
     await connection.execute(text("CREATE TABLE IF NOT EXISTS counted (model TEXT PRIMARY KEY, n INTEGER)"))

@@ -8,15 +8,15 @@ from typing import Any
 
 from load import Load
 
-from headrace.bus.memory import mark_of
+from headrace.bus.deduplication import mark_of
 from headrace.bus.messages import RawMessage
 from headrace.contracts import load_topology
 from headrace.local.layout import SERVICES
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 REFUSED = "headrace.request.refused.v1"
 SAID_BY = {  # what one request of the load leads to, exactly once
-    "headrace.request.model.v1": "headrace.model.declared.v1",
+    "headrace.request.declaration.v1": "headrace.model.declared.v1",
     "headrace.request.training.v1": "headrace.training.queued.v1",
     "headrace.request.rollout.v1": REFUSED,
     "headrace.request.cancel.v1": REFUSED,
@@ -43,7 +43,7 @@ class Findings:
 
 
 def check(load: Load, *, poison: Collection[str] = (), reference: Any = None) -> Findings:
-    """Everything that must hold when all is quiet; `poison` are the ids, or places, of what must be parked."""
+    """Everything that must hold when all is quiet; `poison` are the ids, or places, of what must be set aside."""
     found = Findings()
     streams = {stream: load.messages(stream) for stream in ("REQUESTS", "EVENTS")}
     found.events = sum(map(len, streams.values()))
@@ -74,7 +74,7 @@ def _everyone_has_heard(load: Load, messages: list[RawMessage], poison: Collecti
     for service in SERVICES:
         rows = load.rig.rows(service, "SELECT message_id FROM inbox WHERE done_at IS NOT NULL")
         done = {row[0] for row in rows}
-        marks = {bytes(row[0]) for row in load.rig.rows(service, "SELECT mark FROM inbox_memory")}
+        marks = {bytes(row[0]) for row in load.rig.rows(service, "SELECT mark FROM deduplication")}
         for message in messages:
             if service in hears.get(_kind(message), ()) and _id(message) not in poison:
                 name = _id(message)
@@ -102,7 +102,7 @@ def _rows(load: Load, found: Findings) -> None:
     state = load.state()
     wanted: Counter[str] = Counter()
     for event, _ in load.requests:
-        if event.TYPE == "headrace.request.model.v1":
+        if event.TYPE == "headrace.request.declaration.v1":
             wanted[getattr(event, "name").replace(load.trial, "trial")] += 1  # noqa: B009 (one type of many)
     _compare("revision", wanted, Counter(state["revisions"]), found)
     trainings = Counter(
@@ -136,13 +136,15 @@ def _causes_are_known(streams: dict[str, list[RawMessage]], load: Load, found: F
 def _parked_is_the_poison(load: Load, poison: Collection[str], found: Findings) -> None:
     """What was refused with a reason and what is poison lie there, once each, and nothing else does."""
     named = (message.headers["Headrace-Message-Id"] for message in load.messages("PARKED"))
-    parked = Counter(name for name in named if name.startswith(f"operator:{load.trial}-") or name.endswith("/unread"))
+    dead_letters = Counter(
+        name for name in named if name.startswith(f"operator:{load.trial}-") or name.endswith("/unread")
+    )
     refused = {envelope.id for event, envelope in load.requests if SAID_BY.get(event.TYPE) == REFUSED}
-    if missing := (set(poison) | refused) - set(parked):
-        found.other.append(f"not parked: {sorted(missing)[:5]}")
-    if healthy := set(parked) - refused - set(poison):
-        found.other.append(f"parked though healthy: {sorted(healthy)[:5]}")
-    found.doubled += [f"{many} times parked: {each}" for each, many in parked.items() if many > 1]
+    if missing := (set(poison) | refused) - set(dead_letters):
+        found.other.append(f"not set aside: {sorted(missing)[:5]}")
+    if healthy := set(dead_letters) - refused - set(poison):
+        found.other.append(f"set aside though healthy: {sorted(healthy)[:5]}")
+    found.doubled += [f"{many} times set aside: {each}" for each, many in dead_letters.items() if many > 1]
 
 
 def _audit_has_everything(load: Load, found: Findings) -> None:
@@ -153,14 +155,14 @@ def _audit_has_everything(load: Load, found: Findings) -> None:
             found.doubled.append(f"audit has messages of {stream} twice")
         if missing := set(range(1, last + 1)) - set(places):
             found.lost.append(f"audit misses {len(missing)} messages of {stream}, first {min(missing)}")
-    positions = load.rig.rows("audit", "SELECT count(*), max(position) FROM log_record")[0]
-    if positions[1] is not None and positions[0] != positions[1] + 1:
-        found.other.append(f"audit's sequence has a gap: {positions[0]} entries, the last is {positions[1]}")
+    checkpoints = load.rig.rows("audit", "SELECT count(*), max(position) FROM log_record")[0]
+    if checkpoints[1] is not None and checkpoints[0] != checkpoints[1] + 1:
+        found.other.append(f"audit's sequence has a gap: {checkpoints[0]} entries, the last is {checkpoints[1]}")
 
 
 def _recorded(load: Load, stream: str, last: int) -> list[int]:
     """What audit has, once it has as much as there was: it says events of its own at any time, and hears them."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while True:
         places = [row[0] for row in load.rig.rows("audit", "SELECT seq FROM log_record WHERE stream = ?", stream)]
         if len(places) >= last or time.monotonic() > end:

@@ -18,13 +18,13 @@ from typing import Any
 from rig import IDLE_MODEL, Rig
 
 from headrace.bus import BrokerAway, BusSettings, Follower, PublishRefused, connect
-from headrace.bus.memory import mark_of
+from headrace.bus.deduplication import mark_of
 from headrace.bus.messages import RawMessage
 from headrace.contracts import (
     CancelRequested,
+    DeclarationRequested,
     Envelope,
     Event,
-    ModelRequested,
     RolloutRequested,
     TrainingRequested,
     TruthReported,
@@ -77,7 +77,7 @@ class Load:
     def _event(self, kind: str, number: int, chance: random.Random) -> Event:
         if kind == "model":
             document = declaration(f"{self.trial}-m{chance.randrange(10)}", f"Purpose number {number}.")
-            return ModelRequested.model_validate(document)
+            return DeclarationRequested.model_validate(document)
         if kind == "training":
             return TrainingRequested(model=IDLE_MODEL, reason=f"{self.trial}-{number}")
         if kind == "rollout":
@@ -189,7 +189,7 @@ class Load:
         query = "SELECT message_id FROM inbox WHERE message_id LIKE ? AND done_at IS NOT NULL"
         left = ids - {name for (name,) in self.rig.rows(service, query, f"operator:{self.trial}-%")}
         if left:
-            marks = {bytes(mark) for (mark,) in self.rig.rows(service, "SELECT mark FROM inbox_memory")}
+            marks = {bytes(mark) for (mark,) in self.rig.rows(service, "SELECT mark FROM deduplication")}
             left = {each for each in left if mark_of(each) not in marks}
         return len(left)
 

@@ -6,9 +6,9 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import Service, run
-from headrace.contracts import ModelRequested
+from headrace.contracts import DeclarationRequested
 from headrace.registry import handlers
 from headrace.registry.service import build
 from headrace.registry.settings import RegistrySettings
@@ -35,7 +35,7 @@ async def hangs() -> None:
 BREAKS: Mapping[str, Callable[[], Awaitable[None]]] = {"raises": raises, "killed": killed, "hangs": hangs}
 
 
-async def on_model_requested(event: ModelRequested, work: Work) -> None:
+async def on_model_requested(event: DeclarationRequested, work: UnitOfWork) -> None:
     """Half of the work first, so that there is something to roll back."""
     await handlers.on_model_requested(event, work)
     if (purpose := event.document.get("purpose")) in BREAKS:
@@ -45,7 +45,7 @@ async def on_model_requested(event: ModelRequested, work: Work) -> None:
 def poisoned(settings: RegistrySettings) -> Service:
     """The registry's own wiring, but for this one handler."""
     service = build(settings)
-    return replace(service, subscriptions={**service.subscriptions, ModelRequested: on_model_requested})
+    return replace(service, subscriptions={**service.subscriptions, DeclarationRequested: on_model_requested})
 
 
 if __name__ == "__main__":

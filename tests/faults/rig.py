@@ -31,7 +31,7 @@ from headrace.provision.orphans import find_orphans, remove_orphans
 from headrace.testkit.ports import free_stretch, listens
 
 T = TypeVar("T")
-PATIENCE_S = 150.0  # for a fact, on a machine that does much else
+TIMEOUT_S = 150.0  # for a fact, on a machine that does much else
 IDLE_MODEL = "without-data"  # declared once for the rig; its dataset never comes
 QUIET_S = 150.0
 
@@ -150,7 +150,7 @@ class Rig:
         process.wait(30)
         return time.monotonic() - began
 
-    def wait_dead(self, name: str, wait: float = PATIENCE_S) -> bool:
+    def wait_dead(self, name: str, wait: float = TIMEOUT_S) -> bool:
         """Whether a part ended by itself within `wait` seconds."""
         try:
             self.processes[name].wait(wait)
@@ -160,7 +160,7 @@ class Rig:
 
     # --- looking
 
-    def ready(self, name: str, wait: float = PATIENCE_S) -> float:
+    def ready(self, name: str, wait: float = TIMEOUT_S) -> float:
         """Wait until a part is ready; returns the seconds it took."""
         began = time.monotonic()
         self.until(lambda: self.is_ready(name), f"{name} is ready", wait)
@@ -187,7 +187,7 @@ class Rig:
         return found
 
     @staticmethod
-    def until(fact: Callable[[], object], what: str, wait: float = PATIENCE_S) -> None:
+    def until(fact: Callable[[], object], what: str, wait: float = TIMEOUT_S) -> None:
         """Wait for a fact."""
         end = time.monotonic() + wait
         while not fact():
@@ -233,7 +233,7 @@ class Rig:
             finally:
                 await connection.close()
 
-        return asyncio.run(asyncio.wait_for(asked(), PATIENCE_S))
+        return asyncio.run(asyncio.wait_for(asked(), TIMEOUT_S))
 
     def said(self) -> int:
         """How many messages were ever taken by the streams that everybody hears."""

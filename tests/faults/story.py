@@ -10,11 +10,11 @@ from rig import Rig
 from headrace.client.addresses import find_stack
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client
-from headrace.testkit.patience import patiently
-from headrace.testkit.tumours import FEATURES, START, declaration, rows
+from headrace.testkit.sample_data import FEATURES, START, declaration, rows
+from headrace.testkit.waiting import wait_until_good
 
 T = TypeVar("T")
-PATIENCE_S = 240.0  # Ray waits a minute for a worker that died while it registered; a busy machine takes its time
+TIMEOUT_S = 240.0  # Ray waits a minute for a worker that died while it registered; a busy machine takes its time
 FIRST = 260
 
 
@@ -38,25 +38,29 @@ class Story:
 
     def declare(self) -> None:
         """The declaration."""
-        self.patiently(lambda: self.client.apply(declaration(self.name, self.dataset)))
+        self.wait_until_good(lambda: self.client.apply(declaration(self.name, self.dataset)))
 
     def upload(self) -> None:
         """The file; sent again while the service is away, as a user does."""
-        self.patiently(lambda: self.client.ingest(self.dataset, self._file))
+        self.wait_until_good(lambda: self.client.ingest(self.dataset, self._file))
 
     def served(self) -> None:
         """Wait until a version is trained, approved, rolled out, and answers."""
-        self.patiently(lambda: self.client.versions(self.name), lambda found: found and found[0]["state"] == "approved")
-        self.patiently(lambda: self.client.rollouts(self.name), lambda r: any(x["state"] == "completed" for x in r))
-        self.prediction = self.patiently(lambda: self.predict(1))["parameters"]["prediction_id"]
+        self.wait_until_good(
+            lambda: self.client.versions(self.name), lambda found: found and found[0]["state"] == "approved"
+        )
+        self.wait_until_good(
+            lambda: self.client.rollouts(self.name), lambda r: any(x["state"] == "completed" for x in r)
+        )
+        self.prediction = self.wait_until_good(lambda: self.predict(1))["parameters"]["prediction_id"]
 
     def judged(self) -> None:
         """The truth of one prediction, another an hour later, and the window that both lie in is judged."""
         labels = [{"prediction_id": self.prediction, "value": 1}]
-        self.patiently(lambda: self.client.truth(self.name, labels))
-        self.patiently(lambda: self.predict(3))
-        self.patiently(lambda: self.client.windows(self.name), lambda found: any(w.get("truths") for w in found))
-        self.patiently(lambda: self.client.trace(self.prediction), lambda found: not found.get("missing"))
+        self.wait_until_good(lambda: self.client.truth(self.name, labels))
+        self.wait_until_good(lambda: self.predict(3))
+        self.wait_until_good(lambda: self.client.windows(self.name), lambda found: any(w.get("truths") for w in found))
+        self.wait_until_good(lambda: self.client.trace(self.prediction), lambda found: not found.get("missing"))
 
     def predict(self, hour: int) -> dict[str, Any]:
         """Ask about every row."""
@@ -86,6 +90,6 @@ class Story:
         query = "SELECT DISTINCT type, id FROM log_record WHERE stream = 'EVENTS' AND type = ? AND key = ?"
         return [kind for kind, _ in self.rig.rows("audit", query, f"headrace.{fact}.v1", self.name)]
 
-    def patiently(self, ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+    def wait_until_good(self, ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
         """What `ask` answers once it is good; errors of a part that is away are asked again."""
-        return patiently(ask, good, within=PATIENCE_S, away=HeadraceError)
+        return wait_until_good(ask, good, within=TIMEOUT_S, away=HeadraceError)

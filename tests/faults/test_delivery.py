@@ -32,7 +32,7 @@ async def _set_back(connection: Any) -> None:
 
 
 def test_poison_among_healthy_messages(rig: Any, trial: Any, judged: Any) -> None:
-    """What cannot be read is parked with its reason, at once; what is too large never gets in."""
+    """What cannot be read is set aside with its reason, at once; what is too large never gets in."""
     load = trial().start()
     load.sent(0.2)
     places = rig_publish(rig, _poison(load.trial))
@@ -43,7 +43,7 @@ def test_poison_among_healthy_messages(rig: Any, trial: Any, judged: Any) -> Non
 
 def test_killed_while_it_parks_what_cannot_be_read(rig: Any, trial: Any, judged: Any, row: Any) -> None:
     """Parked and not yet acknowledged: it comes again, and lies there once."""
-    point = "inlet.unreadable_parked"
+    point = "processor.unreadable_parked"
     rig.stop("trainer")
     rig.start("trainer", FAULT_AT=f"{point}:2")
     load = trial().start()
@@ -105,7 +105,7 @@ def test_a_message_over_the_size_limit_is_refused_where_it_is_sent(rig: Any) -> 
 
 
 def test_newer_and_older_speakers(rig: Any, trial: Any, judged: Any) -> None:
-    """What a later version adds is passed over, what an older one does not know is optional: nothing is parked."""
+    """What a later version adds is passed over, what an older one does not know is optional: there are no dead letters."""
     load = trial(count=0)
     at = "2026-01-05T12:00:00Z"
     said = []

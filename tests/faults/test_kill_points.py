@@ -59,7 +59,7 @@ def test_a_service_killed_while_it_counts_what_the_last_one_may_have_died_of(
     rig: Any, service: str, trial: Any, judged: Any, row: Callable[[str], Any]
 ) -> None:
     """What was in its hands is counted before it is tried again; only a second death comes to that point for sure."""
-    points = ["inlet.handled", "inlet.counted"]
+    points = ["processor.handled", "processor.counted"]
     rig.stop(service)
     rig.start(service, FAULT_AT=f"{points[0]}:1")
     load = trial().start()
@@ -79,7 +79,7 @@ def test_a_sample_a_service_killed_between_commit_and_acknowledgement(
 ) -> None:
     """The moment that everybody else gets wrong."""
     rig.stop(service)
-    rig.start(service, FAULT_AT="inlet.committed:2")
+    rig.start(service, FAULT_AT="processor.committed:2")
     load = trial().start()
     assert rig.wait_dead(service)
     rig.processes.pop(service)

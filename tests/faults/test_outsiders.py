@@ -104,7 +104,7 @@ def _reload(rig: Any) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("point", ["inlet.committed", "relay.stored"])
+@pytest.mark.parametrize("point", ["processor.committed", "relay.stored"])
 def test_an_outsiders_requests_are_done_once_and_answered_once(rig: Any, partner: str, point: str, row: Any) -> None:
     """Each acknowledged request is one run, and one copy of what it caused, whoever dies."""
     prefix, line, before = f"{partner}-{point}-{time.monotonic_ns()}", row(FAULT), rig.said()

@@ -29,7 +29,7 @@ from headrace.testkit.builders import a
 pytestmark = pytest.mark.faults
 EVENTS, WAVES = 600, 8
 PEERS = Path(__file__).with_name("peers")
-PATIENCE_S = 240.0
+TIMEOUT_S = 240.0
 
 
 @dataclass
@@ -137,7 +137,7 @@ async def disturbed(race: Race, chance: random.Random) -> None:
     connection = await connect(race.broker.settings("registry"), name="load")
     for wave in range(WAVES):
         said = [move(number) for number in range(wave * EVENTS // WAVES, (wave + 1) * EVENTS // WAVES)]
-        await patiently(lambda said=said: Publisher(connection).publish_window(said))
+        await wait_until_good(lambda said=said: Publisher(connection).publish_window(said))
         before = sum(race.effects().values())
         await until(lambda before=before: sum(race.effects().values()) >= before + chance.randint(3, 25))
         if wave in {3, 6}:
@@ -162,7 +162,7 @@ async def settled(race: Race) -> None:
         info = await connection.request(f"CONSUMER.INFO.EVENTS.{race.consumer.durable}")
         return int(info["num_pending"]) + int(info["num_ack_pending"])
 
-    calm, end = 0, time.monotonic() + PATIENCE_S
+    calm, end = 0, time.monotonic() + TIMEOUT_S
     while calm < 20 and time.monotonic() < end:
         if race.process is not None and race.process.poll() is not None:
             race.start()
@@ -186,7 +186,7 @@ async def said(race: Race) -> Counter[str]:
     return found
 
 
-async def patiently(do: Callable[[], Any]) -> None:
+async def wait_until_good(do: Callable[[], Any]) -> None:
     """Until the broker takes it; ids make a second try harmless."""
     while True:
         try:

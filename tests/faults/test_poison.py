@@ -12,7 +12,7 @@ import pytest
 from load import declaration
 
 from headrace.bus import BusSettings, connect, utc_now
-from headrace.contracts import ModelRequested, encode, wrap
+from headrace.contracts import DeclarationRequested, encode, wrap
 
 pytestmark = pytest.mark.faults
 PROGRAM = Path(__file__).with_name("poisoned.py")
@@ -40,28 +40,30 @@ def poisoned(rig: Any) -> Iterator[None]:
 
 @pytest.mark.parametrize("how", ["raises", "killed", "hangs"])
 def test_a_handler_that(rig: Any, how: str, trial: Any, judged: Any) -> None:
-    """The message is parked within a few attempts, nothing of it is kept, and everybody else's work is done."""
+    """The message is set aside within a few attempts, nothing of it is kept, and everybody else's work is done."""
     with poisoned(rig):
         load = trial().start()
         load.sent(0.3)
         poison = publish(rig, load.trial, how)
         load.finish()
-        rig.until(lambda: parked(rig, poison), f"{poison} is parked", 400)  # ten seconds between deaths, and a start
-        assert rig.rows("registry", "SELECT attempts FROM parked WHERE message_id = ?", poison) == [(ATTEMPTS,)]
+        rig.until(
+            lambda: dead_letters(rig, poison), f"{poison} is set aside", 400
+        )  # ten seconds between deaths, and a start
+        assert rig.rows("registry", "SELECT attempts FROM dead_letter WHERE message_id = ?", poison) == [(ATTEMPTS,)]
         assert not rig.rows("registry", "SELECT name FROM models WHERE name = ?", f"poison-{load.trial}")
         judged(f"poison: handler {how}", load, poison={poison})
 
 
-def parked(rig: Any, message: str) -> bool:
+def dead_letters(rig: Any, message: str) -> bool:
     """Whether it lies there; a service that was killed is started again meanwhile, as whoever watches it does."""
     if rig.wait_dead("registry", 0):
         rig.start("registry")
-    return bool(rig.rows("registry", "SELECT 1 FROM parked WHERE message_id = ?", message))
+    return bool(rig.rows("registry", "SELECT 1 FROM dead_letter WHERE message_id = ?", message))
 
 
 def publish(rig: Any, trial: str, how: str) -> str:
     """Say the declaration that breaks the handler; returns its id."""
-    event = ModelRequested.model_validate(declaration(f"poison-{trial}", how))
+    event = DeclarationRequested.model_validate(declaration(f"poison-{trial}", how))
     envelope = wrap(event, source="headrace/operator", id=f"operator:{trial}-poison", time=utc_now())
 
     async def say() -> None:

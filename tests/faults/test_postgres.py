@@ -78,7 +78,7 @@ def test_killed_under_load(rig: PostgresRig, seed: int, trial: Any, judged: Any)
 
 
 def test_away_for_a_while(rig: PostgresRig, trial: Any, judged: Any) -> None:
-    """Everybody who needs it says so, nobody ends, and nothing is parked."""
+    """Everybody who needs it says so, nobody ends, and there are no dead letters."""
     load = trial().start()
     load.sent(0.2)
     rig.server.kill()

@@ -39,7 +39,7 @@ class Sample:
     at: float
     handled: int
     memory: int  # bytes
-    database: int  # bytes, with its journal
+    database: int  # bytes, with its write-ahead log
     rows: int  # of inbox and outbox
 
 

@@ -15,8 +15,8 @@ import pytest
 from headrace.contracts import Column, Route, RouteChanged, TrainingCompleted
 from headrace.frameworks import FRAMEWORKS, About, Recipe
 from headrace.testkit import a
+from headrace.testkit.cluster import Cluster
 from headrace.testkit.s3 import S3
-from headrace.testkit.town import Town
 
 MODEL = "flights"
 COLUMNS = [
@@ -30,22 +30,23 @@ WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="session")
-def lively(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
+def lively(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """A declared model with data, a version, a request for a run, and a replica that serves it."""
-    key = {"authorization": f"Bearer {town.keys['admin']}"}
+    key = {"authorization": f"Bearer {cluster.keys['admin']}"}
     with httpx.Client(headers=key, timeout=30) as http:
         declared = {"data": {"dataset": MODEL, "target": "late"}}
-        http.put(f"{town.urls['registry']}/models/{MODEL}", json=declared).raise_for_status()
-        http.post(f"{town.urls['ingest']}/datasets/{MODEL}/files", content=CSV, headers={"content-type": "text/csv"})
-        town.say(a(TrainingCompleted, model=MODEL, run="run-1", metrics={"roc_auc": 0.7}))
-        route = _route(tmp_path_factory.mktemp("model") / "files", town.s3)
-        town.say(RouteChanged(model=MODEL, revision=1, routes=[route]))
+        http.put(f"{cluster.urls['registry']}/models/{MODEL}", json=declared).raise_for_status()
+        http.post(f"{cluster.urls['ingest']}/datasets/{MODEL}/files", content=CSV, headers={"content-type": "text/csv"})
+        cluster.say(a(TrainingCompleted, model=MODEL, run="run-1", metrics={"roc_auc": 0.7}))
+        route = _route(tmp_path_factory.mktemp("model") / "files", cluster.s3)
+        cluster.say(RouteChanged(model=MODEL, revision=1, routes=[route]))
         for service, path in (("registry", f"models/{MODEL}/versions/1"), ("inference", f"v2/models/{MODEL}/ready")):
-            _until(f"{service} has it", lambda url=f"{town.urls[service]}/{path}": http.get(url).status_code == 200)
+            _until(f"{service} has it", lambda url=f"{cluster.urls[service]}/{path}": http.get(url).status_code == 200)
         _until(
-            "a run is asked for", lambda: http.post(f"{town.urls['trainer']}/models/{MODEL}/runs", json={}).is_success
+            "a run is asked for",
+            lambda: http.post(f"{cluster.urls['trainer']}/models/{MODEL}/runs", json={}).is_success,
         )
-    return town
+    return cluster
 
 
 def _route(folder: Path, s3: S3) -> Route:

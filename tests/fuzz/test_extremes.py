@@ -14,8 +14,8 @@ import httpx
 from headrace.bus import Connection, connect
 from headrace.contracts import EVENTS, load_topology, subject_of
 from headrace.contracts.topology import ConsumerSpec
-from headrace.testkit.patience import eventually
-from headrace.testkit.town import Town
+from headrace.testkit.cluster import Cluster
+from headrace.testkit.waiting import eventually
 
 EXAMPLES = Path(__file__).parents[2] / "schemas/examples"
 # in place of every leaf of an event's data
@@ -91,9 +91,9 @@ def with_extreme(document: dict[str, Any], at: tuple[Any, ...], extreme: str, id
     return json.dumps(changed).replace('"EXTREME"', extreme).encode()
 
 
-async def test_no_extreme_stops_a_consumer(town: Town) -> None:
-    """All are handled, refused or parked; afterwards every durable handles what comes, and every service is well."""
-    admin = await connect(town.bus("provisioner"), name="extremes")
+async def test_no_extreme_stops_a_consumer(cluster: Cluster) -> None:
+    """All are handled, refused or set aside; afterwards every durable handles what comes, and every service is well."""
+    admin = await connect(cluster.bus("provisioner"), name="extremes")
     count = 0
     for at, (kind, document) in enumerate(examples()):
         subject = subject_of(kind, document["subject"])
@@ -105,13 +105,13 @@ async def test_no_extreme_stops_a_consumer(town: Town) -> None:
     since = await said_well(admin)
 
     specs = [spec for spec in load_topology().all_consumers() if spec.stream in since]
-    assert {spec.durable for spec in specs} == {name for name in town.services if name != "inference"}
+    assert {spec.durable for spec in specs} == {name for name in cluster.services if name != "inference"}
     for spec in specs:
-        await eventually(lambda spec=spec: reached(town, spec) >= since[spec.stream], timeout=60)
+        await eventually(lambda spec=spec: reached(cluster, spec) >= since[spec.stream], timeout=60)
     async with httpx.AsyncClient(timeout=30) as http:
-        for name in town.services:
+        for name in cluster.services:
             path = "/v2/health/live" if name == "inference" else "/ready"
-            answer = await http.get(town.urls[name] + path)
+            answer = await http.get(cluster.urls[name] + path)
             assert not answer.json().get("problems"), answer.text
     await admin.close()
 
@@ -126,11 +126,11 @@ async def said_well(admin: Connection) -> dict[str, int]:
     return since
 
 
-def reached(town: Town, spec: ConsumerSpec) -> int:
+def reached(cluster: Cluster, spec: ConsumerSpec) -> int:
     """The last message of a stream on which a service has come to a verdict, by its own database."""
     handled = "SELECT max(seq) FROM inbox WHERE stream = :stream AND done_at IS NOT NULL"
-    taken = "SELECT max(seq) FROM inbox_reached WHERE stream = :stream"
-    with closing(sqlite3.connect(f"{town.data(spec.durable)}.db")) as database:
+    taken = "SELECT max(seq) FROM stream_checkpoint WHERE stream = :stream"
+    with closing(sqlite3.connect(f"{cluster.data(spec.durable)}.db")) as database:
         found = [database.execute(query, {"stream": spec.stream}).fetchone()[0] for query in (handled, taken)]
     return max(seq or 0 for seq in found)
 

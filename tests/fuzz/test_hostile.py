@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from headrace.testkit.town import Town
+from headrace.testkit.cluster import Cluster
 
 from .hostile import BODIES, DEEP, INFER, NUMBERS, SCORING, TEXTS, tensors
 
@@ -20,7 +20,7 @@ SAMPLE = None if os.environ.get("HEADRACE_FUZZ") else 12
 
 
 @pytest.fixture(scope="module")
-def http(lively: Town) -> Iterator[httpx.Client]:
+def http(lively: Cluster) -> Iterator[httpx.Client]:
     """Somebody who may everything, and means harm."""
     with httpx.Client(headers={"authorization": f"Bearer {lively.keys['admin']}"}, timeout=60) as client:
         yield client
@@ -39,39 +39,39 @@ def broken(answer: httpx.Response) -> str | None:
     return f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}"
 
 
-def operations(town: Town) -> Iterator[tuple[str, str, str, Any]]:
+def operations(cluster: Cluster) -> Iterator[tuple[str, str, str, Any]]:
     """Service, method, path and parameters of everything on a page."""
-    for service in town.services:
-        for path, methods in town.page(service)["paths"].items():
+    for service in cluster.services:
+        for path, methods in cluster.page(service)["paths"].items():
             for method, operation in methods.items():
                 yield service, method.upper(), path, operation.get("parameters", [])
 
 
-def requests(town: Town) -> Iterator[tuple[str, str, dict[str, str]]]:
+def requests(cluster: Cluster) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Each parameter of each operation with each value, the others as they should be: method, URL, query."""
     values = [*TEXTS, *map(str, NUMBERS)]
-    for at, (service, method, path, parameters) in enumerate(operations(town)):
+    for at, (service, method, path, parameters) in enumerate(operations(cluster)):
         places = {each["name"]: "flights" for each in parameters if each["in"] == "path"}
         for parameter in parameters:
             for value in values[at % (SAMPLE or 1) :: SAMPLE]:
                 told = {**places, **({parameter["name"]: value} if parameter["in"] == "path" else {})}
-                url = town.urls[service] + path.format(**{name: quote(each, safe="") for name, each in told.items()})
+                url = cluster.urls[service] + path.format(**{name: quote(each, safe="") for name, each in told.items()})
                 yield method, url, {parameter["name"]: value} if parameter["in"] == "query" else {}
 
 
-def bodies(town: Town) -> Iterator[tuple[str, str, bytes, str]]:
+def bodies(cluster: Cluster) -> Iterator[tuple[str, str, bytes, str]]:
     """Each operation that takes a body with each, under each content type: method, URL, body, type."""
-    for at, (service, method, path, parameters) in enumerate(operations(town)):
+    for at, (service, method, path, parameters) in enumerate(operations(cluster)):
         if method == "GET":
             continue
         places = {each["name"]: "1" if each["name"] == "version" else "flights" for each in parameters}
-        url = town.urls[service] + path.format(**places)
+        url = cluster.urls[service] + path.format(**places)
         yield from ((method, url, body, "application/json") for body in BODIES[at % (SAMPLE or 1) :: SAMPLE])
         for kind in ("text/csv", "application/vnd.apache.parquet", "text/plain; charset=nonsense", ""):
             yield from ((method, url, body, kind) for body in BODIES[at % (SAMPLE or 1) : 12 : SAMPLE])
 
 
-def test_hostile_values_in_paths_and_queries_are_answered(lively: Town, http: httpx.Client) -> None:
+def test_hostile_values_in_paths_and_queries_are_answered(lively: Cluster, http: httpx.Client) -> None:
     """Whatever stands in a place that somebody else fills."""
     found = [
         broken(http.request(method, url, params=query, **({} if method == "GET" else {"json": {}})))
@@ -82,7 +82,7 @@ def test_hostile_values_in_paths_and_queries_are_answered(lively: Town, http: ht
     assert len(found) > 200
 
 
-def test_hostile_bodies_are_answered(lively: Town, http: httpx.Client) -> None:
+def test_hostile_bodies_are_answered(lively: Cluster, http: httpx.Client) -> None:
     """Whatever is sent, and whatever it is called."""
     found = [
         broken(http.request(method, url, content=body, headers={"content-type": kind}))
@@ -93,7 +93,7 @@ def test_hostile_bodies_are_answered(lively: Town, http: httpx.Client) -> None:
     assert len(found) > 100
 
 
-def test_hostile_tensors_are_answered(lively: Town, http: httpx.Client) -> None:
+def test_hostile_tensors_are_answered(lively: Cluster, http: httpx.Client) -> None:
     """By the short way and the long one, and in the binary extension."""
     url = f"{lively.urls['inference']}/v2/models/flights/infer"
     answers = [http.post(url, content=body) for body in INFER]
@@ -114,7 +114,7 @@ def test_hostile_tensors_are_answered(lively: Town, http: httpx.Client) -> None:
     assert {answer.status_code for answer in answers} <= {200, 400, 413, 422}
 
 
-def test_a_shape_of_much_takes_no_memory(lively: Town, http: httpx.Client) -> None:
+def test_a_shape_of_much_takes_no_memory(lively: Cluster, http: httpx.Client) -> None:
     """What a request claims is compared with what it brings, before anything is made of it."""
     url = f"{lively.urls['inference']}/v2/models/flights/infer"
     for shape in ([2**62], [10**9, 10**9], [2**31, 2**31, 2**31]):

@@ -21,7 +21,7 @@ from schemathesis import Case, GenerationMode
 
 from headrace.chassis.edge import SECURITY_HEADERS
 from headrace.contracts import load_topology
-from headrace.testkit.town import Town
+from headrace.testkit.cluster import Cluster
 
 EXAMPLES = int(os.environ.get("HEADRACE_FUZZ", "0"))
 """Cases of each kind for each operation; 0: a few, always the same."""
@@ -53,7 +53,7 @@ class Found:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_page_describes_every_place_in_its_paths(service: str, lively: Town) -> None:
+def test_a_page_describes_every_place_in_its_paths(service: str, lively: Cluster) -> None:
     """A client is generated from the page: what a path names and no parameter describes cannot be filled."""
     for path, operations in lively.page(service)["paths"].items():
         for method, operation in operations.items():
@@ -63,7 +63,7 @@ def test_a_page_describes_every_place_in_its_paths(service: str, lively: Town) -
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_request_breaks_a_service(service: str, lively: Town) -> None:
+def test_no_request_breaks_a_service(service: str, lively: Cluster) -> None:
     """Whatever is asked: an answer with a meaning, its headers, and nothing of the inside."""
     schema = schemathesis.openapi.from_dict(lively.page(service))
     found = Found()

@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 
 from headrace.client.addresses import find_stack
-from headrace.client.demo.chronicle import Chronicle, Happening
 from headrace.client.errors import HeadraceError, Rejected
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
+from headrace.demo.event_log import EventLog, Happening
 from headrace.local import Stack
-from headrace.testkit.patience import patiently as _patiently
 from headrace.testkit.ports import free_stretch
-from headrace.testkit.tumours import FEATURES, START, declaration, rows
+from headrace.testkit.sample_data import FEATURES, START, declaration, rows
+from headrace.testkit.waiting import wait_until_good as _wait_until_good
 
 T = TypeVar("T")
-PATIENCE = 120.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
+RETRY_POLICY = 120.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
 WRONG = (400, 413, 415, 422)  # no later answer to the same request will be another
 FIRST = 260  # rows of the first upload; the others bring a slice each
 
@@ -38,12 +38,12 @@ class World:
         return declaration(name, dataset, **parts)
 
     @staticmethod
-    def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+    def wait_until_good(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
         """What `ask` answers once it is good."""
-        return patiently(ask, good)
+        return wait_until_good(ask, good)
 
-    def __init__(self, stack: Stack, client: Client, chronicle: Chronicle, folder: Path) -> None:
-        self.stack, self.client, self.chronicle = stack, client, chronicle
+    def __init__(self, stack: Stack, client: Client, event_log: EventLog, folder: Path) -> None:
+        self.stack, self.client, self.event_log = stack, client, event_log
         self._folder = folder
         self._frame = rows()
         self._used = FIRST
@@ -55,7 +55,7 @@ class World:
         def fits(event: Happening) -> bool:
             return event.type == kind and wanted.items() <= dict(event.data).items()
 
-        return self.chronicle.wait_for(fits, f"{kind} {wanted}", timeout=PATIENCE)
+        return self.event_log.wait_for(fits, f"{kind} {wanted}", timeout=RETRY_POLICY)
 
     def first(self) -> pd.DataFrame:
         """The rows of the first upload."""
@@ -79,14 +79,14 @@ class World:
 
     def version_of(self, model: str, dataset_version: int) -> int:
         """The model version that was trained on a dataset version."""
-        found = self.chronicle.wait_for(
+        found = self.event_log.wait_for(
             lambda e: (
                 e.type == "version.registered"
                 and e.data["model"] == model
                 and e.data["dataset"]["version"] == dataset_version
             ),
             f"version of {model} from dataset version {dataset_version}",
-            timeout=PATIENCE,
+            timeout=RETRY_POLICY,
         )
         return int(found.data["version"])
 
@@ -113,9 +113,9 @@ class World:
         return self.stack.layout.log(part).read_text(errors="replace")
 
 
-def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+def wait_until_good(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
     """What `ask` answers once it is good; a part that starts again is asked again, a wrong question is told at once."""
-    return _patiently(lambda: _unless_wrong(ask), good, within=PATIENCE, away=HeadraceError)
+    return _wait_until_good(lambda: _unless_wrong(ask), good, within=RETRY_POLICY, away=HeadraceError)
 
 
 def _unless_wrong(ask: Callable[[], T]) -> T:
@@ -129,15 +129,15 @@ def _unless_wrong(ask: Callable[[], T]) -> T:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The stack, up for all journeys, with the model `tumours` serving its first version."""
+    """The stack, up for all journeys, with the model `breast_cancer` serving its first version."""
     folder = tmp_path_factory.mktemp("journeys")
     stack = Stack(folder / ".headrace", free_stretch())
     stack.up()
-    chronicle = Chronicle()
+    event_log = EventLog()
     try:
         found = find_stack(start=folder)
-        with Client(found) as client, Listener(found, chronicle.add):
-            world = World(stack, client, chronicle, folder)
+        with Client(found) as client, Listener(found, event_log.add):
+            world = World(stack, client, event_log, folder)
             client.apply(declaration("tumours", "patients"))
             version = world.version_of("tumours", world.upload("patients", world.first()))
             world.wait("rollout.completed", model="tumours", version=version)

@@ -26,7 +26,7 @@ def test_the_story_ends_the_same_after_kill_9(world: World, part: str) -> None:
         world.kill(part)  # it has answered: what it promised must happen
     else:
         kind = KILLED_AT[part]
-        world.chronicle.wait_for(
+        world.event_log.wait_for(
             lambda e: e.type == kind and (e.data.get("version") == before + 1 or _dataset(e) == dataset_version),
             kind,
             timeout=45,
@@ -35,25 +35,27 @@ def test_the_story_ends_the_same_after_kill_9(world: World, part: str) -> None:
 
     version = world.version_of("tumours", dataset_version)
     world.wait("rollout.completed", model="tumours", version=version)
-    answer = world.patiently(lambda: world.predict("tumours", frame), lambda a: a["model_version"] == str(version))
+    answer = world.wait_until_good(
+        lambda: world.predict("tumours", frame), lambda a: a["model_version"] == str(version)
+    )
     prediction = answer["parameters"]["prediction_id"]
-    world.patiently(lambda: world.client.truth("tumours", [{"prediction_id": prediction, "value": 1}]))
-    trace = world.patiently(lambda: world.client.trace(prediction), lambda t: not t.get("missing"))
+    world.wait_until_good(lambda: world.client.truth("tumours", [{"prediction_id": prediction, "value": 1}]))
+    trace = world.wait_until_good(lambda: world.client.trace(prediction), lambda t: not t.get("missing"))
 
-    world.patiently(lambda: world.restarts(part), lambda count: count > restarts)
+    world.wait_until_good(lambda: world.restarts(part), lambda count: count > restarts)
     assert version == before + 1
     assert len(world.client.versions("tumours")) == before + 1
     assert trace
     for kind in ("version.registered", "version.approved", "rollout.completed"):
-        assert len({e.id for e in world.chronicle.all(kind, lambda d: d["version"] == version)}) == 1
+        assert len({e.id for e in world.event_log.all(kind, lambda d: d["version"] == version)}) == 1
     world.predict("tumours", frame)  # an hour later: the window before is over
-    world.chronicle.wait_for(
+    world.event_log.wait_for(
         lambda e: e.type == "window.evaluated" and e.data["truths"] > 0 and version in e.data["versions"],
         "window.evaluated with truth",
         timeout=45,
     )
-    parked = world.patiently(lambda: list(world.client.parked()))
-    assert not [each for each in parked if each["service"] == part]
+    dead_letters = world.wait_until_good(lambda: list(world.client.dead_letters()))
+    assert not [each for each in dead_letters if each["service"] == part]
 
 
 def _dataset(event: object) -> int | None:

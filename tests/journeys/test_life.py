@@ -22,7 +22,7 @@ def test_drift_is_seen_and_new_data_bring_a_new_version(world: World) -> None:
     drift = world.wait("drift.detected", model="tumours")
     asked = world.wait("request.training", data="newer")
     world.wait("training.queued", model="tumours", waits_for="data")
-    world.patiently(  # while the version that drifted is champion
+    world.wait_until_good(  # while the version that drifted is champion
         lambda: json.dumps(world.client.http.json("GET", "registry", "/models/tumours/risk")),
         lambda risk: "drift" in risk,
     )
@@ -43,7 +43,7 @@ def test_one_trace_id_from_upload_to_prediction_in_all_logs(world: World, trace_
 
     trace = trace_client.http.trace_id
     for part in SERVICES:
-        world.patiently(lambda part=part: trace in world.log(part), bool)
+        world.wait_until_good(lambda part=part: trace in world.log(part), bool)
 
 
 async def test_a_plain_nats_client_gets_a_new_version(world: World) -> None:

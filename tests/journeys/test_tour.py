@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.client.cli.app import DONE, REFUSED, run
+from headrace.cli.app import DONE, REFUSED, run
 
 World = Any
 Type = Callable[..., Any]
@@ -83,11 +83,11 @@ def test_a_bad_request_by_event_is_parked_shown_and_dropped(world: World, typed:
     assert "seed" in refused.data["reason"]
 
     place = ("REQUESTS", stored["seq"])
-    (parked,) = [each for each in typed("parked", "list") if (each["stream"], each["seq"]) == place]
-    shown = typed("parked", "show", parked["id"])
+    (dead_letters,) = [each for each in typed("dead_letter", "list") if (each["stream"], each["seq"]) == place]
+    shown = typed("dead_letter", "show", dead_letters["id"])
     assert "seed" in shown["reason"]
-    typed("parked", "drop", parked["id"])
-    assert parked["id"] not in [each["id"] for each in typed("parked", "list")]
+    typed("dead_letter", "drop", dead_letters["id"])
+    assert dead_letters["id"] not in [each["id"] for each in typed("dead_letter", "list")]
 
 
 def test_status_and_logs_show_every_part(world: World, typed: Type, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,5 +119,5 @@ def _truth(folder: Path, answers: list[dict[str, Any]]) -> Path:
 
 def _traced(world: World, typed: Type, prediction: str) -> Any:
     """The trace once audit has read all of it."""
-    world.patiently(lambda: world.client.trace(prediction), lambda trace: not trace["missing"])
+    world.wait_until_good(lambda: world.client.trace(prediction), lambda trace: not trace["missing"])
     return typed("trace", prediction)

@@ -12,7 +12,7 @@ import pytest
 from headrace.chassis import Every, Service
 from headrace.chassis.settings import ServiceSettings
 from headrace.contracts import load_topology
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 
 SERVICES = sorted(name for name, kind in load_topology().identities.items() if kind == "service")
 SOON = timedelta(milliseconds=20)
@@ -76,13 +76,13 @@ class Poisoned:
 
     def loop(self) -> Every[Any, Any]:
         """As the service runs it, in a hurry."""
-        patience = replace(self._loop.patience, first_delay=SOON, longest_delay=SOON)
-        hurried = {"interval": lambda: SOON, "wait_first": False, "wake": None, "patience": patience}
+        retry_policy = replace(self._loop.retry_policy, first_delay=SOON, longest_delay=SOON)
+        hurried = {"interval": lambda: SOON, "wait_first": False, "wake": None, "retry_policy": retry_policy}
         return replace(self._loop, due=self.due, handle=self.handle, **hurried)
 
 
 @pytest.fixture(params=SERVICES)
-async def poisoned(request: pytest.FixtureRequest, stage: Any, sqlite_url: str, tmp_path: Any) -> AsyncIterator[Any]:
+async def poisoned(request: pytest.FixtureRequest, harness: Any, sqlite_url: str, tmp_path: Any) -> AsyncIterator[Any]:
     """A service as it is, all of whose loops are poisoned; and the loops by name."""
     name = request.param
     loops: dict[str, Poisoned] = {}
@@ -96,7 +96,7 @@ async def poisoned(request: pytest.FixtureRequest, stage: Any, sqlite_url: str, 
         return replace(service, background=[each.loop() for each in loops.values()])
 
     told = {"database_url": sqlite_url, "parked_after_attempts": ATTEMPTS, **own_folders(name, tmp_path)}
-    async with stage(build, settings_of(name), **told) as on:
+    async with harness(build, settings_of(name), **told) as on:
         yield on, loops
 
 
@@ -115,12 +115,12 @@ def own_folders(name: str, folder: Any) -> dict[str, Any]:
 
 
 async def test_poison_stops_no_loop_and_people_see_and_clear_it(poisoned: Any, eventually: Any) -> None:
-    """Others go on, `/ready` names the item, `/parked` lists it; a replay tries it anew, a drop clears it."""
+    """Others go on, `/ready` names the item, `/dead-letters` lists it; a replay tries it anew, a drop clears it."""
     on, loops = poisoned
     with_items = {name for name, each in loops.items() if not each.is_chore}
     chores = loops.keys() - with_items
 
-    rows = await eventually(lambda: parked(on, with_items))
+    rows = await eventually(lambda: dead_letter(on, with_items))
     await eventually(lambda: all(each.others > 3 for each in loops.values()))
     ready = (await on.http.get("/ready")).json()
 
@@ -130,28 +130,28 @@ async def test_poison_stops_no_loop_and_people_see_and_clear_it(poisoned: Any, e
     assert ready["problems"] == {}
 
     for row in rows.values():
-        (await on.http.post(f"/parked/{row['id']}/replay")).raise_for_status()
-    again = await eventually(lambda: parked(on, with_items, but=rows))
+        (await on.http.post(f"/dead-letters/{row['id']}/replay")).raise_for_status()
+    again = await eventually(lambda: dead_letter(on, with_items, but=rows))
     for each in loops.values():
         each.cured = True
     for row in again.values():
-        (await on.http.delete(f"/parked/{row['id']}")).raise_for_status()
+        (await on.http.delete(f"/dead-letters/{row['id']}")).raise_for_status()
 
     await eventually(lambda: is_clear(on))
 
 
-async def parked(on: Stage, loops: set[str], but: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+async def dead_letter(on: Harness, loops: set[str], but: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """The dead letters by loop, once each of these has one, other than those of `but`."""
     old = {row["id"] for row in (but or {}).values()}
     found: dict[str, Any] = defaultdict(dict)
-    for row in (await on.http.get("/parked")).json()["items"]:
+    for row in (await on.http.get("/dead-letters")).json()["items"]:
         if row["id"] not in old:
             assert row["key"] == "poison"
             found[row["type"].removeprefix("headrace.loop.")] = row
     return dict(found) if found.keys() == loops else None
 
 
-async def is_clear(on: Stage) -> bool:
+async def is_clear(on: Harness) -> bool:
     """Whether `/ready` has nothing to tell."""
     answer = (await on.http.get("/ready")).json()
     return answer["status"] == "ready" and not answer["degraded"]

@@ -21,16 +21,16 @@ from headrace.chassis.http import make_app
 from headrace.chassis.run import http_server
 from headrace.client import Unreachable, find_stack
 from headrace.client.http import Http
-from headrace.deployer.serving.server import Replica
-from headrace.deployer.serving.server import http_server as replica_server
-from headrace.deployer.serving.settings import InferenceSettings
+from headrace.inference.server import Replica
+from headrace.inference.server import http_server as replica_server
+from headrace.inference.settings import InferenceSettings
 from headrace.objects import StoreAway, SyncObjectStore, sync_object_store
 from headrace.testkit.broker import Broker
 from headrace.testkit.databases import Postgres
-from headrace.testkit.patience import eventually
 from headrace.testkit.ports import free_ports
 from headrace.testkit.s3 import S3, Seaweed
 from headrace.testkit.tls import Authority, postgres_door
+from headrace.testkit.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import run
 from headrace.contracts import AliasMoved, RolloutCompleted
 from headrace.deployer.service import build
@@ -17,7 +17,7 @@ URL, SEED, DATABASE = sys.argv[1:4]
 TRIED: set[str] = set()
 
 
-async def on_alias_moved(event: AliasMoved, work: Work) -> None:
+async def on_alias_moved(event: AliasMoved, work: UnitOfWork) -> None:
     """A row, and an event that follows."""
     connection = await work.session.connection()
     await connection.execute(text("CREATE TABLE IF NOT EXISTS effect (name TEXT)"))

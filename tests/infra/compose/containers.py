@@ -17,13 +17,13 @@ from headrace.client.addresses import read_stack
 from headrace.client.compose import attach, compose_command
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client
-from headrace.testkit.patience import patiently as _patiently
-from headrace.testkit.tumours import FEATURES, START, declaration, rows
+from headrace.testkit.sample_data import FEATURES, START, declaration, rows
+from headrace.testkit.waiting import wait_until_good as _wait_until_good
 
 from .conftest import ROOT
 
 T = TypeVar("T")
-PATIENCE = 300.0  # seconds for any one thing to follow, on two busy cores; the usual is under ten
+RETRY_POLICY = 300.0  # seconds for any one thing to follow, on two busy cores; the usual is under ten
 CRASH = """
 import os
 for each in map(int, filter(str.isdigit, os.listdir("/proc"))):
@@ -40,7 +40,7 @@ class Containers:
     def up(self) -> None:
         """Start what does not run, and wait until everything that can be healthy is."""
         self._compose("up", "-d")
-        patiently(self.states, lambda found: set(found.values()) <= {"healthy", "done"})
+        wait_until_good(self.states, lambda found: set(found.values()) <= {"healthy", "done"})
 
     def down(self) -> None:
         """Remove the containers; volumes stay."""
@@ -106,7 +106,7 @@ class Story:
 
     def begin(self) -> None:
         """Declare the model, and have its first version serve."""
-        patiently(lambda: self.client.apply(declaration(self.model, self.model)))
+        wait_until_good(lambda: self.client.apply(declaration(self.model, self.model)))
         self.upload()
         self.serves()
 
@@ -115,23 +115,23 @@ class Story:
         frame = rows().iloc[: FIRST + MORE * self.versions].tail(MORE if self.versions else FIRST)
         file = self.folder / f"{self.model}-{self.versions}.csv"
         frame.to_csv(file, index=False, quoting=csv.QUOTE_MINIMAL)
-        patiently(lambda: self.client.ingest(self.model, file))
+        wait_until_good(lambda: self.client.ingest(self.model, file))
         self.versions += 1
 
     def registered(self) -> None:
         """Wait until the newest version is there, whether it serves or not."""
-        patiently(lambda: self.client.versions(self.model), lambda found: len(found) == self.versions)
+        wait_until_good(lambda: self.client.versions(self.model), lambda found: len(found) == self.versions)
 
     def serves(self) -> None:
         """Wait until the newest version answers, is told the truth, and is traced to its data."""
-        answer = patiently(self.ask, lambda found: found["model_version"] == str(self.versions))
+        answer = wait_until_good(self.ask, lambda found: found["model_version"] == str(self.versions))
         self.prediction = answer["parameters"]["prediction_id"]
-        patiently(lambda: self.client.truth(self.model, [{"prediction_id": self.prediction, "value": 1}]))
+        wait_until_good(lambda: self.client.truth(self.model, [{"prediction_id": self.prediction, "value": 1}]))
         self.is_traced()
 
     def is_traced(self) -> None:
         """Wait until audit has the whole chain of the newest prediction."""
-        patiently(lambda: self.client.trace(self.prediction), lambda found: not found.get("missing"))
+        wait_until_good(lambda: self.client.trace(self.prediction), lambda found: not found.get("missing"))
 
     def ask(self) -> Any:
         """One prediction."""
@@ -140,9 +140,9 @@ class Story:
         return self.client.predict(self.model, columns, time=pd.Timestamp(moment).isoformat())
 
 
-def patiently(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
+def wait_until_good(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
     """What `ask` answers once it is good; who is away is asked again."""
-    return _patiently(ask, good, within=PATIENCE, away=HeadraceError, every=0.2)
+    return _wait_until_good(ask, good, within=RETRY_POLICY, away=HeadraceError, every=0.2)
 
 
 def _state(state: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from headrace.client.verify import verify
 
 from .conftest import CONTAINERS, JOBS, LASTING
-from .containers import Containers, Story, patiently
+from .containers import Containers, Story, wait_until_good
 
 WANTED = os.environ.get("HEADRACE_COMPOSE")
 KILLED = [name for name in LASTING if "profiles" not in CONTAINERS[name]]
@@ -74,10 +74,10 @@ def test_the_story_ends_the_same_when_a_container_is_killed(containers: Containe
     containers.start(name)
 
     story.serves()
-    assert len(patiently(lambda: story.client.versions(story.model))) == story.versions
-    assert not patiently(lambda: list(story.client.parked()))
+    assert len(wait_until_good(lambda: story.client.versions(story.model))) == story.versions
+    assert not wait_until_good(lambda: list(story.client.dead_letter()))
     print(f"{name}: {time.monotonic() - began:.1f} s from the upload to the traced answer")
-    patiently(containers.states, lambda found: found[name] == "healthy")
+    wait_until_good(containers.states, lambda found: found[name] == "healthy")
 
 
 def test_while_one_replica_is_dead_the_other_answers(containers: Containers, story: Story) -> None:
@@ -95,8 +95,8 @@ def test_what_ends_by_itself_comes_back_by_itself(containers: Containers) -> Non
 
     containers.crash("registry")
 
-    patiently(lambda: containers.restarts("registry"), lambda count: count > before)
-    patiently(containers.states, lambda found: found["registry"] == "healthy")
+    wait_until_good(lambda: containers.restarts("registry"), lambda count: count > before)
+    wait_until_good(containers.states, lambda found: found["registry"] == "healthy")
 
 
 def test_everything_is_still_there_after_down_and_up(containers: Containers, story: Story, tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_everything_is_still_there_after_down_and_up(containers: Containers, sto
     containers.down()
     containers.up()
 
-    answer = patiently(story.ask)
-    after = patiently(lambda: verify(story.client.http))
+    answer = wait_until_good(story.ask)
+    after = wait_until_good(lambda: verify(story.client.http))
     assert answer["model_version"] == str(story.versions)
     assert len(story.client.versions(story.model)) == story.versions
     story.is_traced()

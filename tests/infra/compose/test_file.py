@@ -7,7 +7,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from headrace.client.addresses import PORTS
-from headrace.deployer.serving.settings import InferenceSettings
+from headrace.inference.settings import InferenceSettings
 from headrace.objects import ObjectSettings
 from headrace.provision.settings import ProvisionSettings
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from headrace.deployer.serving.server import Replica
-from headrace.deployer.serving.settings import InferenceSettings
+from headrace.inference.server import Replica
+from headrace.inference.settings import InferenceSettings
 
 from .conftest import CONTAINERS, ROOT, SERVICES
 
@@ -30,7 +30,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     assert gauges.QUALITY
     replica = Replica(InferenceSettings(cache_dir=tmp_path_factory.mktemp("replica")))
     pages = exposition()[0] + generate_latest(replica._registry)
-    replica.journal.close()
+    replica.wal.close()
     kinds = re.findall(r"^# TYPE (\S+) (\S+)$", pages.decode(), re.MULTILINE)
     histograms = {
         f"{name}_{part}" for name, kind in kinds if kind == "histogram" for part in ("bucket", "sum", "count")

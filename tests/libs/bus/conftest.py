@@ -14,20 +14,20 @@ from headrace.bus import (
     BusSettings,
     Clock,
     Connection,
+    Consumer,
+    DeadLetter,
     Inbox,
-    Inlet,
-    Intake,
+    MessageProcessor,
     Outbox,
-    Parked,
-    Patience,
     Relay,
+    RetryPolicy,
     Store,
-    Work,
+    UnitOfWork,
     connect,
     utc_now,
 )
-from headrace.bus.inlet import Tap
-from headrace.bus.reached import Position
+from headrace.bus.checkpoints import CheckpointWatch
+from headrace.bus.processor import BatchHandler
 from headrace.chassis.database import create_engine
 from headrace.contracts import (
     CONTENT_TYPE,
@@ -42,10 +42,10 @@ from headrace.contracts import (
 )
 from headrace.contracts.topology import ConsumerSpec
 from headrace.testkit.broker import Broker, serving
-from headrace.testkit.patience import eventually
+from headrace.testkit.waiting import eventually
 
-Handling = Callable[[TrainingRequested, Work], Awaitable[None]]
-HURRIED = Patience(attempts=3)
+Handling = Callable[[TrainingRequested, UnitOfWork], Awaitable[None]]
+HURRIED = RetryPolicy(attempts=3)
 ACK_WAIT_S = 1
 
 
@@ -59,11 +59,11 @@ class Effect(SQLModel, table=True):
     model: str
 
 
-NAMES = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "loop_item", "bus_test_effect")
+NAMES = ("inbox", "deduplication", "stream_checkpoint", "outbox", "dead_letter", "loop_item", "bus_test_effect")
 TABLES = [SQLModel.metadata.tables[name] for name in NAMES]
 
 
-async def leave_effect(event: TrainingRequested, work: Work) -> None:
+async def leave_effect(event: TrainingRequested, work: UnitOfWork) -> None:
     """The plain handler: one row, one event."""
     assert work.cause is not None
     work.session.add(Effect(message_id=work.cause.id, model=event.model))
@@ -77,7 +77,7 @@ def started(model: str) -> TrainingStarted:
 
 
 class Plant:
-    """One process of the trainer: connection, relay, intake."""
+    """One process of the trainer: connection, relay, consumer."""
 
     def __init__(
         self,
@@ -85,20 +85,20 @@ class Plant:
         database_url: str,
         handler: Handling = leave_effect,
         *,
-        patience: Patience = HURRIED,
+        retry_policy: RetryPolicy = HURRIED,
         clock: Clock = utc_now,
         relay: type[Relay] = Relay,
         batch: int = 128,
-        taps: Mapping[str, Tap] | None = None,
+        batch_subscriptions: Mapping[str, BatchHandler] | None = None,
     ) -> None:
         self._bus, self._url, self._handler = bus, database_url, handler
-        self._patience, self._clock, self._relay = patience, clock, relay
-        self._batch, self._taps = batch, taps
+        self._retry_policy, self._clock, self._relay = retry_policy, clock, relay
+        self._batch, self._batch_subscriptions = batch, batch_subscriptions
         self._stack = AsyncExitStack()
         self.store: Store
         self.connection: Connection
         self.relay: Relay
-        self.inlet: Inlet
+        self.processor: MessageProcessor
 
     async def __aenter__(self) -> Self:
         engine = create_engine(self._url)
@@ -112,22 +112,22 @@ class Plant:
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
         handlers: dict[type[Event], Any] = {TrainingRequested: self._handler}
-        self.inlet = Inlet(
+        self.processor = MessageProcessor(
             "trainer",
             self.store,
             self.connection,
             handlers,
             clock=self._clock,
-            taps=self._taps,
-            patience=self._patience,
+            batch_subscriptions=self._batch_subscriptions,
+            retry_policy=self._retry_policy,
         )
         for spec in load_topology().consumers("trainer"):
-            intake = Intake(self.connection, spec, self.inlet, batch=self._batch)
-            in_hand = await Position(self.connection, self.store, spec).compare()
+            consumer = Consumer(self.connection, spec, self.processor, batch=self._batch)
+            in_hand = await CheckpointWatch(self.connection, self.store, spec).compare()
             if in_hand is not None:
-                self.inlet.suspect(in_hand)
-            await intake.start()
-            self._stack.push_async_callback(intake.stop)
+                self.processor.suspect(in_hand)
+            await consumer.start()
+            self._stack.push_async_callback(consumer.stop)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -151,9 +151,9 @@ class Plant:
         async with self.store.read() as session:
             return await session.get(Inbox, message_id)
 
-    async def parked(self) -> list[Parked]:
-        """What is parked."""
-        return await self.rows(Parked)
+    async def dead_letter(self) -> list[DeadLetter]:
+        """What is set aside."""
+        return await self.rows(DeadLetter)
 
     async def outbox(self) -> list[Outbox]:
         """What was said."""
@@ -212,7 +212,7 @@ async def prepare(database_url: str) -> None:
 async def finish(broker: Broker, database_url: str, messages: int) -> None:
     """Start anew on what a dead process has left, in this process: until all is done and nothing waits to be said."""
     bus = broker.settings("trainer")
-    async with Plant(bus, database_url, batch=8, patience=Patience(attempts=2)) as running:
+    async with Plant(bus, database_url, batch=8, retry_policy=RetryPolicy(attempts=2)) as running:
 
         async def done() -> bool:
             return len(await running.effects()) >= messages and not await running.unsent()

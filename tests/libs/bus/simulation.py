@@ -25,7 +25,17 @@ from sqlalchemy import StaticPool, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import Field, SQLModel
 
-from headrace.bus import BrokerAway, Inlet, NotYet, Patience, PublishRefused, Refused, Relay, Store, Work
+from headrace.bus import (
+    BrokerAway,
+    MessageProcessor,
+    NotYet,
+    PublishRefused,
+    Refused,
+    Relay,
+    RetryPolicy,
+    Store,
+    UnitOfWork,
+)
 from headrace.bus.connection import PubAck
 from headrace.bus.messages import RawMessage
 from headrace.bus.prune import prune
@@ -37,7 +47,7 @@ ROUNDS = 12  # steps of trouble, before the calm in which all must come right; m
 KNOWN_IN_BATCH = 10201
 _NAMES = count()
 Answer = TypeVar("Answer")
-MEMBERS = ("inbox", "inbox_memory", "inbox_reached", "outbox", "parked", "simulated_effect")
+MEMBERS = ("inbox", "deduplication", "stream_checkpoint", "outbox", "dead_letter", "simulated_effect")
 
 
 class Effect(SQLModel, table=True):
@@ -330,8 +340,10 @@ class World:
         line: Any = Line(self.broker, power)
         self.relay = Relay(self.store, line, clock=self.clock)
         handlers: dict[Any, Any] = {TrainingRequested: self._handle}
-        patience = Patience(attempts=ATTEMPTS, not_yet=timedelta(days=30))
-        self.inlet = Inlet("trainer", self.store, line, handlers, clock=self.clock, patience=patience)
+        retry_policy = RetryPolicy(attempts=ATTEMPTS, not_yet=timedelta(days=30))
+        self.processor = MessageProcessor(
+            "trainer", self.store, line, handlers, clock=self.clock, retry_policy=retry_policy
+        )
 
     def end_process(self) -> None:
         """Its connections go with it."""
@@ -371,7 +383,7 @@ class World:
 
     async def _deliver(self, seqs: Sequence[int]) -> None:
         if seqs:
-            await self.inlet.process(self.broker.deliver(seqs, self.clock))
+            await self.processor.process(self.broker.deliver(seqs, self.clock))
 
     async def _drain(self) -> None:
         try:
@@ -395,7 +407,7 @@ class World:
         stream.ids.clear()
         stream.store(envelope.nats_subject, {"Content-Type": CONTENT_TYPE}, encode(envelope))
 
-    async def _handle(self, event: TrainingRequested, work: Work) -> None:
+    async def _handle(self, event: TrainingRequested, work: UnitOfWork) -> None:
         assert work.cause is not None
         name = work.cause.id
         self._tries[name] += 1
@@ -419,7 +431,7 @@ class World:
         """What did not hold."""
         rows = self.keeper.execute
         effects = Counter(name for (name,) in rows("SELECT message_id FROM simulated_effect"))
-        parked = Counter(name for (name,) in rows("SELECT message_id FROM parked"))
+        dead_letter = Counter(name for (name,) in rows("SELECT message_id FROM dead_letter"))
         said = Counter({cause: len(ids) for cause, ids in self._ids().items()})
         bad = {name for name, kind in self.asked.items() if kind in {"refused", "broken"}}
         for name, kind in self.asked.items():
@@ -428,8 +440,8 @@ class World:
                 yield f"{effects[name]} effects of {name} ({kind}), not {wanted}"
             if said[name] != (0 if kind == "silent" or name in bad else 1):
                 yield f"{said[name]} events of {name} ({kind})"
-            if parked[name] != int(name in bad):
-                yield f"{name} ({kind}) is parked {parked[name]} times"
+            if dead_letter[name] != int(name in bad):
+                yield f"{name} ({kind}) is set aside {dead_letter[name]} times"
         if unsent := rows("SELECT count(*) FROM outbox WHERE sent_at IS NULL").fetchone()[0]:
             yield f"{unsent} events wait in the outbox"
         if waiting := self.broker.waiting():

@@ -18,10 +18,10 @@ VICTIM = Path(__file__).with_name("victim.py")
 
 # every point that this little service passes, at a passing of its first batches
 POINTS = [
-    "inlet.claimed:2",
-    "inlet.handled:2",
-    "inlet.committed:2",
-    "inlet.acknowledged:1",
+    "processor.claimed:2",
+    "processor.handled:2",
+    "processor.committed:2",
+    "processor.acknowledged:1",
     "store.before_commit:3",
     "store.committed:3",
     "relay.read:2",
@@ -66,7 +66,7 @@ async def test_a_crash_anywhere_loses_nothing_and_does_nothing_twice(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("point", ["inlet.handled:2", "inlet.committed:2", "relay.stored:1"])
+@pytest.mark.parametrize("point", ["processor.handled:2", "processor.committed:2", "relay.stored:1"])
 async def test_a_crash_anywhere_changes_nothing_on_postgresql_either(
     point: str, nats_server: Broker, postgres: Any, asker: Any, ledger: Any
 ) -> None:
@@ -115,7 +115,7 @@ async def test_a_message_whose_handling_ends_the_process_is_parked(
     await ledger.prepare(sqlite_url)
     await asker.ask("early", id="early")
     for _ in range(before):
-        await asker.say("headrace.request.model.m", b"{}")
+        await asker.say("headrace.request.declaration.m", b"{}")
     await asker.ask("deadly", id="poison")
     for number in range(5):
         await asker.ask(f"m{number}", id=f"ask-{number}")

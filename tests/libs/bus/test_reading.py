@@ -14,23 +14,23 @@ import pytest
 from sqlalchemy import select, text
 
 from headrace.bus import (
+    BatchProcessor,
     Connection,
+    Consumer,
     Follower,
-    Intake,
     NotYet,
     Publisher,
     RawMessage,
-    TapInlet,
-    Work,
+    UnitOfWork,
     connect,
     drift,
     provision,
 )
-from headrace.bus.inlet import LARGEST_BATCH, LONGEST_BATCH_S, fitting
 from headrace.bus.outbox import OUTBOX
-from headrace.bus.policy import Patience
+from headrace.bus.processor import LARGEST_BATCH, LONGEST_BATCH_S, fitting
 from headrace.bus.prune import KEEP_MARKS, KEEP_ROWS, prune
 from headrace.bus.pull import PullLoop
+from headrace.bus.retry import RetryPolicy
 from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow, trace_id
 from headrace.contracts import TrainingCancelled, load_topology, wrap
@@ -143,24 +143,24 @@ async def test_a_pull_loop_says_why_nothing_comes(admin: Connection, eventually:
 async def test_a_tap_gets_whole_batches_and_a_failing_one_comes_back(
     plant: Any, admin: Connection, eventually: Any
 ) -> None:
-    """No message of a tap is ever skipped; those that can be taken are."""
+    """No message of a batch subscription is ever skipped; those that can be taken are."""
     taken: list[int] = []
     mended = asyncio.Event()
 
-    async def tap(messages: Sequence[RawMessage], work: Work) -> None:
+    async def batch_handler(messages: Sequence[RawMessage], work: UnitOfWork) -> None:
         if not mended.is_set() and any(message.seq == 3 for message in messages):
             raise ValueError("not this one")
         taken.extend(message.seq for message in messages)
 
     await Publisher(admin).publish_window([cancelled("m") for _ in range(5)])
     async with plant() as running:
-        inlet = TapInlet("audit", running.store, admin, tap, clock=running._clock)
-        intake = Intake(admin, ConsumerSpec("EVENTS", "audit", ()), inlet)
-        await intake.start()
+        processor = BatchProcessor("audit", running.store, admin, batch_handler, clock=running._clock)
+        consumer = Consumer(admin, ConsumerSpec("EVENTS", "audit", ()), processor)
+        await consumer.start()
         await eventually(lambda: len(taken) == 4)
         mended.set()
         await eventually(lambda: len(taken) == 5)
-        await intake.stop()
+        await consumer.stop()
 
     assert sorted(taken) == [1, 2, 3, 4, 5]
     assert taken[-1] == 3
@@ -266,7 +266,7 @@ async def test_what_an_older_copy_knows_as_unfinished_is_heard_again_too(
     lived, copy = (f"sqlite+aiosqlite:///{tmp_path}/{name}.db" for name in ("lived", "copy"))
     early = True
 
-    async def waits_for_its_turn(event: Any, work: Work) -> None:
+    async def waits_for_its_turn(event: Any, work: UnitOfWork) -> None:
         if event.model == "waits" and early:
             raise NotYet("its turn has not come", timedelta(milliseconds=50))
         await handlers.leave_effect(event, work)
@@ -296,12 +296,12 @@ async def said(running: Any, count: int) -> bool:
 async def test_batches_grow_again_after_the_slowest_handling(plant: Any, asker: Any, eventually: Any) -> None:
     """One message at a time is what a disk that was busy for a moment leaves behind, and not for ever."""
     async with plant() as running:
-        running.inlet._most = 1
+        running.processor._most = 1
         for number in range(8):
             await asker.ask(id=f"ask-{number}")
         await eventually(lambda: effects(running, 8))
 
-        assert running.inlet._most > 1
+        assert running.processor._most > 1
 
 
 def test_slow_handlers_get_smaller_batches_and_quick_ones_larger() -> None:
@@ -314,13 +314,13 @@ def test_slow_handlers_get_smaller_batches_and_quick_ones_larger() -> None:
 
 def test_patience_grows_and_ends() -> None:
     """Doubled each time, with jitter, up to a longest delay."""
-    patience = Patience()
+    retry_policy = RetryPolicy()
 
-    delays = [patience.delay(attempt) for attempt in range(1, 12)]
+    delays = [retry_policy.delay(attempt) for attempt in range(1, 12)]
 
     assert 0.3 < delays[0] < 0.7
-    assert max(delays) <= patience.longest_delay.total_seconds() * 1.25
-    assert replace(patience, attempts=1).attempts == 1
+    assert max(delays) <= retry_policy.longest_delay.total_seconds() * 1.25
+    assert replace(retry_policy, attempts=1).attempts == 1
 
 
 @pytest.mark.parametrize("given", [None, "", "rubbish", "00-xyz-1-01", "00-" + "g" * 10])

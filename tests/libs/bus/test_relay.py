@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from headrace.bus import BrokerAway, Follower, PublishRefused, Refused, Work, connect
+from headrace.bus import BrokerAway, Follower, PublishRefused, Refused, UnitOfWork, connect
 from headrace.bus.outbox import put
 from headrace.bus.relay import WINDOW
-from headrace.bus.work import LARGEST
+from headrace.bus.unit_of_work import LARGEST
 from headrace.contracts import TrainingProgressed, decode
 from headrace.testkit.broker import Broker
 
@@ -17,7 +17,7 @@ async def say(running: Any, count: int, *, start: int = 0) -> None:
     """Say events outside of any message, one transaction each."""
     for number in range(start, start + count):
         async with running.store.write() as session:
-            work = Work(session, "trainer", "key:ann", running._clock(), f"root-{number}")
+            work = UnitOfWork(session, "trainer", "key:ann", running._clock(), f"root-{number}")
             work.emit(TrainingProgressed(run="r", model="flights", stage="fitting", step=number, of=count))
 
 
@@ -53,7 +53,7 @@ async def test_events_go_out_in_the_order_of_their_commits(plant: Any, nats_serv
 async def test_the_outbox_waits_while_the_broker_is_away_and_drains_when_it_is_back(
     plant: Any, nats_server: Broker, asker: Any, eventually: Any
 ) -> None:
-    """Nothing is lost, nothing is parked, nobody is told anything but the truth."""
+    """Nothing is lost, there are no dead letters, nobody is told anything but the truth."""
     async with plant() as running:
         await say(running, 5)
         await eventually(lambda: nothing_waits(running))
@@ -152,10 +152,10 @@ async def test_a_broker_killed_under_load_loses_and_doubles_nothing(
         await eventually(lambda: as_many(running, len(acknowledged)), timeout=20)
         await eventually(lambda: nothing_waits(running))
         effects = await running.effects()
-        parked = await running.parked()
+        dead_letter = await running.dead_letter()
 
     assert effects == sorted(acknowledged)
-    assert not parked
+    assert not dead_letter
     said = [decode(row.body).causationid for row in await rows_after(running)]
     assert sorted(str(each) for each in said) == sorted(acknowledged)
 
@@ -194,7 +194,7 @@ async def test_work_that_fails_says_nothing(plant: Any, handlers: Any, asker: An
         with pytest.raises(ValueError, match="never"):
             await fail_after(running, handlers.started("m"))
         async with running.store.write() as session:
-            work = Work(session, "trainer", "key:ann", running._clock(), "two")
+            work = UnitOfWork(session, "trainer", "key:ann", running._clock(), "two")
             work.emit(handlers.started("kept"))
             nested = await session.begin_nested()
             work.emit(handlers.started("gone"))
@@ -206,7 +206,7 @@ async def test_work_that_fails_says_nothing(plant: Any, handlers: Any, asker: An
 async def fail_after(running: Any, event: Any) -> None:
     """Say something, and fail."""
     async with running.store.write() as session:
-        Work(session, "trainer", "key:ann", running._clock(), "one").emit(event)
+        UnitOfWork(session, "trainer", "key:ann", running._clock(), "one").emit(event)
         raise ValueError("never")
 
 
@@ -214,7 +214,7 @@ async def test_an_event_too_large_for_the_broker_is_refused_where_it_is_said(pla
     """It never gets into the outbox, where it would wait for ever."""
     async with plant() as running:
         async with running.store.write() as session:
-            work = Work(session, "trainer", "key:ann", running._clock(), "root")
+            work = UnitOfWork(session, "trainer", "key:ann", running._clock(), "root")
             event = TrainingProgressed(run="r", model="m", stage="fitting", step=1, of=1, message="x" * LARGEST)
             with pytest.raises(Refused, match="object store"):
                 work.emit(event)
@@ -228,7 +228,7 @@ async def test_ids_are_the_same_whenever_the_work_is_done_again(plant: Any, hand
         ids = []
         for _ in range(2):
             async with running.store.read() as session:
-                work = Work(session, "trainer", "key:ann", running._clock(), "root")
+                work = UnitOfWork(session, "trainer", "key:ann", running._clock(), "root")
                 ids.append([work.emit(handlers.started("m")), work.emit(handlers.started("m"))])
 
     assert ids[0] == ids[1]

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from headrace.bus import BusSettings, Patience
-from headrace.testkit.patience import eventually
+from headrace.bus import BusSettings, RetryPolicy
+from headrace.testkit.waiting import eventually
 
 _place = importlib.util.spec_from_file_location("plants", Path(__file__).with_name("conftest.py"))
 assert _place is not None
@@ -32,7 +32,7 @@ async def handler(event: Any, work: Any) -> None:
 async def main(url: str, seed: str, database: str, messages: str, batch: str) -> None:
     """Run until everything is done."""
     bus = BusSettings(url, "trainer", Path(seed))
-    async with plants.Plant(bus, database, handler, batch=int(batch), patience=Patience(attempts=2)) as running:
+    async with plants.Plant(bus, database, handler, batch=int(batch), retry_policy=RetryPolicy(attempts=2)) as running:
 
         async def done() -> bool:
             return len(await running.effects()) >= int(messages) and not await running.unsent()

@@ -1,4 +1,4 @@
-"""A small service on stage, with its database migrated."""
+"""A small service in the harness, with its database migrated."""
 
 import importlib.util
 import sys
@@ -27,20 +27,20 @@ def program() -> Any:
 
 
 @pytest.fixture
-def on_stage(stage: Any, database_url: str, program: Any) -> Any:
-    """Put the service on stage with some settings changed."""
+def on_harness(harness: Any, database_url: str, program: Any) -> Any:
+    """Put the service in the harness with some settings changed."""
 
     def put(**settings: Any) -> Any:
-        return stage(program.build, ServiceSettings, identity="trainer", database_url=database_url, **settings)
+        return harness(program.build, ServiceSettings, identity="trainer", database_url=database_url, **settings)
 
     return put
 
 
 @pytest.fixture
-def on_sqlite(stage: Any, sqlite_url: str, program: Any) -> Any:
+def on_sqlite(harness: Any, sqlite_url: str, program: Any) -> Any:
     """The same where the database is not the subject."""
 
     def put(**settings: Any) -> Any:
-        return stage(program.build, ServiceSettings, identity="trainer", database_url=sqlite_url, **settings)
+        return harness(program.build, ServiceSettings, identity="trainer", database_url=sqlite_url, **settings)
 
     return put

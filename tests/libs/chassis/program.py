@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from headrace.bus import NotYet, Refused, Work
+from headrace.bus import NotYet, Refused, UnitOfWork
 from headrace.chassis import Conflict, NotFound, Runtime, Service, ServiceSettings, every, run
-from headrace.chassis.http import CallerDep, SessionDep, WorkDep, requires
+from headrace.chassis.http import CallerDep, SessionDep, UnitOfWorkDep, requires
 from headrace.contracts import ContractError, TrainingQueued, TrainingRequested
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -34,7 +34,7 @@ class Note(BaseModel):
 
 
 @router.post("/notes", dependencies=[requires("trainer:write")])
-async def write(note: Note, work: WorkDep) -> dict[str, str]:
+async def write(note: Note, work: UnitOfWorkDep) -> dict[str, str]:
     """Keep a note, and say so."""
     await keep(work, note.id)
     work.emit(
@@ -66,7 +66,7 @@ async def who(caller: CallerDep) -> str:
 
 
 @router.get("/fails/{how}", dependencies=[requires("trainer:read")])
-async def fails(how: str, work: WorkDep) -> None:
+async def fails(how: str, work: UnitOfWorkDep) -> None:
     """Fail after having written something."""
     await keep(work, f"half-done-{how}")
     raise ERRORS[how]
@@ -78,12 +78,12 @@ async def size(request: Request) -> int:
     return len(await request.body())
 
 
-async def keep(work: Work, note: str) -> None:
+async def keep(work: UnitOfWork, note: str) -> None:
     """Write a note."""
     await (await work.session.connection()).execute(text("INSERT INTO note (id) VALUES (:id)"), {"id": note})
 
 
-async def on_training_requested(event: TrainingRequested, work: Work) -> None:
+async def on_training_requested(event: TrainingRequested, work: UnitOfWork) -> None:
     """Keep a note of it."""
     assert work.cause is not None
     await keep(work, work.cause.id)

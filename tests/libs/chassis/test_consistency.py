@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import ServiceSettings
 from headrace.contracts import DatasetIngested, RequestRefused, TrainingQueued, TrainingRequested
 from headrace.testkit import a
@@ -19,14 +19,14 @@ SLOW = timedelta(milliseconds=300)
 
 
 @pytest.fixture
-def listener(stage: Any, database_url: str, program: Any) -> Any:
+def listener(harness: Any, database_url: str, program: Any) -> Any:
     """The small service, which hears facts slowly, and grants requests only about what it has heard of."""
 
-    async def on_dataset(event: DatasetIngested, work: Work) -> None:
+    async def on_dataset(event: DatasetIngested, work: UnitOfWork) -> None:
         await asyncio.sleep(SLOW.total_seconds())
         await program.keep(work, event.dataset)
 
-    async def on_request(event: TrainingRequested, work: Work) -> None:
+    async def on_request(event: TrainingRequested, work: UnitOfWork) -> None:
         if event.model not in await program.read(work.session):
             raise Refused(f"no model named {event.model}")
         await program.keep(work, f"run of {event.model}")
@@ -35,7 +35,7 @@ def listener(stage: Any, database_url: str, program: Any) -> Any:
         heard = {DatasetIngested: on_dataset, TrainingRequested: on_request}
         return replace(program.build(settings), subscriptions=heard, background=[])
 
-    return stage(build, ServiceSettings, identity="trainer", database_url=database_url)
+    return harness(build, ServiceSettings, identity="trainer", database_url=database_url)
 
 
 async def test_a_write_is_answered_when_what_it_said_is_published(listener: Any) -> None:
@@ -110,16 +110,16 @@ async def test_a_request_by_event_comes_after_the_facts_that_were_there_before_i
 async def test_facts_that_wait_for_others_keep_no_request_waiting(listener: Any, program: Any, eventually: Any) -> None:
     """An early or failing fact that was sent back does not count as unhandled."""
     async with listener as on:
-        inlet = on.app.state.runtime.inlet
-        inlet._handlers[DatasetIngested.TYPE] = fails
+        processor = on.app.state.runtime.processor
+        processor._handlers[DatasetIngested.TYPE] = fails
         await on.say(a(DatasetIngested, dataset="bad"))
-        await eventually(lambda: inlet.sent_back("EVENTS"))
+        await eventually(lambda: processor.sent_back("EVENTS"))
 
         started = time.monotonic()
         assert await on.app.state.runtime.catch_up()
         assert time.monotonic() - started < 2
 
 
-async def fails(_event: DatasetIngested, _work: Work) -> None:
+async def fails(_event: DatasetIngested, _work: UnitOfWork) -> None:
     """A handler with a mistake."""
     raise KeyError("a mistake")

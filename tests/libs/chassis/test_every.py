@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from headrace.bus import NotYet, Refused, Work
-from headrace.bus.policy import Patience
+from headrace.bus import NotYet, Refused, UnitOfWork
+from headrace.bus.retry import RetryPolicy
 from headrace.bus.tables import LoopItem
 from headrace.chassis import Every, Runtime, ServiceSettings, every
 from headrace.chassis.attempts import MemoryAttempts
 from headrace.chassis.every import Ticker
 
 SOON = timedelta(milliseconds=20)
-HURRIED = Patience(first_delay=SOON, longest_delay=SOON, longest=timedelta(milliseconds=300))
+HURRIED = RetryPolicy(first_delay=SOON, longest_delay=SOON, longest=timedelta(milliseconds=300))
 NEVER = timedelta(hours=1)
 
 
@@ -53,11 +53,11 @@ class Chores:
 
     def loop(self, **more: Any) -> Every[Any, str]:
         """A hurried loop over them."""
-        return every(SOON, self.due, self.handle, name="chores", **{"patience": HURRIED, **more})
+        return every(SOON, self.due, self.handle, name="chores", **{"retry_policy": HURRIED, **more})
 
 
 @pytest.fixture
-def with_loop(on_sqlite: Any, program: Any, stage: Any, sqlite_url: str) -> Any:
+def with_loop(on_sqlite: Any, program: Any, harness: Any, sqlite_url: str) -> Any:
     """The small service with one loop of the test's own."""
 
     def put(loop: Every[Any, Any], **settings: Any) -> Any:
@@ -65,14 +65,14 @@ def with_loop(on_sqlite: Any, program: Any, stage: Any, sqlite_url: str) -> Any:
             return replace(program.build(told), background=[loop])
 
         told = {"parked_after_attempts": 3, **settings}
-        return stage(build, ServiceSettings, identity="trainer", database_url=sqlite_url, **told)
+        return harness(build, ServiceSettings, identity="trainer", database_url=sqlite_url, **told)
 
     return put
 
 
-async def parked(on: Any) -> list[dict[str, Any]]:
+async def dead_letter(on: Any) -> list[dict[str, Any]]:
     """What the service shows as set aside."""
-    items: list[dict[str, Any]] = (await on.http.get("/parked")).json()["items"]
+    items: list[dict[str, Any]] = (await on.http.get("/dead-letters")).json()["items"]
     return items
 
 
@@ -80,9 +80,9 @@ async def test_a_failing_item_is_set_aside_named_and_the_others_are_handled(with
     """It is tried three times; `/ready` stays 200 and names it; the stream PARKED has a copy."""
     chores = Chores({"first": None, "bad": KeyError("xgboost"), "last": None})
     async with with_loop(chores.loop()) as on:
-        (row,) = await eventually(lambda: parked(on))
+        (row,) = await eventually(lambda: dead_letter(on))
         ready = await on.http.get("/ready")
-        rows = (await on.http.get(f"/parked/{row['id']}")).json()
+        rows = (await on.http.get(f"/dead-letters/{row['id']}")).json()
 
         assert sorted(chores.handled) == ["first", "last"]
         assert chores.tried.count("bad") == 3
@@ -106,10 +106,10 @@ async def test_a_replayed_item_is_tried_anew_and_readiness_clears(with_loop: Any
     """Mend the cause, replay the dead letter: the item is handled."""
     chores = Chores({"bad": KeyError("xgboost")})
     async with with_loop(chores.loop()) as on:
-        (row,) = await eventually(lambda: parked(on))
+        (row,) = await eventually(lambda: dead_letter(on))
         chores.fates["bad"] = None
 
-        await on.http.post(f"/parked/{row['id']}/replay")
+        await on.http.post(f"/dead-letters/{row['id']}/replay")
 
         await eventually(lambda: chores.handled == ["bad"])
         assert (await on.http.get("/ready")).json()["degraded"] == {}
@@ -119,8 +119,8 @@ async def test_a_dropped_item_is_named_no_more_and_not_tried_again(with_loop: An
     """Also after a restart."""
     chores = Chores({"bad": KeyError("xgboost")})
     async with with_loop(chores.loop()) as on:
-        (row,) = await eventually(lambda: parked(on))
-        await on.http.delete(f"/parked/{row['id']}")
+        (row,) = await eventually(lambda: dead_letter(on))
+        await on.http.delete(f"/dead-letters/{row['id']}")
         chores.fates["good"] = None
         await on.restart()
 
@@ -133,16 +133,16 @@ async def test_items_that_hang_do_not_keep_the_others_waiting(with_loop: Any, ev
     """Each is cut off after the longest time; meanwhile, and after that, the rest is handled."""
     hanging: dict[str, Exception | float | None] = {f"hangs-{n}": 3600.0 for n in range(6)}
     chores = Chores(hanging | {f"good-{n}": None for n in range(20)})
-    async with with_loop(chores.loop(), parked_after_attempts=2) as on:
+    async with with_loop(chores.loop(), dead_letter_after_attempts=2) as on:
         await eventually(lambda: len(chores.handled) == 20)
 
-        rows = await eventually(lambda: all_parked(on, 6))
+        rows = await eventually(lambda: all_dead_letters(on, 6))
         assert {row["key"] for row in rows} == set(hanging)
 
 
-async def all_parked(on: Any, count: int) -> Any:
+async def all_dead_letters(on: Any, count: int) -> Any:
     """What is set aside, once there is so much."""
-    rows = await parked(on)
+    rows = await dead_letter(on)
     return rows if len(rows) == count else None
 
 
@@ -150,11 +150,11 @@ async def test_giving_an_item_up_is_part_of_setting_it_aside(with_loop: Any, eve
     """What follows for the domain is written in the same transaction."""
     chores = Chores({"bad": Refused("it will never be right")})
 
-    async def give_up(work: Work, key: str, reason: str) -> None:
+    async def give_up(work: UnitOfWork, key: str, reason: str) -> None:
         await program.keep(work, f"{key}: {reason}")
 
     async with with_loop(chores.loop(give_up=give_up)) as on:
-        (row,) = await eventually(lambda: parked(on))
+        (row,) = await eventually(lambda: dead_letter(on))
 
         assert chores.tried == ["bad"]
         assert row["reason"] == "it will never be right"
@@ -165,11 +165,11 @@ async def test_an_item_that_cannot_even_be_given_up_is_set_aside_all_the_same(wi
     """Its dead letter says both."""
     chores = Chores({"bad": Refused("never")})
 
-    async def give_up(_work: Work, _key: str, _reason: str) -> None:
+    async def give_up(_work: UnitOfWork, _key: str, _reason: str) -> None:
         raise ZeroDivisionError("nor this")
 
     async with with_loop(chores.loop(give_up=give_up)) as on:
-        (row,) = await eventually(lambda: parked(on))
+        (row,) = await eventually(lambda: dead_letter(on))
         assert "never" in row["reason"]
         assert "nor this" in row["reason"]
 
@@ -201,7 +201,7 @@ async def test_a_chore_that_must_go_on_is_never_set_aside(with_loop: Any, eventu
         chores.fates["prune"] = None
 
         await eventually(lambda: chores.handled == ["prune"])
-        assert await parked(on) == []
+        assert await dead_letter(on) == []
         assert (await on.http.get("/ready")).json()["degraded"] == {}
 
 
@@ -239,8 +239,8 @@ async def test_an_item_that_asks_for_more_is_followed_by_the_next_tick_at_once(w
 async def test_an_item_that_failed_is_tried_again_before_the_interval_is_over(with_loop: Any, eventually: Any) -> None:
     """After its own back-off, in a loop that looks once an hour."""
     chores = Chores({"bad": KeyError("x")})
-    async with with_loop(every(NEVER, chores.due, chores.handle, name="chores", patience=HURRIED)) as on:
-        await eventually(lambda: parked(on))
+    async with with_loop(every(NEVER, chores.due, chores.handle, name="chores", retry_policy=HURRIED)) as on:
+        await eventually(lambda: dead_letter(on))
         assert len(chores.tried) == 3
 
 
@@ -293,10 +293,10 @@ async def test_a_stop_of_the_service_is_no_fault_of_the_item_in_hand(with_loop: 
     """It is not counted, however often the service is stopped."""
     chores = Chores({"long": 3600.0})
     patient = replace(HURRIED, longest=timedelta(minutes=1))
-    async with with_loop(chores.loop(patience=patient)) as on:
+    async with with_loop(chores.loop(retry_policy=patient)) as on:
         for number in range(1, 5):
             await eventually(lambda number=number: len(chores.tried) == number)
             await on.restart()
         await eventually(lambda: len(chores.tried) == 5)
 
-        assert await parked(on) == []
+        assert await dead_letter(on) == []

@@ -13,10 +13,10 @@ from headrace.contracts import TrainingQueued
 SECOND_KEY = "second"
 
 
-async def test_what_a_request_writes_and_says_is_one_transaction(on_stage: Any) -> None:
+async def test_what_a_request_writes_and_says_is_one_transaction(on_harness: Any) -> None:
     """It is committed when the answer comes; the event follows, with the caller and the caller's trace."""
     trace = "00-" + "c" * 32 + "-" + "d" * 16 + "-01"
-    async with on_stage() as on:
+    async with on_harness() as on:
         answer = await on.http.post("/notes", json={"id": "one"}, headers={"traceparent": trace})
         said = await on.heard(TrainingQueued)
 
@@ -39,10 +39,10 @@ async def test_what_a_request_writes_and_says_is_one_transaction(on_stage: Any) 
     ],
 )
 async def test_an_error_is_problem_details_and_leaves_nothing_behind(
-    how: str, status: int, detail: str, on_stage: Any
+    how: str, status: int, detail: str, on_harness: Any
 ) -> None:
     """RFC 9457, without the inside of the service, and without half of what was done."""
-    async with on_stage() as on:
+    async with on_harness() as on:
         answer = await on.http.get(f"/fails/{how}")
 
         assert answer.status_code == status
@@ -53,9 +53,9 @@ async def test_an_error_is_problem_details_and_leaves_nothing_behind(
         assert (await on.http.get("/notes")).json() == []
 
 
-async def test_wrong_input_names_its_place(on_stage: Any) -> None:
+async def test_wrong_input_names_its_place(on_harness: Any) -> None:
     """Field by field; unknown paths and methods are problems too."""
-    async with on_stage() as on:
+    async with on_harness() as on:
         wrong = await on.http.post("/notes", json={"pages": "many"})
         unknown = await on.http.get("/nowhere")
 
@@ -65,14 +65,14 @@ async def test_wrong_input_names_its_place(on_stage: Any) -> None:
         assert unknown.json()["status"] == 404
 
 
-async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length(on_stage: Any) -> None:
+async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length(on_harness: Any) -> None:
     """A chunked body has no length to believe."""
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"x" * 100_000
 
-    async with on_stage(max_request_mb=1) as on:
+    async with on_harness(max_request_mb=1) as on:
         declared = await on.http.post("/size", content=b"x" * 2_000_000)
         chunked = await on.http.post("/size", content=chunks())
         small = await on.http.post("/size", content=b"x" * 1000)
@@ -80,9 +80,9 @@ async def test_a_body_over_the_limit_is_refused_whether_or_not_it_says_its_lengt
         assert (declared.status_code, chunked.status_code, small.json()) == (413, 413, 1000)
 
 
-async def test_a_service_is_ready_and_shows_its_figures(on_stage: Any, eventually: Any) -> None:
+async def test_a_service_is_ready_and_shows_its_figures(on_harness: Any, eventually: Any) -> None:
     """Broker, database, durables: all there."""
-    async with on_stage() as on:
+    async with on_harness() as on:
         await eventually(lambda: is_ready(on))
 
         assert (await on.http.get("/live")).json() == {"status": "alive"}
@@ -95,11 +95,11 @@ async def is_ready(on: Any) -> bool:
     return bool((await on.http.get("/ready")).status_code == 200)
 
 
-async def test_readiness_tells_what_is_wrong_and_recovers(on_stage: Any, nats_server: Any, eventually: Any) -> None:
+async def test_readiness_tells_what_is_wrong_and_recovers(on_harness: Any, nats_server: Any, eventually: Any) -> None:
     """The broker is gone: reads are answered, readiness is not; it is back: ready again."""
     import asyncio
 
-    async with on_stage() as on:
+    async with on_harness() as on:
         await eventually(lambda: is_ready(on))
         await asyncio.to_thread(nats_server.kill)
         await eventually(lambda: names(on, "broker"))
@@ -114,39 +114,39 @@ async def names(on: Any, problem: str) -> bool:
     return problem in (await on.http.get("/ready")).json()["problems"]
 
 
-async def test_what_is_parked_can_be_seen_said_again_and_given_up(on_stage: Any, eventually: Any) -> None:
+async def test_what_is_parked_can_be_seen_said_again_and_given_up(on_harness: Any, eventually: Any) -> None:
     """Over HTTP, with the bytes that came, the reason and what to do."""
-    async with on_stage() as on:
+    async with on_harness() as on:
         for _ in range(2):
             await on.publish("headrace.request.training.flights", b"{nonsense")
-        await eventually(lambda: parked_count(on, 2))
-        first, second = (await on.http.get("/parked")).json()["items"]
-        page = (await on.http.get("/parked", params={"limit": 1})).json()
+        await eventually(lambda: dead_letter_count(on, 2))
+        first, second = (await on.http.get("/dead-letters")).json()["items"]
+        page = (await on.http.get("/dead-letters", params={"limit": 1})).json()
 
-        shown = (await on.http.get(f"/parked/{first['id']}")).json()
-        replayed = await on.http.post(f"/parked/{first['id']}/replay")
-        dropped = await on.http.delete(f"/parked/{second['id']}")
+        shown = (await on.http.get(f"/dead-letters/{first['id']}")).json()
+        replayed = await on.http.post(f"/dead-letters/{first['id']}/replay")
+        dropped = await on.http.delete(f"/dead-letters/{second['id']}")
 
         assert (shown["body"], shown["key"]) == ("{nonsense", "flights")
         assert "not JSON" in shown["reason"]
         assert page["next_cursor"] == first["id"]
         assert (replayed.status_code, dropped.status_code) == (200, 204)
-        assert (await on.http.get("/parked/unknown")).status_code == 404
+        assert (await on.http.get("/dead-letters/unknown")).status_code == 404
 
 
-async def parked_count(on: Any, count: int) -> bool:
-    """Whether so many are parked."""
-    return len((await on.http.get("/parked")).json()["items"]) == count
+async def dead_letter_count(on: Any, count: int) -> bool:
+    """Whether so many are set aside."""
+    return len((await on.http.get("/dead-letters")).json()["items"]) == count
 
 
-async def test_keys_say_who_asks_and_what_they_may(on_stage: Any, tmp_path: Path) -> None:
+async def test_keys_say_who_asks_and_what_they_may(on_harness: Any, tmp_path: Path) -> None:
     """No key, a wrong key, a key with too little, a key that may."""
     file = tmp_path / "keys.json"
     viewer, keys = new_key(new_keys(), "vera", ROLES["viewer"])
     scientist, keys = new_key(keys, "sam", ROLES["scientist"])
     late, keys = new_key(keys, "old", ROLES["admin"], datetime.now(UTC) - timedelta(seconds=1))
     write_keys(file, keys)
-    async with on_stage(api_keys_file=file) as on:
+    async with on_harness(api_keys_file=file) as on:
 
         async def status(key: str | None) -> int:
             headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -165,12 +165,12 @@ async def test_keys_say_who_asks_and_what_they_may(on_stage: Any, tmp_path: Path
         assert (await on.http.get("/live")).status_code == 200
 
 
-async def test_a_key_that_is_taken_away_is_refused_without_a_restart(on_stage: Any, tmp_path: Path) -> None:
+async def test_a_key_that_is_taken_away_is_refused_without_a_restart(on_harness: Any, tmp_path: Path) -> None:
     """The file is read again when it changes; a file that is gone allows nobody."""
     file = tmp_path / "keys.json"
     key, keys = new_key(new_keys(), "ann", ROLES["admin"])
     write_keys(file, keys)
-    async with on_stage(api_keys_file=file) as on:
+    async with on_harness(api_keys_file=file) as on:
         headers = {"authorization": f"Bearer {key}"}
         assert (await on.http.get("/who", headers=headers)).status_code == 200
         write_keys(file, new_keys())
@@ -198,7 +198,7 @@ def test_the_file_of_keys_holds_no_key(tmp_path: Path) -> None:
         ("scientist", "registry:approve", False),
         ("approver", "registry:approve", True),
         ("auditor", "audit:read", True),
-        ("engineer", "parked:read", True),
+        ("engineer", "dead-letters:read", True),
         ("admin", "anything:at-all", True),
     ],
 )

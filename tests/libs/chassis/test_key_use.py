@@ -63,7 +63,7 @@ async def test_what_cannot_be_written_stays_noted(store: Store) -> None:
     assert await read(store, gate) == {"a": NOON, "b": NOON + timedelta(minutes=1)}
 
 
-async def test_last_use_is_shown_and_survives_a_restart(on_stage: Any, tmp_path: Path) -> None:
+async def test_last_use_is_shown_and_survives_a_restart(on_harness: Any, tmp_path: Path) -> None:
     """Refused requests of a known key count too; a key that was never presented has none; no secret is shown."""
     file = tmp_path / "keys.json"
     ann, keys = new_key(new_keys(), "ann", ["admin"])
@@ -71,7 +71,7 @@ async def test_last_use_is_shown_and_survives_a_restart(on_stage: Any, tmp_path:
     _, keys = new_key(keys, "cleo", ["predict"])
     write_keys(file, keys)
 
-    async with on_stage(api_keys_file=file) as on:
+    async with on_harness(api_keys_file=file) as on:
 
         async def shown() -> dict[str, Any]:
             answer = await on.http.get("/keys", headers={"authorization": f"Bearer {ann}"})

@@ -117,11 +117,11 @@ async def answers(running: Running, path: str, status: int) -> bool:
 
 
 async def test_a_failing_background_loop_is_told_and_started_again(
-    on_stage: Any, program: Any, eventually: Any
+    on_harness: Any, program: Any, eventually: Any
 ) -> None:
     """Not ready while it is down, and with patience, not in a tight loop."""
     program.LOOPS.clear()
-    async with on_stage() as on:
+    async with on_harness() as on:
         await eventually(lambda: len(program.LOOPS) == 2)
 
         assert "restless" not in (await on.http.get("/ready")).json()["problems"]
@@ -137,10 +137,10 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_han
         assert await asyncio.wait_for(running.process.wait(), 30) == 9
 
     await running.start(**told)
-    await eventually(lambda: answers(running, "/parked", 200), timeout=30)
+    await eventually(lambda: answers(running, "/dead-letters", 200), timeout=30)
 
     async def told_of() -> bool:
-        items = (await running.http.get("/parked")).json()["items"]
+        items = (await running.http.get("/dead-letters")).json()["items"]
         notes = (await running.http.get("/notes")).json()
         return [each["key"] for each in items] == ["deadly"] and {"before", "behind"} <= set(notes)
 
@@ -148,9 +148,9 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_han
     assert running.process.returncode is None
 
 
-async def test_messages_are_handled_after_a_restart_as_before(on_stage: Any, eventually: Any) -> None:
+async def test_messages_are_handled_after_a_restart_as_before(on_harness: Any, eventually: Any) -> None:
     """What is said while the service is down waits for it; what was handled is not handled again."""
-    async with on_stage() as on:
+    async with on_harness() as on:
         first = await on.say(a(TrainingRequested, model="one"))
         await eventually(lambda: notes(on, 1))
         await on.stop()
@@ -174,7 +174,7 @@ async def test_copies_that_start_at_once_migrate_once(database_url: str) -> None
 
     async with engines[0].connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    assert {"note", "inbox", "outbox", "parked", "alembic_version"} <= set(tables)
+    assert {"note", "inbox", "outbox", "dead_letter", "alembic_version"} <= set(tables)
     for engine in engines:
         await engine.dispose()
 

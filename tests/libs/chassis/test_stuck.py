@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import ServiceSettings
 from headrace.chassis.stuck import LONGEST_S, watch_subscriptions
 from headrace.contracts import TrainingRequested
@@ -12,19 +12,19 @@ from headrace.testkit import a
 
 
 async def test_a_subscription_without_progress_is_a_problem_until_it_goes_on(
-    stage: Any, sqlite_url: str, program: Any, eventually: Any
+    harness: Any, sqlite_url: str, program: Any, eventually: Any
 ) -> None:
     """A handler that waits for ever holds all that its durable may have in hand; then messages wait."""
     goes_on, minutes = asyncio.Event(), [0.0]
 
-    async def slow(event: TrainingRequested, work: Work) -> None:
+    async def slow(event: TrainingRequested, work: UnitOfWork) -> None:
         await goes_on.wait()
 
     def build(settings: ServiceSettings) -> Any:
         return replace(program.build(settings), subscriptions={TrainingRequested: slow}, background=[])
 
     settings = {"database_url": sqlite_url, "longest_handler_s": 4}  # what the handler is given before it is ended
-    async with stage(build, ServiceSettings, identity="trainer", **settings) as on:
+    async with harness(build, ServiceSettings, identity="trainer", **settings) as on:
         for number in range(1100):
             await on.say(a(TrainingRequested, model=f"m{number}"))
         runtime, admin = on.app.state.runtime, await on._speaker("provisioner")

@@ -11,25 +11,25 @@ from typing import Any
 
 import pytest
 
+from headrace.cli.app import run
 from headrace.client.addresses import Stack
-from headrace.client.cli.app import run
 from headrace.client.errors import HeadraceError
 from headrace.client.http import Http
 from headrace.client.verify import verify
 from headrace.contracts import TrainingRequested
 from headrace.testkit import a
-from headrace.testkit.patience import patiently
+from headrace.testkit.cluster import Cluster
 from headrace.testkit.s3 import S3
-from headrace.testkit.town import Town
+from headrace.testkit.waiting import wait_until_good
 from headrace.tlog import Checkpoint, SigningKey, VerifyingKey
 
 MANY = 5
 
 
 @pytest.fixture
-def alone(tmp_path: Path, s3: S3) -> Iterator[Town]:
+def alone(tmp_path: Path, s3: S3) -> Iterator[Cluster]:
     """An audit service, whose database a test may change."""
-    with Town(tmp_path / "town", s3, only=("audit",), audit_checkpoint_every="PT1S") as every:
+    with Cluster(tmp_path / "town", s3, only=("audit",), audit_checkpoint_every="PT1S") as every:
         yield every
 
 
@@ -42,7 +42,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def stack(alone: Town) -> Stack:
+def stack(alone: Cluster) -> Stack:
     """The installation as an auditor knows it: addresses, and the log's key from its owner's folder."""
     bus = alone.bus("operator")
     key = (alone.data("audit") / "signing.pub").read_text()
@@ -50,12 +50,12 @@ def stack(alone: Town) -> Stack:
 
 
 @pytest.fixture
-def http(alone: Town, stack: Stack) -> Iterator[Http]:
+def http(alone: Cluster, stack: Stack) -> Iterator[Http]:
     """HTTP to a log with some requests, of which a checkpoint was published and recorded."""
     for number in range(MANY):
         alone.say(a(TrainingRequested, model="m", reason=str(number)))
     asking = Http(stack)
-    patiently(lambda: _recorded(asking), lambda count: count > MANY, within=30, away=HeadraceError)
+    wait_until_good(lambda: _recorded(asking), lambda count: count > MANY, within=30, away=HeadraceError)
     yield asking
     asking.close()
 
@@ -67,7 +67,7 @@ def _recorded(http: Http) -> int:
     return len(items) if max(sizes, default=0) >= MANY else 0
 
 
-def tamper(alone: Town, statement: str, *values: Any) -> None:
+def tamper(alone: Cluster, statement: str, *values: Any) -> None:
     """Change the service's database behind its back."""
     with closing(sqlite3.connect(alone.data("audit").with_suffix(".db"), timeout=30)) as database, database:
         database.execute(statement, values)
@@ -84,7 +84,7 @@ def test_a_log_is_whole_by_everything_that_is_known(http: Http, stack: Stack, st
     assert len(list(state.rglob("*.json"))) == 1
 
 
-def test_service_and_client_mean_the_same_by_whole(alone: Town, http: Http) -> None:
+def test_service_and_client_mean_the_same_by_whole(alone: Cluster, http: Http) -> None:
     """Each of these was whole for one of the two: a changed message, a deleted row, a changed actor."""
     assert (verify(http)["whole"], http.json("GET", "audit", "/verify")["whole"]) == (True, True)
     tamper(alone, "update log_record set actor = 'key:innocent' where position = 1")
@@ -103,7 +103,7 @@ def test_service_and_client_mean_the_same_by_whole(alone: Town, http: Http) -> N
     ids=["payload", "headers", "row"],
 )
 def test_a_changed_message_is_found_by_the_client(
-    alone: Town, http: Http, statement: str, what: str, place: str
+    alone: Cluster, http: Http, statement: str, what: str, place: str
 ) -> None:
     """The bytes themselves are compared with what was recorded of them, not only the entries with each other."""
     tamper(alone, statement)
@@ -132,7 +132,7 @@ def test_the_key_may_come_from_the_environment(http: Http, stack: Stack, monkeyp
     assert verify(http)["whole"]
 
 
-def test_a_log_that_was_cut_back_is_found_by_memory_and_stream(alone: Town, http: Http, state: Path) -> None:
+def test_a_log_that_was_cut_back_is_found_by_memory_and_stream(alone: Cluster, http: Http, state: Path) -> None:
     """An older database, rightly signed: this machine has seen a later head, and EVENTS holds one."""
     seen = verify(http)
     key = SigningKey("headrace-audit", bytes.fromhex((alone.data("audit") / "signing.key").read_text()))
@@ -149,7 +149,7 @@ def test_a_log_that_was_cut_back_is_found_by_memory_and_stream(alone: Town, http
     assert (own["whole"], own["first"]["what"]) == (False, "history")
 
 
-def _cut_back(alone: Town, key: SigningKey) -> None:
+def _cut_back(alone: Cluster, key: SigningKey) -> None:
     """Leave the first two entries with their tree and a signed head, as an older copy of the database has them."""
     from headrace.tlog import Edge, leaf_hash
 

@@ -10,7 +10,7 @@ from nats.aio.client import Client as Nats
 from headrace.contracts import EVENTS
 from headrace.contracts.topology import ATTRIBUTED, load_topology, local, pattern, stream_of
 from headrace.testkit.broker import Broker
-from headrace.testkit.patience import eventually
+from headrace.testkit.waiting import eventually
 
 TOPOLOGY = load_topology()
 BOUND = [identity for identity, kind in TOPOLOGY.identities.items() if kind != "admin"]
@@ -176,4 +176,4 @@ def test_every_subject_has_one_speaker() -> None:
 
 def test_who_decides_is_authenticated_by_whoever_passes_the_decision_on() -> None:
     """A key to the broker that many people hold approves in nobody's name."""
-    assert all(TOPOLOGY.authenticates(each) for each in TOPOLOGY.says["headrace.request.approval.v1"])
+    assert all(TOPOLOGY.authenticates(each) for each in TOPOLOGY.says["headrace.request.decision.v1"])

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from headrace.client.cli.app import run
+from headrace.cli.app import run
 from headrace.local import AlreadyRunning, Stack, StackError
 from headrace.local.child import Child
 from headrace.local.layout import OFFSETS, SPAN

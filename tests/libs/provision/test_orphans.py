@@ -11,8 +11,8 @@ from headrace.contracts import CONTENT_TYPE, DatasetIngested, Event, ObjectRef, 
 from headrace.provision.orphans import Incomplete, Orphans, find_orphans, remove_orphans
 from headrace.testkit.broker import Broker, started
 from headrace.testkit.builders import a
-from headrace.testkit.patience import eventually
 from headrace.testkit.s3 import S3
+from headrace.testkit.waiting import eventually
 
 WEEK, LATER = timedelta(days=7), timedelta(days=8)
 

@@ -16,7 +16,7 @@ from headrace.audit import tables
 from headrace.audit.checks import verify
 from headrace.audit.handlers import on_messages
 from headrace.audit.log import table
-from headrace.bus import RawMessage, Store, Work
+from headrace.bus import RawMessage, Store, UnitOfWork
 from headrace.bus.tables import Outbox
 from headrace.tlog import SigningKey, Verdict
 
@@ -59,10 +59,12 @@ class LogUnderTest:
         """One event as it lies in a stream."""
         return message(seq, **attributes)
 
-    async def hear(self, *messages: RawMessage) -> Work:
-        """Record a batch, as the tap does."""
+    async def hear(self, *messages: RawMessage) -> UnitOfWork:
+        """Record a batch, as the batch subscription does."""
         async with self.store.write() as session:
-            work = Work(session, "audit", "service:audit", self.now, f"root-{messages[0].stream}-{messages[0].seq}")
+            work = UnitOfWork(
+                session, "audit", "service:audit", self.now, f"root-{messages[0].stream}-{messages[0].seq}"
+            )
             await on_messages(messages, work, key=KEY)
             return work
 
@@ -71,11 +73,11 @@ class LogUnderTest:
         for start in range(1, count + 1, batch):
             await self.hear(*(message(seq) for seq in range(start, min(start + batch, count + 1))))
 
-    async def do(self, act: Callable[[Work], Any]) -> Any:
+    async def do(self, act: Callable[[UnitOfWork], Any]) -> Any:
         """Run something in a transaction of its own."""
         self.done += 1
         async with self.store.write() as session:
-            return await act(Work(session, "audit", "service:audit", self.now, f"root-{self.done}"))
+            return await act(UnitOfWork(session, "audit", "service:audit", self.now, f"root-{self.done}"))
 
     async def tamper(self, statement: Any) -> None:
         """Change the tables behind the service's back."""

@@ -22,7 +22,7 @@ from headrace.contracts import (
     TrainingRequested,
     VersionRegistered,
 )
-from headrace.testkit import Stage, a, eventually
+from headrace.testkit import Harness, a, eventually
 from headrace.testkit.s3 import S3
 from headrace.tlog import (
     Checkpoint,
@@ -41,9 +41,9 @@ from headrace.tlog.tiles import bundle_path
 
 
 @pytest.fixture
-async def on(stage: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIterator[Stage]:
+async def on(harness: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIterator[Harness]:
     """A running audit that publishes checkpoints every second."""
-    async with stage(
+    async with harness(
         build,
         AuditSettings,
         database_url=database_url,
@@ -57,7 +57,7 @@ async def on(stage: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIter
 class HttpLog:
     """The log as a client reads it."""
 
-    def __init__(self, on: Stage) -> None:
+    def __init__(self, on: Harness) -> None:
         self._on = on
 
     async def checkpoint(self) -> str:
@@ -73,17 +73,17 @@ class HttpLog:
         return bytes((await self._on.http.get(f"/{bundle_path(number, width)}")).content)
 
 
-async def key_of(on: Stage) -> VerifyingKey:
+async def key_of(on: Harness) -> VerifyingKey:
     """The log's key."""
     return VerifyingKey.parse((await on.http.get("/key")).text)
 
 
-async def head(on: Stage) -> Checkpoint:
+async def head(on: Harness) -> Checkpoint:
     """The newest tree head, verified."""
     return Checkpoint.open((await on.http.get("/checkpoint")).text, await key_of(on))
 
 
-async def recorded(on: Stage, event_id: str) -> Any:
+async def recorded(on: Harness, event_id: str) -> Any:
     """An event as soon as it is recorded."""
 
     async def found() -> Any:
@@ -98,7 +98,7 @@ def hashes(texts: Sequence[str]) -> list[bytes]:
     return [base64.b64decode(text) for text in texts]
 
 
-async def test_every_stream_is_recorded(on: Stage) -> None:
+async def test_every_stream_is_recorded(on: Harness) -> None:
     """Facts, requests from outside, predictions: each with its place, its author and its bytes."""
     fact = await on.say(a(DatasetIngested, dataset="flights"), authid="key:anna")
     prediction = await on.say(a(PredictionLogged, model="m", prediction_id="p1"))
@@ -113,7 +113,7 @@ async def test_every_stream_is_recorded(on: Stage) -> None:
     assert Entry.decode(entry["entry"].encode()).sha256 == event_digest(b'{"reason": "new season"}')
 
 
-async def test_a_client_verifies_everything_itself(on: Stage) -> None:
+async def test_a_client_verifies_everything_itself(on: Harness) -> None:
     """From tiles and entries alone, with the key kept from before."""
     for number in range(300):
         await on.say(a(TrainingRequested, model="m", reason=str(number)))
@@ -127,11 +127,11 @@ async def test_a_client_verifies_everything_itself(on: Stage) -> None:
     assert (own["whole"], own["first"], own["gaps"]) == (True, None, [])
 
 
-async def _size_at_least(on: Stage, size: int) -> bool:
+async def _size_at_least(on: Harness, size: int) -> bool:
     return (await head(on)).size >= size
 
 
-async def test_what_was_published_is_read_again(on: Stage, s3: S3) -> None:
+async def test_what_was_published_is_read_again(on: Harness, s3: S3) -> None:
     """Checkpoints in EVENTS and in the bucket are history that the service's own check compares with."""
     await on.say(a(TrainingRequested, model="m"))
     said = await on.heard(CheckpointSigned)
@@ -147,7 +147,7 @@ async def _copied(s3: S3) -> bool:
     return bool(await s3.store.list("audit", "checkpoints/"))
 
 
-async def test_a_deleted_row_is_no_internal_error(on: Stage) -> None:
+async def test_a_deleted_row_is_no_internal_error(on: Harness) -> None:
     """Tiles, bundles, messages and proofs of it say what is missing; the check names it."""
     for number in range(3):
         await on.say(a(TrainingRequested, model="m", reason=str(number)))
@@ -163,7 +163,7 @@ async def test_a_deleted_row_is_no_internal_error(on: Stage) -> None:
     assert (own["whole"], own["first"]["found"]) == (False, "entry 1 is missing")
 
 
-async def test_proofs_lead_to_the_signed_root(on: Stage) -> None:
+async def test_proofs_lead_to_the_signed_root(on: Harness) -> None:
     """Inclusion by id or index; consistency between any two sizes."""
     said = [await on.say(a(TrainingRequested, model="m", reason=str(number))) for number in range(5)]
     await recorded(on, said[-1].id)
@@ -204,14 +204,14 @@ async def test_proofs_lead_to_the_signed_root(on: Stage) -> None:
         ("/messages?from=9&to=9", 422),
     ],
 )
-async def test_what_there_is_not_is_said(on: Stage, path: str, status: int) -> None:
+async def test_what_there_is_not_is_said(on: Harness, path: str, status: int) -> None:
     """A wrong question gets a reason."""
     answer = await on.http.get(path)
     assert answer.status_code == status
     assert answer.json()["detail" if status >= 400 else "items"] is not None
 
 
-async def test_checkpoints_are_said_and_the_system_comes_to_rest(on: Stage) -> None:
+async def test_checkpoints_are_said_and_the_system_comes_to_rest(on: Harness) -> None:
     """A checkpoint for what came; none for the checkpoint itself."""
     await on.say(a(TrainingRequested, model="m"))
     first = await on.heard(CheckpointSigned)
@@ -225,14 +225,14 @@ async def test_checkpoints_are_said_and_the_system_comes_to_rest(on: Stage) -> N
     assert said[-1].data.size >= (await head(on)).size - 1  # type: ignore[attr-defined]
 
 
-async def _at_rest(on: Stage) -> bool:
+async def _at_rest(on: Harness) -> bool:
     """Whether nothing but checkpoints lies behind the newest published checkpoint."""
     newest = on.all(CheckpointSigned)[-1].data.size  # type: ignore[attr-defined]
     items = (await on.http.get("/events")).json()["items"]
     return all(item["type"] == CheckpointSigned.TYPE for item in items if item["index"] >= newest)
 
 
-async def test_the_bucket_holds_a_log_that_stands_alone(on: Stage, s3: S3) -> None:
+async def test_the_bucket_holds_a_log_that_stands_alone(on: Harness, s3: S3) -> None:
     """Tiles, entries and checkpoint as files: whoever has them and the key needs no service."""
     for number in range(260):
         await on.say(a(TrainingRequested, model="m", reason=str(number)))
@@ -260,7 +260,7 @@ async def test_the_bucket_holds_a_log_that_stands_alone(on: Stage, s3: S3) -> No
     assert len(decode_bundle(await Bucket().entries(0, 256))) == 256
 
 
-async def test_a_restart_goes_on_where_it_stopped(on: Stage) -> None:
+async def test_a_restart_goes_on_where_it_stopped(on: Harness) -> None:
     """The same key, nothing twice, nothing missing, what was said meanwhile included."""
     before = await on.say(a(TrainingRequested, model="m", reason="before"))
     await recorded(on, before.id)
@@ -274,7 +274,7 @@ async def test_a_restart_goes_on_where_it_stopped(on: Stage) -> None:
     assert (await on.http.get("/verify")).json()["whole"]
 
 
-async def test_a_trace_says_what_is_missing(on: Stage) -> None:
+async def test_a_trace_says_what_is_missing(on: Harness) -> None:
     """A prediction of a version of which only the registration is known."""
     registered = a(VersionRegistered, model="m", version=1, lineage=a(Lineage, run="r1"))
     said = await on.say(registered)

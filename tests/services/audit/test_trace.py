@@ -311,7 +311,7 @@ async def test_a_search_is_continued_where_it_stopped(log: Any) -> None:
 
 
 async def test_the_original_comes_before_its_parked_copy(log: Any) -> None:
-    """A parked message bears the same id; asked for by id, the original is meant."""
+    """A dead letter bears the same id; asked for by id, the original is meant."""
     await log.hear(log.message(1, stream="PARKED", id="twice"))
     await log.hear(log.message(1, stream="REQUESTS", id="twice"))
     async with log.store.read() as session:

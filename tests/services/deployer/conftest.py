@@ -29,12 +29,12 @@ from headrace.contracts import (
     encode,
     wrap,
 )
-from headrace.deployer.serving.server import Replica, http_server, running
-from headrace.deployer.serving.settings import InferenceSettings
 from headrace.frameworks import FRAMEWORKS, About, Recipe
+from headrace.inference.server import Replica, http_server, running
+from headrace.inference.settings import InferenceSettings
 from headrace.objects import digest_of
 from headrace.testkit.broker import Broker
-from headrace.testkit.patience import eventually
+from headrace.testkit.waiting import eventually
 
 MIXED = [
     Column(name="distance", type="number", nullable=False),
@@ -149,10 +149,10 @@ class Alone:
 
     async def serve(self, model: str, *routes: Route, revision: int = 1, settle: bool = True) -> None:
         """Give it a route table and wait until that was tried."""
-        self.replica.board.apply(changed(model, *routes, revision=revision))
+        self.replica.repository.apply(changed(model, *routes, revision=revision))
         self.replica.informed = True
         if settle:
-            await eventually(lambda: self.replica.board.settled)
+            await eventually(lambda: self.replica.repository.settled)
 
 
 Lonely = Callable[..., Any]

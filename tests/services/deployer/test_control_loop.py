@@ -25,15 +25,15 @@ from headrace.deployer.service import build
 from headrace.deployer.settings import DeployerSettings
 from headrace.testkit.builders import a
 from headrace.testkit.clock import FakeClock
-from headrace.testkit.stage import Stage
+from headrace.testkit.harness import Harness
 
 BAKE = timedelta(seconds=30)
 
 
 @pytest.fixture
-async def deployer(stage: Callable[..., Stage], database_url: str, clock: FakeClock) -> AsyncIterator[Stage]:
+async def deployer(harness: Callable[..., Harness], database_url: str, clock: FakeClock) -> AsyncIterator[Harness]:
     """The control loop, on both kinds of database, with a clock that we move."""
-    async with stage(build, DeployerSettings, clock=clock, database_url=database_url) as running:
+    async with harness(build, DeployerSettings, clock=clock, database_url=database_url) as running:
         yield running
 
 
@@ -42,44 +42,44 @@ def digest(version: int) -> str:
     return f"{version:064x}"
 
 
-async def move(stage: Stage, version: int, **envelope: Any) -> RouteChanged:
+async def move(harness: Harness, version: int, **envelope: Any) -> RouteChanged:
     """The champion alias moves; returns the route table that follows."""
     serving = Serving(steps=[10, 100], bake="PT30S")
     event = a(AliasMoved, model="m", alias="champion", version=version, digest=digest(version), serving=serving)
-    await stage.say(event, **envelope)
-    heard = await stage.heard(RouteChanged, where=lambda e: any(r.version == version for r in e.routes))
+    await harness.say(event, **envelope)
+    heard = await harness.heard(RouteChanged, where=lambda e: any(r.version == version for r in e.routes))
     return heard.data  # type: ignore[return-value]
 
 
-async def load(stage: Stage, version: int, revision: int, **fields: Any) -> None:
+async def load(harness: Harness, version: int, revision: int, **fields: Any) -> None:
     """A replica tells of a version."""
     told = {"replica": "r1", "ok": True, **fields}
-    await stage.say(a(ReplicaLoaded, model="m", version=version, digest=digest(version), revision=revision, **told))
+    await harness.say(a(ReplicaLoaded, model="m", version=version, digest=digest(version), revision=revision, **told))
 
 
-async def report(stage: Stage, clock: FakeClock, version: int, requests: int = 0, errors: int = 0) -> None:
+async def report(harness: Harness, clock: FakeClock, version: int, requests: int = 0, errors: int = 0) -> None:
     """A replica tells what it saw of a version."""
     seen = VersionTraffic(version=version, role="canary", requests=requests, errors=errors, p50_ms=1.0, p99_ms=2.0)
     span = {"since": clock(), "until": clock() + timedelta(seconds=1)}
-    await stage.say(ReplicaReported(replica="r1", model="m", versions=[seen], **span))
-    await stage.quiet()
+    await harness.say(ReplicaReported(replica="r1", model="m", versions=[seen], **span))
+    await harness.quiet()
 
 
-async def serve_first(stage: Stage) -> None:
+async def serve_first(harness: Harness) -> None:
     """Version 1 serves."""
-    table = await move(stage, 1)
-    await load(stage, 1, table.revision)
-    await stage.heard(RolloutCompleted, where=lambda e: e.version == 1)
+    table = await move(harness, 1)
+    await load(harness, 1, table.revision)
+    await harness.heard(RolloutCompleted, where=lambda e: e.version == 1)
 
 
-async def begin_canary(stage: Stage) -> None:
+async def begin_canary(harness: Harness) -> None:
     """Version 2 is in its first step."""
-    table = await move(stage, 2)
-    await load(stage, 2, table.revision)
-    await stage.heard(RolloutAdvanced, where=lambda e: (e.version, e.percent) == (2, 10))
+    table = await move(harness, 2)
+    await load(harness, 2, table.revision)
+    await harness.heard(RolloutAdvanced, where=lambda e: (e.version, e.percent) == (2, 10))
 
 
-async def test_a_version_rolls_out_by_its_steps(deployer: Stage, clock: FakeClock) -> None:
+async def test_a_version_rolls_out_by_its_steps(deployer: Harness, clock: FakeClock) -> None:
     """First version at once, second by canary; the events tell of each step, and HTTP shows them."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -100,7 +100,7 @@ async def test_a_version_rolls_out_by_its_steps(deployer: Stage, clock: FakeCloc
     assert (await deployer.http.get(f"/rollouts/{rollouts[0]['id']}")).json()["evidence"]["requests"] == 100
 
 
-async def test_a_restart_in_mid_bake_forgets_nothing(deployer: Stage, clock: FakeClock) -> None:
+async def test_a_restart_in_mid_bake_forgets_nothing(deployer: Harness, clock: FakeClock) -> None:
     """The deadline lies in the database: the step comes when its time has come, not later and not at once."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -117,7 +117,7 @@ async def test_a_restart_in_mid_bake_forgets_nothing(deployer: Stage, clock: Fak
     await deployer.heard(RolloutAdvanced, where=lambda e: e.percent == 100)
 
 
-async def test_errors_of_the_canary_bring_the_champion_back(deployer: Stage, clock: FakeClock) -> None:
+async def test_errors_of_the_canary_bring_the_champion_back(deployer: Harness, clock: FakeClock) -> None:
     """Before the bake is over, with the evidence."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -130,7 +130,7 @@ async def test_errors_of_the_canary_bring_the_champion_back(deployer: Stage, clo
     assert [(r.version, r.percent) for r in table.routes] == [(1, 100)]  # type: ignore[attr-defined]
 
 
-async def test_a_replica_that_refuses_the_version_brings_the_champion_back(deployer: Stage) -> None:
+async def test_a_replica_that_refuses_the_version_brings_the_champion_back(deployer: Harness) -> None:
     """A tampered artifact ends its rollout."""
     await serve_first(deployer)
     table = await move(deployer, 2)
@@ -141,7 +141,7 @@ async def test_a_replica_that_refuses_the_version_brings_the_champion_back(deplo
     assert "digest differs" in back.reason  # type: ignore[attr-defined]
 
 
-async def test_a_critical_alert_brings_the_champion_back(deployer: Stage) -> None:
+async def test_a_critical_alert_brings_the_champion_back(deployer: Harness) -> None:
     """Monitor's word about the new version counts."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -153,7 +153,7 @@ async def test_a_critical_alert_brings_the_champion_back(deployer: Stage) -> Non
     assert back.reason == "critical performance alert: AUC 0.5"  # type: ignore[attr-defined]
 
 
-async def test_what_follows_belongs_to_the_chain_that_began_it(deployer: Stage, clock: FakeClock) -> None:
+async def test_what_follows_belongs_to_the_chain_that_began_it(deployer: Harness, clock: FakeClock) -> None:
     """Correlation, trace and actor of the alias move are those of the last step, also when a timer brought it about."""
     await serve_first(deployer)
     trace = "00-" + "e" * 32 + "-" + "f" * 16 + "-01"
@@ -172,7 +172,7 @@ async def test_what_follows_belongs_to_the_chain_that_began_it(deployer: Stage, 
     assert done.traceparent[3:35] == "e" * 32
 
 
-async def test_other_aliases_move_no_traffic(deployer: Stage) -> None:
+async def test_other_aliases_move_no_traffic(deployer: Harness) -> None:
     """Only the champion serves."""
     await deployer.say(a(AliasMoved, model="m", alias="challenger", version=7))
     await deployer.quiet()
@@ -181,7 +181,7 @@ async def test_other_aliases_move_no_traffic(deployer: Stage) -> None:
     assert (await deployer.http.get("/routes/m")).status_code == 404
 
 
-async def test_the_same_alias_move_said_twice_is_one_rollout(deployer: Stage) -> None:
+async def test_the_same_alias_move_said_twice_is_one_rollout(deployer: Harness) -> None:
     """A replay, or another event that says the same, starts nothing."""
     await move(deployer, 1)
     await move(deployer, 1)
@@ -190,7 +190,7 @@ async def test_the_same_alias_move_said_twice_is_one_rollout(deployer: Stage) ->
     assert len(deployer.all(RolloutStarted)) == 1
 
 
-async def test_a_person_steers_by_http(deployer: Stage, clock: FakeClock) -> None:
+async def test_a_person_steers_by_http(deployer: Harness, clock: FakeClock) -> None:
     """Pause, resume, promote and rollback do what they say; 409 with the reason where that makes no sense."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -213,7 +213,7 @@ async def test_a_person_steers_by_http(deployer: Stage, clock: FakeClock) -> Non
     assert reason == "rollback by key:anonymous: complaints"
 
 
-async def test_a_request_steers_as_http_does(deployer: Stage) -> None:
+async def test_a_request_steers_as_http_does(deployer: Harness) -> None:
     """By event, from who authenticated a person; a request that makes no sense is refused with the reason."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -228,7 +228,7 @@ async def test_a_request_steers_as_http_does(deployer: Stage) -> None:
 
 @pytest.mark.parametrize("action", ["rollback", "pause", "resume", "promote"])
 @pytest.mark.parametrize("speaker", ["outsider", "operator"])
-async def test_who_has_not_shown_who_they_are_steers_nothing(deployer: Stage, speaker: str, action: str) -> None:
+async def test_who_has_not_shown_who_they_are_steers_nothing(deployer: Harness, speaker: str, action: str) -> None:
     """A key to the broker is no right to decide what serves, whatever name the request bears."""
     await serve_first(deployer)
     await begin_canary(deployer)
@@ -241,7 +241,7 @@ async def test_who_has_not_shown_who_they_are_steers_nothing(deployer: Stage, sp
     assert (running["state"], running["paused"], running["percent"]) == ("baking", False, 10)
 
 
-async def test_pages_lead_through_every_rollout(deployer: Stage) -> None:
+async def test_pages_lead_through_every_rollout(deployer: Harness) -> None:
     """The cursor asks for the part that follows."""
     for version in (1, 2, 3):
         await move(deployer, version)

@@ -442,7 +442,7 @@ def test_an_action_that_is_not_known_is_refused_with_the_nearest() -> None:
 
 
 def test_a_strategy_of_a_newer_registry_is_refused_by_name() -> None:
-    """The move is parked with the reason; it is replayed when the deployer knows the strategy."""
+    """The move is set aside with the reason; it is replayed when the deployer knows the strategy."""
     newer = moved(2, strategy="blue-green")
 
     with pytest.raises(ContractError, match=r"serving\.strategy: 'blue-green' is not known"):

@@ -1,4 +1,4 @@
-"""Ingest on stage: a real broker, a real store, each kind of database."""
+"""Ingest in the harness: a real broker, a real store, each kind of database."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 
 from headrace.ingest.service import build
 from headrace.ingest.settings import IngestSettings
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 from headrace.testkit.s3 import S3
 
 
 @pytest.fixture
-async def on(stage: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIterator[Stage]:
+async def on(harness: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIterator[Harness]:
     """A running ingest."""
-    async with stage(
+    async with harness(
         build,
         IngestSettings,
         database_url=database_url,

@@ -18,7 +18,7 @@ from headrace.testkit.s3 import S3
 from .test_kill import ingest
 
 ATTEMPTS = 2
-PATIENCE_S = 120  # a busy machine
+TIMEOUT_S = 120  # a busy machine
 
 
 async def test_a_job_that_ends_the_process_each_time_is_set_aside(
@@ -32,19 +32,19 @@ async def test_a_job_that_ends_the_process_each_time_is_set_aside(
         for turn in range(ATTEMPTS):
             with ingest(tmp_path, nats_server, s3, port) as process:
                 if turn == 0:
-                    await eventually(lambda: _answers(http, "/live"), timeout=PATIENCE_S)
+                    await eventually(lambda: _answers(http, "/live"), timeout=TIMEOUT_S)
                     await _ask(nats_server, s3, "deadly")
-                await eventually(lambda died=process: died.poll() is not None, timeout=PATIENCE_S)
+                await eventually(lambda died=process: died.poll() is not None, timeout=TIMEOUT_S)
         monkeypatch.delenv("FAULT_AT")
         with ingest(tmp_path, nats_server, s3, port):
-            await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-1", state="rejected"), timeout=PATIENCE_S)
+            await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-1", state="rejected"), timeout=TIMEOUT_S)
             await _ask(nats_server, s3, "other")
-            await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-2", state="done"), timeout=PATIENCE_S)
-            (parked,) = (await http.get("/parked")).json()["items"]
+            await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-2", state="done"), timeout=TIMEOUT_S)
+            (dead_letter,) = (await http.get("/dead-letters")).json()["items"]
             (rejection,) = (await http.get("/datasets/deadly/rejections")).json()["items"]
 
-    assert f"ended the process, or was cut off, {ATTEMPTS} times" in parked["reason"]
-    assert rejection["reason"] == parked["reason"]
+    assert f"ended the process, or was cut off, {ATTEMPTS} times" in dead_letter["reason"]
+    assert rejection["reason"] == dead_letter["reason"]
 
 
 async def _ask(broker: Broker, s3: S3, dataset: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headrace.bus import Refused
 from headrace.ingest.inflate import PIECE, inflated
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 from headrace.testkit.examples import examples
 
 CSV = b"carrier,delay\nAA,1.5\nUA,2.5\n"
@@ -64,14 +64,14 @@ async def test_what_is_no_gzip_is_refused_with_the_reason(data: bytes, why: str)
         await read(data)
 
 
-async def upload(on: Stage, content: bytes, **headers: str) -> Any:
+async def upload(on: Harness, content: bytes, **headers: str) -> Any:
     """An upload with headers of its own."""
     return await on.http.post(
         "/datasets/flights/files", content=content, headers={"content-type": "text/csv"} | headers
     )
 
 
-async def test_a_compressed_upload_is_the_same_version_as_the_file_itself(on: Stage) -> None:
+async def test_a_compressed_upload_is_the_same_version_as_the_file_itself(on: Harness) -> None:
     """Its digest is that of the file, also where that file is itself gzip."""
     packed = {"content-encoding": "gzip"}
     first = await upload(on, gzip.compress(CSV, mtime=0), **packed)
@@ -83,7 +83,7 @@ async def test_a_compressed_upload_is_the_same_version_as_the_file_itself(on: St
     assert (twice.status_code, twice.json()["added_rows"]) == (201, 3)
 
 
-async def test_a_compressed_form_is_taken_and_damage_is_refused(on: Stage) -> None:
+async def test_a_compressed_form_is_taken_and_damage_is_refused(on: Harness) -> None:
     """422 says what is wrong; nothing has happened."""
     form = b'--b\r\ncontent-disposition: form-data; name="f"; filename="x.csv"\r\n\r\n' + CSV + b"\r\n--b--\r\n"
     types = {"content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip"}

@@ -22,7 +22,7 @@ from headrace.testkit.ports import free_ports
 from headrace.testkit.s3 import S3
 
 ROWS = 600_000
-PATIENCE_S = 120  # a busy machine
+TIMEOUT_S = 120  # a busy machine
 
 
 def database_url(folder: Path) -> str:
@@ -74,17 +74,17 @@ async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker
 
         outsider = await connect(nats_server.settings("outsider"), name="outsider")
         with ingest(tmp_path, nats_server, s3, port) as process:
-            await eventually(lambda: _answers(http), timeout=PATIENCE_S)
+            await eventually(lambda: _answers(http), timeout=TIMEOUT_S)
             body = b'{"object": {"bucket": "uploads", "key": "big.csv"}}'
             await outsider.publish_and_wait("headrace.request.ingest.big", body)
-            await eventually(lambda: state_is("running"), timeout=PATIENCE_S)
+            await eventually(lambda: state_is("running"), timeout=TIMEOUT_S)
             process.send_signal(signal.SIGKILL)
         with ingest(tmp_path, nats_server, s3, port):
-            await eventually(lambda: _answers(http), timeout=PATIENCE_S)
-            await eventually(lambda: state_is("done"), timeout=PATIENCE_S)
+            await eventually(lambda: _answers(http), timeout=TIMEOUT_S)
+            await eventually(lambda: state_is("done"), timeout=TIMEOUT_S)
             version = (await http.get("/datasets/big")).json()
             # the job is done before the relay has spoken
-            await eventually(lambda: all_said(database_url(tmp_path)), timeout=PATIENCE_S)
+            await eventually(lambda: all_said(database_url(tmp_path)), timeout=TIMEOUT_S)
         await outsider.close()
 
     assert (version["version"], version["rows"], len(version["parts"])) == (1, ROWS, 1)

@@ -12,8 +12,8 @@ import pytest
 
 from headrace.bus import Refused
 from headrace.ingest.engine import Accepted, Options, convert
+from headrace.ingest.pipeline import spool
 from headrace.ingest.sources.blocks import Limits
-from headrace.ingest.work import spool
 
 NARROW = Options(limits=Limits(block=1 << 10, line=1 << 9, columns=3, rows=1000, inflated=1 << 20))
 

@@ -24,7 +24,7 @@ from headrace.contracts import (
     RequestRefused,
     parse_declaration,
 )
-from headrace.testkit import Stage, a, eventually
+from headrace.testkit import Harness, a, eventually
 from headrace.testkit.s3 import S3
 
 JAN = b"carrier,delay\nAA,1\nUA,2.5\n"
@@ -32,13 +32,13 @@ FEB = b"carrier,delay\nAA,3\nDL,4\n"
 BAD = b"carrier,delay\nAA,1\nUA,late\n"
 
 
-async def upload(on: Stage, data: Any, dataset: str = "flights", **query: str) -> Any:
+async def upload(on: Harness, data: Any, dataset: str = "flights", **query: str) -> Any:
     """Send a file as a person would."""
     headers = {"content-type": "text/csv", "x-source-name": "jan%20uary.csv"}
     return await on.http.post(f"/datasets/{dataset}/files", content=data, params=query, headers=headers)
 
 
-async def declare(on: Stage, columns: Any, revision: int = 1, model: str = "m") -> None:
+async def declare(on: Harness, columns: Any, revision: int = 1, model: str = "m") -> None:
     """Declare a model whose data have a contract."""
     document = {"name": model, "data": {"dataset": "flights", "target": "delay", "contract": columns}}
     declaration = parse_declaration(document)
@@ -46,7 +46,7 @@ async def declare(on: Stage, columns: Any, revision: int = 1, model: str = "m") 
     await on.quiet()
 
 
-async def test_an_uploaded_file_becomes_a_version(on: Stage, s3: S3) -> None:
+async def test_an_uploaded_file_becomes_a_version(on: Harness, s3: S3) -> None:
     """201 with what it made; the event says where everything lies; the Parquet holds the rows."""
     answer = await upload(on, JAN)
 
@@ -75,7 +75,7 @@ async def test_an_uploaded_file_becomes_a_version(on: Stage, s3: S3) -> None:
     assert profile["columns"]["delay"]["mean"] == 1.75
 
 
-async def test_files_are_taken_again_after_the_database_was_away(on: Stage) -> None:
+async def test_files_are_taken_again_after_the_database_was_away(on: Harness) -> None:
     """The loop that takes up jobs ends with its database and is started again; it must not stop the work for good."""
     engine = on.app.state.runtime.store.engine
     async with engine.begin() as connection:
@@ -90,7 +90,7 @@ async def test_files_are_taken_again_after_the_database_was_away(on: Stage) -> N
     await eventually(lambda: not on.app.state.runtime.problems)
 
 
-async def test_the_event_continues_the_uploads_trace(on: Stage) -> None:
+async def test_the_event_continues_the_uploads_trace(on: Harness) -> None:
     """Who uploaded is in the event, and the trace goes on."""
     trace = "ab" * 16
     await on.http.post("/datasets/flights/files", content=JAN, headers={"traceparent": f"00-{trace}-{'cd' * 8}-01"})
@@ -100,7 +100,7 @@ async def test_the_event_continues_the_uploads_trace(on: Stage) -> None:
     assert said.traceparent.split("-")[1] == trace
 
 
-async def test_the_same_file_again_is_the_same_version(on: Stage) -> None:
+async def test_the_same_file_again_is_the_same_version(on: Harness) -> None:
     """200, and nothing new is said; also while others have come since."""
     first = await upload(on, JAN)
     again = await upload(on, JAN)
@@ -113,7 +113,7 @@ async def test_the_same_file_again_is_the_same_version(on: Stage) -> None:
     assert len(on.all(DatasetIngested)) == 2
 
 
-async def test_appending_and_replacing(on: Stage) -> None:
+async def test_appending_and_replacing(on: Harness) -> None:
     """Append lists all parts; replace begins anew; each version stays what it was."""
     await upload(on, JAN)
     await upload(on, FEB)
@@ -128,7 +128,7 @@ async def test_appending_and_replacing(on: Stage) -> None:
     assert (profile["rows"], profile["columns"]["delay"]["mean"]) == (4, 2.625)
 
 
-async def test_a_file_that_breaks_the_contract_is_refused(on: Stage, s3: S3) -> None:
+async def test_a_file_that_breaks_the_contract_is_refused(on: Harness, s3: S3) -> None:
     """422 with the line; the same in the event and under /rejections; no version, and the file kept to look at."""
     await upload(on, JAN)
     answer = await upload(on, BAD)
@@ -149,13 +149,13 @@ async def test_a_file_that_breaks_the_contract_is_refused(on: Stage, s3: S3) -> 
 
 
 @pytest.mark.parametrize("data", [b"", b"a,b\n", b"a\ncaf\xe9\n"])
-async def test_a_file_of_nothing_is_refused(on: Stage, data: bytes) -> None:
+async def test_a_file_of_nothing_is_refused(on: Harness, data: bytes) -> None:
     """The first file too: no contract comes of it."""
     assert (await upload(on, data)).status_code == 422
     assert (await on.http.get("/datasets/flights/contract")).status_code == 404
 
 
-async def test_a_declared_contract_holds(on: Stage) -> None:
+async def test_a_declared_contract_holds(on: Harness) -> None:
     """From model.declared on; `infer` leaves it; the event heard again changes nothing."""
     rules = {"columns": [{"name": "carrier", "type": "string", "nullable": False, "allowed": ["AA", "UA"]},
                          {"name": "delay", "type": "number", "nullable": True, "maximum": 2.0}]}  # fmt: skip
@@ -169,7 +169,7 @@ async def test_a_declared_contract_holds(on: Stage) -> None:
     assert checks == {"range_check", "categorical_values_check"}
 
 
-async def test_an_impossible_contract_is_refused(on: Stage) -> None:
+async def test_an_impossible_contract_is_refused(on: Harness) -> None:
     """By PUT with the reason; an honest one holds at once."""
     rule = {"name": "delay", "type": "number", "nullable": False}
     wrong = await on.http.put("/datasets/flights/contract", json={"columns": [rule, rule]})
@@ -181,7 +181,7 @@ async def test_an_impossible_contract_is_refused(on: Stage) -> None:
     assert (await upload(on, JAN)).json()["violations"][0]["check"] == "extra_column_check"
 
 
-async def test_whoever_set_the_contract_is_named_with_the_next_version(on: Stage) -> None:
+async def test_whoever_set_the_contract_is_named_with_the_next_version(on: Harness) -> None:
     """By hand or by a declaration, and once: they are authors of the data that come under it."""
     await upload(on, JAN)
     columns = (await on.http.get("/datasets/flights/contract")).json()["columns"]
@@ -196,7 +196,7 @@ async def test_whoever_set_the_contract_is_named_with_the_next_version(on: Stage
     assert [event.data.contract_by for event in said] == [[], [caller, "key:anna"], []]
 
 
-async def test_a_new_contract_does_not_mix_with_old_parts(on: Stage) -> None:
+async def test_a_new_contract_does_not_mix_with_old_parts(on: Harness) -> None:
     """Parts of one version have one set of columns; the answer says what to do."""
     await upload(on, JAN)
     columns = [a(ColumnRule, name=name, type="string", nullable=True).model_dump() for name in ("carrier", "delay")]
@@ -209,7 +209,7 @@ async def test_a_new_contract_does_not_mix_with_old_parts(on: Stage) -> None:
     assert (await upload(on, FEB, mode="replace")).json()["version"] == 2
 
 
-async def test_uploads_at_once_make_one_version_each(on: Stage) -> None:
+async def test_uploads_at_once_make_one_version_each(on: Harness) -> None:
     """Versions of a dataset come one behind the other, whoever uploads at the same time."""
     await upload(on, JAN)
     files = [JAN + b"XX,%d\n" % number for number in range(8)]
@@ -220,7 +220,7 @@ async def test_uploads_at_once_make_one_version_each(on: Stage) -> None:
     assert (newest["version"], len(newest["parts"])) == (9, 9)
 
 
-async def test_a_streamed_body_is_taken(on: Stage) -> None:
+async def test_a_streamed_body_is_taken(on: Harness) -> None:
     """No length given, in pieces that cut lines anywhere."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -231,7 +231,7 @@ async def test_a_streamed_body_is_taken(on: Stage) -> None:
     assert (await upload(on, pieces())).json()["rows"] == 300_000
 
 
-async def test_parquet_is_taken_too(on: Stage, s3: S3) -> None:
+async def test_parquet_is_taken_too(on: Harness, s3: S3) -> None:
     """A version's own Parquet file goes in again as another dataset."""
     await upload(on, JAN)
     part = (await on.http.get("/datasets/flights")).json()["parts"][0]
@@ -244,7 +244,7 @@ async def test_parquet_is_taken_too(on: Stage, s3: S3) -> None:
     assert [d["dataset"] for d in (await on.http.get("/datasets?cursor=copy")).json()["items"]] == ["flights"]
 
 
-async def test_what_there_is_not_is_not_found(on: Stage) -> None:
+async def test_what_there_is_not_is_not_found(on: Harness) -> None:
     """Each says what was looked for."""
     for path in ("/datasets/none", "/datasets/none/versions/1", "/datasets/none/contract", "/jobs/none"):
         answer = await on.http.get(path)
@@ -262,7 +262,7 @@ async def deliver(s3: S3, key: str, data: bytes) -> ObjectPlace:
     return ObjectPlace(bucket="uploads", key=key)
 
 
-async def job(on: Stage, identity: str) -> Any:
+async def job(on: Harness, identity: str) -> Any:
     """A job that has ended."""
 
     async def ended() -> Any:
@@ -272,7 +272,7 @@ async def job(on: Stage, identity: str) -> Any:
     return await eventually(ended)
 
 
-async def test_an_object_in_the_store_is_ingested_by_request(on: Stage, s3: S3) -> None:
+async def test_an_object_in_the_store_is_ingested_by_request(on: Harness, s3: S3) -> None:
     """The event's cause is the request, and the source is a copy that nobody can change."""
     place = await deliver(s3, "in/jan.csv", JAN)
     request = await on.say(IngestRequested(dataset="flights", object=place), as_="operator")
@@ -286,14 +286,14 @@ async def test_an_object_in_the_store_is_ingested_by_request(on: Stage, s3: S3) 
     assert version["parts"][0]["source_name"] == "jan.csv"
 
 
-async def test_a_bare_request_is_enough(on: Stage, s3: S3) -> None:
+async def test_a_bare_request_is_enough(on: Harness, s3: S3) -> None:
     """Any NATS client can ask."""
     await deliver(s3, "feb.csv", FEB)
     await on.publish("headrace.request.ingest.flights", b'{"object": {"bucket": "uploads", "key": "feb.csv"}}')
     assert (await on.heard(DatasetIngested)).causationid == "outsider:REQUESTS-1"
 
 
-async def test_a_request_for_what_is_not_there_is_refused(on: Stage) -> None:
+async def test_a_request_for_what_is_not_there_is_refused(on: Harness) -> None:
     """At once, with the reason."""
     await on.publish("headrace.request.ingest.flights", b'{"object": {"bucket": "uploads", "key": "none.csv"}}')
     said = await on.heard(RequestRefused)
@@ -308,7 +308,7 @@ async def test_a_request_for_what_is_not_there_is_refused(on: Stage) -> None:
     ],
 )
 async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(
-    on: Stage, s3: S3, asked: dict[str, str], says: str
+    on: Harness, s3: S3, asked: dict[str, str], says: str
 ) -> None:
     """Over HTTP and by event, with its place and the nearest right word."""
     place = await deliver(s3, "jan.csv", JAN)
@@ -321,17 +321,17 @@ async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(
     assert refused.data.reason == says  # type: ignore[attr-defined]
 
 
-async def test_a_requested_file_that_breaks_the_contract_is_rejected(on: Stage, s3: S3) -> None:
-    """The job ends, and dataset.rejected says why; nothing is parked."""
+async def test_a_requested_file_that_breaks_the_contract_is_rejected(on: Harness, s3: S3) -> None:
+    """The job ends, and dataset.rejected says why; there are no dead letters."""
     await upload(on, JAN)
     request = await on.say(IngestRequested(dataset="flights", object=await deliver(s3, "bad.csv", BAD)), as_="operator")
 
     assert (await job(on, request.id))["state"] == "rejected"
     assert (await on.heard(DatasetRejected)).causationid == request.id
-    assert (await on.http.get("/parked")).json()["items"] == []
+    assert (await on.http.get("/dead-letters")).json()["items"] == []
 
 
-async def test_an_object_that_vanishes_ends_its_job(on: Stage, s3: S3) -> None:
+async def test_an_object_that_vanishes_ends_its_job(on: Harness, s3: S3) -> None:
     """Asked for, then removed before it was read: rejected, not tried for ever."""
     place = await deliver(s3, "gone.csv", JAN)
     await on.stop()
@@ -346,7 +346,7 @@ async def test_an_object_that_vanishes_ends_its_job(on: Stage, s3: S3) -> None:
     await eventually(over)
 
 
-async def test_a_restart_loses_no_request_and_doubles_none(on: Stage, s3: S3) -> None:
+async def test_a_restart_loses_no_request_and_doubles_none(on: Harness, s3: S3) -> None:
     """Stopped in the midst of its jobs and started again, ingest makes each version once."""
     for number in range(5):
         place = await deliver(s3, f"{number}.csv", JAN + b"XX,%d\n" % number)
@@ -365,7 +365,7 @@ async def test_a_restart_loses_no_request_and_doubles_none(on: Stage, s3: S3) ->
 # What is taken but may not be what was meant
 
 
-async def test_warnings_stand_in_the_answer_the_event_and_the_version(on: Stage) -> None:
+async def test_warnings_stand_in_the_answer_the_event_and_the_version(on: Harness) -> None:
     """Who uploads sees them, who listens, and who looks later; also where the file is sent again."""
     data = b"zip,y\n02134,1\n10001,0\n"
     answer = await upload(on, data)
@@ -378,7 +378,7 @@ async def test_warnings_stand_in_the_answer_the_event_and_the_version(on: Stage)
     assert (await upload(on, data)).json()["warnings"] == answer.json()["warnings"]
 
 
-async def test_a_form_is_an_upload(on: Stage) -> None:
+async def test_a_form_is_an_upload(on: Harness) -> None:
     """As browsers and `curl -F` send it; the file keeps its name."""
     answer = await on.http.post("/datasets/flights/files", files={"file": ("jan.csv", JAN, "text/csv")})
     assert (answer.status_code, answer.json()["sha256"]) == (201, hashlib.sha256(JAN).hexdigest())
@@ -388,12 +388,12 @@ async def test_a_form_is_an_upload(on: Stage) -> None:
 
 
 @pytest.mark.parametrize("data", [b"id,v\r1,2\r", b"a,b\n1e300,1\n5,2\n", b"%PDF-1.7", b"\x1f\x8b\x08", b"r\n1\ninf\n"])
-async def test_no_file_is_an_error_of_ours(on: Stage, data: bytes) -> None:
+async def test_no_file_is_an_error_of_ours(on: Harness, data: bytes) -> None:
     """It is taken or refused with its reason, never answered by 500."""
     assert (await upload(on, data)).status_code in (201, 422)
 
 
-async def test_a_contract_may_say_only_how_values_are_written(on: Stage) -> None:
+async def test_a_contract_may_say_only_how_values_are_written(on: Harness) -> None:
     """Then the first file makes its columns, read so; declared by a model or put, the same way."""
     contract = {"missing": ["?"], "formats": {"day": "%d/%m/%Y"}, "dialect": {"delimiter": ";", "decimal": ","}}
     await declare(on, contract)
@@ -409,7 +409,7 @@ async def test_a_contract_may_say_only_how_values_are_written(on: Stage) -> None
     assert (put.status_code, "directive %q" in put.json()["detail"]) == (422, True)
 
 
-async def test_rows_may_come_before_their_labels(on: Stage) -> None:
+async def test_rows_may_come_before_their_labels(on: Harness) -> None:
     """A target of a declared model may be missing where the contract was inferred; other columns may not."""
     await upload(on, JAN)
     await declare(on, "infer")
@@ -417,7 +417,7 @@ async def test_rows_may_come_before_their_labels(on: Stage) -> None:
     assert (await upload(on, b"carrier,delay\n,1\n")).status_code == 422
 
 
-async def test_text_does_not_order_rows_in_time(on: Stage) -> None:
+async def test_text_does_not_order_rows_in_time(on: Harness) -> None:
     """Refused with the format to declare, if a declared model orders its rows by that column."""
     document = {"name": "m", "data": {"dataset": "flights", "target": "delay", "time": "day"}}
     declaration = parse_declaration(document)
@@ -430,7 +430,7 @@ async def test_text_does_not_order_rows_in_time(on: Stage) -> None:
     assert "formats: {day: '%d/%m/%Y'}" in answer.json()["detail"]
 
 
-async def test_a_listing_does_not_grow_with_the_parts(on: Stage) -> None:
+async def test_a_listing_does_not_grow_with_the_parts(on: Harness) -> None:
     """A version in a listing says how many parts it has; the parts are with the version."""
     for number in range(12):
         await upload(on, b"carrier,delay\nAA,%d\n" % number)
@@ -442,7 +442,7 @@ async def test_a_listing_does_not_grow_with_the_parts(on: Stage) -> None:
     assert [part["rows"] for part in whole["parts"]] == [1] * 7
 
 
-async def test_one_bad_job_stops_no_other(on: Stage, s3: S3) -> None:
+async def test_one_bad_job_stops_no_other(on: Harness, s3: S3) -> None:
     """A job whose object cannot be read is rejected and set aside; jobs of other datasets and of its own go on."""
     bad = await deliver(s3, "bad.csv", JAN)
     engine = on.app.state.runtime.store.engine
@@ -459,7 +459,7 @@ async def test_one_bad_job_stops_no_other(on: Stage, s3: S3) -> None:
     assert (await job(on, first.id))["state"] == "rejected"
     said = await on.heard(DatasetRejected)
     assert (said.causationid, said.authid) == (first.id, "nats:operator")
-    (parked,) = (await on.http.get("/parked")).json()["items"]
-    assert "none.csv" in parked["reason"]
+    (dead_letter,) = (await on.http.get("/dead-letters")).json()["items"]
+    assert "none.csv" in dead_letter["reason"]
     more = await on.say(IngestRequested(dataset="flights", object=await deliver(s3, "f.csv", FEB)), as_="operator")
     assert (await job(on, more.id))["state"] == "done"

@@ -1,4 +1,4 @@
-"""The monitor on stage, a model that was trained, and answers it gave."""
+"""The monitor in the harness, a model that was trained, and answers it gave."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from headrace.contracts import (
 )
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 from headrace.testkit.builders import a_declaration
 from headrace.testkit.s3 import S3
 
@@ -51,15 +51,15 @@ REGRESSION = [Tensor(name="prediction", datatype="FP32", shape=[-1])]
 
 
 @pytest.fixture
-async def on(stage: Callable[..., Stage], database_url: str, s3: S3) -> AsyncIterator[Stage]:
-    """The monitor on stage, on both kinds of database."""
+async def on(harness: Callable[..., Harness], database_url: str, s3: S3) -> AsyncIterator[Harness]:
+    """The monitor in the harness, on both kinds of database."""
     fast = {"monitor_look_every": 0.05, "objects": s3.settings, "database_url": database_url}
-    async with stage(build, MonitorSettings, **fast) as running:
+    async with harness(build, MonitorSettings, **fast) as running:
         yield running
 
 
 @pytest.fixture
-async def watched(on: Stage, s3: S3) -> Stage:
+async def watched(on: Harness, s3: S3) -> Harness:
     """A declared and trained model, ready to be watched."""
     await on.say(declared())
     await on.say(trained(s3))
@@ -149,7 +149,7 @@ def logged(
 
 
 async def answer_day(
-    on: Stage,
+    on: Harness,
     day: int,
     *,
     shift: float = 0.0,

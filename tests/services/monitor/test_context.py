@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import Column, FairnessBreached, ModelDeclared, WindowEvaluated
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 from headrace.testkit.builders import a_declaration
 from headrace.testkit.s3 import S3
 
@@ -15,7 +15,7 @@ from .conftest import DECLARATION, MARCH, answer_day, logged, rows, trained
 REGION = Column(name="region", type="string", nullable=True)
 
 
-async def watch(on: Stage, s3: S3, groups: list[str]) -> None:
+async def watch(on: Harness, s3: S3, groups: list[str]) -> None:
     """A model whose groups are no features."""
     document = {**DECLARATION, "data": {**DECLARATION["data"], "groups": groups}}
     sample = rows(4000, 0).assign(region=np.resize(["north", "south"], 4000))
@@ -24,14 +24,14 @@ async def watch(on: Stage, s3: S3, groups: list[str]) -> None:
     await on.quiet()
 
 
-async def answer(on: Stage, probability: list[float], **context: list[Any]) -> None:
+async def answer(on: Harness, probability: list[float], **context: list[Any]) -> None:
     """A day's answers, and the one after it."""
     count = len(probability)
     await on.say(logged("p1", MARCH, rows(count, 4), probability, context=context))
     await answer_day(on, 1)
 
 
-async def test_a_group_that_is_no_feature_is_watched(on: Stage, s3: S3) -> None:
+async def test_a_group_that_is_no_feature_is_watched(on: Harness, s3: S3) -> None:
     """It was silently left out; now it is compared, and its drift is shown beside the features'."""
     await watch(on, s3, ["region"])
     regions = ["north", "south"] * 300
@@ -46,7 +46,7 @@ async def test_a_group_that_is_no_feature_is_watched(on: Stage, s3: S3) -> None:
     assert {each.column: each.role for each in said.drift}["region"] == "context"
 
 
-async def test_drift_of_a_context_column_is_shown_and_counts_as_no_feature(on: Stage, s3: S3) -> None:
+async def test_drift_of_a_context_column_is_shown_and_counts_as_no_feature(on: Harness, s3: S3) -> None:
     """The share is of what the model looks at."""
     await watch(on, s3, ["region"])
 
@@ -57,7 +57,7 @@ async def test_drift_of_a_context_column_is_shown_and_counts_as_no_feature(on: S
     assert said.drift_share == 0
 
 
-async def test_a_group_that_no_request_carried_says_so(on: Stage, s3: S3) -> None:
+async def test_a_group_that_no_request_carried_says_so(on: Harness, s3: S3) -> None:
     """And names what to do."""
     await watch(on, s3, ["region", "carrier"])
 
@@ -69,7 +69,7 @@ async def test_a_group_that_no_request_carried_says_so(on: Stage, s3: S3) -> Non
     assert "send it with the features" in said.not_judged[0].reason
 
 
-async def test_a_group_with_too_few_rows_is_listed_with_its_count(on: Stage, s3: S3) -> None:
+async def test_a_group_with_too_few_rows_is_listed_with_its_count(on: Harness, s3: S3) -> None:
     """The least number of rows holds for each group."""
     await watch(on, s3, ["region"])
     regions = ["north"] * 300 + ["south"] * 280 + ["west"] * 20
@@ -82,7 +82,7 @@ async def test_a_group_with_too_few_rows_is_listed_with_its_count(on: Stage, s3:
     ]
 
 
-async def test_a_column_with_too_few_values_has_no_drift(on: Stage, s3: S3) -> None:
+async def test_a_column_with_too_few_values_has_no_drift(on: Harness, s3: S3) -> None:
     """Enough rows in the window are not enough: 20 of 600 rows have wind."""
     await watch(on, s3, ["carrier"])
     inputs = rows(600, 4).assign(wind=[50.0] * 20 + [None] * 580)

@@ -19,7 +19,7 @@ from headrace.contracts import (
 )
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 from headrace.testkit.s3 import S3
 
 from .conftest import DAY, DECLARATION, MARCH, answer_day, declared, logged, rows, trained
@@ -28,7 +28,7 @@ SCHEDULES = ["never", "99 99 * * *", "P0D", "PT0S", "0 0 31 2 *", "", "banana", 
 
 
 @pytest.fixture
-async def two(watched: Stage, s3: S3) -> Stage:
+async def two(watched: Harness, s3: S3) -> Harness:
     """A model that will be poisoned, `bad`, beside the one that must go on."""
     await watched.say(declared(model="bad"))
     await watched.say(trained(s3, model="bad"))
@@ -36,14 +36,14 @@ async def two(watched: Stage, s3: S3) -> Stage:
     return watched
 
 
-async def goes_on(on: Stage, day: int = 0) -> None:
+async def goes_on(on: Harness, day: int = 0) -> None:
     """The good model's next window is judged."""
     await answer_day(on, day, count=300)
     await answer_day(on, day + 1, count=300)
     await on.heard(WindowEvaluated, key="flights", where=lambda event: event.window.start == MARCH + day * DAY)
 
 
-async def problems(on: Stage) -> dict[str, Any]:
+async def problems(on: Harness) -> dict[str, Any]:
     """What `/ready` says."""
     answer: dict[str, Any] = (await on.http.get("/ready")).json()
     return answer
@@ -57,7 +57,7 @@ def unchecked(schedule: str, revision: int) -> ModelDeclared:
     return a(ModelDeclared, name="bad", revision=revision, declaration=declaration)
 
 
-async def test_a_schedule_that_makes_no_windows_stops_no_other_model(two: Stage) -> None:
+async def test_a_schedule_that_makes_no_windows_stops_no_other_model(two: Harness) -> None:
     """`never`, a cron time that never comes, a length of nothing; and a declaration that mends it is enough."""
     for revision, schedule in enumerate(SCHEDULES, 2):
         await two.say(unchecked(schedule, revision))
@@ -74,8 +74,8 @@ async def test_a_schedule_that_makes_no_windows_stops_no_other_model(two: Stage)
     await two.heard(WindowEvaluated, key="bad")
 
 
-async def test_a_model_that_cannot_be_judged_is_named(two: Stage) -> None:
-    """Stuck judging is no secret: `/ready` names the item, and `/parked` has the dead letter."""
+async def test_a_model_that_cannot_be_judged_is_named(two: Harness) -> None:
+    """Stuck judging is no secret: `/ready` names the item, and `/dead-letters` has the dead letter."""
     await two.say(unchecked("P0D", 2))
     await answer_day(two, 0, model="bad", count=300)
 
@@ -84,14 +84,14 @@ async def test_a_model_that_cannot_be_judged_is_named(two: Stage) -> None:
 
     await _eventually(named)
 
-    async def parked() -> bool:
-        return "bad/window-1" in (await two.http.get("/parked")).text
+    async def dead_letter() -> bool:
+        return "bad/window-1" in (await two.http.get("/dead-letters")).text
 
-    await _eventually(parked)
+    await _eventually(dead_letter)
 
 
 async def _eventually(condition: Callable[[], Any]) -> None:
-    from headrace.testkit.patience import eventually
+    from headrace.testkit.waiting import eventually
 
     await eventually(condition)
 
@@ -101,7 +101,7 @@ def at(time: datetime, prediction: str, **fields: Any) -> PredictionLogged:
     return logged(prediction, time, rows(300, 1), [0.9] * 300, model="bad", **fields)
 
 
-async def test_a_time_in_the_future_moves_no_window(two: Stage) -> None:
+async def test_a_time_in_the_future_moves_no_window(two: Harness) -> None:
     """One request said 2099, and the model was not watched until then."""
     for number, year in enumerate((2099, 2199)):
         await two.say(at(datetime(year, 1, 1, tzinfo=UTC), f"ahead-{number}"))
@@ -113,7 +113,7 @@ async def test_a_time_in_the_future_moves_no_window(two: Stage) -> None:
     assert newest <= datetime.now(UTC) + timedelta(minutes=5)
 
 
-async def test_a_replay_of_the_past_is_watched_although_one_answer_said_2099(two: Stage) -> None:
+async def test_a_replay_of_the_past_is_watched_although_one_answer_said_2099(two: Harness) -> None:
     """The answer counts when it arrived; those of March 2013 after it come late for no window that was judged."""
     await answer_day(two, 0, model="bad", count=300)
     await answer_day(two, 1, model="bad", count=300)
@@ -154,7 +154,7 @@ def _said(event: PredictionLogged) -> Envelope:
 
 
 @pytest.mark.parametrize("name", poison())
-async def test_a_poisoned_answer_is_parked_and_everything_else_goes_on(two: Stage, name: str) -> None:
+async def test_a_poisoned_answer_is_parked_and_everything_else_goes_on(two: Harness, name: str) -> None:
     """Whatever it is: in the list of dead letters, and no other answer waits for it."""
     await two.publish("headrace.prediction.logged.bad", poison()[name](), as_="inference")
     await goes_on(two)
@@ -162,7 +162,7 @@ async def test_a_poisoned_answer_is_parked_and_everything_else_goes_on(two: Stag
     await answer_day(two, 1, model="bad", count=300)
 
     await two.heard(WindowEvaluated, key="bad")
-    assert len((await two.http.get("/parked")).json()["items"]) == 1
+    assert len((await two.http.get("/dead-letters")).json()["items"]) == 1
 
 
 VALUES: dict[str, list[Any]] = {
@@ -177,7 +177,7 @@ VALUES: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-async def test_odd_values_in_one_column_leave_the_others_judged(two: Stage, name: str) -> None:
+async def test_odd_values_in_one_column_leave_the_others_judged(two: Harness, name: str) -> None:
     """Whatever a request may have carried; the window is judged with all that can be."""
     odd = logged("odd", MARCH, rows(300, 1), [0.1, 0.9] * 150, model="bad")
     for number, column in enumerate(("wind", "carrier")):
@@ -192,7 +192,7 @@ async def test_odd_values_in_one_column_leave_the_others_judged(two: Stage, name
     await goes_on(two)
 
 
-async def test_truth_that_came_before_the_model_was_known_is_read_when_it_counts(on: Stage, s3: S3) -> None:
+async def test_truth_that_came_before_the_model_was_known_is_read_when_it_counts(on: Harness, s3: S3) -> None:
     """It cannot be checked at the door then; what is none of the labels is listed, and stops nothing."""
     truths = [{"prediction_id": f"early:{row}", "value": row % 2} for row in range(300)]
     truths[7]["value"] = "maybe"
@@ -213,11 +213,11 @@ async def test_truth_that_came_before_the_model_was_known_is_read_when_it_counts
 
 
 async def test_a_window_that_cannot_be_judged_is_passed_over(
-    stage: Callable[..., Stage], database_url: str, s3: S3
+    harness: Callable[..., Harness], database_url: str, s3: S3
 ) -> None:
     """Its reference is gone for good: after some tries the window has failed, says why, and the next one is judged."""
     fast = {"monitor_look_every": 0.05, "objects": s3.settings, "database_url": database_url}
-    async with stage(build, MonitorSettings, **fast, parked_after_attempts=1) as on:
+    async with harness(build, MonitorSettings, **fast, dead_letter_after_attempts=1) as on:
         await on.say(declared())
         lost = trained(s3)
         gone = lost.reference.model_copy(

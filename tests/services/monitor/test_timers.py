@@ -15,10 +15,10 @@ from headrace.contracts import (
 )
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
-from headrace.testkit import FakeClock, Stage, a
+from headrace.testkit import FakeClock, Harness, a
 from headrace.testkit.builders import a_declaration
-from headrace.testkit.patience import eventually
 from headrace.testkit.s3 import S3
+from headrace.testkit.waiting import eventually
 
 from .conftest import DECLARATION, answer_day, declared
 
@@ -32,10 +32,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def timed(stage: Callable[..., Stage], database_url: str, s3: S3, clock: FakeClock) -> AsyncIterator[Stage]:
+async def timed(harness: Callable[..., Harness], database_url: str, s3: S3, clock: FakeClock) -> AsyncIterator[Harness]:
     """The monitor with a clock that tests set."""
     fast = {"monitor_look_every": 0.05, "objects": s3.settings, "database_url": database_url}
-    async with stage(build, MonitorSettings, clock=clock, **fast) as running:
+    async with harness(build, MonitorSettings, clock=clock, **fast) as running:
         yield running
 
 
@@ -45,13 +45,13 @@ def scheduled(every: str, revision: int = 1, **retraining: Any) -> ModelDeclared
     return a(ModelDeclared, name="flights", revision=revision, declaration=a_declaration(**document))
 
 
-async def due(on: Stage) -> datetime | None:
+async def due(on: Harness) -> datetime | None:
     """When the next training is due."""
     told = (await on.http.get("/models/flights/status")).json().get("retraining_due")
     return datetime.fromisoformat(told) if told else None
 
 
-async def is_due(on: Stage, time: datetime) -> None:
+async def is_due(on: Harness, time: datetime) -> None:
     """Wait until the next training is due at a time."""
 
     async def told() -> bool:
@@ -68,7 +68,7 @@ async def is_due(on: Stage, time: datetime) -> None:
         ("0 6 * * 1", datetime(2026, 1, 12, 6, tzinfo=UTC)),
     ],
 )
-async def test_training_is_asked_for_at_its_time(timed: Stage, clock: FakeClock, every: str, first: datetime) -> None:
+async def test_training_is_asked_for_at_its_time(timed: Harness, clock: FakeClock, every: str, first: datetime) -> None:
     """With the reason, on the newest data, in the monitor's own name; and not before."""
     await timed.say(scheduled(every))
     await is_due(timed, first)
@@ -82,7 +82,7 @@ async def test_training_is_asked_for_at_its_time(timed: Stage, clock: FakeClock,
     assert f"{first:%H:%M}" in asked.data.reason
 
 
-async def test_times_that_passed_while_the_monitor_was_away_are_one_request(timed: Stage, clock: FakeClock) -> None:
+async def test_times_that_passed_while_the_monitor_was_away_are_one_request(timed: Harness, clock: FakeClock) -> None:
     """Once for all of them, over restarts; the next time is a new one."""
     await timed.say(scheduled("@hourly"))
     await is_due(timed, NOON.replace(hour=13, minute=0))
@@ -103,13 +103,13 @@ async def test_times_that_passed_while_the_monitor_was_away_are_one_request(time
 
 
 async def test_two_copies_ask_once(
-    timed: Stage, stage: Callable[..., Stage], database_url: str, s3: S3, clock: FakeClock
+    timed: Harness, harness: Callable[..., Harness], database_url: str, s3: S3, clock: FakeClock
 ) -> None:
     """Both see that it is due; one is faster, and the other sees that it was."""
     fast = {"monitor_look_every": 0.05, "objects": s3.settings, "database_url": database_url}
     await timed.say(scheduled("@hourly"))
     await is_due(timed, NOON.replace(hour=13, minute=0))
-    async with stage(build, MonitorSettings, clock=clock, **fast) as copy:
+    async with harness(build, MonitorSettings, clock=clock, **fast) as copy:
         clock.now = NOON + timedelta(hours=1)
         await is_due(timed, NOON.replace(hour=14, minute=0))
         clock.now = NOON + timedelta(hours=2)
@@ -119,7 +119,7 @@ async def test_two_copies_ask_once(
     assert len(timed.all(TrainingRequested)) == 2
 
 
-async def test_a_schedule_within_the_cooldown_waits_for_its_end(timed: Stage, clock: FakeClock) -> None:
+async def test_a_schedule_within_the_cooldown_waits_for_its_end(timed: Harness, clock: FakeClock) -> None:
     """Two requests are at least the cool-down apart; none is lost."""
     await timed.say(scheduled("PT15M", cooldown="PT1H"))
     await is_due(timed, NOON.replace(minute=45))
@@ -137,7 +137,7 @@ async def test_a_schedule_within_the_cooldown_waits_for_its_end(timed: Stage, cl
     assert len(timed.all(TrainingRequested)) == 2
 
 
-async def test_a_new_declaration_changes_or_ends_the_schedule(timed: Stage, clock: FakeClock) -> None:
+async def test_a_new_declaration_changes_or_ends_the_schedule(timed: Harness, clock: FakeClock) -> None:
     """One that leaves it as it is does not begin it anew."""
     await timed.say(scheduled("@daily"))
     await is_due(timed, datetime(2026, 1, 6, tzinfo=UTC))
@@ -152,7 +152,7 @@ async def test_a_new_declaration_changes_or_ends_the_schedule(timed: Stage, cloc
     assert await due(timed) is None
 
 
-async def test_one_finding_is_one_alert(watched: Stage) -> None:
+async def test_one_finding_is_one_alert(watched: Harness) -> None:
     """The fact is told of each window; somebody is called once, until it is over and comes again."""
     for day in (0, 1, 2):
         await answer_day(watched, day, shift=1.0)
@@ -166,7 +166,7 @@ async def test_one_finding_is_one_alert(watched: Stage) -> None:
     assert [each.data.window.number for each in watched.all(AlertRaised)] == [1, 5]
 
 
-async def test_a_finding_that_grows_is_told_again(watched: Stage) -> None:
+async def test_a_finding_that_grows_is_told_again(watched: Harness) -> None:
     """From a warning to something critical: a rollout goes back only for that."""
     for day, right in ((0, 0.83), (1, 0.6), (2, 0.95)):
         await answer_day(watched, day, right=right)

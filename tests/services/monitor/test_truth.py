@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.contracts import Label, PredictionLogged, RequestRefused, Signature, TruthReported, WindowEvaluated
 from headrace.monitor.truth import Answer, BadTruth, Known, Scale, place_of, sort_truths
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 from headrace.testkit.s3 import S3
 
 from .conftest import CLASSIFIER, DAY, MARCH, REGRESSION, answer_day, declared, logged, rows, trained
@@ -127,13 +127,13 @@ def test_of_two_truths_for_one_row_the_last_counts() -> None:
     assert found.kept == {("p", 0): 1}
 
 
-async def report(on: Stage, *truths: tuple[str, Any], model: str = "flights") -> Any:
+async def report(on: Harness, *truths: tuple[str, Any], model: str = "flights") -> Any:
     """Report truths by HTTP."""
     body = {"labels": [{"prediction_id": prediction, "value": value} for prediction, value in truths]}
     return await on.http.post(f"/models/{model}/truth", json=body)
 
 
-async def test_one_bad_truth_refuses_the_report_and_is_named(watched: Stage) -> None:
+async def test_one_bad_truth_refuses_the_report_and_is_named(watched: Harness) -> None:
     """All or nothing: the report can be mended and sent again as it is."""
     await watched.say(logged("p", MARCH, rows(3, 1), [0.9, 0.1, 0.9]))
     await watched.quiet()
@@ -145,7 +145,7 @@ async def test_one_bad_truth_refuses_the_report_and_is_named(watched: Stage) -> 
     assert (await report(watched, ("p:0", 1))).json()["accepted"] == 1
 
 
-async def test_a_number_beyond_all_range_is_a_refusal(watched: Stage) -> None:
+async def test_a_number_beyond_all_range_is_a_refusal(watched: Harness) -> None:
     """JSON has 1e400, Python makes it infinite."""
     body = b'{"labels": [{"prediction_id": "p:0", "value": 1e400}]}'
     json = {"content-type": "application/json"}
@@ -169,7 +169,7 @@ WRONG = (
 RIGHT = ("2026-11-30T17:00:00Z", "2026-11-30t17:00:00.5z", "2026-11-30 17:00:00+01:00", None)
 
 
-async def test_times_are_rfc_3339(watched: Stage) -> None:
+async def test_times_are_rfc_3339(watched: Harness) -> None:
     """A day without a time answered 500; lower case, fractions and offsets are taken."""
 
     async def taken(at: Any) -> bool:
@@ -182,7 +182,7 @@ async def test_times_are_rfc_3339(watched: Stage) -> None:
     assert [await taken(at) for at in RIGHT] == [True] * len(RIGHT)
 
 
-async def test_truth_of_rows_that_do_not_exist_is_told_and_not_counted(watched: Stage, s3: S3) -> None:
+async def test_truth_of_rows_that_do_not_exist_is_told_and_not_counted(watched: Harness, s3: S3) -> None:
     """Row 30 and row 999999 of a 30-row answer, and another model's prediction."""
     await watched.say(declared(model="trains"))
     await watched.say(trained(s3, model="trains"))
@@ -197,7 +197,7 @@ async def test_truth_of_rows_that_do_not_exist_is_told_and_not_counted(watched: 
     assert (await watched.heard(WindowEvaluated, key="flights")).data.truths == 1
 
 
-async def test_another_models_report_changes_no_truth(watched: Stage, s3: S3) -> None:
+async def test_another_models_report_changes_no_truth(watched: Harness, s3: S3) -> None:
     """It replaced the value that the right model had reported."""
     await watched.say(declared(model="trains"))
     await watched.say(trained(s3, model="trains"))
@@ -211,7 +211,7 @@ async def test_another_models_report_changes_no_truth(watched: Stage, s3: S3) ->
     assert (await watched.heard(WindowEvaluated, key="flights")).data.metrics["roc_auc"] == 1.0
 
 
-async def test_a_bad_truth_by_event_is_refused_with_the_labels(watched: Stage) -> None:
+async def test_a_bad_truth_by_event_is_refused_with_the_labels(watched: Harness) -> None:
     """The same rule on both ways in."""
     await watched.publish("headrace.request.truth.flights", b'{"labels": [{"prediction_id": "p", "value": "maybe"}]}')
 
@@ -221,7 +221,7 @@ async def test_a_bad_truth_by_event_is_refused_with_the_labels(watched: Stage) -
     assert refused.about == "flights"
 
 
-async def test_unknown_rows_by_event_are_told_and_the_others_kept(watched: Stage) -> None:
+async def test_unknown_rows_by_event_are_told_and_the_others_kept(watched: Harness) -> None:
     """Whoever reported them hears of it; the window counts what belongs to an answer."""
     await watched.say(logged("p", MARCH, rows(5, 1), [0.9] * 5))
     await watched.quiet()
@@ -235,7 +235,7 @@ async def test_unknown_rows_by_event_are_told_and_the_others_kept(watched: Stage
     assert (await watched.heard(WindowEvaluated)).data.truths == 1
 
 
-async def test_text_labels_go_from_training_to_truth(watched: Stage, s3: S3) -> None:
+async def test_text_labels_go_from_training_to_truth(watched: Harness, s3: S3) -> None:
     """Labels yes and no stopped the monitoring of all models; 1 and 2 gave the figures of the wrong class."""
     for name, pair in (("words", ("<=50K", ">50K")), ("numbers", (1, 2))):
         await watched.say(declared(model=name))
@@ -249,7 +249,7 @@ async def test_text_labels_go_from_training_to_truth(watched: Stage, s3: S3) -> 
         assert judged.metrics["roc_auc"] > 0.9
 
 
-async def test_truth_for_a_model_without_a_version_is_a_conflict(on: Stage) -> None:
+async def test_truth_for_a_model_without_a_version_is_a_conflict(on: Harness) -> None:
     """Nothing can have been predicted yet; the answer says so."""
     await on.say(declared())
     await on.quiet()
@@ -260,7 +260,7 @@ async def test_truth_for_a_model_without_a_version_is_a_conflict(on: Stage) -> N
     assert "flights has no version yet" in answer.json()["detail"]
 
 
-async def test_what_comes_after_its_window_was_judged_is_counted_as_late(watched: Stage) -> None:
+async def test_what_comes_after_its_window_was_judged_is_counted_as_late(watched: Harness) -> None:
     """Rows and truths: in no figure, and visible in the window's answer, the status and the metrics."""
     await answer_day(watched, 0)
     await answer_day(watched, 1)

@@ -6,21 +6,21 @@ from headrace.contracts import (
     ANSWER_COLUMN,
     AlertRaised,
     DriftDetected,
-    EvaluationScheduled,
     FairnessBreached,
     ModelDeclared,
     PerformanceDegraded,
     PredictionLogged,
     TrainingRequested,
     WindowEvaluated,
+    WindowScheduled,
 )
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 from headrace.testkit.s3 import S3
 
 from .conftest import DAY, MARCH, answer_day, declared, logged, rows, trained
 
 
-async def test_a_day_is_judged_when_the_next_has_begun(watched: Stage) -> None:
+async def test_a_day_is_judged_when_the_next_has_begun(watched: Harness) -> None:
     """Event time moves with the traffic: the last flight of the day, then the first of the next."""
     await answer_day(watched, 0)
     await watched.quiet()
@@ -35,12 +35,12 @@ async def test_a_day_is_judged_when_the_next_has_begun(watched: Stage) -> None:
     assert said.reference == {"roc_auc": 0.9, "brier": 0.1}
     assert {each.column for each in said.drift} == {"wind", "hour", "carrier", ANSWER_COLUMN}
     assert said.drift_share == 0
-    following = (await watched.heard(EvaluationScheduled)).data
+    following = (await watched.heard(WindowScheduled)).data
     assert (following.window.number, following.due) == (2, MARCH + 2 * DAY)
     assert watched.all(AlertRaised) == []
 
 
-async def test_moved_data_are_drift_and_ask_for_retraining_once(watched: Stage) -> None:
+async def test_moved_data_are_drift_and_ask_for_retraining_once(watched: Harness) -> None:
     """The fact, the alert and the request belong to one chain; the cool-down holds the next request back."""
     await answer_day(watched, 0, shift=1.0)
     await answer_day(watched, 1, shift=1.0)
@@ -58,7 +58,7 @@ async def test_moved_data_are_drift_and_ask_for_retraining_once(watched: Stage) 
     assert len(watched.all(TrainingRequested)) == 1
 
 
-async def test_lost_quality_is_told_with_its_figures(watched: Stage) -> None:
+async def test_lost_quality_is_told_with_its_figures(watched: Harness) -> None:
     """Against what the version promised on its holdout."""
     await answer_day(watched, 0, right=0.6)
     await answer_day(watched, 1)
@@ -71,7 +71,7 @@ async def test_lost_quality_is_told_with_its_figures(watched: Stage) -> None:
     assert (alert.kind, alert.severity, alert.version) == ("performance", "critical", 1)
 
 
-async def test_without_truth_there_is_drift_but_no_quality(watched: Stage) -> None:
+async def test_without_truth_there_is_drift_but_no_quality(watched: Harness) -> None:
     """Nothing is made up."""
     await answer_day(watched, 0, truth=False)
     await answer_day(watched, 1, truth=False)
@@ -82,7 +82,7 @@ async def test_without_truth_there_is_drift_but_no_quality(watched: Stage) -> No
     assert said.drift
 
 
-async def test_too_few_rows_say_nothing(watched: Stage) -> None:
+async def test_too_few_rows_say_nothing(watched: Harness) -> None:
     """Fewer than the declared minimum."""
     await answer_day(watched, 0, count=50, shift=3.0)
     await answer_day(watched, 1)
@@ -92,7 +92,7 @@ async def test_too_few_rows_say_nothing(watched: Stage) -> None:
     assert watched.all(DriftDetected) == []
 
 
-async def test_each_version_that_answered_is_judged_on_its_own_rows(watched: Stage, s3: S3) -> None:
+async def test_each_version_that_answered_is_judged_on_its_own_rows(watched: Harness, s3: S3) -> None:
     """The one that answered last does not stand for the one before it: each figure says whose it is."""
     await watched.say(trained(s3, version=2, reference=rows(4000, 1, shift=3.0)))
     await answer_day(watched, 0, right=0.6, version=1, count=1000)
@@ -113,7 +113,7 @@ async def test_each_version_that_answered_is_judged_on_its_own_rows(watched: Sta
     assert (shown["version"], other["version"]) == (2, 1)
 
 
-async def test_an_older_version_that_still_answers_asks_for_no_training(watched: Stage, s3: S3) -> None:
+async def test_an_older_version_that_still_answers_asks_for_no_training(watched: Harness, s3: S3) -> None:
     """Its successor is there already: what it shows is told, and nothing follows from it."""
     await watched.say(trained(s3, version=2, reference=rows(4000, 1, shift=3.0)))
     await answer_day(watched, 0, version=1, shift=3.0)
@@ -128,7 +128,7 @@ async def test_an_older_version_that_still_answers_asks_for_no_training(watched:
     assert watched.all(TrainingRequested) == []
 
 
-async def test_shadows_are_not_judged(watched: Stage) -> None:
+async def test_shadows_are_not_judged(watched: Harness) -> None:
     """Nobody was answered by them."""
     sample = rows(500, 1)
     shadow = logged("s1", MARCH + timedelta(hours=2), sample, [0.5] * 500, version=9, route="shadow")
@@ -139,7 +139,7 @@ async def test_shadows_are_not_judged(watched: Stage) -> None:
     assert (await watched.heard(WindowEvaluated)).data.predictions == 2000
 
 
-async def test_an_answer_delivered_twice_counts_once(watched: Stage) -> None:
+async def test_an_answer_delivered_twice_counts_once(watched: Harness) -> None:
     """Idempotent by the prediction's id, whatever the stream does."""
     sample = rows(500, 1)
     for _ in range(2):
@@ -149,7 +149,7 @@ async def test_an_answer_delivered_twice_counts_once(watched: Stage) -> None:
     assert (await watched.heard(WindowEvaluated)).data.predictions == 500
 
 
-async def test_truth_may_come_before_the_answer_is_logged(watched: Stage) -> None:
+async def test_truth_may_come_before_the_answer_is_logged(watched: Harness) -> None:
     """It waits; the reporter learns that the prediction is not known yet."""
     labels = [{"prediction_id": f"early:{row}", "value": row % 2} for row in range(200)]
     taken = (await watched.http.post("/models/flights/truth", json={"labels": labels})).json()
@@ -162,7 +162,7 @@ async def test_truth_may_come_before_the_answer_is_logged(watched: Stage) -> Non
     assert (said.truths, said.metrics["roc_auc"]) == (200, 1.0)
 
 
-async def test_a_corrected_truth_replaces_the_first(watched: Stage) -> None:
+async def test_a_corrected_truth_replaces_the_first(watched: Harness) -> None:
     """The newest report counts; a split answer's rows are counted on from its first."""
     first = a(
         PredictionLogged,
@@ -177,7 +177,7 @@ async def test_a_corrected_truth_replaces_the_first(watched: Stage) -> None:
     assert (await watched.heard(WindowEvaluated)).data.metrics["roc_auc"] == 1.0
 
 
-async def test_uneven_treatment_is_told_with_the_group(watched: Stage) -> None:
+async def test_uneven_treatment_is_told_with_the_group(watched: Harness) -> None:
     """One carrier's travellers are always warned, the other's never."""
     sample = rows(600, 4)
     probability = [0.9 if carrier == "UA" else 0.1 for carrier in sample["carrier"]]
@@ -189,7 +189,7 @@ async def test_uneven_treatment_is_told_with_the_group(watched: Stage) -> None:
     assert unfair.value == 1.0
 
 
-async def test_every_window_is_judged_once_over_a_restart(watched: Stage) -> None:
+async def test_every_window_is_judged_once_over_a_restart(watched: Harness) -> None:
     """What was judged stays judged; what was open goes on."""
     await answer_day(watched, 0)
     await answer_day(watched, 1)
@@ -202,7 +202,7 @@ async def test_every_window_is_judged_once_over_a_restart(watched: Stage) -> Non
     assert [each.data.window.number for each in watched.all(WindowEvaluated)] == [1, 2]
 
 
-async def test_days_without_traffic_make_no_windows(watched: Stage) -> None:
+async def test_days_without_traffic_make_no_windows(watched: Harness) -> None:
     """The next window is the one of the next answer."""
     await answer_day(watched, 0)
     await answer_day(watched, 10)
@@ -212,7 +212,7 @@ async def test_days_without_traffic_make_no_windows(watched: Stage) -> None:
     assert second.window.start == MARCH + 10 * DAY
 
 
-async def test_a_model_that_nobody_asks_is_told_of(watched: Stage) -> None:
+async def test_a_model_that_nobody_asks_is_told_of(watched: Harness) -> None:
     """Once, when the declared silence is over."""
     await watched.say(declared(revision=2, freshness="PT1S"))
     await answer_day(watched, 0)
@@ -223,7 +223,7 @@ async def test_a_model_that_nobody_asks_is_told_of(watched: Stage) -> None:
     assert len(watched.all(AlertRaised)) == 1
 
 
-async def test_an_older_declaration_that_comes_late_changes_nothing(watched: Stage) -> None:
+async def test_an_older_declaration_that_comes_late_changes_nothing(watched: Harness) -> None:
     """Revisions only grow."""
     await watched.say(declared(revision=3, minimum=1))
     await watched.say(a(ModelDeclared, name="flights", revision=2, declaration=declared(minimum=10**6).declaration))
@@ -233,18 +233,18 @@ async def test_an_older_declaration_that_comes_late_changes_nothing(watched: Sta
     assert (await watched.heard(WindowEvaluated)).data.metrics
 
 
-async def test_what_cannot_be_read_is_parked_and_the_rest_goes_on(watched: Stage) -> None:
+async def test_what_cannot_be_read_is_parked_and_the_rest_goes_on(watched: Harness) -> None:
     """A broken message in the stream of predictions harms nobody."""
     await watched.publish("headrace.prediction.logged.flights", b'{"not": "an envelope"}', as_="inference")
     await answer_day(watched, 0)
     await answer_day(watched, 1)
 
     await watched.heard(WindowEvaluated)
-    parked = (await watched.http.get("/parked")).json()["items"]
-    assert [each["type"] for each in parked] == ["headrace.prediction.logged"]
+    dead_letter = (await watched.http.get("/dead-letters")).json()["items"]
+    assert [each["type"] for each in dead_letter] == ["headrace.prediction.logged"]
 
 
-async def test_truth_by_event_is_as_good_as_by_http(watched: Stage) -> None:
+async def test_truth_by_event_is_as_good_as_by_http(watched: Harness) -> None:
     """Bare JSON from an outsider."""
     await watched.say(logged("p1", MARCH, rows(200, 5), [0.1 + 0.8 * (row % 2) for row in range(200)]))
     labels = ", ".join(f'{{"prediction_id": "p1:{row}", "value": {row % 2}}}' for row in range(200))
@@ -255,7 +255,7 @@ async def test_truth_by_event_is_as_good_as_by_http(watched: Stage) -> None:
     assert (await watched.heard(WindowEvaluated)).data.truths == 200
 
 
-async def test_figures_are_shown_over_http(watched: Stage) -> None:
+async def test_figures_are_shown_over_http(watched: Harness) -> None:
     """Windows, drift, quality and where the watch stands."""
     assert (await watched.http.get("/models/flights/drift")).status_code == 404
     await answer_day(watched, 0, shift=1.0)
@@ -277,7 +277,7 @@ async def test_figures_are_shown_over_http(watched: Stage) -> None:
     assert (await watched.http.get("/models/nobody/windows")).status_code == 404
 
 
-async def test_truth_of_an_unknown_model_is_refused(watched: Stage) -> None:
+async def test_truth_of_an_unknown_model_is_refused(watched: Harness) -> None:
     """With what to do."""
     answer = await watched.http.post("/models/nobody/truth", json={"labels": [{"prediction_id": "p", "value": 1}]})
 
@@ -285,7 +285,7 @@ async def test_truth_of_an_unknown_model_is_refused(watched: Stage) -> None:
     assert "headrace apply" in answer.json()["detail"]
 
 
-async def test_too_many_truths_at_once_are_refused_whole(watched: Stage) -> None:
+async def test_too_many_truths_at_once_are_refused_whole(watched: Harness) -> None:
     """The bound is the schema's."""
     labels = [{"prediction_id": f"p:{row}", "value": 1} for row in range(10_001)]
 

@@ -1,4 +1,4 @@
-"""The registry on stage, and the events that its neighbours say."""
+"""The registry in the harness, and the events that its neighbours say."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from headrace.contracts import (
 )
 from headrace.registry.service import build
 from headrace.registry.settings import RegistrySettings
-from headrace.testkit import FakeClock, Stage, a
+from headrace.testkit import FakeClock, Harness, a
 
 DECLARATION: dict[str, Any] = {
     "name": "flights",
@@ -71,9 +71,11 @@ def people(tmp_path: Path) -> People:
 
 
 @pytest.fixture
-async def on(stage: Callable[..., Stage], database_url: str, clock: FakeClock, people: People) -> AsyncIterator[Stage]:
-    """The registry on stage, on both kinds of database; without other words, zoe asks, who may everything."""
-    staged = stage(
+async def on(
+    harness: Callable[..., Harness], database_url: str, clock: FakeClock, people: People
+) -> AsyncIterator[Harness]:
+    """The registry in the harness, on both kinds of database; without other words, zoe asks, who may everything."""
+    staged = harness(
         build,
         RegistrySettings,
         clock=clock,
@@ -87,7 +89,7 @@ async def on(stage: Callable[..., Stage], database_url: str, clock: FakeClock, p
 
 
 @pytest.fixture
-def by(on: Stage, people: People) -> Callable[..., Any]:
+def by(on: Harness, people: People) -> Callable[..., Any]:
     """Ask over HTTP as one of the people: who, method, path, and the fields of the body."""
 
     async def ask(who: str, method: str, path: str, /, **body: Any) -> httpx.Response:
@@ -96,7 +98,7 @@ def by(on: Stage, people: People) -> Callable[..., Any]:
     return ask
 
 
-async def declare(on: Stage, **changes: Any) -> dict[str, Any]:
+async def declare(on: Harness, **changes: Any) -> dict[str, Any]:
     """Declare the model; answers what was applied."""
     answer = await on.http.put("/models/flights", json={**DECLARATION, **changes})
     assert answer.is_success, answer.text
@@ -142,7 +144,7 @@ def judged(
     )
 
 
-async def asked_for(on: Stage, version: int, champion: int | None = None) -> EvaluationRequested:
+async def asked_for(on: Harness, version: int, champion: int | None = None) -> EvaluationRequested:
     """The request to judge a version against a champion, as soon as it was said."""
 
     def fits(event: EvaluationRequested) -> bool:
@@ -154,14 +156,14 @@ async def asked_for(on: Stage, version: int, champion: int | None = None) -> Eva
     return said.data
 
 
-async def waiting(on: Stage, run: str = "run-1", version: int = 1, **fields: Any) -> None:
+async def waiting(on: Harness, run: str = "run-1", version: int = 1, **fields: Any) -> None:
     """Train a version and let it pass its gates, so that it waits for people."""
     await on.say(trained(run, **fields))
     await on.say(judged(await asked_for(on, version), candidate=0.75))
     await on.heard(ApprovalRequested, where=lambda event: event.version == version)
 
 
-async def crown(on: Stage, run: str, version: int, champion: int | None = None, **fields: Any) -> None:
+async def crown(on: Harness, run: str, version: int, champion: int | None = None, **fields: Any) -> None:
     """Train a version and let it pass its gates."""
     await on.say(trained(run, **fields))
     await on.say(judged(await asked_for(on, version, champion), candidate=0.75))

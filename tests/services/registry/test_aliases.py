@@ -16,7 +16,7 @@ from headrace.contracts import (
     RolloutRolledBack,
     VersionRejected,
 )
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 
 from .conftest import DECLARATION, PEOPLE, asked_for, crown, declare, judged, trained
 
@@ -25,7 +25,7 @@ CHAMPION = "/models/flights/aliases/champion"
 BACK = {"version": 1, "reason": "version 2 is unfair to Newark"}
 
 
-async def two_champions(on: Stage, by: By, needed: int = 0) -> None:
+async def two_champions(on: Harness, by: By, needed: int = 0) -> None:
     """Version 1 served, version 2 serves; from now on the policy needs approvals. Everything was declared by ann."""
     await by("ann", "PUT", "/models/flights", **DECLARATION)
     await crown(on, "run-1", 1, requested_by="key:ann")
@@ -36,12 +36,12 @@ async def two_champions(on: Stage, by: By, needed: int = 0) -> None:
         await by("ann", "PUT", "/models/flights", **{**DECLARATION, "approval": {"needed": needed}})
 
 
-async def champion(on: Stage) -> int:
+async def champion(on: Harness) -> int:
     """The version that serves."""
     return int((await on.http.get("/models/flights/aliases")).json()["champion"])
 
 
-async def test_who_may_only_declare_moves_no_champion(on: Stage, by: By) -> None:
+async def test_who_may_only_declare_moves_no_champion(on: Harness, by: By) -> None:
     """Nor does anybody else without the right to approve."""
     await two_champions(on, by)
 
@@ -52,7 +52,7 @@ async def test_who_may_only_declare_moves_no_champion(on: Stage, by: By) -> None
 
 
 @pytest.mark.parametrize("body", [{"version": 1}, {"version": 1, "reason": ""}, {"reason": "no version"}])
-async def test_a_champion_is_not_moved_without_a_reason(on: Stage, by: By, body: dict[str, Any]) -> None:
+async def test_a_champion_is_not_moved_without_a_reason(on: Harness, by: By, body: dict[str, Any]) -> None:
     """It is asked about later."""
     await two_champions(on, by)
 
@@ -60,7 +60,7 @@ async def test_a_champion_is_not_moved_without_a_reason(on: Stage, by: By, body:
     assert await champion(on) == 2
 
 
-async def test_a_champion_moves_at_once_where_no_approvals_are_needed(on: Stage, by: By) -> None:
+async def test_a_champion_moves_at_once_where_no_approvals_are_needed(on: Harness, by: By) -> None:
     """With who did it, and why."""
     await two_champions(on, by)
 
@@ -73,7 +73,7 @@ async def test_a_champion_moves_at_once_where_no_approvals_are_needed(on: Stage,
     assert again.status_code == 409
 
 
-async def test_a_champion_moves_with_the_approvals_of_the_policy(on: Stage, by: By) -> None:
+async def test_a_champion_moves_with_the_approvals_of_the_policy(on: Harness, by: By) -> None:
     """Who asks is one of them, once; the second person makes it so."""
     await two_champions(on, by, needed=2)
 
@@ -94,7 +94,7 @@ async def test_a_champion_moves_with_the_approvals_of_the_policy(on: Stage, by: 
     assert len(on.all(ChangeProposed)) == 1
 
 
-async def test_an_author_may_ask_but_does_not_count(on: Stage, by: By) -> None:
+async def test_an_author_may_ask_but_does_not_count(on: Harness, by: By) -> None:
     """An administrator who declared the model needs somebody else, for the past as for the future."""
     await declare(on, approval={"needed": 1})  # zoe
     for run, version in (("run-1", 1), ("run-2", 2)):
@@ -114,7 +114,7 @@ async def test_an_author_may_ask_but_does_not_count(on: Stage, by: By) -> None:
     assert await champion(on) == 1
 
 
-async def test_what_may_not_serve_is_never_reached(on: Stage, by: By) -> None:
+async def test_what_may_not_serve_is_never_reached(on: Harness, by: By) -> None:
     """Neither what was rejected, nor what was revoked, nor what waits, nor what is judged; nor what does not exist."""
     await two_champions(on, by)
     await on.say(a(RolloutRolledBack, model="flights", version=2, restored=1, reason="5 % failed"))  # 2 is revoked
@@ -131,7 +131,7 @@ async def test_what_may_not_serve_is_never_reached(on: Stage, by: By) -> None:
     assert await champion(on) == 1
 
 
-async def test_a_version_that_is_revoked_while_its_move_waits_is_not_reached(on: Stage, by: By) -> None:
+async def test_a_version_that_is_revoked_while_its_move_waits_is_not_reached(on: Harness, by: By) -> None:
     """The last approval finds it so, and ends the change."""
     await two_champions(on, by, needed=2)
     change = (await by("eva", "PUT", CHAMPION, **BACK)).json()["change"]
@@ -145,7 +145,7 @@ async def test_a_version_that_is_revoked_while_its_move_waits_is_not_reached(on:
     assert (await on.heard(ChangeRejected)).data.state == "superseded"
 
 
-async def test_the_deployer_goes_back_by_itself_but_never_to_what_may_not_serve(on: Stage, by: By) -> None:
+async def test_the_deployer_goes_back_by_itself_but_never_to_what_may_not_serve(on: Harness, by: By) -> None:
     """An automatic rollback needs nobody; where it went to a version that is revoked, people are told at once."""
     await two_champions(on, by)
     await by("eva", "PUT", CHAMPION, **BACK)
@@ -161,7 +161,7 @@ async def test_the_deployer_goes_back_by_itself_but_never_to_what_may_not_serve(
     assert [each.data.version for each in on.all(AliasMoved)] == [1, 2, 1, 2]
 
 
-async def test_moves_at_the_same_moment_leave_one_history(on: Stage, by: By) -> None:
+async def test_moves_at_the_same_moment_leave_one_history(on: Harness, by: By) -> None:
     """Each move says where the alias stood before it."""
     await two_champions(on, by)
     wishes = [("eva", 1), ("rob", 2), ("sue", 1), ("zoe", 2)]
@@ -173,7 +173,7 @@ async def test_moves_at_the_same_moment_leave_one_history(on: Stage, by: By) -> 
     assert await champion(on) == history[0]["version"]
 
 
-async def test_a_name_that_does_not_serve_is_for_who_declares(on: Stage, by: By) -> None:
+async def test_a_name_that_does_not_serve_is_for_who_declares(on: Harness, by: By) -> None:
     """It moves no traffic."""
     await two_champions(on, by)
 
@@ -183,7 +183,7 @@ async def test_a_name_that_does_not_serve_is_for_who_declares(on: Stage, by: By)
     assert (await by("eva", "PUT", "/models/flights/aliases/stable", version=2)).status_code == 403
 
 
-async def test_a_move_may_be_refused_by_one_person(on: Stage, by: By) -> None:
+async def test_a_move_may_be_refused_by_one_person(on: Harness, by: By) -> None:
     """And is over."""
     await two_champions(on, by, needed=2)
     change = (await by("eva", "PUT", CHAMPION, **BACK)).json()["change"]

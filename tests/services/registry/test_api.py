@@ -11,12 +11,12 @@ from headrace.contracts import (
     PerformanceDegraded,
     VersionRejected,
 )
-from headrace.testkit import FakeClock, Stage, a, eventually
+from headrace.testkit import FakeClock, Harness, a, eventually
 
 from .conftest import DECLARATION, asked_for, crown, declare, judged, trained
 
 
-async def test_declaring_twice_changes_nothing_the_second_time(on: Stage) -> None:
+async def test_declaring_twice_changes_nothing_the_second_time(on: Harness) -> None:
     """A pipeline may apply the same file with every commit."""
     first = await declare(on)
     second = await declare(on)
@@ -26,7 +26,7 @@ async def test_declaring_twice_changes_nothing_the_second_time(on: Stage) -> Non
     assert second["changed"] == []
 
 
-async def test_a_change_is_told_by_its_paths_and_kept_in_the_history(on: Stage) -> None:
+async def test_a_change_is_told_by_its_paths_and_kept_in_the_history(on: Harness) -> None:
     """Who changed what, when, and how it was before."""
     await declare(on)
     changed = await declare(on, purpose="Warn everybody.", risk={"impact": "high", "review_every": "P90D"})
@@ -39,7 +39,7 @@ async def test_a_change_is_told_by_its_paths_and_kept_in_the_history(on: Stage) 
     assert history[0]["by"].startswith("key:")
 
 
-async def test_an_unknown_field_is_answered_with_the_nearest_known_one(on: Stage) -> None:
+async def test_an_unknown_field_is_answered_with_the_nearest_known_one(on: Harness) -> None:
     """And nothing is declared."""
     answer = await on.http.put("/models/flights", json={**DECLARATION, "trainin": {}})
 
@@ -48,7 +48,7 @@ async def test_an_unknown_field_is_answered_with_the_nearest_known_one(on: Stage
     assert (await on.http.get("/models")).json()["items"] == []
 
 
-async def test_an_unknown_metric_is_answered_with_the_known_ones(on: Stage) -> None:
+async def test_an_unknown_metric_is_answered_with_the_known_ones(on: Harness) -> None:
     """The place is named."""
     gates = [{"metric": "auc", "at_least": 0.5}]
     answer = await on.http.put("/models/flights", json={**DECLARATION, "evaluation": {"gates": gates}})
@@ -58,14 +58,14 @@ async def test_an_unknown_metric_is_answered_with_the_known_ones(on: Stage) -> N
     assert "roc_auc" in answer.json()["detail"]
 
 
-async def test_a_declaration_under_another_name_is_a_conflict(on: Stage) -> None:
+async def test_a_declaration_under_another_name_is_a_conflict(on: Harness) -> None:
     """The address and the document must agree."""
     answer = await on.http.put("/models/other", json=DECLARATION)
 
     assert answer.status_code == 409
 
 
-async def test_what_is_not_there_is_answered_with_what_to_do(on: Stage) -> None:
+async def test_what_is_not_there_is_answered_with_what_to_do(on: Harness) -> None:
     """404 with a next step, in problem details."""
     answer = await on.http.get("/models/nobody")
 
@@ -76,7 +76,7 @@ async def test_what_is_not_there_is_answered_with_what_to_do(on: Stage) -> None:
     assert "has no version 9" in (await on.http.get("/models/flights/versions/9")).json()["detail"]
 
 
-async def test_collections_come_in_pages(on: Stage) -> None:
+async def test_collections_come_in_pages(on: Harness) -> None:
     """A cursor leads from page to page, and is null at the end."""
     for name in ("a", "b", "c"):
         await on.http.put(f"/models/{name}", json={**DECLARATION, "name": name})
@@ -88,7 +88,7 @@ async def test_collections_come_in_pages(on: Stage) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_the_champion_of_any_moment_in_the_past_is_known(on: Stage, clock: FakeClock) -> None:
+async def test_the_champion_of_any_moment_in_the_past_is_known(on: Harness, clock: FakeClock) -> None:
     """Which version answered on Tuesday? The history says."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -109,7 +109,7 @@ async def test_the_champion_of_any_moment_in_the_past_is_known(on: Stage, clock:
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1e400", "yesterday"])
-async def test_a_moment_beyond_the_calendar_is_refused_at_the_door(on: Stage, at: str) -> None:
+async def test_a_moment_beyond_the_calendar_is_refused_at_the_door(on: Harness, at: str) -> None:
     """Whoever asks where an alias pointed is told what a moment looks like."""
     await declare(on)
 
@@ -120,7 +120,7 @@ async def test_a_moment_beyond_the_calendar_is_refused_at_the_door(on: Stage, at
 
 
 @pytest.mark.parametrize("text", ["half \ud800", "nul \x00"])
-async def test_text_that_no_reader_takes_is_refused_at_the_door(on: Stage, text: str) -> None:
+async def test_text_that_no_reader_takes_is_refused_at_the_door(on: Harness, text: str) -> None:
     """No event leaves that its readers would set aside."""
     await declare(on)
 
@@ -133,7 +133,7 @@ async def test_text_that_no_reader_takes_is_refused_at_the_door(on: Stage, text:
     assert "data" in reviewed.json()["detail"]
 
 
-async def test_a_name_may_point_to_approved_versions_alone(on: Stage) -> None:
+async def test_a_name_may_point_to_approved_versions_alone(on: Harness) -> None:
     """An alias that does not serve is a name; a name for what was rejected would mislead."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -154,7 +154,7 @@ async def test_a_name_may_point_to_approved_versions_alone(on: Stage) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/versions/1", "/aliases/champion"])
-async def test_a_delete_is_answered_with_what_can_be_done_instead(on: Stage, path: str) -> None:
+async def test_a_delete_is_answered_with_what_can_be_done_instead(on: Harness, path: str) -> None:
     """Nothing is deleted, and a bare 405 would not say why."""
     await declare(on)
 
@@ -165,7 +165,7 @@ async def test_a_delete_is_answered_with_what_can_be_done_instead(on: Stage, pat
     assert "`training: {on: []}`" in answer.json()["detail"]
 
 
-async def test_what_monitor_sees_feeds_the_risk(on: Stage) -> None:
+async def test_what_monitor_sees_feeds_the_risk(on: Harness) -> None:
     """Degraded quality makes harm likely; people see it, and note that they looked."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -183,7 +183,7 @@ async def test_what_monitor_sees_feeds_the_risk(on: Stage) -> None:
     assert after["impact"] == 2 / 3
 
 
-async def test_a_model_card_tells_recorded_facts(on: Stage) -> None:
+async def test_a_model_card_tells_recorded_facts(on: Harness) -> None:
     """Front matter that tools read, sections that people read."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -201,7 +201,7 @@ async def test_a_model_card_tells_recorded_facts(on: Stage) -> None:
     assert "ops@example.org" in body
 
 
-async def test_lineage_is_an_openlineage_event(on: Stage) -> None:
+async def test_lineage_is_an_openlineage_event(on: Harness) -> None:
     """Data in, model out, as other tools read it."""
     await declare(on)
     await crown(on, "run-1", 1)

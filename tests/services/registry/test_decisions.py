@@ -9,17 +9,17 @@ import pytest
 
 from headrace.contracts import (
     AliasMoved,
-    ApprovalGiven,
     ApprovalRecorded,
     Column,
     DatasetIngested,
+    DecisionGiven,
     EvaluationRequested,
     RequestRefused,
     RolloutRolledBack,
     VersionApproved,
     VersionRejected,
 )
-from headrace.testkit import FakeClock, Stage, a, eventually
+from headrace.testkit import FakeClock, Harness, a, eventually
 
 from .conftest import DECLARATION, asked_for, crown, declare, judged, trained, waiting
 
@@ -31,7 +31,7 @@ COLUMNS = [
 APPROVE, REJECT = "/models/flights/versions/1/approve", "/models/flights/versions/1/reject"
 
 
-async def asked_again(on: Stage, version: int) -> EvaluationRequested:
+async def asked_again(on: Harness, version: int) -> EvaluationRequested:
     """The second question about a version."""
 
     def second() -> list[Any]:
@@ -41,7 +41,7 @@ async def asked_again(on: Stage, version: int) -> EvaluationRequested:
     return asked
 
 
-async def ingested(on: Stage, who: str, version: int, mode: str = "append", contract_by: Sequence[str] = ()) -> None:
+async def ingested(on: Harness, who: str, version: int, mode: str = "append", contract_by: Sequence[str] = ()) -> None:
     """Somebody changes the data, under a contract that others may have changed."""
     told = {
         "dataset": "flights", "version": version, "mode": mode, "columns": COLUMNS, "contract_by": list(contract_by),
@@ -49,7 +49,7 @@ async def ingested(on: Stage, who: str, version: int, mode: str = "append", cont
     await on.say(a(DatasetIngested, **told), authid=who)
 
 
-async def test_a_risky_model_waits_for_people(on: Stage, by: By) -> None:
+async def test_a_risky_model_waits_for_people(on: Harness, by: By) -> None:
     """The gates are met, but the alias does not move before somebody else says yes."""
     await declare(on, approval={"needed": 1})
     await waiting(on)
@@ -63,7 +63,7 @@ async def test_a_risky_model_waits_for_people(on: Stage, by: By) -> None:
     assert (await on.heard(AliasMoved)).data.version == 1
 
 
-async def test_each_word_of_a_person_is_kept_and_the_person_counts_once(on: Stage, by: By) -> None:
+async def test_each_word_of_a_person_is_kept_and_the_person_counts_once(on: Harness, by: By) -> None:
     """Said twice it is two rows and two events, and still 1 of 2."""
     await declare(on, approval={"needed": 2})
     await waiting(on)
@@ -90,7 +90,7 @@ async def test_each_word_of_a_person_is_kept_and_the_person_counts_once(on: Stag
     assert [each.authid for each in on.all(ApprovalRecorded)] == ["key:eva", "key:eva", "key:rob"]
 
 
-async def test_a_person_may_say_no(on: Stage, by: By) -> None:
+async def test_a_person_may_say_no(on: Harness, by: By) -> None:
     """And who it was and the reason are kept, however they proved who they are."""
     await declare(on, approval={"needed": 2})
     await waiting(on)
@@ -105,18 +105,18 @@ async def test_a_person_may_say_no(on: Stage, by: By) -> None:
 
 
 @pytest.mark.parametrize("who", ["nats:outsider", "nats:operator", "service:monitor"])
-async def test_who_is_no_person_decides_nothing(on: Stage, who: str) -> None:
+async def test_who_is_no_person_decides_nothing(on: Harness, who: str) -> None:
     """A message that names nobody who has shown who they are is refused, and the version waits on."""
     await declare(on, approval={"needed": 1})
     await waiting(on)
 
-    await on.say(a(ApprovalGiven, model="flights", version=1, decision="approve"), authid=who)
+    await on.say(a(DecisionGiven, model="flights", version=1, decision="approve"), authid=who)
 
     assert "needs a person" in (await on.heard(RequestRefused)).data.reason
     assert (await on.http.get("/models/flights/versions/1")).json()["state"] == "pending"
 
 
-async def test_an_approval_is_bound_to_the_digest_that_was_looked_at(on: Stage, by: By) -> None:
+async def test_an_approval_is_bound_to_the_digest_that_was_looked_at(on: Harness, by: By) -> None:
     """Another artifact under the same number is not what was approved."""
     await declare(on, approval={"needed": 1})
     await waiting(on)
@@ -127,7 +127,7 @@ async def test_an_approval_is_bound_to_the_digest_that_was_looked_at(on: Stage, 
     assert "look at it again" in answer.json()["detail"]
 
 
-async def test_nobody_approves_after_the_time_is_over(on: Stage, by: By, clock: FakeClock) -> None:
+async def test_nobody_approves_after_the_time_is_over(on: Harness, by: By, clock: FakeClock) -> None:
     """Whether the registry has noticed it yet or not."""
     await declare(on, approval={"needed": 1, "expires": "PT1H"})
     await waiting(on)
@@ -139,24 +139,24 @@ async def test_nobody_approves_after_the_time_is_over(on: Stage, by: By, clock: 
     assert "is expired" in answer.json()["detail"]
 
 
-async def refused_as_author(on: Stage, version: int, who: str) -> str:
+async def refused_as_author(on: Harness, version: int, who: str) -> str:
     """What a person is told who says yes to a version and may do so, unless they are an author."""
     before = len(on.all(RequestRefused))
-    given = a(ApprovalGiven, model="flights", version=version, decision="approve", comment="mine")
+    given = a(DecisionGiven, model="flights", version=version, decision="approve", comment="mine")
     await on.say(given, authid=f"key:{who}")
     await on.quiet()
     told = on.all(RequestRefused)[before:]
     return str(told[0].data.reason) if told else "taken"
 
 
-async def challenger(on: Stage, run: str, version: int, champion: int, **fields: Any) -> None:
+async def challenger(on: Harness, run: str, version: int, champion: int, **fields: Any) -> None:
     """Another version that passes its gates and waits for people."""
     await on.say(trained(run, **fields))
     await on.say(judged(await asked_for(on, version, champion), candidate=0.8, low=0.02))
     await on.quiet()
 
 
-async def test_whoever_declared_since_the_champion_is_an_author(on: Stage, by: By) -> None:
+async def test_whoever_declared_since_the_champion_is_an_author(on: Harness, by: By) -> None:
     """Not the last one alone: a colleague's change of a word makes nobody else an approver."""
     for name, needed in (("zoe", 1), ("ann", 2), ("bob", 3)):
         await by(name, "PUT", "/models/flights", **{**DECLARATION, "approval": {"needed": needed}})
@@ -172,7 +172,7 @@ async def test_whoever_declared_since_the_champion_is_an_author(on: Stage, by: B
 
 
 async def test_who_declared_what_the_champion_was_approved_for_is_no_author_of_what_came_later(
-    on: Stage, by: By
+    on: Harness, by: By
 ) -> None:
     """Only what came since the champion's revision, with that revision, is new in a version."""
     await by("bob", "PUT", "/models/flights", **{**DECLARATION, "purpose": "Try."})
@@ -186,7 +186,7 @@ async def test_who_declared_what_the_champion_was_approved_for_is_no_author_of_w
     assert await refused_as_author(on, 2, "bob") == "taken"
 
 
-async def test_whoever_changed_the_data_since_the_champion_is_an_author(on: Stage) -> None:
+async def test_whoever_changed_the_data_since_the_champion_is_an_author(on: Harness) -> None:
     """What they appended is in every later version; what was replaced is gone."""
     await declare(on, approval={"needed": 3})
     await ingested(on, "key:ann", 1)
@@ -202,7 +202,7 @@ async def test_whoever_changed_the_data_since_the_champion_is_an_author(on: Stag
     assert [await refused_as_author(on, 1, name) for name in ("ann", "sue")] == ["taken", "taken"]
 
 
-async def test_whoever_changed_the_contract_of_the_data_since_the_champion_is_an_author(on: Stage) -> None:
+async def test_whoever_changed_the_contract_of_the_data_since_the_champion_is_an_author(on: Harness) -> None:
     """Also where the data that came first under it were replaced: the contract still holds."""
     await declare(on, approval={"needed": 3})
     await ingested(on, "key:ann", 1, contract_by=["key:bob"])
@@ -217,7 +217,7 @@ async def test_whoever_changed_the_contract_of_the_data_since_the_champion_is_an
     assert await refused_as_author(on, 1, "sue") == "taken"
 
 
-async def test_data_that_the_champion_has_learned_from_make_no_author(on: Stage) -> None:
+async def test_data_that_the_champion_has_learned_from_make_no_author(on: Harness) -> None:
     """They were looked at with it."""
     await declare(on)
     await ingested(on, "key:bob", 1)
@@ -231,7 +231,7 @@ async def test_data_that_the_champion_has_learned_from_make_no_author(on: Stage)
     assert await refused_as_author(on, 2, "bob") == "taken"
 
 
-async def test_two_people_at_the_same_moment_are_two(on: Stage, by: By) -> None:
+async def test_two_people_at_the_same_moment_are_two(on: Harness, by: By) -> None:
     """Neither is lost, and neither counts for both."""
     await declare(on, approval={"needed": 3})
     await waiting(on)
@@ -244,7 +244,7 @@ async def test_two_people_at_the_same_moment_are_two(on: Stage, by: By) -> None:
     assert len(last["decisions"]) == 5
 
 
-async def test_what_is_tightened_while_a_version_waits_holds_for_it(on: Stage, by: By) -> None:
+async def test_what_is_tightened_while_a_version_waits_holds_for_it(on: Harness, by: By) -> None:
     """More approvals count at once; a gate that it was not held against is asked about before it passes."""
     await declare(on, approval={"needed": 1})
     await waiting(on)
@@ -258,7 +258,7 @@ async def test_what_is_tightened_while_a_version_waits_holds_for_it(on: Stage, b
     assert "roc_auc 0.7500 is not >= 0.8" in (await on.heard(VersionRejected)).data.reason
 
 
-async def test_a_version_is_held_to_what_it_was_trained_under_as_well(on: Stage, by: By) -> None:
+async def test_a_version_is_held_to_what_it_was_trained_under_as_well(on: Harness, by: By) -> None:
     """What was loosened since helps versions that are trained from now on, and no older one."""
     strict = {"metrics": ["roc_auc"], "gates": [{"metric": "roc_auc", "at_least": 0.8}]}
     await declare(on, evaluation=strict)
@@ -273,7 +273,7 @@ async def test_a_version_is_held_to_what_it_was_trained_under_as_well(on: Stage,
     assert (await on.heard(AliasMoved)).data.version == 2
 
 
-async def test_a_champion_that_comes_back_is_met_again(on: Stage, by: By) -> None:
+async def test_a_champion_that_comes_back_is_met_again(on: Harness, by: By) -> None:
     """The question has an id of its own each time: the trainer answers none twice."""
     await declare(on, evaluation={"metrics": ["roc_auc"], "gates": []})
     await crown(on, "run-1", 1)

@@ -20,7 +20,7 @@ from headrace.contracts import (
     VersionRegistered,
     VersionRejected,
 )
-from headrace.testkit import FakeClock, Stage, a, eventually
+from headrace.testkit import FakeClock, Harness, a, eventually
 
 from .conftest import asked_for, crown, declare, judged, trained
 
@@ -32,7 +32,7 @@ def failed(asked: EvaluationRequested, reason: str) -> EvaluationFailed:
     )
 
 
-async def test_a_first_version_is_registered_judged_and_crowned(on: Stage) -> None:
+async def test_a_first_version_is_registered_judged_and_crowned(on: Harness) -> None:
     """Trained, registered, judged alone, approved, champion: each step by its own event."""
     await declare(on)
 
@@ -52,7 +52,7 @@ async def test_a_first_version_is_registered_judged_and_crowned(on: Stage) -> No
     assert (await on.heard(VersionApproved)).data.gates[0].passed
 
 
-async def test_a_better_challenger_replaces_the_champion(on: Stage) -> None:
+async def test_a_better_challenger_replaces_the_champion(on: Harness) -> None:
     """It met the champion on the same rows, and was better by enough."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -67,7 +67,7 @@ async def test_a_better_challenger_replaces_the_champion(on: Stage) -> None:
     assert asked.dataset.version == 2
 
 
-async def test_a_worse_challenger_changes_nothing(on: Stage) -> None:
+async def test_a_worse_challenger_changes_nothing(on: Harness) -> None:
     """A retrained model replaces the old one only if it is better."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -82,7 +82,7 @@ async def test_a_worse_challenger_changes_nothing(on: Stage) -> None:
     assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1}
 
 
-async def test_the_same_run_makes_one_version_however_often_it_is_told(on: Stage) -> None:
+async def test_the_same_run_makes_one_version_however_often_it_is_told(on: Harness) -> None:
     """A retold fact under another id, too."""
     await declare(on)
     await on.say(trained("run-1"))
@@ -94,7 +94,7 @@ async def test_the_same_run_makes_one_version_however_often_it_is_told(on: Stage
     assert len(on.all(VersionRegistered)) == 1
 
 
-async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Stage) -> None:
+async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Harness) -> None:
     """While version 2 was judged against 1, version 3 became champion: 2 must meet 3."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -111,7 +111,7 @@ async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Stage
     assert [moved.data.version for moved in on.all(AliasMoved)] == [1, 3]
 
 
-async def test_a_late_answer_to_an_old_question_is_ignored(on: Stage) -> None:
+async def test_a_late_answer_to_an_old_question_is_ignored(on: Harness) -> None:
     """Only the newest question about a version counts."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -131,7 +131,7 @@ async def test_a_late_answer_to_an_old_question_is_ignored(on: Stage) -> None:
     assert (await on.http.get("/models/flights/versions/2")).json()["state"] == "rejected"
 
 
-async def test_versions_are_judged_on_the_newer_holdout(on: Stage) -> None:
+async def test_versions_are_judged_on_the_newer_holdout(on: Harness) -> None:
     """A candidate that learned from older data than the champion meets it on the champion's newer rows."""
     await declare(on)
     await crown(on, "run-1", 1, dataset=5)
@@ -142,7 +142,7 @@ async def test_versions_are_judged_on_the_newer_holdout(on: Stage) -> None:
     assert (await asked_for(on, 2, champion=1)).dataset.version == 5
 
 
-async def test_a_version_that_cannot_be_judged_cannot_serve(on: Stage) -> None:
+async def test_a_version_that_cannot_be_judged_cannot_serve(on: Harness) -> None:
     """The reason is the trainer's."""
     await declare(on)
     await on.say(trained("run-1"))
@@ -157,7 +157,7 @@ GONE = "column 'wind' is gone from flights version 2, and champion 1 needs it"
 ALONE = {"metrics": ["roc_auc"], "gates": [{"metric": "roc_auc", "at_least": 0.65}]}
 
 
-async def test_a_version_is_judged_alone_where_no_gate_needs_the_champion(on: Stage) -> None:
+async def test_a_version_is_judged_alone_where_no_gate_needs_the_champion(on: Harness) -> None:
     """A feature was renamed: the champion cannot answer on the new rows, and need not."""
     await declare(on, evaluation=ALONE)
     await crown(on, "run-1", 1)
@@ -173,7 +173,7 @@ async def test_a_version_is_judged_alone_where_no_gate_needs_the_champion(on: St
     assert (await on.heard(AliasMoved, where=lambda event: event.version == 2)).data.previous == 1
 
 
-async def test_a_version_that_fails_alone_as_well_is_rejected_once(on: Stage) -> None:
+async def test_a_version_that_fails_alone_as_well_is_rejected_once(on: Harness) -> None:
     """It was not the champion's fault."""
     await declare(on, evaluation=ALONE)
     await crown(on, "run-1", 1)
@@ -188,7 +188,7 @@ async def test_a_version_that_fails_alone_as_well_is_rejected_once(on: Stage) ->
 
 
 @pytest.mark.parametrize("how", ["it fails", "it says so"])
-async def test_what_cannot_be_compared_names_the_champion_and_a_way_on(on: Stage, how: str) -> None:
+async def test_what_cannot_be_compared_names_the_champion_and_a_way_on(on: Harness, how: str) -> None:
     """Where a gate needs the champion: no dead end without a word."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -208,7 +208,7 @@ async def test_what_cannot_be_compared_names_the_champion_and_a_way_on(on: Stage
     assert "apply the declaration without this gate" in reason
 
 
-async def test_the_way_on_leads_on(on: Stage) -> None:
+async def test_the_way_on_leads_on(on: Harness) -> None:
     """Without the gate, trained anew, the version replaces a champion that it cannot be compared with."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -222,7 +222,7 @@ async def test_the_way_on_leads_on(on: Stage) -> None:
     assert (await on.heard(AliasMoved, where=lambda event: event.version == 2)).data.previous == 1
 
 
-async def test_a_version_of_another_target_is_never_beside_the_champion(on: Stage) -> None:
+async def test_a_version_of_another_target_is_never_beside_the_champion(on: Harness) -> None:
     """The registry knows it before it asks."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -235,7 +235,7 @@ async def test_a_version_of_another_target_is_never_beside_the_champion(on: Stag
     assert "champion 1: it predicts 'target', this version predicts 'cancelled'" in reason
 
 
-async def test_an_older_run_that_ends_later_does_not_take_the_alias(on: Stage) -> None:
+async def test_an_older_run_that_ends_later_does_not_take_the_alias(on: Harness) -> None:
     """Without any gate declared, it is judged against what is newer than it all the same."""
     await declare(on, evaluation={"metrics": ["roc_auc"], "gates": []})
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -251,7 +251,7 @@ async def test_an_older_run_that_ends_later_does_not_take_the_alias(on: Stage) -
     assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1}
 
 
-async def test_what_each_learned_from_is_told_with_the_question(on: Stage) -> None:
+async def test_what_each_learned_from_is_told_with_the_question(on: Harness) -> None:
     """So that the rows can be those that neither has learned from."""
     await declare(on)
     await crown(on, "run-1", 1, dataset=3)
@@ -264,7 +264,7 @@ async def test_what_each_learned_from_is_told_with_the_question(on: Stage) -> No
     assert asked.candidate.holdout == asked.champion.holdout == trained("run-2").holdout
 
 
-async def test_a_fact_about_an_undeclared_model_waits_for_its_declaration(on: Stage) -> None:
+async def test_a_fact_about_an_undeclared_model_waits_for_its_declaration(on: Harness) -> None:
     """Events come in any order; nothing is lost."""
     await on.say(trained("run-1"))
     await declare(on)
@@ -272,7 +272,7 @@ async def test_a_fact_about_an_undeclared_model_waits_for_its_declaration(on: St
     assert (await on.heard(VersionRegistered, timeout=20)).data.version == 1
 
 
-async def test_a_rolled_back_version_gives_the_alias_back(on: Stage) -> None:
+async def test_a_rolled_back_version_gives_the_alias_back(on: Harness) -> None:
     """The deployer saw errors: the alias, the state and the risk follow."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -290,7 +290,7 @@ async def test_a_rolled_back_version_gives_the_alias_back(on: Stage) -> None:
     assert before <= (await on.http.get("/models/flights/risk")).json()["score"]
 
 
-async def test_a_rollback_of_a_version_that_was_superseded_moves_nothing(on: Stage) -> None:
+async def test_a_rollback_of_a_version_that_was_superseded_moves_nothing(on: Harness) -> None:
     """The alias has moved on already."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -304,7 +304,7 @@ async def test_a_rollback_of_a_version_that_was_superseded_moves_nothing(on: Sta
     assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 2}
 
 
-async def test_rollouts_are_noted_on_their_version(on: Stage) -> None:
+async def test_rollouts_are_noted_on_their_version(on: Harness) -> None:
     """People see how far a version got."""
     await declare(on)
     await crown(on, "run-1", 1)
@@ -318,7 +318,7 @@ async def test_rollouts_are_noted_on_their_version(on: Stage) -> None:
     await eventually(noted)
 
 
-async def test_everything_survives_a_restart(on: Stage) -> None:
+async def test_everything_survives_a_restart(on: Harness) -> None:
     """What was asked before is answered after."""
     await declare(on)
     await on.say(trained("run-1"))
@@ -331,9 +331,9 @@ async def test_everything_survives_a_restart(on: Stage) -> None:
     assert len(on.all(EvaluationRequested)) == 1
 
 
-async def test_a_request_declares_a_model_too(on: Stage) -> None:
+async def test_a_request_declares_a_model_too(on: Harness) -> None:
     """Bare JSON from an outsider is as good as HTTP."""
-    await on.publish("headrace.request.model.flights", b'{"data": {"dataset": "flights", "target": "late"}}')
+    await on.publish("headrace.request.declaration.flights", b'{"data": {"dataset": "flights", "target": "late"}}')
 
     declared = await on.heard(ModelDeclared)
     assert declared.data.name == "flights"
@@ -341,29 +341,34 @@ async def test_a_request_declares_a_model_too(on: Stage) -> None:
 
 
 @pytest.mark.parametrize("who", ["outsider", "operator"])
-async def test_a_request_in_somebody_elses_name_is_its_senders(who: str, on: Stage) -> None:
+async def test_a_request_in_somebody_elses_name_is_its_senders(who: str, on: Harness) -> None:
     """It claims to be an approver's: whoever believed that could lock the honest one out, or approve its own."""
     wish = {"data": {"dataset": "flights", "target": "late"}, "name": "flights", "kind": "Model"}
-    claiming = {"specversion": "1.0", "id": "x", "source": "headrace/console", "type": "headrace.request.model.v1"}
+    claiming = {
+        "specversion": "1.0",
+        "id": "x",
+        "source": "headrace/console",
+        "type": "headrace.request.declaration.v1",
+    }
     body = json.dumps({**claiming, "authid": "key:approver", "data": wish}).encode()
 
-    await on.publish("headrace.request.model.flights", body, as_=who)
+    await on.publish("headrace.request.declaration.flights", body, as_=who)
 
     declared = await on.heard(ModelDeclared)
     assert (declared.data.by, declared.authid) == (f"nats:{who}", f"nats:{who}")
 
 
-async def test_a_malformed_request_is_refused_with_the_place(on: Stage) -> None:
+async def test_a_malformed_request_is_refused_with_the_place(on: Harness) -> None:
     """The outsider learns what would be right."""
-    await on.publish("headrace.request.model.flights", b'{"data": {"dataset": "flights"}}')
+    await on.publish("headrace.request.declaration.flights", b'{"data": {"dataset": "flights"}}')
 
     refused = await on.heard(RequestRefused)
     assert "data.target: is missing" in refused.data.reason
-    parked = (await on.http.get("/parked")).json()["items"]
-    assert [each["type"] for each in parked] == ["headrace.request.model"]
+    dead_letter = (await on.http.get("/dead-letters")).json()["items"]
+    assert [each["type"] for each in dead_letter] == ["headrace.request.declaration"]
 
 
-async def test_an_approval_that_nobody_gives_lapses(on: Stage, clock: FakeClock) -> None:
+async def test_an_approval_that_nobody_gives_lapses(on: Harness, clock: FakeClock) -> None:
     """A request for approval is over when the declaration says so."""
     await declare(on, approval={"needed": 1, "expires": "P1D"})
     await on.say(trained("run-1"))
@@ -376,7 +381,7 @@ async def test_an_approval_that_nobody_gives_lapses(on: Stage, clock: FakeClock)
     assert (await on.http.get("/models/flights/versions/1")).json()["state"] == "expired"
 
 
-async def test_a_risk_review_that_is_due_tells_people_once(on: Stage, clock: FakeClock) -> None:
+async def test_a_risk_review_that_is_due_tells_people_once(on: Harness, clock: FakeClock) -> None:
     """As an alert, and wherever people look; until somebody has looked at the risk."""
     await declare(on)
     await on.http.put("/models/other", json={"data": {"dataset": "other", "target": "late"}})

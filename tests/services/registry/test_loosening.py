@@ -17,7 +17,7 @@ from headrace.contracts import (
     ModelDeclared,
     RequestRefused,
 )
-from headrace.testkit import FakeClock, Stage
+from headrace.testkit import FakeClock, Harness
 
 from .conftest import DECLARATION, PEOPLE, declare
 from .ways import WAYS, declared
@@ -28,14 +28,14 @@ LOOSE = {**DECLARATION, "approval": {"needed": 0}, "evaluation": {"metrics": ["r
 STRICT = {**DECLARATION, "approval": {"needed": 2}}
 
 
-async def declare_all(on: Stage, by: By, needed: int = 2) -> None:
+async def declare_all(on: Harness, by: By, needed: int = 2) -> None:
     """A model for each way, declared by ann."""
     for name, path, old, _ in NAMED:
         answer = await by("ann", "PUT", f"/models/{name}", **declared(name, path, old, needed))
         assert answer.status_code == 201, answer.text
 
 
-async def revisions(on: Stage) -> dict[str, int]:
+async def revisions(on: Harness) -> dict[str, int]:
     """Which revision of each model is in force."""
     items = (await on.http.get("/models", params={"limit": 500})).json()["items"]
     return {item["name"]: item["revision"] for item in items}
@@ -45,7 +45,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  
 
 
 @ON_SQLITE
-async def test_no_role_loosens_a_policy_alone_over_http(on: Stage, by: By) -> None:
+async def test_no_role_loosens_a_policy_alone_over_http(on: Harness, by: By) -> None:
     """Whoever may declare models gets a change that waits, everybody else is refused; every model stays as it was."""
     await declare_all(on, by)
     wrong = []
@@ -74,7 +74,7 @@ async def test_no_role_loosens_a_policy_alone_over_http(on: Stage, by: By) -> No
 @pytest.mark.parametrize("who", ["outsider", "operator"])
 @pytest.mark.parametrize("needed", [0, 2])
 @ON_SQLITE
-async def test_no_program_loosens_what_a_person_has_declared(on: Stage, by: By, who: str, needed: int) -> None:
+async def test_no_program_loosens_what_a_person_has_declared(on: Harness, by: By, who: str, needed: int) -> None:
     """By an event that says nothing of its publisher but the connection: refused, whatever the policy needs."""
     ways = [way for way in NAMED if needed or way[1] != "approval.needed"]
     for name, path, old, _ in ways:
@@ -82,7 +82,7 @@ async def test_no_program_loosens_what_a_person_has_declared(on: Stage, by: By, 
 
     for name, path, _, new in ways:
         await on.publish(
-            f"headrace.request.model.{name}", json.dumps(declared(name, path, new, needed)).encode(), as_=who
+            f"headrace.request.declaration.{name}", json.dumps(declared(name, path, new, needed)).encode(), as_=who
         )
     await on.quiet()
 
@@ -92,9 +92,9 @@ async def test_no_program_loosens_what_a_person_has_declared(on: Stage, by: By, 
     assert all("declared by key:ann" in each.reason for each in refused)
 
 
-async def test_an_outsider_declares_models_of_its_own_and_binds_itself(on: Stage) -> None:
+async def test_an_outsider_declares_models_of_its_own_and_binds_itself(on: Harness) -> None:
     """It may change what it alone has declared, until that needs approvals: it is nobody in particular."""
-    subject = "headrace.request.model.flights"
+    subject = "headrace.request.declaration.flights"
     for document in (DECLARATION, LOOSE, STRICT, LOOSE, {**STRICT, "purpose": "Anything."}):
         await on.publish(subject, json.dumps(document).encode())
     await on.quiet()
@@ -104,7 +104,7 @@ async def test_an_outsider_declares_models_of_its_own_and_binds_itself(on: Stage
     assert all("nobody in particular" in each.data.reason for each in on.all(RequestRefused))
 
 
-async def test_what_needs_no_approvals_is_loosened_at_once_and_said(on: Stage, by: By) -> None:
+async def test_what_needs_no_approvals_is_loosened_at_once_and_said(on: Harness, by: By) -> None:
     """The answer and the fact name what was loosened; what was only tightened is told apart."""
     await by("ann", "PUT", "/models/flights", **DECLARATION)
 
@@ -119,7 +119,7 @@ async def test_what_needs_no_approvals_is_loosened_at_once_and_said(on: Stage, b
     assert (told[0], told[2], bool(told[1])) == (None, None, True)
 
 
-async def test_a_looser_declaration_takes_effect_with_the_approvals_of_the_present_one(on: Stage, by: By) -> None:
+async def test_a_looser_declaration_takes_effect_with_the_approvals_of_the_present_one(on: Harness, by: By) -> None:
     """Two people who are not its author; each word is a fact of its own, and the revision is its author's."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
@@ -145,7 +145,7 @@ async def test_a_looser_declaration_takes_effect_with_the_approvals_of_the_prese
     assert [(each["revision"], each["by"]) for each in history] == [(2, "key:ann"), (1, "key:bob")]
 
 
-async def test_a_change_that_tightens_and_loosens_waits_as_a_whole(on: Stage, by: By) -> None:
+async def test_a_change_that_tightens_and_loosens_waits_as_a_whole(on: Harness, by: By) -> None:
     """One document is one decision; the part that tightens can be sent alone, and then holds at once."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     mixed = {**STRICT, "risk": {"impact": "high", "review_every": "P365D"}}
@@ -158,7 +158,7 @@ async def test_a_change_that_tightens_and_loosens_waits_as_a_whole(on: Stage, by
     assert (alone.status_code, alone.json()["revision"]) == (200, 2)
 
 
-async def test_a_new_revision_ends_every_change_that_was_to_replace_the_old_one(on: Stage, by: By) -> None:
+async def test_a_new_revision_ends_every_change_that_was_to_replace_the_old_one(on: Harness, by: By) -> None:
     """Else it would undo what was tightened meanwhile, unseen."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
@@ -173,7 +173,7 @@ async def test_a_new_revision_ends_every_change_that_was_to_replace_the_old_one(
     assert "propose the change again" in ended.reason
 
 
-async def test_one_no_ends_a_change(on: Stage, by: By) -> None:
+async def test_one_no_ends_a_change(on: Harness, by: By) -> None:
     """And the reason is kept; it may be proposed again."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
@@ -187,7 +187,7 @@ async def test_one_no_ends_a_change(on: Stage, by: By) -> None:
     assert again["waits"]["change"] != change
 
 
-async def test_who_proposed_a_change_may_withdraw_it_and_nobody_else(on: Stage, by: By) -> None:
+async def test_who_proposed_a_change_may_withdraw_it_and_nobody_else(on: Harness, by: By) -> None:
     """The proposal is theirs."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
@@ -199,7 +199,7 @@ async def test_who_proposed_a_change_may_withdraw_it_and_nobody_else(on: Stage, 
     assert "only key:ann" in other.json()["detail"]
 
 
-async def test_a_change_that_nobody_decides_on_lapses(on: Stage, by: By, clock: FakeClock) -> None:
+async def test_a_change_that_nobody_decides_on_lapses(on: Harness, by: By, clock: FakeClock) -> None:
     """After the time that the policy gives people; before that is noticed, nobody can approve it either."""
     await by("bob", "PUT", "/models/flights", **{**STRICT, "approval": {"needed": 2, "expires": "P1D"}})
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
@@ -211,7 +211,7 @@ async def test_a_change_that_nobody_decides_on_lapses(on: Stage, by: By, clock: 
     assert (await on.heard(ChangeRejected)).data.state == "expired"
 
 
-async def test_the_same_declaration_proposed_again_is_the_same_change(on: Stage, by: By) -> None:
+async def test_the_same_declaration_proposed_again_is_the_same_change(on: Harness, by: By) -> None:
     """A pipeline may apply the same file with every commit; the change of another person is another one."""
     await by("bob", "PUT", "/models/flights", **STRICT)
 
@@ -223,7 +223,7 @@ async def test_the_same_declaration_proposed_again_is_the_same_change(on: Stage,
     assert len(on.all(ChangeProposed)) <= 2
 
 
-async def test_two_approvals_of_a_change_at_once_are_two(on: Stage, by: By) -> None:
+async def test_two_approvals_of_a_change_at_once_are_two(on: Harness, by: By) -> None:
     """It takes effect once."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
@@ -237,7 +237,7 @@ async def test_two_approvals_of_a_change_at_once_are_two(on: Stage, by: By) -> N
     assert len(on.all(ChangeApproved)) == 1
 
 
-async def test_two_first_declarations_at_once_are_one_model_with_two_revisions(on: Stage, by: By) -> None:
+async def test_two_first_declarations_at_once_are_one_model_with_two_revisions(on: Harness, by: By) -> None:
     """The later one is a change of the earlier one, and answers as one."""
     other = {**DECLARATION, "purpose": "Warn crews."}
 
@@ -249,7 +249,7 @@ async def test_two_first_declarations_at_once_are_one_model_with_two_revisions(o
     assert await revisions(on) == {"flights": 2}
 
 
-async def test_a_policy_holds_for_the_change_of_itself_in_two_steps_as_well(on: Stage, by: By) -> None:
+async def test_a_policy_holds_for_the_change_of_itself_in_two_steps_as_well(on: Harness, by: By) -> None:
     """Half of the way today and half tomorrow needs the approvals twice."""
     await declare(on, approval={"needed": 2})
 

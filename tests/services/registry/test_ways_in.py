@@ -5,7 +5,7 @@ from typing import Any
 
 from headrace.contracts import Column, ColumnFacts, DatasetIngested, ModelDeclared, RequestRefused, parse_declaration
 from headrace.contracts.errors import ContractError
-from headrace.testkit import Stage, a, eventually
+from headrace.testkit import Harness, a, eventually
 from headrace.testkit.declarations import LEAST, bad_documents, merged
 
 COLUMNS = {"left": "integer", "age": "integer", "gender": "string", "joined": "timestamp", "city": "string"}
@@ -20,13 +20,13 @@ def ingested(version: int = 1, **distinct: int) -> DatasetIngested:
     return a(DatasetIngested, dataset="customers", version=version, mode="replace", columns=columns, facts=facts)
 
 
-async def known(on: Stage) -> None:
+async def known(on: Harness) -> None:
     """The registry has heard of the customers' data."""
     await on.say(ingested())
     await on.quiet()
 
 
-async def test_http_and_event_refuse_the_same_declarations_in_the_same_words(on: Stage) -> None:
+async def test_http_and_event_refuse_the_same_declarations_in_the_same_words(on: Harness) -> None:
     """And in those of the function that the command line asks."""
     expected, by_http = [], []
     for _, document in bad_documents():
@@ -34,7 +34,7 @@ async def test_http_and_event_refuse_the_same_declarations_in_the_same_words(on:
         answer = await on.http.put("/models/churn", json=document)
         assert answer.status_code == 422, answer.text
         by_http.append(answer.json()["detail"][:SHOWN])
-        await on.publish("headrace.request.model.churn", json.dumps(document).encode())
+        await on.publish("headrace.request.declaration.churn", json.dumps(document).encode())
 
     refused = await eventually(lambda: on.all(RequestRefused) if len(on.all(RequestRefused)) == len(expected) else None)
     by_event = [each.data.reason[:SHOWN] for each in refused]
@@ -52,10 +52,10 @@ def told(document: dict[str, Any]) -> str:
     raise AssertionError(f"{document} is good")
 
 
-async def test_gates_that_are_left_out_are_the_default_ones_on_every_way_in(on: Stage) -> None:
+async def test_gates_that_are_left_out_are_the_default_ones_on_every_way_in(on: Harness) -> None:
     """By an event, silence once meant none at all."""
     assert (await on.http.put("/models/churn", json=LEAST)).status_code == 201
-    await on.publish("headrace.request.model.other", json.dumps({"data": LEAST["data"]}).encode())
+    await on.publish("headrace.request.declaration.other", json.dumps({"data": LEAST["data"]}).encode())
     other = await on.heard(ModelDeclared, "other")
 
     by_http = (await on.heard(ModelDeclared, "churn")).data.declaration
@@ -63,20 +63,20 @@ async def test_gates_that_are_left_out_are_the_default_ones_on_every_way_in(on: 
     assert other.data.declaration.model_copy(update={"name": "churn"}) == by_http
 
 
-async def test_columns_are_held_against_those_of_a_dataset_that_is_known(on: Stage) -> None:
+async def test_columns_are_held_against_those_of_a_dataset_that_is_known(on: Harness) -> None:
     """By HTTP and by an event, with the nearest right name."""
     await known(on)
     document = merged(LEAST, {"data": {"groups": ["Gender"]}})
     says = "data.groups[0]: dataset 'customers' has no column 'Gender'; did you mean 'gender'?"
 
     answer = await on.http.put("/models/churn", json=document)
-    await on.publish("headrace.request.model.churn", json.dumps(document).encode())
+    await on.publish("headrace.request.declaration.churn", json.dumps(document).encode())
 
     assert (answer.status_code, answer.json()["detail"]) == (422, says)
     assert (await on.heard(RequestRefused)).data.reason == says
 
 
-async def test_a_quantity_is_a_regression_where_the_data_are_known(on: Stage) -> None:
+async def test_a_quantity_is_a_regression_where_the_data_are_known(on: Harness) -> None:
     """And the answer says so."""
     await known(on)
     answer = await on.http.put("/models/churn", json=merged(LEAST, {"data": {"target": "age"}}))
@@ -85,7 +85,7 @@ async def test_a_quantity_is_a_regression_where_the_data_are_known(on: Stage) ->
     assert "task: regression is taken, because 'age' holds numbers; say `task` to choose" in answer.json()["warnings"]
 
 
-async def test_the_answer_tells_what_may_surprise(on: Stage) -> None:
+async def test_the_answer_tells_what_may_surprise(on: Harness) -> None:
     """A timestamp that is no feature, text with very many values."""
     await known(on)
     warnings = (await on.http.put("/models/churn", json=LEAST)).json()["warnings"]
@@ -94,7 +94,7 @@ async def test_the_answer_tells_what_may_surprise(on: Stage) -> None:
     assert any("'city' is text with 400 different values" in each for each in warnings)
 
 
-async def test_the_answer_says_what_starts_the_first_run(on: Stage) -> None:
+async def test_the_answer_says_what_starts_the_first_run(on: Harness) -> None:
     """Data that come, data that are there, or a person."""
     before = (await on.http.put("/models/churn", json=LEAST)).json()["starts"]
     asleep = merged(LEAST, {"name": "asleep", "training": {"on": []}})
@@ -107,7 +107,7 @@ async def test_the_answer_says_what_starts_the_first_run(on: Stage) -> None:
     assert after == "the first run starts now, with version 1 of customers"
 
 
-async def test_a_new_version_of_the_data_is_what_the_next_declaration_is_held_against(on: Stage) -> None:
+async def test_a_new_version_of_the_data_is_what_the_next_declaration_is_held_against(on: Harness) -> None:
     """The newest version counts."""
     await known(on)
     assert (await on.http.put("/models/churn", json=LEAST)).status_code == 201

@@ -1,4 +1,4 @@
-"""A small Ray for the session, a dataset that a model can learn, and the trainer on stage."""
+"""A small Ray for the session, a dataset that a model can learn, and the trainer in the harness."""
 
 import io
 import os
@@ -18,13 +18,13 @@ import psutil
 import pytest
 
 from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part, parse_declaration
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 from headrace.testkit.ports import free_ports, wait_until
 from headrace.testkit.s3 import S3
 from headrace.trainer.service import build
 from headrace.trainer.settings import TrainerSettings
 
-Open = Callable[..., Stage]
+Open = Callable[..., Harness]
 
 COLUMNS = [
     Column(name="at", type="timestamp", nullable=False),
@@ -150,22 +150,22 @@ def buckets(s3_server: S3) -> S3:
 
 
 @pytest.fixture
-def trainer(stage: Any, sqlite_url: str, ray_head: RayHead, buckets: S3) -> Open:
-    """The trainer on stage; keywords are settings."""
+def trainer(harness: Any, sqlite_url: str, ray_head: RayHead, buckets: S3) -> Open:
+    """The trainer in the harness; keywords are settings."""
 
-    def opened(**settings: Any) -> Stage:
+    def opened(**settings: Any) -> Harness:
         told = {"database_url": sqlite_url, "objects": buckets.settings, "ray_address": ray_head.address}
         told |= {"ray_token_file": ray_head.token_file}
-        return stage(build, TrainerSettings, **{**told, "run_memory_mb": 1500, **settings})
+        return harness(build, TrainerSettings, **{**told, "run_memory_mb": 1500, **settings})
 
     return opened
 
 
 @pytest.fixture
-async def on(trainer: Open) -> AsyncIterator[Stage]:
+async def on(trainer: Open) -> AsyncIterator[Harness]:
     """The trainer with its usual settings."""
-    async with trainer() as stage:
-        yield stage
+    async with trainer() as harness:
+        yield harness
 
 
 def flights(rows: int = 600, seed: int = 1, **columns: Any) -> pd.DataFrame:

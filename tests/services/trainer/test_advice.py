@@ -10,8 +10,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from headrace.contracts import Column
-from headrace.trainer.work.advice import Known, advice
-from headrace.trainer.work.captured import MOST_WARNINGS, Captured
+from headrace.trainer.worker.advice import Known, advice
+from headrace.trainer.worker.output import MOST_WARNINGS, Captured
 
 ROWS = 600
 

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from headrace.contracts import TrainingCancelled, TrainingCompleted, TrainingQueued
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 
 
 @pytest.fixture
-async def on(trainer: Callable[..., Stage], database_url: str) -> AsyncIterator[Stage]:
+async def on(trainer: Callable[..., Harness], database_url: str) -> AsyncIterator[Harness]:
     """The trainer on each kind of database."""
-    async with trainer(database_url=database_url) as stage:
-        yield stage
+    async with trainer(database_url=database_url) as harness:
+        yield harness
 
 
-async def test_a_run_can_be_asked_for_and_followed(on: Stage, world: Any) -> None:
+async def test_a_run_can_be_asked_for_and_followed(on: Harness, world: Any) -> None:
     """The answer names the run; its page tells everything once it has ended, in one trace with the request."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
@@ -35,7 +35,7 @@ async def test_a_run_can_be_asked_for_and_followed(on: Stage, world: Any) -> Non
     assert told["outcome"]["metrics"]["roc_auc"] > 0.8
 
 
-async def test_the_queue_tells_what_waits_for_what(on: Stage, world: Any) -> None:
+async def test_the_queue_tells_what_waits_for_what(on: Harness, world: Any) -> None:
     """Without data nothing can start; a run that waits can be cancelled."""
     await on.say(world.declared())
     await on.quiet()
@@ -53,7 +53,7 @@ async def test_the_queue_tells_what_waits_for_what(on: Stage, world: Any) -> Non
     assert "cancelled already" in again.json()["detail"]
 
 
-async def test_runs_are_listed_page_by_page(on: Stage, world: Any) -> None:
+async def test_runs_are_listed_page_by_page(on: Harness, world: Any) -> None:
     """The newest first, each exactly once, by model and by state."""
     await on.say(world.declared())
     await on.quiet()
@@ -72,7 +72,7 @@ async def test_runs_are_listed_page_by_page(on: Stage, world: Any) -> None:
     assert len((await on.http.get("/runs", params={"state": "waiting"})).json()["items"]) == 5
 
 
-async def test_wrong_requests_are_answered_with_what_would_be_right(on: Stage, world: Any) -> None:
+async def test_wrong_requests_are_answered_with_what_would_be_right(on: Harness, world: Any) -> None:
     """Unknown models and runs, and bodies that no schema allows."""
     await on.say(world.declared())
     await on.quiet()

@@ -13,10 +13,10 @@ from headrace.contracts import (
     TrainingCompleted,
     TrainingRequested,
 )
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 
 
-async def trained(on: Stage, reason: str, **asked: Any) -> TrainingCompleted:
+async def trained(on: Harness, reason: str, **asked: Any) -> TrainingCompleted:
     """Ask for a run, and wait for its model."""
     await on.say(TrainingRequested(model="delay", reason=reason, **asked), as_="operator")
     return (await on.heard(TrainingCompleted, where=lambda event: event.reason == reason, timeout=120)).data
@@ -46,7 +46,7 @@ def request(candidate: TrainingCompleted, champion: TrainingCompleted | None, **
 
 
 @pytest.mark.parametrize("by", ["time", "random"])
-async def test_the_better_model_wins_on_the_same_rows(on: Stage, world: Any, by: str) -> None:
+async def test_the_better_model_wins_on_the_same_rows(on: Harness, world: Any, by: str) -> None:
     """The champion learned from less and without the wind; the candidate's own numbers are those of its run."""
     await on.say(world.declared(data={"features": ["carrier"]}, evaluation={"holdout": {"by": by}}))
     await on.say(world.ingested(world.flights()))
@@ -72,7 +72,7 @@ async def test_the_better_model_wins_on_the_same_rows(on: Stage, world: Any, by:
     assert (auc.confidence, auc.resamples) == (0.9, 100)
 
 
-async def test_a_first_version_is_measured_alone(on: Stage, world: Any) -> None:
+async def test_a_first_version_is_measured_alone(on: Harness, world: Any) -> None:
     """There is nobody to compare with; asked twice it is done once."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
@@ -88,7 +88,7 @@ async def test_a_first_version_is_measured_alone(on: Stage, world: Any) -> None:
     assert len(on.all(EvaluationCompleted)) == 1
 
 
-async def test_what_cannot_be_evaluated_says_why(on: Stage, world: Any) -> None:
+async def test_what_cannot_be_evaluated_says_why(on: Harness, world: Any) -> None:
     """A version that nobody ingested, and an artifact that is gone."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
@@ -106,7 +106,7 @@ async def test_what_cannot_be_evaluated_says_why(on: Stage, world: Any) -> None:
         assert reason in failed.data.reason
 
 
-async def test_a_champion_whose_column_is_gone_leaves_the_candidate_judged_alone(on: Stage, world: Any) -> None:
+async def test_a_champion_whose_column_is_gone_leaves_the_candidate_judged_alone(on: Harness, world: Any) -> None:
     """A feature was dropped from the data: no failed evaluation, but a reason, figures and the trivial answer."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
@@ -129,7 +129,7 @@ async def test_a_champion_whose_column_is_gone_leaves_the_candidate_judged_alone
     assert [each.metric for each in told.baselines or []] == ["roc_auc", "brier"]
 
 
-async def test_a_champion_that_was_not_trained_here_is_not_compared(on: Stage, world: Any) -> None:
+async def test_a_champion_that_was_not_trained_here_is_not_compared(on: Harness, world: Any) -> None:
     """Nobody says which rows it has learned from."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))

@@ -6,9 +6,9 @@ from sklearn.linear_model import LogisticRegression
 
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused
 from headrace.objects import AlreadyExists, Denied, Missing, StoreAway
-from headrace.trainer.work.failures import failure_of
-from headrace.trainer.work.holdout import NoHoldout
-from headrace.trainer.work.memory import allocated, at_most
+from headrace.trainer.worker.failures import failure_of
+from headrace.trainer.worker.holdout import NoHoldout
+from headrace.trainer.worker.memory import allocated, at_most
 
 
 @pytest.mark.parametrize(

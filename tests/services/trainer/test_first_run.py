@@ -3,17 +3,17 @@
 from typing import Any
 
 from headrace.contracts import TrainingQueued
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 
 NEW_DATA = {"on": ["new-data"]}
 
 
-def queued(on: Stage) -> list[str]:
+def queued(on: Harness) -> list[str]:
     """Why runs were asked for, in order."""
     return [each.data.reason for each in on.all(TrainingQueued)]
 
 
-async def test_a_model_whose_data_are_there_starts_its_first_run(on: Stage, world: Any) -> None:
+async def test_a_model_whose_data_are_there_starts_its_first_run(on: Harness, world: Any) -> None:
     """It once waited for new data, without a word."""
     await on.say(world.ingested(world.flights()))
     await on.say(world.declared(training=NEW_DATA))
@@ -23,7 +23,7 @@ async def test_a_model_whose_data_are_there_starts_its_first_run(on: Stage, worl
     assert first.data.waits_for == "capacity"
 
 
-async def test_a_change_of_the_declaration_starts_no_second_first_run(on: Stage, world: Any) -> None:
+async def test_a_change_of_the_declaration_starts_no_second_first_run(on: Harness, world: Any) -> None:
     """The next run starts with new data."""
     await on.say(world.ingested(world.flights()))
     await on.say(world.declared(training=NEW_DATA))
@@ -33,7 +33,7 @@ async def test_a_change_of_the_declaration_starts_no_second_first_run(on: Stage,
     assert len(queued(on)) == 1
 
 
-async def test_a_model_that_no_data_start_is_not_started_by_those_that_are_there(on: Stage, world: Any) -> None:
+async def test_a_model_that_no_data_start_is_not_started_by_those_that_are_there(on: Harness, world: Any) -> None:
     """Who leaves new-data out asks for every run."""
     await on.say(world.ingested(world.flights()))
     await on.say(world.declared(training={"on": []}))

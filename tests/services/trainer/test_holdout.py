@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.trainer.work.content import identities
-from headrace.trainer.work.holdout import NoHoldout, at_random, by_time, since
+from headrace.trainer.worker.content import identities
+from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time, since
 
 ROWS, MORE = (identities(np.arange(n, dtype=np.uint64) + np.uint64(start)) for n, start in ((900, 0), (900, 5000)))
 DAYS = pd.Series(pd.date_range("2026-01-01", periods=100, freq="D", tz="UTC"), name="at")

@@ -12,11 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from headrace.contracts import ANSWER_COLUMN, Column, Part
 from headrace.testkit.s3 import S3
-from headrace.trainer.work.content import contents, identities
-from headrace.trainer.work.evaluating import evaluate
-from headrace.trainer.work.jobs import Evaluated, EvaluateJob, Rival, Trained, TrainJob
-from headrace.trainer.work.training import train
-from headrace.trainer.work.truth import BadTruth
+from headrace.trainer.worker.content import contents, identities
+from headrace.trainer.worker.evaluating import evaluate
+from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Rival, Trained, TrainJob
+from headrace.trainer.worker.training import train
+from headrace.trainer.worker.truth import BadTruth
 
 FOREST = ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 20})  # learns rows by heart
 COLUMNS = [

@@ -12,19 +12,19 @@ from headrace.contracts import (
     TrainingFailed,
     TrainingRequested,
 )
-from headrace.testkit import Stage, a
+from headrace.testkit import Harness, a
 
 POISON = '["no column at all"]'
 
 
-async def spoil(on: Stage, statement: str) -> None:
+async def spoil(on: Harness, statement: str) -> None:
     """Write into the trainer's database what no code of ours would, but a version with a mistake might."""
     async with on.app.state.runtime.store.write() as session:
         await (await session.connection()).execute(text(statement), {"poison": POISON})
 
 
 @pytest.fixture
-async def two_models(on: Stage, world: Any) -> Stage:
+async def two_models(on: Harness, world: Any) -> Harness:
     """The model `delay`, and `bad`, whose dataset cannot be read."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
@@ -38,7 +38,7 @@ async def two_models(on: Stage, world: Any) -> Stage:
     return on
 
 
-async def test_a_run_that_cannot_be_started_fails_and_the_others_run(two_models: Stage) -> None:
+async def test_a_run_that_cannot_be_started_fails_and_the_others_run(two_models: Harness) -> None:
     """It is told to its author at once, with a dead letter for operators; it keeps no place from the next run."""
     on = two_models
     for number in range(3):
@@ -48,14 +48,14 @@ async def test_a_run_that_cannot_be_started_fails_and_the_others_run(two_models:
     await on.heard(TrainingCompleted, "delay", timeout=120)
 
     failed = (await on.heard(TrainingFailed, "bad")).data
-    parked = (await on.http.get("/parked")).json()["items"]
+    dead_letter = (await on.http.get("/dead-letters")).json()["items"]
     assert failed.kind == "code"
     assert "cannot be started" in failed.reason
-    assert {row["type"] for row in parked} == {"headrace.loop.dispatch"}
+    assert {row["type"] for row in dead_letter} == {"headrace.loop.dispatch"}
     assert (await on.http.get("/ready")).json()["status"] == "degraded"
 
 
-async def test_an_evaluation_that_cannot_be_read_leaves_the_queue_and_the_others_are_made(on: Stage) -> None:
+async def test_an_evaluation_that_cannot_be_read_leaves_the_queue_and_the_others_are_made(on: Harness) -> None:
     """Also where not even its failure can be told: there is only one place for evaluations."""
     values = "'eval-0', 'delay', 'queued', '2026-01-01 00:00:00', :poison, 'key:ann', 0, false, 1"
     columns = "evaluation, model, state, asked_at, request, requested_by, attempt, begun, lock"
@@ -65,4 +65,4 @@ async def test_an_evaluation_that_cannot_be_read_leaves_the_queue_and_the_others
 
     failed = (await on.heard(EvaluationFailed, "delay")).data
     assert failed.evaluation == "eval-1"
-    assert [row["key"] for row in (await on.http.get("/parked")).json()["items"]] == ["start/eval-0"]
+    assert [row["key"] for row in (await on.http.get("/dead-letters")).json()["items"]] == ["start/eval-0"]

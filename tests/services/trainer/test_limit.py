@@ -9,13 +9,13 @@ import pytest
 
 STUCK = """
 import re
-from headrace.trainer.work.limit import at_most_for
+from headrace.trainer.worker.limit import at_most_for
 with at_most_for(0.2, grace=0.3):
     re.match(r"(a+)+$", "a" * 60 + "b")  # years in C, without ever letting go of the interpreter
 """
 DONE = """
 import time
-from headrace.trainer.work.limit import at_most_for
+from headrace.trainer.worker.limit import at_most_for
 with at_most_for({seconds}, grace=0.1):
     pass
 time.sleep(0.4)

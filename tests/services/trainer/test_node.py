@@ -15,14 +15,14 @@ def test_a_machine_is_known_by_the_address_that_leads_to_the_head() -> None:
 
 
 def test_a_head_whose_name_is_unknown_is_an_outage() -> None:
-    """The gateway ends with an error that its keeper knows, and is started again later."""
+    """The Ray driver ends with an error that its keeper knows, and is started again later."""
     with pytest.raises(socket.gaierror):
         own_address("no-such-head.invalid:6379")
 
 
 @pytest.mark.parametrize("join", [False, True])
 def test_workers_of_another_way_to_ray_are_told_apart(join: bool) -> None:
-    """The gateway is told whether to join, and its fingerprint differs with it."""
+    """The Ray driver is told whether to join, and its fingerprint differs with it."""
     told = TrainerSettings(ray_join=join).ray.gateway_config("{}")
     other = TrainerSettings(ray_join=not join).ray.gateway_config("{}")
 

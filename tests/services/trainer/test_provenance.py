@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from headrace.trainer.work.provenance import code_version, commit, packages, python, source_digest
+from headrace.trainer.worker.provenance import code_version, commit, packages, python, source_digest
 
 
 def git(folder: Path, *words: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headrace.contracts import RequestRefused, TrainingQueued, TrainingRequested
-from headrace.testkit import Stage, eventually
+from headrace.testkit import Harness, eventually
 
 BAD = [
     ({"max_itre": 5}, "has no parameter 'max_itre'; did you mean 'max_iter'?"),
@@ -15,7 +15,7 @@ BAD = [
 
 @pytest.mark.parametrize(("params", "says"), BAD)
 async def test_a_bad_parameter_of_a_request_is_refused_on_every_way_in(
-    on: Stage, world: Any, params: dict[str, Any], says: str
+    on: Harness, world: Any, params: dict[str, Any], says: str
 ) -> None:
     """Before a run is queued, and with the nearest right name."""
     await on.say(world.declared())
@@ -41,7 +41,7 @@ async def test_a_bad_parameter_of_a_request_is_refused_on_every_way_in(
     ],
 )
 async def test_whether_a_node_is_large_enough_is_told_before_a_run_is_asked_for(
-    on: Stage, asked: dict[str, float], says: str | None
+    on: Harness, asked: dict[str, float], says: str | None
 ) -> None:
     """`headrace apply` warns with it."""
 
@@ -53,7 +53,7 @@ async def test_whether_a_node_is_large_enough_is_told_before_a_run_is_asked_for(
     assert lacks is None if says is None else f"{says}: the largest has" in lacks
 
 
-async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(on: Stage, world: Any) -> None:
+async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(on: Harness, world: Any) -> None:
     """With its place and the nearest right word."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))

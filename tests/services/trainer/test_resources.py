@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from headrace.contracts import TrainingCompleted, TrainingQueued, TrainingRequested, TrainingStarted
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 from headrace.trainer.domain import Queued, next_runs
 from headrace.trainer.resources import Room, Size, lacking
 
@@ -58,7 +58,7 @@ def test_a_run_without_room_keeps_no_place_from_others() -> None:
 
 @pytest.mark.parametrize(("size", "asked"), [({"cpus": 64}, "cpus 64"), ({"gpus": 2}, "cpus 1, gpus 2")])
 async def test_a_run_that_no_node_holds_waits_as_what_it_is(
-    on: Stage, world: Any, eventually: Any, size: dict[str, float], asked: str
+    on: Harness, world: Any, eventually: Any, size: dict[str, float], asked: str
 ) -> None:
     """It takes no place from others, and says so in the answer, at the run, and as an event; asked by event, too."""
     large = world.declared(training={"resources": size})
@@ -87,7 +87,7 @@ async def test_a_run_that_no_node_holds_waits_as_what_it_is(
     assert [each.data.model for each in on.all(TrainingStarted)] == ["delay"]
 
 
-async def test_a_run_starts_when_a_node_comes(on: Stage, world: Any, ray_head: Any) -> None:
+async def test_a_run_starts_when_a_node_comes(on: Harness, world: Any, ray_head: Any) -> None:
     """The cluster grows: what waited for it goes on by itself."""
     await on.say(world.declared(training={"resources": {"cpus": 3}}))
     await on.say(world.ingested(world.flights()))

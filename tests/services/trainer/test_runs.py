@@ -20,7 +20,7 @@ from headrace.contracts import (
     TrainingRequested,
     TrainingStarted,
 )
-from headrace.testkit import FakeClock, Stage
+from headrace.testkit import FakeClock, Harness
 
 ASK = TrainingRequested(model="delay", reason="asked")
 SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 4000}}
@@ -40,18 +40,18 @@ def name_of(process: psutil.Process) -> str:
         return ""
 
 
-def ends(on: Stage) -> list[str]:
+def ends(on: Harness) -> list[str]:
     """How runs ended, in order."""
     return [type(each.data).__name__ for each in on.envelopes if isinstance(each.data, ENDS)]
 
 
-async def fitting(on: Stage) -> TrainingProgressed:
+async def fitting(on: Harness) -> TrainingProgressed:
     """Wait until a run fits."""
-    said = await on.heard(TrainingProgressed, where=lambda event: event.stage == "fitting", timeout=120)
+    said = await on.heard(TrainingProgressed, where=lambda event: event.harness == "fitting", timeout=120)
     return said.data
 
 
-async def begin(on: Stage, world: Any, **training: Any) -> None:
+async def begin(on: Harness, world: Any, **training: Any) -> None:
     """Declare, ingest, ask, and wait until the run fits."""
     await on.say(world.declared(training=training or SLOW))
     await on.say(world.ingested(world.flights()))
@@ -60,7 +60,7 @@ async def begin(on: Stage, world: Any, **training: Any) -> None:
     await fitting(on)
 
 
-async def test_a_run_outlives_the_trainer(on: Stage, world: Any) -> None:
+async def test_a_run_outlives_the_trainer(on: Harness, world: Any) -> None:
     """The trainer stops in the middle of a run; the next one finds the worker, and tells what it did."""
     await begin(on, world)
 
@@ -72,7 +72,7 @@ async def test_a_run_outlives_the_trainer(on: Stage, world: Any) -> None:
     assert "/1/model" in done.data.artifact.prefix  # the first attempt: nothing was done twice
 
 
-async def test_a_run_whose_worker_dies_starts_over(on: Stage, world: Any, ray_head: Any) -> None:
+async def test_a_run_whose_worker_dies_starts_over(on: Harness, world: Any, ray_head: Any) -> None:
     """Killed -9 in the middle: the run ends once, as a success of its second attempt."""
     await begin(on, world)
 
@@ -85,7 +85,9 @@ async def test_a_run_whose_worker_dies_starts_over(on: Stage, world: Any, ray_he
     assert len(on.all(TrainingStarted)) == 1
 
 
-async def test_a_run_that_loses_every_worker_fails_once(on: Stage, world: Any, ray_head: Any, eventually: Any) -> None:
+async def test_a_run_that_loses_every_worker_fails_once(
+    on: Harness, world: Any, ray_head: Any, eventually: Any
+) -> None:
     """Three attempts, then the run is lost, with a reason."""
     await begin(on, world)
 
@@ -102,7 +104,7 @@ async def test_a_run_that_loses_every_worker_fails_once(on: Stage, world: Any, r
     assert ends(on) == ["TrainingFailed"]
 
 
-async def test_a_run_outlives_a_new_ray_head(on: Stage, world: Any, ray_head: Any) -> None:
+async def test_a_run_outlives_a_new_ray_head(on: Harness, world: Any, ray_head: Any) -> None:
     """Ray dies with everything on it and comes back: the trainer serves on, and the run ends once."""
     await begin(on, world)
 
@@ -114,19 +116,19 @@ async def test_a_run_outlives_a_new_ray_head(on: Stage, world: Any, ray_head: An
     assert ends(on) == ["TrainingCompleted"]
 
 
-async def test_a_dead_gateway_is_replaced(on: Stage, world: Any, eventually: Any) -> None:
+async def test_a_dead_gateway_is_replaced(on: Harness, world: Any, eventually: Any) -> None:
     """The process that speaks with Ray is killed: another finds the run again, which goes on meanwhile."""
     await begin(on, world)
 
     for child in psutil.Process(os.getpid()).children():
-        if "headrace.trainer.gateway" in name_of(child):
+        if "headrace.trainer.ray_driver" in name_of(child):
             child.send_signal(signal.SIGKILL)
 
     done = await on.heard(TrainingCompleted, timeout=180)
     assert "/1/model" in done.data.artifact.prefix
 
 
-async def test_a_running_run_can_be_cancelled(on: Stage, world: Any, eventually: Any) -> None:
+async def test_a_running_run_can_be_cancelled(on: Harness, world: Any, eventually: Any) -> None:
     """It ends at once, says by whom, and its worker does other things."""
     await begin(on, world)
     run = on.all(TrainingStarted)[0].data.run
@@ -142,7 +144,7 @@ async def test_a_running_run_can_be_cancelled(on: Stage, world: Any, eventually:
     assert ends(on) == ["TrainingCancelled", "TrainingCompleted"]
 
 
-async def test_a_waiting_run_can_be_cancelled_and_an_ended_one_cannot(on: Stage, world: Any) -> None:
+async def test_a_waiting_run_can_be_cancelled_and_an_ended_one_cannot(on: Harness, world: Any) -> None:
     """The second wish is refused with the reason."""
     await on.say(world.declared())
     await on.quiet()
@@ -157,7 +159,7 @@ async def test_a_waiting_run_can_be_cancelled_and_an_ended_one_cannot(on: Stage,
     assert ends(on) == ["TrainingCancelled"]
 
 
-async def test_a_run_trains_under_the_declaration_that_it_was_asked_for(on: Stage, world: Any) -> None:
+async def test_a_run_trains_under_the_declaration_that_it_was_asked_for(on: Harness, world: Any) -> None:
     """What is declared while it waits concerns later runs, also where it arrives in another order."""
     await on.say(world.declared(training={"params": {"C": 2.0}}, revision=2))
     await on.quiet()
@@ -175,7 +177,9 @@ async def test_a_run_trains_under_the_declaration_that_it_was_asked_for(on: Stag
     assert told[3].reason == "new data: flights version 1"  # the new revision got a run of its own
 
 
-async def test_a_run_that_takes_too_long_is_ended(trainer: Callable[..., Stage], world: Any, clock: FakeClock) -> None:
+async def test_a_run_that_takes_too_long_is_ended(
+    trainer: Callable[..., Harness], world: Any, clock: FakeClock
+) -> None:
     """After the declaration's timeout, by the trainer's clock."""
     async with trainer(clock=clock) as on:
         await begin(on, world, **SLOW, timeout="PT10M")
@@ -187,7 +191,7 @@ async def test_a_run_that_takes_too_long_is_ended(trainer: Callable[..., Stage],
         assert ends(on) == ["TrainingFailed"]
 
 
-async def test_one_model_does_not_block_another(trainer: Callable[..., Stage], world: Any) -> None:
+async def test_one_model_does_not_block_another(trainer: Callable[..., Harness], world: Any) -> None:
     """With one worker and three wishes, the other model goes second."""
     async with trainer(capacity=1) as on:
         for name in ("delay", "other"):
@@ -206,7 +210,7 @@ async def test_one_model_does_not_block_another(trainer: Callable[..., Stage], w
 
 
 @pytest.mark.parametrize("size", [{"cpus": 2}, {"cpus": 0.5, "memory_mb": 900}, {"gpus": 1}])
-async def test_a_run_gets_the_resources_it_asks_for(on: Stage, world: Any, size: dict[str, float]) -> None:
+async def test_a_run_gets_the_resources_it_asks_for(on: Harness, world: Any, size: dict[str, float]) -> None:
     """More than one CPU, or a GPU, means a worker of its own."""
     await on.say(world.declared(training={"resources": size}))
     await on.say(world.ingested(world.flights()))

@@ -20,7 +20,7 @@ from headrace.contracts import (
     TrainingStarted,
 )
 from headrace.frameworks import load_onnx
-from headrace.testkit import Stage
+from headrace.testkit import Harness
 from headrace.testkit.s3 import S3
 
 COLUMNS = [
@@ -32,7 +32,7 @@ COLUMNS = [
 ASK = TrainingRequested(model="delay", reason="new season")
 
 
-async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp_path: Path) -> None:
+async def test_a_request_becomes_a_model(on: Harness, world: Any, buckets: S3, tmp_path: Path) -> None:
     """Queued, started, progressed, completed: with everything that a person needs to make the model again."""
     await on.say(world.declared(training={"params": {"C": 0.5}, "seed": 4}))
     await on.say(world.ingested(world.flights(seed=1), world.flights(seed=2)))
@@ -66,11 +66,11 @@ async def test_a_request_becomes_a_model(on: Stage, world: Any, buckets: S3, tmp
         assert [each.correlationid for each in said] == [asked.id]
         assert [(each.traceparent or "")[3:35] for each in said] == ["a" * 32], kind
         assert said[0].causationid
-    stages = [each.data.stage for each in on.all(TrainingProgressed)]
+    stages = [each.data.harness for each in on.all(TrainingProgressed)]
     assert list(dict.fromkeys(stages)) == ["loading", "fitting", "exporting", "scoring", "uploading"]
 
 
-async def test_any_nats_client_can_ask(on: Stage, world: Any) -> None:
+async def test_any_nats_client_can_ask(on: Harness, world: Any) -> None:
     """Bare JSON on the subject is enough."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights()))
@@ -81,7 +81,7 @@ async def test_any_nats_client_can_ask(on: Stage, world: Any) -> None:
     assert (await on.heard(TrainingCompleted, "delay", timeout=120)).data.reason == "new season"
 
 
-async def test_a_model_that_nobody_declared_is_refused(on: Stage) -> None:
+async def test_a_model_that_nobody_declared_is_refused(on: Harness) -> None:
     """The answer says what to do first."""
     await on.publish("headrace.request.training.nobody", b"{}")
 
@@ -89,7 +89,7 @@ async def test_a_model_that_nobody_declared_is_refused(on: Stage) -> None:
     assert "headrace apply" in refused.data.reason
 
 
-async def test_new_data_start_a_run(on: Stage, world: Any) -> None:
+async def test_new_data_start_a_run(on: Harness, world: Any) -> None:
     """Where the declaration says so, without anybody asking."""
     await on.say(world.declared(training={"on": ["new-data"]}))
 
@@ -98,7 +98,7 @@ async def test_new_data_start_a_run(on: Stage, world: Any) -> None:
     assert (await on.heard(TrainingCompleted, timeout=120)).data.reason == "new data: flights version 1"
 
 
-async def test_a_run_of_newer_data_waits_for_them(on: Stage, world: Any) -> None:
+async def test_a_run_of_newer_data_waits_for_them(on: Harness, world: Any) -> None:
     """It says that it waits, and starts once, also where new data would start a run anyway."""
     await on.say(world.declared(training={"on": ["new-data"]}))
     await on.say(world.ingested(world.flights()))
@@ -115,7 +115,7 @@ async def test_a_run_of_newer_data_waits_for_them(on: Stage, world: Any) -> None
     assert len(on.all(TrainingStarted)) == 2
 
 
-async def test_a_request_that_came_before_any_data_waits(on: Stage, world: Any) -> None:
+async def test_a_request_that_came_before_any_data_waits(on: Harness, world: Any) -> None:
     """Declare, ask, ingest: in this order too."""
     await on.say(world.declared())
     await on.quiet()
@@ -127,7 +127,7 @@ async def test_a_request_that_came_before_any_data_waits(on: Stage, world: Any) 
     await on.heard(TrainingCompleted, timeout=120)
 
 
-async def test_the_request_may_change_parameters_version_and_seed(on: Stage, world: Any) -> None:
+async def test_the_request_may_change_parameters_version_and_seed(on: Harness, world: Any) -> None:
     """What was asked for is what was done, and is recorded."""
     await on.say(world.declared(training={"params": {"C": 0.5}}))
     await on.say(world.ingested(world.flights()))
@@ -163,7 +163,7 @@ async def test_the_request_may_change_parameters_version_and_seed(on: Stage, wor
     ],
 )
 async def test_a_training_that_cannot_be_says_why(
-    on: Stage, world: Any, declared: dict[str, Any], columns: dict[str, Any], kind: str, reason: str
+    on: Harness, world: Any, declared: dict[str, Any], columns: dict[str, Any], kind: str, reason: str
 ) -> None:
     """In words for the author of the model; nothing is half done, and nothing else is said afterwards."""
     await on.say(world.declared(**declared))
@@ -192,7 +192,7 @@ async def test_a_training_that_cannot_be_says_why(
     ],
 )
 async def test_a_declaration_that_should_not_be_is_refused_where_one_asks_and_fails_where_data_do(
-    on: Stage, world: Any, unchecked: dict[str, Any], refused: str, kind: str, reason: str
+    on: Harness, world: Any, unchecked: dict[str, Any], refused: str, kind: str, reason: str
 ) -> None:
     """Declared by a registry that checks less: a request is refused at once, a run that new data start says why."""
     await on.say(world.declared(training={"on": ["new-data"]}, unchecked=unchecked))
@@ -208,7 +208,7 @@ async def test_a_declaration_that_should_not_be_is_refused_where_one_asks_and_fa
     assert not on.all(TrainingCompleted)
 
 
-async def test_too_few_rows_cannot_train(on: Stage, world: Any) -> None:
+async def test_too_few_rows_cannot_train(on: Harness, world: Any) -> None:
     """Neither can none at all."""
     await on.say(world.declared())
     await on.say(world.ingested(world.flights(rows=9)))
@@ -221,7 +221,7 @@ async def test_too_few_rows_cannot_train(on: Stage, world: Any) -> None:
     assert "too few" in failed.reason
 
 
-async def test_data_that_are_gone_are_named(on: Stage, world: Any, buckets: S3) -> None:
+async def test_data_that_are_gone_are_named(on: Harness, world: Any, buckets: S3) -> None:
     """A part that somebody removed from the store."""
     event = world.ingested(world.flights(seed=9))
     buckets.sync.remove("datasets", event.parts[0].object.key)
@@ -236,7 +236,7 @@ async def test_data_that_are_gone_are_named(on: Stage, world: Any, buckets: S3) 
     assert event.parts[0].object.key in failed.reason
 
 
-async def test_rows_without_a_label_are_left_out_and_counted(on: Stage, world: Any) -> None:
+async def test_rows_without_a_label_are_left_out_and_counted(on: Harness, world: Any) -> None:
     """The answer to them is not known yet; whole numbers stay whole numbers beside them."""
     late = world.flights()["late"].astype("Int64")
     late[:7] = None
@@ -253,7 +253,7 @@ async def test_rows_without_a_label_are_left_out_and_counted(on: Stage, world: A
     assert "7 of 600 rows have no late and were left out" in (told.warnings or [])
 
 
-async def test_what_the_library_warned_of_is_kept_with_the_run(on: Stage, world: Any) -> None:
+async def test_what_the_library_warned_of_is_kept_with_the_run(on: Harness, world: Any) -> None:
     """In the event, and where one looks at the run; so is a timestamp that is no feature."""
     columns = [*COLUMNS, Column(name="seen_at", type="timestamp", nullable=False)]
     estimator = "sklearn.neural_network.MLPClassifier"
@@ -271,7 +271,7 @@ async def test_what_the_library_warned_of_is_kept_with_the_run(on: Stage, world:
     assert "Iteration 1, loss" in shown["log"]
 
 
-async def test_a_failure_keeps_its_reason_and_the_log(on: Stage, world: Any) -> None:
+async def test_a_failure_keeps_its_reason_and_the_log(on: Harness, world: Any) -> None:
     """What `train --wait` shows, and what was printed before."""
     await on.say(world.declared(training={"on": ["new-data"]}, unchecked={"params": {"C": -1}}))
     await on.quiet()
@@ -284,7 +284,7 @@ async def test_a_failure_keeps_its_reason_and_the_log(on: Stage, world: Any) -> 
     assert "InvalidParameterError" in failed.reason
 
 
-async def test_a_framework_that_nobody_knows_fails_its_run_alone(on: Stage, world: Any) -> None:
+async def test_a_framework_that_nobody_knows_fails_its_run_alone(on: Harness, world: Any) -> None:
     """Declared by a version of the registry that knows more, and started by new data: the others go on."""
     unknown = world.declared(training={"on": ["new-data"]}, unchecked={"framework": "xgboost"})
     strange = unknown.declaration.model_copy(update={"name": "strange"})

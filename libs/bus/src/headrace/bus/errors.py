@@ -9,7 +9,7 @@ LEADERLESS = frozenset({10004, 10005, 10006, 10007, 10008, 10009, 10118, 10119})
 
 
 class Refused(Exception):
-    """The message can never be handled; it is parked at once, and a request is answered with `request.refused`."""
+    """The message can never be handled; it is set aside at once, and a request is answered with `request.refused`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

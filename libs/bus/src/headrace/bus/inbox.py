@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import sqlite
-from headrace.bus.memory import known, mark_of
+from headrace.bus.deduplication import known, mark_of
 from headrace.bus.messages import RawMessage
 from headrace.bus.tables import Inbox
 from headrace.contracts import Envelope
@@ -124,6 +124,6 @@ INSERT INTO inbox (message_id, stream, seq, attempts, first_seen, done_at, outco
 VALUES (?, ?, ?, 0, ?, ?, 'done')
 ON CONFLICT (message_id) DO UPDATE SET done_at = excluded.done_at, outcome = excluded.outcome
 WHERE inbox.done_at IS NULL
-RETURNING message_id, attempts, EXISTS (SELECT 1 FROM inbox_memory WHERE mark = ?)
+RETURNING message_id, attempts, EXISTS (SELECT 1 FROM deduplication WHERE mark = ?)
 """
 _MOMENT: Any = INBOX.c.done_at.type.bind_processor(sqlite_dialect.dialect())  # as SQLAlchemy writes it there

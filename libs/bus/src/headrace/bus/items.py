@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus.parking import plain
+from headrace.bus.dead_letters import plain
 from headrace.bus.tables import LoopItem
 
 
@@ -39,5 +39,5 @@ async def note_failure(session: AsyncSession, loop: str, key: str, error: str, *
 
 async def forget_items(session: AsyncSession, loop: str, keys: Collection[str]) -> None:
     """Forget items that were handled well."""
-    here = (col(LoopItem.loop) == loop) & col(LoopItem.key).in_(keys) & col(LoopItem.parked).is_(None)
+    here = (col(LoopItem.loop) == loop) & col(LoopItem.key).in_(keys) & col(LoopItem.dead_letter).is_(None)
     await session.exec(delete(LoopItem).where(here))

@@ -9,14 +9,14 @@ from alembic import op
 
 from headrace.bus.tables import Number, UtcTime
 
-FIRST = ("loop_item", "parked", "outbox", "inbox_reached", "inbox_memory", "inbox")
+FIRST = ("loop_item", "dead_letter", "outbox", "stream_checkpoint", "deduplication", "inbox")
 
 
 def create_first() -> None:
-    """Create the inbox with its memory, the outbox, what is parked, and the items of loops that failed."""
+    """Create the inbox with its memory, the outbox, the dead letters, and the items of loops that failed."""
     _create_inbox()
     _create_outbox()
-    _create_parked()
+    _create_dead_letters()
     _create_loop_item()
 
 
@@ -41,15 +41,15 @@ def _create_inbox() -> None:
     )
     op.create_index(op.f("ix_inbox_done_at"), "inbox", ["done_at"])
     op.create_table(
-        "inbox_memory",
+        "deduplication",
         sa.Column("mark", sa.LargeBinary(length=16), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("mark"),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_inbox_memory_day"), "inbox_memory", ["day"])
+    op.create_index(op.f("ix_inbox_memory_day"), "deduplication", ["day"])
     op.create_table(
-        "inbox_reached",
+        "stream_checkpoint",
         sa.Column("stream", sa.String(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("floor", sa.BigInteger(), nullable=False),
@@ -73,9 +73,9 @@ def _create_outbox() -> None:
     op.create_index("ix_outbox_unsent", "outbox", ["sent_at", "seq"])
 
 
-def _create_parked() -> None:
+def _create_dead_letters() -> None:
     op.create_table(
-        "parked",
+        "dead_letter",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("message_id", sa.String(), nullable=False),
         sa.Column("stream", sa.String(), nullable=False),
@@ -88,13 +88,13 @@ def _create_parked() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("taken_at", UtcTime(), nullable=False),
-        sa.Column("parked_at", UtcTime(), nullable=False),
+        sa.Column("set_aside_at", UtcTime(), nullable=False),
         sa.Column("replayed_at", UtcTime(), nullable=True),
         sa.Column("dropped_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_parked_message_id"), "parked", ["message_id"])
-    op.create_index("ix_parked_open", "parked", ["replayed_at", "dropped_at"])
+    op.create_index(op.f("ix_dead_letter_message_id"), "dead_letter", ["message_id"])
+    op.create_index("ix_dead_letter_open", "dead_letter", ["replayed_at", "dropped_at"])
 
 
 def _create_loop_item() -> None:
@@ -105,7 +105,7 @@ def _create_loop_item() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("first_tried", UtcTime(), nullable=False),
         sa.Column("error", sa.String(), nullable=True),
-        sa.Column("parked", sa.String(), nullable=True),
+        sa.Column("dead_letter", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("loop", "key"),
     )
-    op.create_index(op.f("ix_loop_item_parked"), "loop_item", ["parked"])
+    op.create_index(op.f("ix_loop_item_dead_letter"), "loop_item", ["dead_letter"])

@@ -15,13 +15,13 @@ AGAIN_S = 0.1
 
 
 async def provision_patiently(
-    connection: Connection, topology: Topology, *, replicas: int = 1, patience_s: float = 60.0
+    connection: Connection, topology: Topology, *, replicas: int = 1, grace_s: float = 60.0
 ) -> list[str]:
     """The same as `provision`, tried again while the broker is starting, or its cluster has no leader yet.
 
-    Raises the last error where that takes longer than `patience_s`.
+    Raises the last error where that takes longer than `grace_s`.
     """
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + grace_s
     while True:
         try:
             return await provision(connection, topology, replicas=replicas)
@@ -81,7 +81,7 @@ def consumer_config(spec: ConsumerSpec, replicas: int) -> dict[str, Any]:
         "ack_policy": "explicit",
         "ack_wait": spec.ack_wait * NANO,
         "max_ack_pending": spec.max_ack_pending,
-        "max_deliver": -1,  # attempts are counted in the inbox, and parked from there
+        "max_deliver": -1,  # attempts are counted in the inbox, and set aside from there
         "num_replicas": replicas,
     }
     return config | ({"filter_subjects": list(spec.filters)} if spec.filters else {})

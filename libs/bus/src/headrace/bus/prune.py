@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlmodel import col
 
-from headrace.bus.memory import day_of, forget, remember
-from headrace.bus.reached import reach
+from headrace.bus.checkpoints import reach
+from headrace.bus.deduplication import day_of, forget, remember
 from headrace.bus.store import Clock, Store
 from headrace.bus.tables import Inbox, Outbox
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from headrace.bus.connection import Connection, PubAck
-from headrace.bus.work import ID_HEADER
+from headrace.bus.unit_of_work import ID_HEADER
 from headrace.contracts import CONTENT_TYPE, Envelope, encode
 
 

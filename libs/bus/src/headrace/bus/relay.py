@@ -1,6 +1,6 @@
 """From the outbox to the streams, in the order of commits, for as long as it takes.
 
-Nothing is parked because the broker was away: an unsent row waits. A row may be published twice when the process dies
+There are no dead letters because the broker was away: an unsent row waits. A row may be published twice when the process dies
 between the acknowledgement and the mark; the broker knows it by its id within the duplicate window, and every inbox
 knows it for good.
 """
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from headrace.bus.connection import ACK_TIMEOUT_S, Connection, PubAck
 from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.bus.outbox import OUTBOX
-from headrace.bus.policy import jitter
+from headrace.bus.retry import jitter
 from headrace.bus.store import Clock, Store
 from headrace.bus.tasks import cancel
 from headrace.contracts.topology import load_topology, stream_of
@@ -78,10 +78,10 @@ class Relay:
         self._store.wake = self.wake
         self._task = asyncio.create_task(self._run())
 
-    async def stop(self, *, patience: float = 1.0) -> None:
-        """Send what is left, for at most `patience` seconds; the rest waits for the next start."""
+    async def stop(self, *, grace: float = 1.0) -> None:
+        """Send what is left, for at most `grace` seconds; the rest waits for the next start."""
         with contextlib.suppress(Exception):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(grace):
                 while self._connection.connected and self.problem is None and await self.unsent():
                     self.wake()
                     await asyncio.sleep(0.01)

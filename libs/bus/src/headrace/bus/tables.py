@@ -1,4 +1,4 @@
-"""The tables of delivery, in every service's own database: what came in, what must go out, what is parked."""
+"""The tables of delivery, in every service's own database: what came in, what must go out, the dead letters."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -39,23 +39,23 @@ class Inbox(SQLModel, table=True):
     error: str | None = None
 
 
-class Remembered(SQLModel, table=True):
+class DeduplicationMark(SQLModel, table=True):
     """What is left of an inbox row that was pruned: a mark of its id, by which a late copy is still known."""
 
-    __tablename__ = "inbox_memory"
+    __tablename__ = "deduplication"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     mark: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
     day: int = Field(index=True)  # since 1970
 
 
-class Reached(SQLModel, table=True):
+class StreamCheckpoint(SQLModel, table=True):
     """How far a stream was handled when this database last looked, to notice that it is older than the broker's word.
 
     `seq` is the highest message that was handled; `floor` the message up to which all were acknowledged.
     """
 
-    __tablename__ = "inbox_reached"
+    __tablename__ = "stream_checkpoint"
 
     stream: str = Field(primary_key=True)
     seq: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
@@ -77,11 +77,11 @@ class Outbox(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
-class Parked(SQLModel, table=True):
+class DeadLetter(SQLModel, table=True):
     """One message that could not be handled: its bytes as they came, why, how often tried, what became of it."""
 
-    __tablename__ = "parked"
-    __table_args__ = (Index("ix_parked_open", "replayed_at", "dropped_at"),)
+    __tablename__ = "dead_letter"
+    __table_args__ = (Index("ix_dead_letter_open", "replayed_at", "dropped_at"),)
 
     id: str = Field(primary_key=True)
     message_id: str = Field(index=True)
@@ -95,20 +95,20 @@ class Parked(SQLModel, table=True):
     reason: str
     attempts: int
     taken_at: datetime = Field(sa_type=UtcTime)  # by its stream
-    parked_at: datetime = Field(sa_type=UtcTime)
+    set_aside_at: datetime = Field(sa_type=UtcTime)
     replayed_at: datetime | None = Field(default=None, sa_type=UtcTime)
     dropped_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
     def as_document(self) -> dict[str, Any]:
         """What a person needs to see in a list."""
-        names = ("id", "type", "key", "subject", "stream", "seq", "reason", "attempts", "parked_at", "replayed_at")
+        names = ("id", "type", "key", "subject", "stream", "seq", "reason", "attempts", "set_aside_at", "replayed_at")
         return {name: getattr(self, name) for name in names}
 
 
 class LoopItem(SQLModel, table=True):
     """One item of a background loop whose handling has begun and not ended well: how often tried, and why it failed.
 
-    `parked` is the id of its dead letter, once it is set aside; then it is tried no more until that is replayed.
+    `dead_letter` is the id of its dead letter, once it is set aside; then it is tried no more until that is replayed.
     """
 
     __tablename__ = "loop_item"
@@ -118,4 +118,4 @@ class LoopItem(SQLModel, table=True):
     attempts: int = 0
     first_tried: datetime = Field(sa_type=UtcTime)
     error: str | None = None
-    parked: str | None = Field(default=None, index=True)
+    dead_letter: str | None = Field(default=None, index=True)

@@ -5,12 +5,12 @@ from typing import Any, Protocol
 
 from pydantic_core import to_json
 
+from headrace.bus.dead_letters import set_aside
 from headrace.bus.items import count_try, forget_items, note_failure, tried
-from headrace.bus.parking import set_aside
-from headrace.bus.work import Work
+from headrace.bus.unit_of_work import UnitOfWork
 from headrace.chassis.service import Runtime
 
-GiveUp = Callable[[Work, Any, str], Awaitable[None]]
+GiveUp = Callable[[UnitOfWork, Any, str], Awaitable[None]]
 
 
 class Attempts(Protocol):
@@ -47,7 +47,7 @@ class StoredAttempts:
         """See Attempts."""
         async with self._runtime.session() as session:
             rows = await tried(session, self._loop)
-        aside = {row.key for row in rows if row.parked}
+        aside = {row.key for row in rows if row.dead_letter}
         return {row.key for row in rows} - aside, aside
 
     async def begin(self, key: str) -> int:
@@ -68,17 +68,17 @@ class StoredAttempts:
     async def set_aside(self, key: str, item: Any, reason: str) -> None:
         """See Attempts. Where the service's own way of giving an item up fails, the dead letter stands alone."""
         try:
-            await self._park(key, item, reason, self._give_up)
+            await self._set_aside(key, item, reason, self._give_up)
         except Exception as error:
             if self._give_up is None:
                 raise
-            await self._park(key, item, f"{reason}; and it could not be given up: {error!r}", None)
+            await self._set_aside(key, item, f"{reason}; and it could not be given up: {error!r}", None)
 
-    async def _park(self, key: str, item: Any, reason: str, give_up: GiveUp | None) -> None:
+    async def _set_aside(self, key: str, item: Any, reason: str, give_up: GiveUp | None) -> None:
         service = self._runtime.service.name
         async with self._runtime.work(f"service:{service}") as work:
             row = await note_failure(work.session, self._loop, key, reason, counted=True)
-            if row is None or row.parked:  # another copy of this service was faster
+            if row is None or row.dead_letter:  # another copy of this service was faster
                 return
             set_aside(work, row, described(key, item), reason)
             if give_up is not None:

@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from headrace.bus.errors import NotYet, Refused
-from headrace.bus.inlet import HandlerBroke, guarded, is_away, reason_of
-from headrace.bus.policy import Patience, jitter
+from headrace.bus.processor import HandlerBroke, guarded, is_away, reason_of
+from headrace.bus.retry import RetryPolicy, jitter
 from headrace.bus.tasks import cancel
 from headrace.chassis.attempts import Attempts, GiveUp, MemoryAttempts, StoredAttempts
 from headrace.chassis.service import Runtime
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 C = TypeVar("C")  # what a loop works with: the Runtime of a service, the connection of a replica
 T = TypeVar("T")  # an item
 
-LOOP_PATIENCE = Patience(
+LOOP_RETRY_POLICY = RetryPolicy(
     attempts=6, first_delay=timedelta(seconds=1), longest_delay=timedelta(minutes=2), longest=timedelta(minutes=1)
 )
 OUTAGE_S = 5.0  # between tries while something that everybody needs is away
@@ -44,7 +44,7 @@ class Every(Generic[C, T]):
     name: str
     give_up: GiveUp | None = None
     outages: tuple[type[Exception], ...] = ()
-    patience: Patience = LOOP_PATIENCE
+    retry_policy: RetryPolicy = LOOP_RETRY_POLICY
     for_ever: bool = False
     at_once: int = 4
     wake: asyncio.Event | None = None
@@ -62,8 +62,8 @@ class Every(Generic[C, T]):
     def ticker(self: "Every[Runtime, T]", runtime: Runtime) -> "Ticker[Runtime, T]":
         """The loop over a service's own database, with the service's number of attempts."""
         attempts = StoredAttempts(runtime, self.name, self.give_up)
-        patience = replace(self.patience, attempts=runtime.settings.parked_after_attempts)
-        return Ticker(replace(self, patience=patience), runtime, attempts, runtime.problems, runtime.degraded)
+        retry_policy = replace(self.retry_policy, attempts=runtime.settings.dead_letter_after_attempts)
+        return Ticker(replace(self, retry_policy=retry_policy), runtime, attempts, runtime.problems, runtime.degraded)
 
     def in_memory(self, context: C, problems: dict[str, str], degraded: dict[str, str]) -> "Ticker[C, T]":
         """The loop of a process that has no database: what was set aside is tried anew after a restart."""
@@ -88,7 +88,7 @@ def every(
       the next tick follows at once.
     - `Refused` sets an item aside at once, `NotYet` asks for another try that does not count, and so do errors of the
       database and those named in `outages`; anything else counts, and after PARKED_AFTER_ATTEMPTS the item is set
-      aside: a dead letter (`headrace parked`), named by `/ready`, tried no more until it is replayed.
+      aside: a dead letter (`headrace dead-letters`), named by `/ready`, tried no more until it is replayed.
     - `give_up(work, item, reason)` joins the transaction that sets an item aside: it says what follows, for instance
       that the run has failed.
     - `for_ever` is for chores that must go on whatever happens: never set aside, only tried less often.
@@ -98,7 +98,7 @@ def every(
     """
     wait = interval if callable(interval) else lambda: interval
     if longest is not None:
-        more["patience"] = replace(more.get("patience", LOOP_PATIENCE), longest=longest)
+        more["retry_policy"] = replace(more.get("retry_policy", LOOP_RETRY_POLICY), longest=longest)
     return Every(wait, due, handle, name or called(handle), **more)
 
 
@@ -158,7 +158,7 @@ class Ticker(Generic[C, T]):
                 await self._pause(self._plan.interval().total_seconds())
             while True:
                 failures = 0 if await self._ticked() else failures + 1
-                await self._pause(self._plan.patience.delay(failures) if failures else self._rest())
+                await self._pause(self._plan.retry_policy.delay(failures) if failures else self._rest())
         finally:
             await self.close()
 
@@ -262,7 +262,7 @@ class Ticker(Generic[C, T]):
             await self._set_aside(key, item, f"handling it ended the process, or was cut off, {number - 1} times")
             return False
         try:
-            more = await guarded(self._plan.handle(self._context, item), self._plan.patience)
+            more = await guarded(self._plan.handle(self._context, item), self._plan.retry_policy)
         except asyncio.CancelledError:  # the service stops: no fault of the item
             if number:
                 await self._attempts.failed(key, "the service was stopped", counted=False)
@@ -289,7 +289,7 @@ class Ticker(Generic[C, T]):
         else:
             log.warning("item_failed", exc_info=error, attempt=number)
             await self._attempts.failed(key, reason, counted=True)
-            self._later(key, self._plan.patience.delay(number), reason)
+            self._later(key, self._plan.retry_policy.delay(number), reason)
 
     def _is_outage(self, error: Exception) -> bool:
         """Whether something is away that other items need as well."""
@@ -300,7 +300,7 @@ class Ticker(Generic[C, T]):
         return isinstance(error, (Refused, ContractError)) and not self._plan.for_ever
 
     def _is_last(self, number: int) -> bool:
-        return number >= self._plan.patience.attempts and not self._plan.for_ever
+        return number >= self._plan.retry_policy.attempts and not self._plan.for_ever
 
     async def _set_aside(self, key: str, item: T, reason: str) -> None:
         self._cleared(key)

@@ -6,8 +6,8 @@ from itertools import islice
 
 from sqlalchemy import text
 
-from headrace.bus.parking import failures
-from headrace.bus.tables import Parked
+from headrace.bus.dead_letters import failures
+from headrace.bus.tables import DeadLetter
 from headrace.chassis.service import Runtime
 
 LONGEST_S = 2.0  # whoever probes gives up soon after
@@ -23,10 +23,16 @@ async def problems(runtime: Runtime) -> dict[str, str]:
         found[f"permission:{subject}"] = f"the broker refused to publish there, {times} times"
     if runtime.relay.problem:
         found["outbox"] = runtime.relay.problem
-    found |= {f"consumer:{intake.spec.stream}": intake.problem for intake in runtime.intakes if intake.problem}
-    if runtime.inlet is not None and runtime.inlet.problem:
-        found["handling"] = runtime.inlet.problem
-    found |= {f"tap:{stream}": inlet.problem for stream, inlet in runtime.tap_inlets.items() if inlet.problem}
+    found |= {
+        f"consumer:{consumer.spec.stream}": consumer.problem for consumer in runtime.consumers if consumer.problem
+    }
+    if runtime.processor is not None and runtime.processor.problem:
+        found["handling"] = runtime.processor.problem
+    found |= {
+        f"tap:{stream}": processor.problem
+        for stream, processor in runtime.batch_processors.items()
+        if processor.problem
+    }
     if broken := await _database(runtime):
         found["database"] = broken
     return found
@@ -38,15 +44,15 @@ async def degraded(runtime: Runtime) -> dict[str, str]:
     Refused requests are not among them: their sender was told.
     """
     found = dict(islice(runtime.degraded.items(), MOST_NAMED))
-    limit = runtime.settings.parked_after_attempts
+    limit = runtime.settings.dead_letter_after_attempts
     with suppress(Exception):  # `problems` tells of a database that is away
         async with asyncio.timeout(LONGEST_S), runtime.session() as session:
-            found |= {f"parked:{row.id}": _told(row) for row in await failures(session, limit, most=MOST_NAMED)}
+            found |= {f"dead-letter:{row.id}": _told(row) for row in await failures(session, limit, most=MOST_NAMED)}
     return found
 
 
-def _told(row: Parked) -> str:
-    return f"{row.type} {row.key}: {row.reason}; see `headrace parked show {row.id}`"[:500]
+def _told(row: DeadLetter) -> str:
+    return f"{row.type} {row.key}: {row.reason}; see `headrace dead-letters show {row.id}`"[:500]
 
 
 async def _database(runtime: Runtime) -> str | None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis.auth import Gate
 from headrace.chassis.consistency import Consistency
 from headrace.chassis.cors import Cors
@@ -57,7 +57,7 @@ def requires(scope: str) -> Any:
     return Depends(check)
 
 
-async def _work(request: Request, caller: "CallerDep") -> AsyncIterator[Work]:
+async def _work(request: Request, caller: "CallerDep") -> AsyncIterator[UnitOfWork]:
     """A transaction for the request; it commits before the answer is sent, so that the answer is true."""
     runtime = await runtime_of(request)
     async with runtime.work(caller.authid, traceparent=request.state.traceparent) as work:
@@ -72,7 +72,7 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
 CallerDep = Annotated[Caller, Depends(caller_of)]
 GateDep = Annotated[Gate, Depends(gate_of)]
 RuntimeDep = Annotated[Runtime, Depends(runtime_of)]
-WorkDep = Annotated[Work, Depends(_work, scope="function")]
+UnitOfWorkDep = Annotated[UnitOfWork, Depends(_work, scope="function")]
 SessionDep = Annotated[AsyncSession, Depends(_session)]
 
 

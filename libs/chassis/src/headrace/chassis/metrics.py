@@ -11,14 +11,14 @@ HANDLING = Histogram(
 )
 REQUESTS = Counter("headrace_http_requests_total", "HTTP requests, by route and status.", ["route", "status"])
 UNSENT = Gauge("headrace_outbox_unsent", "Events that wait in the outbox.")
-PARKED = Counter("headrace_parked_total", "Messages that were parked.")
+PARKED = Counter("headrace_dead_letters_total", "Messages that were set aside.")
 
 
 def observe(kind: str, outcome: str, seconds: float) -> None:
     """Count one handled message."""
     MESSAGES.labels(kind, outcome).inc()
     HANDLING.labels(kind).observe(seconds)
-    if outcome == "parked":
+    if outcome == "dead_letter":
         PARKED.inc()
 
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 
 import structlog
 
-from headrace.bus.inlet import reason_of
-from headrace.bus.policy import jitter
+from headrace.bus.processor import reason_of
+from headrace.bus.retry import jitter
 
 log = structlog.get_logger()
 

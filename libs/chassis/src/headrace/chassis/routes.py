@@ -1,4 +1,4 @@
-"""Routes that every service has: health, metrics, and what is parked."""
+"""Routes that every service has: health, metrics, and the dead letters."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,21 +8,21 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from headrace.bus.parking import drop, listed, replay, shown
-from headrace.bus.tables import Parked
+from headrace.bus.dead_letters import drop, listed, replay, shown
+from headrace.bus.tables import DeadLetter
 from headrace.chassis import metrics
 from headrace.chassis.auth import Gate
 from headrace.chassis.errors import NotFound
 from headrace.chassis.health import degraded, problems
-from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
 from headrace.chassis.key_use import last_used
 
 health = APIRouter(tags=["health"])
-parked = APIRouter(prefix="/parked", tags=["parked"])
+dead_letters = APIRouter(prefix="/dead-letters", tags=["dead_letter"])
 keys = APIRouter(prefix="/keys", tags=["keys"])
 
 
-class ParkedView(BaseModel):
+class DeadLetterView(BaseModel):
     """One message that could not be handled."""
 
     id: str
@@ -33,11 +33,11 @@ class ParkedView(BaseModel):
     seq: int
     reason: str
     attempts: int
-    parked_at: datetime
+    set_aside_at: datetime
     replayed_at: datetime | None = None
 
 
-class ParkedDetail(ParkedView):
+class DeadLetterDetail(DeadLetterView):
     """The same with what it carried, and what to do."""
 
     headers: dict[str, str]
@@ -46,7 +46,7 @@ class ParkedDetail(ParkedView):
 
 
 class Replayed(BaseModel):
-    """The id under which a parked message was said again."""
+    """The id under which a dead letter was said again."""
 
     id: str
     replayed_as: str
@@ -112,36 +112,36 @@ def key_views(gate: Gate, used: Mapping[str, datetime]) -> list[KeyView]:
     ]
 
 
-@parked.get("", dependencies=[requires("parked:read")])
-async def list_parked(
+@dead_letters.get("", dependencies=[requires("dead-letters:read")])
+async def list_dead_letters(
     session: SessionDep, cursor: str = "", limit: int = Query(100, ge=1, le=1000)
-) -> Page[ParkedView]:
+) -> Page[DeadLetterView]:
     """What waits for a person."""
     rows = await listed(session, after=cursor, limit=limit)
-    items = [ParkedView(**row.as_document()) for row in rows]
+    items = [DeadLetterView(**row.as_document()) for row in rows]
     return Page(items=items, next_cursor=rows[-1].id if len(rows) == limit else None)
 
 
-@parked.get("/{id_}", dependencies=[requires("parked:read")])
-async def show_parked(id_: str, session: SessionDep) -> ParkedDetail:
+@dead_letters.get("/{id_}", dependencies=[requires("dead-letters:read")])
+async def show_dead_letter(id_: str, session: SessionDep) -> DeadLetterDetail:
     """One of them, whole."""
-    return ParkedDetail(**shown(_known(await session.get(Parked, id_), id_)))
+    return DeadLetterDetail(**shown(_known(await session.get(DeadLetter, id_), id_)))
 
 
-@parked.post("/{id_}/replay", dependencies=[requires("parked:write")])
-async def replay_parked(id_: str, work: WorkDep) -> Replayed:
+@dead_letters.post("/{id_}/replay", dependencies=[requires("dead-letters:write")])
+async def replay_dead_letter(id_: str, work: UnitOfWorkDep) -> Replayed:
     """Say it again to this service, under a new id whose cause is the old one."""
-    row = _known(await work.session.get(Parked, id_), id_)
+    row = _known(await work.session.get(DeadLetter, id_), id_)
     return Replayed(id=id_, replayed_as=await replay(work, row))
 
 
-@parked.delete("/{id_}", status_code=204, dependencies=[requires("parked:write")])
-async def drop_parked(id_: str, work: WorkDep) -> None:
+@dead_letters.delete("/{id_}", status_code=204, dependencies=[requires("dead-letters:write")])
+async def drop_dead_letter(id_: str, work: UnitOfWorkDep) -> None:
     """Give it up."""
-    drop(work, _known(await work.session.get(Parked, id_), id_))
+    drop(work, _known(await work.session.get(DeadLetter, id_), id_))
 
 
-def _known(row: Parked | None, id_: str) -> Parked:
+def _known(row: DeadLetter | None, id_: str) -> DeadLetter:
     if row is None or row.dropped_at is not None or row.replayed_at is not None:
-        raise NotFound(f"nothing parked has the id {id_!r}; GET /parked lists what is there")
+        raise NotFound(f"no dead letter has the id {id_!r}; GET /dead-letters lists what is there")
     return row

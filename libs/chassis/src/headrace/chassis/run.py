@@ -14,11 +14,21 @@ import uvloop
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.bus import BrokerAway, Inlet, Intake, Patience, PublishRefused, Relay, Store, TapInlet, connect
-from headrace.bus.parking import park_once
+from headrace.bus import (
+    BatchProcessor,
+    BrokerAway,
+    Consumer,
+    MessageProcessor,
+    PublishRefused,
+    Relay,
+    RetryPolicy,
+    Store,
+    connect,
+)
+from headrace.bus.checkpoints import CheckpointWatch
+from headrace.bus.dead_letters import set_aside_once
 from headrace.bus.progress import Progress
 from headrace.bus.prune import EVERY_S, prune
-from headrace.bus.reached import Position
 from headrace.bus.tasks import cancel
 from headrace.chassis import metrics, process, routes
 from headrace.chassis.auth import Gate
@@ -37,7 +47,7 @@ from headrace.contracts.topology import ConsumerSpec, load_topology
 
 log = structlog.get_logger()
 
-HTTP_SHARE, INTAKE_SHARE, RELAY_SHARE = 0.4, 0.4, 0.2  # of the time that a stop may take
+HTTP_SHARE, CONSUMER_SHARE, RELAY_SHARE = 0.4, 0.4, 0.2  # of the time that a stop may take
 FACTS = "EVENTS"
 FATAL = 70  # the connection was closed for good: whoever watches the process starts it anew
 
@@ -88,14 +98,14 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
         stack.push_async_callback(connection.close)
         relay = Relay(store, connection, clock=service.clock)
         await relay.start()
-        stack.push_async_callback(relay.stop, patience=service.settings.drain_s * RELAY_SHARE)
+        stack.push_async_callback(relay.stop, grace=service.settings.drain_s * RELAY_SHARE)
         runtime = Runtime(service, store, connection, relay)
         for resource in service.resources:
             await stack.enter_async_context(resource)
-        runtime.intakes = intakes(runtime)
+        runtime.consumers = consumers(runtime)
         await stack.enter_async_context(_taking_in(runtime))
         pruning = chore(timedelta(seconds=EVERY_S), _prune, name="prune", wait_first=True)
-        app = make_app(service, [routes.health, routes.parked, routes.keys])
+        app = make_app(service, [routes.health, routes.dead_letters, routes.keys])
         app.state.runtime = runtime
         gate: Gate = app.state.gate
         stack.push_async_callback(_last_uses, gate, runtime)
@@ -114,74 +124,76 @@ async def _last_uses(gate: Gate, runtime: Runtime) -> None:
 
 @asynccontextmanager
 async def _taking_in(runtime: Runtime) -> AsyncIterator[None]:
-    """Take messages in from when the broker is there; all intakes stop at the same time."""
+    """Take messages in from when the broker is there; all consumers stop at the same time."""
     starting = asyncio.create_task(_start_intakes(runtime))
     try:
         yield
     finally:
         await cancel(starting)
-        patience = runtime.settings.drain_s * INTAKE_SHARE
-        await asyncio.gather(*(intake.stop(patience=patience) for intake in runtime.intakes if intake.started))
+        grace = runtime.settings.drain_s * CONSUMER_SHARE
+        await asyncio.gather(*(consumer.stop(grace=grace) for consumer in runtime.consumers if consumer.started))
 
 
 async def _start_intakes(runtime: Runtime) -> None:
     await runtime.connection.opened.wait()
-    for intake in runtime.intakes:
-        runtime.positions.append(position := Position(runtime.connection, runtime.store, intake.spec))
+    for consumer in runtime.consumers:
+        runtime.checkpoints.append(position := CheckpointWatch(runtime.connection, runtime.store, consumer.spec))
         await restarted(partial(_caught_up, position, runtime), "position", runtime.problems)
-        await intake.start()
+        await consumer.start()
 
 
-async def _caught_up(position: Position, runtime: Runtime) -> None:
+async def _caught_up(position: CheckpointWatch, runtime: Runtime) -> None:
     """A database that was restored from an older copy hears again what it has missed."""
     try:
         in_hand = await position.compare()
-    except (BrokerAway, PublishRefused) as error:  # the intake says what is wrong with its durable
+    except (BrokerAway, PublishRefused) as error:  # the consumer says what is wrong with its durable
         log.info("durable_not_seen", stream=position.spec.stream, error=str(error))
         return
-    inlet = runtime.tap_inlets.get(position.spec.stream) or runtime.inlet
-    if in_hand is not None and inlet is not None:
-        inlet.suspect(in_hand)
+    processor = runtime.batch_processors.get(position.spec.stream) or runtime.processor
+    if in_hand is not None and processor is not None:
+        processor.suspect(in_hand)
 
 
-def intakes(runtime: Runtime) -> list[Intake]:
-    """One intake per durable of the service: to its tap where it has one for the stream, else to its handlers."""
+def consumers(runtime: Runtime) -> list[Consumer]:
+    """One consumer per durable of the service: to its batch subscription where it has one for the stream, else to its handlers."""
     service = runtime.service
-    runtime.inlet = Inlet(
+    runtime.processor = MessageProcessor(
         service.name,
         runtime.store,
         runtime.connection,
         service.subscriptions,
         clock=service.clock,
-        taps=service.taps,
-        patience=patience(service.settings),
+        batch_subscriptions=service.batch_subscriptions,
+        retry_policy=retry_policy(service.settings),
         observe=metrics.observe,
     )
     specs = load_topology().consumers(service.name)
-    made = [Intake(runtime.connection, spec, _tap(runtime, spec) or runtime.inlet) for spec in specs]
+    made = [Consumer(runtime.connection, spec, _batch_handler(runtime, spec) or runtime.processor) for spec in specs]
     for spec in specs:
         if spec.stream == FACTS:
-            inlet = runtime.tap_inlets.get(FACTS) or runtime.inlet
-            runtime.progress = Progress(runtime.connection, spec, partial(inlet.sent_back, FACTS))
-            runtime.inlet.is_caught_up = runtime.progress.is_caught_up
+            processor = runtime.batch_processors.get(FACTS) or runtime.processor
+            runtime.progress = Progress(runtime.connection, spec, partial(processor.sent_back, FACTS))
+            runtime.processor.is_caught_up = runtime.progress.is_caught_up
     return made
 
 
-def patience(settings: ServiceSettings) -> Patience:
+def retry_policy(settings: ServiceSettings) -> RetryPolicy:
     """How often a failing message is tried, and how long a handler may take."""
     longest = timedelta(seconds=settings.longest_handler_s)
-    return Patience(attempts=settings.parked_after_attempts, longest=longest)
+    return RetryPolicy(attempts=settings.dead_letter_after_attempts, longest=longest)
 
 
-def _tap(runtime: Runtime, spec: ConsumerSpec) -> TapInlet | None:
+def _batch_handler(runtime: Runtime, spec: ConsumerSpec) -> BatchProcessor | None:
     service = runtime.service
-    tap = service.taps.get(spec.stream)
-    if tap is None:
+    batch_handler = service.batch_subscriptions.get(spec.stream)
+    if batch_handler is None:
         return None
-    last_resort = service.last_resorts.get(spec.stream, park_once)
-    inlet = TapInlet(service.name, runtime.store, runtime.connection, tap, clock=runtime.clock, last_resort=last_resort)
-    runtime.tap_inlets[spec.stream] = inlet
-    return inlet
+    last_resort = service.last_resorts.get(spec.stream, set_aside_once)
+    processor = BatchProcessor(
+        service.name, runtime.store, runtime.connection, batch_handler, clock=runtime.clock, last_resort=last_resort
+    )
+    runtime.batch_processors[spec.stream] = processor
+    return processor
 
 
 async def _prune(runtime: Runtime) -> None:
@@ -189,5 +201,5 @@ async def _prune(runtime: Runtime) -> None:
     inbox, outbox = await prune(runtime.store, runtime.clock)
     if inbox or outbox:
         log.info("pruned", inbox=inbox, outbox=outbox)
-    for position in runtime.positions:
+    for position in runtime.checkpoints:
         await _caught_up(position, runtime)

@@ -11,22 +11,22 @@ from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import (
+    BatchHandler,
+    BatchProcessor,
     Clock,
     Connection,
+    Consumer,
     Handler,
-    Inlet,
-    Intake,
     LastResort,
+    MessageProcessor,
     Relay,
     Store,
-    Tap,
-    TapInlet,
-    Work,
+    UnitOfWork,
     utc_now,
 )
-from headrace.bus.inlet import LONGEST_BEHIND_S
+from headrace.bus.checkpoints import CheckpointWatch
+from headrace.bus.processor import LONGEST_BEHIND_S
 from headrace.bus.progress import Progress
-from headrace.bus.reached import Position
 from headrace.bus.trace import follow
 from headrace.chassis.settings import ServiceSettings
 from headrace.contracts import Envelope, Event
@@ -42,8 +42,8 @@ class Service:
     settings: ServiceSettings
     subscriptions: Mapping[type[Event], Handler]
     routes: Sequence[APIRouter] = ()
-    taps: Mapping[str, Tap] = field(default_factory=dict)
-    last_resorts: Mapping[str, LastResort] = field(default_factory=dict)  # by stream; unset: a message is parked
+    batch_subscriptions: Mapping[str, BatchHandler] = field(default_factory=dict)
+    last_resorts: Mapping[str, LastResort] = field(default_factory=dict)  # by stream; unset: a message is set aside
     background: Sequence[Loop] = ()
     resources: Sequence[AbstractAsyncContextManager[Any]] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -59,11 +59,11 @@ class Runtime:
     store: Store
     connection: Connection
     relay: Relay
-    intakes: list[Intake] = field(default_factory=list)
+    consumers: list[Consumer] = field(default_factory=list)
     progress: Progress | None = None
-    positions: list[Position] = field(default_factory=list)
-    inlet: Inlet | None = None
-    tap_inlets: dict[str, TapInlet] = field(default_factory=dict)  # by stream
+    checkpoints: list[CheckpointWatch] = field(default_factory=list)
+    processor: MessageProcessor | None = None
+    batch_processors: dict[str, BatchProcessor] = field(default_factory=dict)  # by stream
     problems: dict[str, str] = field(default_factory=dict)
     degraded: dict[str, str] = field(default_factory=dict)  # items of loops that wait, or fail
 
@@ -96,14 +96,14 @@ class Runtime:
         traceparent: str | None = None,
         correlationid: str | None = None,
         cause: Envelope | None = None,
-    ) -> AsyncIterator[Work]:
+    ) -> AsyncIterator[UnitOfWork]:
         """A transaction of an HTTP request or a timer; what it says goes out when it has committed.
 
         With a `cause` the work continues that event: its ids, correlation and trace derive from it, so that doing it
         again says the same events.
         """
         async with self.store.write() as session:
-            yield Work(
+            yield UnitOfWork(
                 session,
                 self.service.name,
                 actor,

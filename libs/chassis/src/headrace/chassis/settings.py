@@ -49,7 +49,7 @@ class ServiceSettings(BaseSettings):
     rate_burst: int = Field(default=1000, ge=1)  # requests at once
     drain_s: float = 5.0  # longest a stop may take; what is not done then is done again after the next start
     max_request_mb: int = 16  # larger bodies are refused, but for streamed uploads
-    parked_after_attempts: int = Field(default=6, ge=1)  # about a minute with the delays of headrace.bus.policy
+    dead_letter_after_attempts: int = Field(default=6, ge=1)  # about a minute with the delays of headrace.bus.retry
     longest_handler_s: float = Field(default=60.0, gt=0)  # a handler that takes longer hangs; long work is a job
 
     def bus(self, identity: str) -> BusSettings:

@@ -31,7 +31,7 @@ class Subscription:
         if not place.pending or now - self.since < LONGEST_S:
             return None
         waiting = f"{place.pending} messages wait, {place.unacknowledged} are in hand"
-        return f"no progress for {now - self.since:.0f} s: {waiting}; see the log, and `headrace parked list`"
+        return f"no progress for {now - self.since:.0f} s: {waiting}; see the log, and `headrace dead-letters list`"
 
 
 def watch_subscriptions(now: Callable[[], float] = time.monotonic) -> Every[Runtime, None]:
@@ -39,8 +39,8 @@ def watch_subscriptions(now: Callable[[], float] = time.monotonic) -> Every[Runt
     seen: dict[str, Subscription] = {}
 
     async def look(runtime: Runtime) -> None:
-        for intake in runtime.intakes:
-            spec = intake.spec
+        for consumer in runtime.consumers:
+            spec = consumer.spec
             made = Subscription(spec.stream, Progress(runtime.connection, spec, lambda: 0))
             problem = await seen.setdefault(spec.stream, made).look(now())
             runtime.problems.pop(f"stuck:{spec.stream}", None)

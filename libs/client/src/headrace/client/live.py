@@ -157,7 +157,7 @@ def attributed(message: RawMessage) -> dict[str, Any]:
 
 
 def document_of(data: bytes, subject: str, headers: dict[str, str]) -> dict[str, Any]:
-    """A message as its CloudEvent; what is none (a bare request, a parked message) under its subject."""
+    """A message as its CloudEvent; what is none (a bare request, a dead letter) under its subject."""
     try:
         document = json.loads(data)
     except ValueError:

@@ -199,10 +199,10 @@ class Client:
         answer: Document = self.http.json("GET", "audit", f"/trace/prediction/{quote(prediction_id, safe='')}")
         return answer
 
-    def parked(self) -> Iterator[Document]:
+    def dead_letters(self) -> Iterator[Document]:
         """What could not be handled, of every service."""
         for service in ("ingest", "trainer", "registry", "deployer", "monitor"):
-            yield from ({**item, "service": service} for item in self.http.pages(service, "/parked"))
+            yield from ({**item, "service": service} for item in self.http.pages(service, "/dead-letters"))
 
     def _alias(self, uri: ModelUri) -> Document:
         answer: Document = self.http.json("GET", "registry", f"/models/{uri.name}/aliases/{uri.alias}")

@@ -73,7 +73,7 @@ class Topology:
     streams: Mapping[str, StreamSpec]
     says: Mapping[str, tuple[str, ...]]
     hears: Mapping[str, tuple[str, ...]]
-    taps: Mapping[str, tuple[str, ...]]
+    batch_subscriptions: Mapping[str, tuple[str, ...]]
     rereads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def spoken_by(self, identity: str) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class Topology:
         return self.spoken_by(ANONYMOUS)
 
     def consumers(self, identity: str) -> tuple[ConsumerSpec, ...]:
-        """The durables of a service, one per stream that it listens to or taps; replicas follow without durables."""
+        """The durables of a service, one per stream that it listens to or batch subscriptions; replicas follow without durables."""
         return self._consumers[identity]
 
     @cached_property
@@ -121,7 +121,7 @@ class Topology:
 
     def _consumers_of(self, identity: str) -> tuple[ConsumerSpec, ...]:
         heard = {stream: self._filters(identity, stream) for stream in self.streams}
-        tapped = self.taps.get(identity, ())
+        tapped = self.batch_subscriptions.get(identity, ())
         return tuple(
             ConsumerSpec(stream, identity, () if stream in tapped else filters)
             for stream, filters in heard.items()
@@ -246,7 +246,7 @@ def read_topology(document: Mapping[str, Any]) -> Topology:
         streams={name: _stream(name, spec) for name, spec in document["streams"].items()},
         says={kind: tuple(spec["says"]) for kind, spec in events.items()},
         hears={kind: tuple(spec["hears"]) for kind, spec in events.items()},
-        taps={identity: tuple(streams) for identity, streams in document["taps"].items()},
+        batch_subscriptions={identity: tuple(streams) for identity, streams in document["taps"].items()},
         rereads={who: tuple(f"headrace.{name}" for name in names) for who, names in document["rereads"].items()},
     )
 

@@ -131,7 +131,7 @@ def ray_environment(layout: Layout) -> dict[str, str]:
 def services(layout: Layout, keys: Mapping[str, S3Key]) -> list[Program]:
     """The six services and the inference server, each with its own identity, database, port and key."""
     return [_service(layout, name, f"headrace.{name}", keys) for name in SERVICES] + [
-        _service(layout, INFERENCE, "headrace.deployer.serving", keys)
+        _service(layout, INFERENCE, "headrace.inference", keys)
     ]
 
 

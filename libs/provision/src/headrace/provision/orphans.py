@@ -67,7 +67,7 @@ def sweep(bus: BusSettings, objects: ObjectSettings, age: timedelta, *, delete: 
 async def find_orphans(
     connection: Connection, store: SyncObjectStore, age: timedelta, now: datetime | None = None
 ) -> Orphans:
-    """The objects that services wrote more than `age` ago and that no event, request or parked message speaks of.
+    """The objects that services wrote more than `age` ago and that no event, request or dead letter speaks of.
 
     Raises Incomplete where the stream of events lacks its beginning or anything in between, TooYoung for an age in
     which an event may still be to come.
@@ -102,5 +102,5 @@ async def _read(connection: Connection, stream: str, references: References) -> 
         async for message in follower.until_caught_up():
             try:
                 references.add(json.loads(message.data))
-            except ValueError:  # parked for just that; it speaks of nothing
+            except ValueError:  # set aside for just that; it speaks of nothing
                 continue

@@ -3,7 +3,7 @@
 from headrace.testkit.broker import Broker
 from headrace.testkit.builders import a
 from headrace.testkit.clock import FakeClock
-from headrace.testkit.patience import eventually
-from headrace.testkit.stage import Stage
+from headrace.testkit.harness import Harness
+from headrace.testkit.waiting import eventually
 
-__all__ = ["Broker", "FakeClock", "Stage", "a", "eventually"]
+__all__ = ["Broker", "FakeClock", "Harness", "a", "eventually"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
-from headrace.contracts import Declaration, Model, ModelRequested
+from headrace.contracts import Declaration, DeclarationRequested, Model
 
 M = TypeVar("M", bound=Model)
 
@@ -22,7 +22,7 @@ _DIGEST = "0" * 64
 def a(kind: type[M], **fields: Any) -> M:
     """A valid `kind`; `fields` replace what would be made up."""
     needed = {name: field for name, field in kind.model_fields.items() if field.is_required() and name not in fields}
-    if issubclass(kind, ModelRequested):  # the event is the document
+    if issubclass(kind, DeclarationRequested):  # the event is the document
         fields = {**a_declaration().model_dump(mode="json", exclude_none=True), **fields}
         needed = {}
     return kind(**{name: _value(name, field) for name, field in needed.items()}, **fields)

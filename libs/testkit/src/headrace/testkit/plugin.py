@@ -13,14 +13,14 @@ import structlog
 from headrace.chassis import Service, ServiceSettings
 from headrace.testkit.broker import Broker, serving
 from headrace.testkit.clock import FakeClock
+from headrace.testkit.cluster import Cluster
 from headrace.testkit.databases import Postgres
-from headrace.testkit.patience import eventually as _eventually
+from headrace.testkit.harness import Harness
 from headrace.testkit.s3 import S3, Seaweed, given
-from headrace.testkit.stage import Stage
-from headrace.testkit.town import Town
+from headrace.testkit.waiting import eventually as _eventually
 
 S = TypeVar("S", bound=ServiceSettings)
-Staging = Callable[..., Stage]
+Staging = Callable[..., Harness]
 
 _PREFIXES = count()
 
@@ -62,9 +62,9 @@ def s3(s3_server: S3) -> S3:
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Town]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Cluster]:
     """Every service over HTTP, with a key of each role and an identity provider."""
-    with Town(tmp_path_factory.mktemp("town"), s3_server.fresh("town-")) as every:
+    with Cluster(tmp_path_factory.mktemp("town"), s3_server.fresh("town-")) as every:
         yield every
 
 
@@ -105,7 +105,7 @@ def eventually() -> Any:
 
 
 @pytest.fixture
-def stage(nats_server: Broker) -> Staging:
+def harness(nats_server: Broker) -> Staging:
     """Put a service on the broker; see the README for an example.
 
     `build` makes the Service from settings, which get the broker's address and key from here; `clock=` replaces the
@@ -114,7 +114,7 @@ def stage(nats_server: Broker) -> Staging:
 
     def staged(
         build: Callable[[S], Service], settings: type[S], *, clock: FakeClock | None = None, **overrides: Any
-    ) -> Stage:
+    ) -> Harness:
         def make() -> Service:
             name = overrides.get("identity") or settings.__module__.split(".")[1]
             seed = nats_server.seed_file(name)
@@ -122,6 +122,6 @@ def stage(nats_server: Broker) -> Staging:
             service = build(settings(nats_url=nats_server.url, nats_nkey_seed_file=seed, http_host="127.0.0.1", **told))
             return service if clock is None else replace(service, clock=clock)
 
-        return Stage(nats_server, make, clock)
+        return Harness(nats_server, make, clock)
 
     return staged

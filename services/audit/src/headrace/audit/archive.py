@@ -79,7 +79,7 @@ class Archive:
         return await self._events(query.order_by(RECORD.c.position.desc()).limit(limit))
 
     async def event(self, event_id: str) -> Event:
-        """One event; where a parked copy bears the same id, the original."""
+        """One event; where a dead letter bears the same id, the original."""
         events = await self._events(select(*_COLUMNS).where(RECORD.c.id == event_id))
         if not events:
             raise NotFound(f"no event {event_id!r} is recorded")
@@ -119,7 +119,7 @@ class Archive:
         return await self._events(select(*_COLUMNS).select_from(joined).order_by(RECORD.c.position).limit(MOST))
 
     async def with_ids(self, ids: Collection[str]) -> list[Event]:
-        """Events by their ids; parked copies left out."""
+        """Events by their ids; dead letters left out."""
         query = select(*_COLUMNS).where(RECORD.c.id.in_(list(ids)), RECORD.c.stream != PARKED)
         return await self._events(query)
 

@@ -30,11 +30,11 @@ class Gap:
 GapVerdict = Literal["open", "filled", "expired", "reported"]
 
 
-def judge_gap(gap: Gap, *, recorded: int, stream_first: int | None, age: timedelta, patience: timedelta) -> GapVerdict:
+def judge_gap(gap: Gap, *, recorded: int, stream_first: int | None, age: timedelta, allowed: timedelta) -> GapVerdict:
     """What a gap means: messages came late, the stream's retention took them, or someone removed them."""
     if recorded >= gap.last - gap.first + 1:
         return "filled"
-    if stream_first is None or age < patience:
+    if stream_first is None or age < allowed:
         return "open"
     return "expired" if stream_first > gap.last else "reported"
 

@@ -11,7 +11,7 @@ from headrace.audit.domain import gaps_between
 from headrace.audit.log import Log, run, table
 from headrace.audit.records import Record, describe, microseconds
 from headrace.audit.tables import GapRow, StreamRow
-from headrace.bus import RawMessage, Work
+from headrace.bus import RawMessage, UnitOfWork
 from headrace.contracts import IntegrityViolated
 from headrace.tlog import Entry, SigningKey
 
@@ -20,7 +20,7 @@ logger = structlog.get_logger()
 STREAM, GAP = table(StreamRow), table(GapRow)
 
 
-async def on_messages(messages: Sequence[RawMessage], work: Work, *, key: SigningKey) -> None:
+async def on_messages(messages: Sequence[RawMessage], work: UnitOfWork, *, key: SigningKey) -> None:
     """Record a batch of one stream: what is new becomes entries; what came before must be the same."""
     log = Log(work.session, key)
     await log.lock()
@@ -36,7 +36,7 @@ async def on_messages(messages: Sequence[RawMessage], work: Work, *, key: Signin
         logger.info("recorded", stream=stream, first=new[0].entry.seq, entries=len(new), trace_ids=traces)
 
 
-def _compare(known: Mapping[int, bytes], records: Mapping[int, Record], work: Work, origin: str) -> None:
+def _compare(known: Mapping[int, bytes], records: Mapping[int, Record], work: UnitOfWork, origin: str) -> None:
     """A message that comes again under its number must be the one that is recorded."""
     for seq, encoded in known.items():
         entry = Entry.decode(encoded)
@@ -49,7 +49,7 @@ def _compare(known: Mapping[int, bytes], records: Mapping[int, Record], work: Wo
             )
 
 
-async def _note_gaps(stream: str, records: Sequence[Record], work: Work) -> None:
+async def _note_gaps(stream: str, records: Sequence[Record], work: UnitOfWork) -> None:
     last = await work.session.scalar(select(STREAM.c.last).where(STREAM.c.name == stream))
     seqs = [record.entry.seq for record in records]
     for gap in gaps_between(stream, last or 0, seqs):

@@ -28,7 +28,7 @@ def build(settings: AuditSettings) -> Service:
         name="audit",
         settings=settings,
         subscriptions={},
-        taps={stream: partial(on_messages, key=key) for stream in STREAMS},
+        batch_subscriptions={stream: partial(on_messages, key=key) for stream in STREAMS},
         routes=[api.router],
         state={"signing_key": key, "objects": store},
         background=[

@@ -16,7 +16,7 @@ from headrace.audit.settings import AuditSettings
 from headrace.audit.streams import first_sequence
 from headrace.audit.tables import CheckpointRow
 from headrace.audit.witnesses import witnesses
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import Every, Runtime, chore, every
 from headrace.contracts import CheckpointSigned, IntegrityViolated
 from headrace.objects import ObjectStore
@@ -38,7 +38,7 @@ def publish_checkpoints(settings: AuditSettings, key: SigningKey) -> Every[Runti
     return chore(LOOK_EVERY, publish, name="checkpoints")
 
 
-async def publish_if_due(work: Work, settings: AuditSettings, key: SigningKey) -> Checkpoint | None:
+async def publish_if_due(work: UnitOfWork, settings: AuditSettings, key: SigningKey) -> Checkpoint | None:
     """One look: say checkpoint.signed if entries other than checkpoints have come, and it is time."""
     head = await Log(work.session, key).head()
     if not head.unpublished or not await _due(work, head.unpublished, settings):
@@ -55,11 +55,11 @@ async def publish_if_due(work: Work, settings: AuditSettings, key: SigningKey) -
     return checkpoint
 
 
-def _row(note: str, checkpoint: Checkpoint, work: Work) -> Mapping[str, object]:
+def _row(note: str, checkpoint: Checkpoint, work: UnitOfWork) -> Mapping[str, object]:
     return {"size": checkpoint.size, "note": note, "at": microseconds(work.now)}
 
 
-async def _due(work: Work, unpublished: int, settings: AuditSettings) -> bool:
+async def _due(work: UnitOfWork, unpublished: int, settings: AuditSettings) -> bool:
     newest = await work.session.scalar(select(CHECKPOINT.c.at).order_by(CHECKPOINT.c.size.desc()).limit(1))
     age = timedelta(microseconds=microseconds(work.now) - (newest or 0))
     return checkpoint_due(
@@ -86,7 +86,7 @@ async def open_gaps(runtime: Runtime) -> Mapping[str, Gap]:
     return {gap.where: gap for gap in gaps}
 
 
-async def settle_gap(work: Work, gap: Gap, settings: AuditSettings, key: SigningKey, first: int | None) -> None:
+async def settle_gap(work: UnitOfWork, gap: Gap, settings: AuditSettings, key: SigningKey, first: int | None) -> None:
     """One look at a gap; `first` is the first sequence that its stream still holds, None where nobody knows."""
     here = (GAP.c.stream == gap.stream) & (GAP.c.first == gap.first)
     row = (await run(work.session, select(GAP).where(here, GAP.c.state == "open"))).mappings().one_or_none()
@@ -94,13 +94,13 @@ async def settle_gap(work: Work, gap: Gap, settings: AuditSettings, key: Signing
         return
     recorded = await Log(work.session, key).count(gap.stream, gap.first, gap.last)
     age = timedelta(microseconds=microseconds(work.now) - row["noticed"])
-    state = judge_gap(gap, recorded=recorded, stream_first=first, age=age, patience=settings.audit_gap_patience)
+    state = judge_gap(gap, recorded=recorded, stream_first=first, age=age, allowed=settings.audit_gap_patience)
     await run(work.session, update(GAP).where(here).values(state=state))
     if state == "reported":
         _report_gap(gap, recorded, work, key)
 
 
-def _report_gap(gap: Gap, recorded: int, work: Work, key: SigningKey) -> None:
+def _report_gap(gap: Gap, recorded: int, work: UnitOfWork, key: SigningKey) -> None:
     count = gap.last - gap.first + 1
     work.emit(
         IntegrityViolated(

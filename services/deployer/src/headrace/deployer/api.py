@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
 from headrace.contracts import Evidence
 from headrace.deployer.domain import Impossible, Rollout, Traffic
 from headrace.deployer.handlers import steer
@@ -134,30 +134,30 @@ async def show_rollout(rollout: str, session: SessionDep) -> RolloutView:
 
 
 @router.post("/models/{model}/rollback", dependencies=write)
-async def rollback(model: ModelPath, work: WorkDep, body: Steer | None = None) -> TrafficView:
+async def rollback(model: ModelPath, work: UnitOfWorkDep, body: Steer | None = None) -> TrafficView:
     """End the running rollout, or give the traffic back to the version that served before."""
     return await _steer(work, model, "rollback", body)
 
 
 @router.post("/models/{model}/pause", dependencies=write)
-async def pause(model: ModelPath, work: WorkDep, body: Steer | None = None) -> TrafficView:
+async def pause(model: ModelPath, work: UnitOfWorkDep, body: Steer | None = None) -> TrafficView:
     """Keep the running rollout where it is."""
     return await _steer(work, model, "pause", body)
 
 
 @router.post("/models/{model}/resume", dependencies=write)
-async def resume(model: ModelPath, work: WorkDep, body: Steer | None = None) -> TrafficView:
+async def resume(model: ModelPath, work: UnitOfWorkDep, body: Steer | None = None) -> TrafficView:
     """Let a paused rollout go on; its present step is baked anew."""
     return await _steer(work, model, "resume", body)
 
 
 @router.post("/models/{model}/promote", dependencies=write)
-async def promote(model: ModelPath, work: WorkDep, body: Steer | None = None) -> TrafficView:
+async def promote(model: ModelPath, work: UnitOfWorkDep, body: Steer | None = None) -> TrafficView:
     """Give the new version all traffic now."""
     return await _steer(work, model, "promote", body)
 
 
-async def _steer(work: Work, model: str, action: str, body: Steer | None) -> TrafficView:
+async def _steer(work: UnitOfWork, model: str, action: str, body: Steer | None) -> TrafficView:
     _known(await Repository(work.session).get(model))
     asked = body or Steer()
     try:

@@ -14,16 +14,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
 from headrace.chassis.problems import problem
 from headrace.contracts import ColumnRule, Contract, Dialect
 from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES
 from headrace.ingest.handlers import set_contract
 from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
+from headrace.ingest.pipeline import Answer, Ingestion, Task, spool
 from headrace.ingest.repository import Repository
 from headrace.ingest.tables import ContractRow, JobRow, VersionRow
-from headrace.ingest.work import Answer, Ingestion, Task, spool
 
 router = APIRouter(tags=["datasets"])
 read = [requires("ingest:read")]
@@ -260,7 +260,7 @@ async def contract(dataset: DatasetPath, session: SessionDep) -> ContractView:
 
 
 @router.put("/datasets/{dataset}/contract", dependencies=write)
-async def put_contract(dataset: DatasetPath, contract: Contract, work: WorkDep) -> ContractView:
+async def put_contract(dataset: DatasetPath, contract: Contract, work: UnitOfWorkDep) -> ContractView:
     """Set the contract for files that come from now on; without columns, the next file makes them."""
     repository = Repository(work.session)
     return _contract(await set_contract(repository, dataset, contract, origin="put", by=work.actor, at=work.now))

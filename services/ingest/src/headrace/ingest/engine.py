@@ -39,7 +39,7 @@ SOURCES: dict[str, Callable[[Path, Limits, int, Wording], Source]] = {
     "parquet": ParquetSource,
 }
 INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")  # how pandas writes a row index
-PATIENCE = 2  # passes given up at the first value that does not fit; the next one gathers all that do not
+RETRIES = 2  # passes given up at the first value that does not fit; the next one gathers all that do not
 LOOKAHEAD = 2  # blocks parsed while a row group is being written
 KEPT = 200  # texts remembered that made a column's type wider
 MEASURED = (INTEGER, NUMBER, TIMESTAMP)
@@ -120,7 +120,7 @@ class _Conversion:
     ) -> None:
         self.source, self.out, self.options, self.stop, self.wording = source, out, options, stop, wording
         self.given = rules
-        self.patience = PATIENCE
+        self.retries_left = RETRIES
         self.odd: dict[str, list[str]] = {}  # texts that made a guessed type wider
         self.rules = list(rules or [])
         self.plan: dict[str, Reading] = {r.name: wording.reading(r.name, str(r.type), r) for r in self.rules}
@@ -136,7 +136,7 @@ class _Conversion:
             try:
                 return _Pass(self).run()
             except _TooNarrow as narrow:
-                self.patience -= 1
+                self.retries_left -= 1
                 self._infer({**self.kinds, **narrow.kinds})
 
     @property
@@ -271,7 +271,7 @@ class _Pass:
         for name, kind in batch.misfits.items():
             self.narrow[name] = widest(self.narrow.get(name), kind) or STRING
             self.work.odd[name] = [*self.work.odd.get(name, []), *batch.odd.get(name, [])][:KEPT]
-        if self.work.patience > 0:
+        if self.work.retries_left > 0:
             self._give_way()
 
     def _give_way(self) -> None:

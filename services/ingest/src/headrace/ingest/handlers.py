@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.contracts import Contract, IngestRequested, ModelDeclared, ObjectPlace, encode
 from headrace.contracts.contract import contract_problems
 from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES, Use, named
@@ -15,7 +15,7 @@ from headrace.ingest.tables import ContractRow, JobRow
 from headrace.objects import Denied, ObjectStore
 
 
-async def on_ingest_requested(event: IngestRequested, work: Work, *, store: ObjectStore, jobs: Jobs) -> None:
+async def on_ingest_requested(event: IngestRequested, work: UnitOfWork, *, store: ObjectStore, jobs: Jobs) -> None:
     """Queue the work under the request's id: heard twice, it is one job."""
     place, mode = event.object, INGEST_MODES.known(event.mode or "append", "mode")
     file_format = FILE_FORMATS.known(event.format, "format") if event.format else None
@@ -46,7 +46,7 @@ async def _is_there(store: ObjectStore, place: ObjectPlace) -> bool:
         return False
 
 
-async def on_model_declared(event: ModelDeclared, work: Work) -> None:
+async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     """A contract that a model declares holds for its dataset from now on; `infer` leaves what is there.
 
     Where two models declare contracts for one dataset, the one declared last holds.

@@ -13,13 +13,13 @@ from typing import Any
 import structlog
 from sqlmodel import col, or_, select, update
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import Runtime
 from headrace.chassis.every import Every, every
 from headrace.contracts import ObjectPlace, decode
+from headrace.ingest.pipeline import Answer, Ingestion, JobEnd, Task, spool
 from headrace.ingest.settings import IngestSettings
 from headrace.ingest.tables import JobRow
-from headrace.ingest.work import Answer, Ingestion, JobEnd, Task, spool
 from headrace.objects import Missing, ObjectStore, StoreAway
 
 POLL = timedelta(seconds=1)  # between looks at the table, for jobs that another process queued or let go
@@ -34,7 +34,7 @@ class _Ends(JobEnd):
     def __init__(self, job: str) -> None:
         self._job = job
 
-    async def write(self, work: Work, answer: Answer) -> None:
+    async def write(self, work: UnitOfWork, answer: Answer) -> None:
         """Mark the job."""
         done = update(JobRow).where(col(JobRow.id) == self._job)
         await work.session.exec(done.values(state=answer.state, answer=asdict(answer), lease=None))
@@ -92,7 +92,7 @@ class Jobs:
         bound.info("job_ended", outcome=answer.state, version=answer.version, rows=answer.rows)
         return True
 
-    async def _give_up(self, work: Work, job: JobRow, reason: str) -> None:
+    async def _give_up(self, work: UnitOfWork, job: JobRow, reason: str) -> None:
         """A job that is set aside ends as rejected, in the name of who asked and as a consequence of the request."""
         task = task_of(job)
         continued = replace(

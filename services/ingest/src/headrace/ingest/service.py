@@ -11,9 +11,9 @@ from headrace.ingest import api
 from headrace.ingest.engine import Options
 from headrace.ingest.handlers import on_ingest_requested, on_model_declared
 from headrace.ingest.jobs import Jobs
+from headrace.ingest.pipeline import Ingestion
 from headrace.ingest.settings import IngestSettings
 from headrace.ingest.sources.blocks import Limits
-from headrace.ingest.work import Ingestion
 from headrace.objects import object_store
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictFloat,
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
 from headrace.contracts import Label, TruthReported
 from headrace.contracts.times import rfc3339
 from headrace.monitor.domain import window_of
@@ -78,7 +78,7 @@ class Status(BaseModel):
 
 
 @router.post("/truth", dependencies=[WRITE])
-async def post_truth(model: str, truth: TruthIn, work: WorkDep) -> TruthTaken:
+async def post_truth(model: str, truth: TruthIn, work: UnitOfWorkDep) -> TruthTaken:
     """Report what really happened. All truths are good for the model, or none is kept and each bad one is named."""
     records = Records(work.session)
     await _declared(work.session, model)

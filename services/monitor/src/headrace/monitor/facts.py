@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from headrace.bus import Work
-from headrace.contracts import Declaration, EvaluationScheduled, TrainingRequested, Window, WindowEvaluated
+from headrace.bus import UnitOfWork
+from headrace.contracts import Declaration, TrainingRequested, Window, WindowEvaluated, WindowScheduled
 from headrace.contracts.durations import parse_duration
 from headrace.monitor import gauges
 from headrace.monitor.domain import (
@@ -46,7 +46,7 @@ class Judged:
     seen: Seen
 
 
-async def say(work: Work, judgement: Judged) -> None:
+async def say(work: UnitOfWork, judgement: Judged) -> None:
     """Say what a window shows, once: the rows of the window and what is said commit together."""
     records, window = Records(work.session), judgement.window
     row = await records.declared(judgement.model, lock=True)
@@ -65,7 +65,7 @@ async def say(work: Work, judgement: Judged) -> None:
     work.emit(_scheduled(judgement.declared, row.model, window))
 
 
-async def _keep(work: Work, records: Records, row: DeclaredRow, judgement: Judged) -> None:
+async def _keep(work: UnitOfWork, records: Records, row: DeclaredRow, judgement: Judged) -> None:
     window, seen = judgement.window, judgement.seen
     span = (row.model, window.start, window.end)
     since = await records.truths_since(row.model, seen.moment - SLOWEST, window.start, window.end)
@@ -90,7 +90,9 @@ async def _keep(work: Work, records: Records, row: DeclaredRow, judgement: Judge
         work.session.add(JudgementRow(model=row.model, number=window.number, version=figures.version, figures=said))
 
 
-async def _say_findings(work: Work, records: Records, figures: Figures, declared: Declaration) -> Sequence[Finding]:
+async def _say_findings(
+    work: UnitOfWork, records: Records, figures: Figures, declared: Declaration
+) -> Sequence[Finding]:
     """Say each finding; the alert only where it is new, or has grown since it was told."""
     found = findings(figures, declared)
     told = await records.findings(figures.model, figures.version)
@@ -109,7 +111,7 @@ async def _say_findings(work: Work, records: Records, figures: Figures, declared
     return found
 
 
-async def _ask(work: Work, judgement: Judged, version: int, found: Sequence[Finding]) -> None:
+async def _ask(work: UnitOfWork, judgement: Judged, version: int, found: Sequence[Finding]) -> None:
     """Ask for training, once for all causes of a window."""
     asked = await work.session.get(AskedRow, (judgement.model, version))
     scheduled = await work.session.get(AskedRow, (judgement.model, SCHEDULED))
@@ -121,7 +123,7 @@ async def _ask(work: Work, judgement: Judged, version: int, found: Sequence[Find
     await ask(work, judgement.model, version, "; ".join(wanted), data="newer")
 
 
-async def ask(work: Work, model: str, version: int, reason: str, *, data: Any) -> None:
+async def ask(work: UnitOfWork, model: str, version: int, reason: str, *, data: Any) -> None:
     """Ask for training, and remember when and why."""
     row = await work.session.get(AskedRow, (model, version))
     row = row or AskedRow(model=model, version=version, at=work.now, reason=reason)
@@ -149,7 +151,7 @@ def _evaluated(figures: Figures) -> WindowEvaluated:
     )
 
 
-def _scheduled(declared: Declaration, model: str, window: Window) -> EvaluationScheduled:
+def _scheduled(declared: Declaration, model: str, window: Window) -> WindowScheduled:
     start, end = window_of(declared.monitoring.every, window.end)
     due = end + parse_duration(declared.monitoring.truth.matures_after)
-    return EvaluationScheduled(model=model, window=Window(number=window.number + 1, start=start, end=end), due=due)
+    return WindowScheduled(model=model, window=Window(number=window.number + 1, start=start, end=end), due=due)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from headrace.bus import RawMessage, Refused, Work
-from headrace.bus.parking import park_once
+from headrace.bus import RawMessage, Refused, UnitOfWork
+from headrace.bus.dead_letters import set_aside_once
 from headrace.contracts import (
     ContractError,
     Envelope,
@@ -27,7 +27,7 @@ from headrace.monitor.truth import Known, Scale, Sorted, listing, place_of, sort
 SHADOW = "shadow"
 
 
-async def on_model_declared(event: ModelDeclared, work: Work) -> None:
+async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     """How a model is to be watched; an older revision that comes late changes nothing."""
     row = await Records(work.session).declared(event.name)
     if row is not None and row.revision >= event.revision:
@@ -39,7 +39,7 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
     await keep_schedule(work, event.name, event.declaration)
 
 
-async def on_version_registered(event: VersionRegistered, work: Work) -> None:
+async def on_version_registered(event: VersionRegistered, work: UnitOfWork) -> None:
     """What a version knows, and its reference, are what it is watched against."""
     registered = event.model_dump(mode="json", exclude_none=True)
     await work.session.merge(
@@ -47,14 +47,14 @@ async def on_version_registered(event: VersionRegistered, work: Work) -> None:
     )
 
 
-async def on_truth_reported(event: TruthReported, work: Work) -> None:
+async def on_truth_reported(event: TruthReported, work: UnitOfWork) -> None:
     """What really happened; whoever reported it is told of the truths that belong to no answer."""
     found = await keep_truths(event, work)
     if found.unknown and work.cause is not None:
         work.emit(_refusal(found, work.cause, event.model))
 
 
-async def keep_truths(event: TruthReported, work: Work) -> Sorted:
+async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
     """Keep truths, and tell what becomes of them.
 
     Raises Refused where one is no label of the model (or no number): none is kept then, so that the whole request can
@@ -153,8 +153,8 @@ class Logged:
         }
 
 
-async def on_predictions(messages: Sequence[RawMessage], work: Work, *, ahead: timedelta) -> None:
-    """A batch of logged answers, kept as they came; what cannot be read is parked."""
+async def on_predictions(messages: Sequence[RawMessage], work: UnitOfWork, *, ahead: timedelta) -> None:
+    """A batch of logged answers, kept as they came; what cannot be read is set aside."""
     read = [await _read(message, work, ahead) for message in messages]
     found = [each for each in read if each is not None]
     records = Records(work.session)
@@ -168,7 +168,7 @@ async def on_predictions(messages: Sequence[RawMessage], work: Work, *, ahead: t
         await _note_late(records, row, _late(row, answers, added), "late_predictions")
 
 
-def _move_clock(row: DeclaredRow, newest: datetime, work: Work) -> None:
+def _move_clock(row: DeclaredRow, newest: datetime, work: UnitOfWork) -> None:
     if row.newest is None or newest > row.newest:
         row.newest, row.arrived, row.silent_since = newest, work.now, None
         work.session.add(row)
@@ -184,12 +184,12 @@ def _late(row: DeclaredRow, answers: Sequence[Logged], added: set[tuple[str, int
     return late
 
 
-async def _read(message: RawMessage, work: Work, ahead: timedelta) -> Logged | None:
+async def _read(message: RawMessage, work: UnitOfWork, ahead: timedelta) -> Logged | None:
     try:
         event = message.envelope().data
         return _dated(event, work.now, ahead) if isinstance(event, PredictionLogged) else None
     except ContractError as error:
-        await park_once(work, message, str(error))
+        await set_aside_once(work, message, str(error))
         return None
 
 

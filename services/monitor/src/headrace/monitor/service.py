@@ -32,7 +32,7 @@ def build(settings: MonitorSettings) -> Service:
             VersionRegistered: on_version_registered,
             TruthReported: on_truth_reported,
         },
-        taps={"PREDICTIONS": partial(on_predictions, ahead=settings.monitor_ahead)},
+        batch_subscriptions={"PREDICTIONS": partial(on_predictions, ahead=settings.monitor_ahead)},
         routes=[api.router],
         background=[
             every(settings.monitor_look_every, watch.due, watch.judge, name="windows", longest=LONGEST, **windows),

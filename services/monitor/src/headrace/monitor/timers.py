@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlmodel import col
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.chassis import Runtime
 from headrace.contracts import AlertRaised, Declaration, derive_id
 from headrace.contracts.durations import parse_duration
@@ -68,7 +68,7 @@ def next_time(schedule: str, moment: datetime) -> datetime:
     return window_of(schedule, moment)[1]
 
 
-async def keep_schedule(work: Work, model: str, declared: Declaration) -> None:
+async def keep_schedule(work: UnitOfWork, model: str, declared: Declaration) -> None:
     """Follow the declaration: a new schedule begins now, one that is as it was goes on, others end.
 
     A schedule that has no next time is due at once: what is wrong with it is found out, and told, by its loop.

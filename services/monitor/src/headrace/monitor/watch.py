@@ -9,14 +9,14 @@ from typing import Any
 
 import structlog
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import Runtime
 from headrace.contracts import VersionRegistered, Window
 from headrace.monitor import gauges
 from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import Figures, matured, window_of
 from headrace.monitor.facts import Judged, Seen, say
-from headrace.monitor.judging import Measured, measure
+from headrace.monitor.measurement import Measured, measure
 from headrace.monitor.references import References
 from headrace.monitor.sample import Sample, sample_of
 from headrace.monitor.settings import MonitorSettings
@@ -73,7 +73,7 @@ class Watch:
         await self._judge(runtime, row, Window(number=due.number, start=start, end=end))
         return True
 
-    async def give_up(self, work: Work, due: Due, reason: str) -> None:
+    async def give_up(self, work: UnitOfWork, due: Due, reason: str) -> None:
         """A window that cannot be judged is over all the same: the ones after it are judged."""
         records = Records(work.session)
         row = await records.declared(due.model, lock=True)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, RuntimeDep, SessionDep, WorkDep, requires
+from headrace.chassis.http import Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
 from headrace.contracts import RiskReviewed
 from headrace.contracts.base import Timestamp
 from headrace.contracts.names import NAME
@@ -15,7 +15,7 @@ from headrace.registry.card import lineage, model_card
 from headrace.registry.decisions import decide, held, move_by_hand, must_be_approved
 from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, State, review_due, risk_of
-from headrace.registry.governing import known, move_alias, policy_for, voices
+from headrace.registry.governance import known, move_alias, policy_for, voices
 from headrace.registry.tables import AliasMoveRow, ModelRow, Registry, RevisionRow, VersionRow
 from headrace.registry.views import (
     AliasView,
@@ -56,7 +56,7 @@ async def list_models(session: SessionDep, cursor: str = "", limit: Limit = 100)
 
 @router.put("/models/{name}", dependencies=[WRITE])
 async def put_model(
-    name: str, work: WorkDep, response: Response, declaration: Annotated[dict[str, Any], Body()]
+    name: str, work: UnitOfWorkDep, response: Response, declaration: Annotated[dict[str, Any], Body()]
 ) -> Applied:
     """Declare a model or change it; the answer says what changed.
 
@@ -123,14 +123,14 @@ async def get_version(name: str, version: int, session: SessionDep) -> VersionDe
 
 
 @router.post("/models/{name}/versions/{version}/approve", dependencies=[APPROVE])
-async def approve_version(name: str, version: int, work: WorkDep, decision: Decision) -> VersionDetail:
+async def approve_version(name: str, version: int, work: UnitOfWorkDep, decision: Decision) -> VersionDetail:
     """Say yes to a version that waits; never one's own."""
     row = await _decide(work, name, version, "approve", decision)
     return await _detail(work.session, row)
 
 
 @router.post("/models/{name}/versions/{version}/reject", dependencies=[APPROVE])
-async def reject_version(name: str, version: int, work: WorkDep, decision: Decision) -> VersionDetail:
+async def reject_version(name: str, version: int, work: UnitOfWorkDep, decision: Decision) -> VersionDetail:
     """Say no to a version that waits."""
     row = await _decide(work, name, version, "reject", decision)
     return await _detail(work.session, row)
@@ -182,7 +182,7 @@ async def get_alias_history(name: str, alias: str, session: SessionDep) -> list[
 
 
 @router.put("/models/{name}/aliases/champion", dependencies=[APPROVE])
-async def put_champion(name: str, work: WorkDep, response: Response, wish: ServiceWish) -> AliasView | ChangeView:
+async def put_champion(name: str, work: UnitOfWorkDep, response: Response, wish: ServiceWish) -> AliasView | ChangeView:
     """Make an approved version the champion: a decision about service, so it needs the approvals of one.
 
     Who asks counts as one of them, unless they are an author of the version. 202 with the change where more people
@@ -197,7 +197,7 @@ async def put_champion(name: str, work: WorkDep, response: Response, wish: Servi
 
 
 @router.put("/models/{name}/aliases/{alias}", dependencies=[WRITE])
-async def put_alias(name: str, alias: NewAlias, work: WorkDep, wish: AliasWish) -> AliasView:
+async def put_alias(name: str, alias: NewAlias, work: UnitOfWorkDep, wish: AliasWish) -> AliasView:
     """Name an approved version with an alias that does not serve."""
     if alias == CHAMPION:  # another spelling of the path above
         raise Conflict(f"{alias} serves; PUT /models/{name}/aliases/{alias} with the scope registry:approve")
@@ -207,7 +207,7 @@ async def put_alias(name: str, alias: NewAlias, work: WorkDep, wish: AliasWish) 
     return await _moved(work, name, alias)
 
 
-async def _moved(work: WorkDep, name: str, alias: str) -> AliasView:
+async def _moved(work: UnitOfWorkDep, name: str, alias: str) -> AliasView:
     await work.session.flush()
     move = await Registry(work.session).alias_at(name, alias, work.now)
     assert move is not None
@@ -263,7 +263,7 @@ async def get_risk(name: str, session: SessionDep, runtime: RuntimeDep) -> RiskV
 
 
 @router.post("/models/{name}/risk/review", dependencies=[APPROVE])
-async def review_risk(name: str, work: WorkDep, runtime: RuntimeDep, wish: Review | None = None) -> RiskView:
+async def review_risk(name: str, work: UnitOfWorkDep, runtime: RuntimeDep, wish: Review | None = None) -> RiskView:
     """Note that people have looked at the risk again, and what they found."""
     await Registry(work.session).hold(name)
     model = await _model(work.session, name)
@@ -276,7 +276,7 @@ async def review_risk(name: str, work: WorkDep, runtime: RuntimeDep, wish: Revie
     return seen
 
 
-async def _decide(work: WorkDep, name: str, version: int, decision: str, wish: Decision) -> VersionRow:
+async def _decide(work: UnitOfWorkDep, name: str, version: int, decision: str, wish: Decision) -> VersionRow:
     return await decide(work, name, version, decision, wish.comment, wish.digest)
 
 

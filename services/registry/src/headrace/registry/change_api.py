@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
 from headrace.registry.decisions import decide_change, withdraw
 from headrace.registry.tables import Registry
 from headrace.registry.views import ChangeView, Comment, change_view
@@ -41,21 +41,21 @@ async def get_change(name: str, change: str, session: SessionDep) -> ChangeView:
 
 
 @router.post("/models/{name}/changes/{change}/approve", dependencies=[APPROVE])
-async def approve_change(name: str, change: str, work: WorkDep, decision: Comment) -> ChangeView:
+async def approve_change(name: str, change: str, work: UnitOfWorkDep, decision: Comment) -> ChangeView:
     """Say yes to a change that waits; never one's own. With enough approvals it takes effect."""
     row = await decide_change(work, name, change, "approve", decision.comment)
     return await change_view(Registry(work.session), row)
 
 
 @router.post("/models/{name}/changes/{change}/reject", dependencies=[APPROVE])
-async def reject_change(name: str, change: str, work: WorkDep, decision: Comment) -> ChangeView:
+async def reject_change(name: str, change: str, work: UnitOfWorkDep, decision: Comment) -> ChangeView:
     """Say no to a change that waits."""
     row = await decide_change(work, name, change, "reject", decision.comment)
     return await change_view(Registry(work.session), row)
 
 
 @router.post("/models/{name}/changes/{change}/withdraw", dependencies=[WRITE])
-async def withdraw_change(name: str, change: str, work: WorkDep) -> ChangeView:
+async def withdraw_change(name: str, change: str, work: UnitOfWorkDep) -> ChangeView:
     """Take back a change that one has proposed oneself."""
     return await change_view(Registry(work.session), await withdraw(work, name, change))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.contracts import (
     Approval,
     ChangeApproved,
@@ -18,7 +18,7 @@ DECLARATION, ALIAS = "declaration", "alias"
 
 
 async def propose(
-    work: Work, model: ModelRow, declared: Declaration, changed: Sequence[str], loosens: Sequence[str]
+    work: UnitOfWork, model: ModelRow, declared: Declaration, changed: Sequence[str], loosens: Sequence[str]
 ) -> ChangeRow:
     """A declaration that loosens the present one waits for the approvals that the present one asks for.
 
@@ -38,7 +38,7 @@ async def propose(
 
 
 async def propose_move(
-    work: Work, model: ModelRow, version: VersionRow, alias: str, reason: str, needed: int
+    work: UnitOfWork, model: ModelRow, version: VersionRow, alias: str, reason: str, needed: int
 ) -> ChangeRow:
     """A move of an alias that serves waits for people; proposed again by anybody, it is the same change."""
     for waiting in await Registry(work.session).changes(model.name, State.PENDING):
@@ -51,7 +51,7 @@ async def propose_move(
     return row
 
 
-def accept(work: Work, change: ChangeRow, approvals: Sequence[Approval]) -> None:
+def accept(work: UnitOfWork, change: ChangeRow, approvals: Sequence[Approval]) -> None:
     """A change has what it needs; what follows is the caller's."""
     change.state, change.decided_at = State.APPROVED, work.now
     work.session.add(change)
@@ -59,7 +59,7 @@ def accept(work: Work, change: ChangeRow, approvals: Sequence[Approval]) -> None
     work.emit(ChangeApproved(**told, approvals=list(approvals)))
 
 
-def end(work: Work, change: ChangeRow, state: State, reason: str, by: str | None = None) -> None:
+def end(work: UnitOfWork, change: ChangeRow, state: State, reason: str, by: str | None = None) -> None:
     """A change will not take effect."""
     change.state, change.outcome, change.decided_at = state, reason, work.now
     work.session.add(change)
@@ -67,7 +67,7 @@ def end(work: Work, change: ChangeRow, state: State, reason: str, by: str | None
     work.emit(ChangeRejected(**told, reason=reason, by=by))
 
 
-async def supersede(work: Work, model: ModelRow) -> None:
+async def supersede(work: UnitOfWork, model: ModelRow) -> None:
     """A new revision took effect: what was to replace an older one would undo it unseen."""
     for change in await Registry(work.session).changes(model.name, State.PENDING):
         if change.kind == DECLARATION:
@@ -75,7 +75,7 @@ async def supersede(work: Work, model: ModelRow) -> None:
             end(work, change, State.SUPERSEDED, reason)
 
 
-def _begun(work: Work, model: ModelRow, kind: str, digest: str) -> ChangeRow:
+def _begun(work: UnitOfWork, model: ModelRow, kind: str, digest: str) -> ChangeRow:
     return ChangeRow(
         id=derive_id(work.root, "change", model.name, len(work.emitted)),
         model=model.name,

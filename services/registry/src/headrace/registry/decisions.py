@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import Conflict, NotFound
 from headrace.contracts import Approval, ApprovalRecorded, Declaration
 from headrace.registry.changes import ALIAS, accept, end, propose_move
 from headrace.registry.declarations import revise
 from headrace.registry.domain import TRAINED, State, bar_of, enough, lapsed, may_not_approve
-from headrace.registry.governing import approve_or_ask, evaluate, known, move_alias, policy_for, reject, voices
+from headrace.registry.governance import approve_or_ask, evaluate, known, move_alias, policy_for, reject, voices
 from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
 
 _ASKED = {TRAINED: "asked for the run that made"}
 
 
 async def decide(
-    work: Work, name: str, number: int, decision: str, comment: str | None, digest: str | None = None
+    work: UnitOfWork, name: str, number: int, decision: str, comment: str | None, digest: str | None = None
 ) -> VersionRow:
     """A person's yes or no to a version that waits; bound to the artifact's digest, not to the version's name."""
     registry = Registry(work.session)
@@ -48,7 +48,7 @@ async def decide(
     return version
 
 
-async def decide_change(work: Work, name: str, change: str, decision: str, comment: str | None) -> ChangeRow:
+async def decide_change(work: UnitOfWork, name: str, change: str, decision: str, comment: str | None) -> ChangeRow:
     """A person's yes or no to a change that waits; with enough of them it takes effect."""
     registry = Registry(work.session)
     model, row = await held_change(registry, name, change)
@@ -59,7 +59,7 @@ async def decide_change(work: Work, name: str, change: str, decision: str, comme
     return row
 
 
-async def withdraw(work: Work, name: str, change: str) -> ChangeRow:
+async def withdraw(work: UnitOfWork, name: str, change: str) -> ChangeRow:
     """Who proposed a change takes it back."""
     _, row = await held_change(Registry(work.session), name, change)
     _must_wait(work, row)
@@ -69,7 +69,7 @@ async def withdraw(work: Work, name: str, change: str) -> ChangeRow:
     return row
 
 
-async def move_by_hand(work: Work, name: str, alias: str, number: int, reason: str) -> ChangeRow | None:
+async def move_by_hand(work: UnitOfWork, name: str, alias: str, number: int, reason: str) -> ChangeRow | None:
     """Move an alias that serves: a decision about service, so it needs the approvals of one.
 
     Who asks counts as one of them, unless they are an author. Answers the change that waits; None where it is done.
@@ -140,7 +140,7 @@ def must_be_approved(version: VersionRow) -> None:
         raise Conflict(f"{where}; an alias may point to approved versions alone")
 
 
-def standing(version: VersionRow, work: Work) -> str:
+def standing(version: VersionRow, work: UnitOfWork) -> str:
     """The state of a version as people are told it: what has lapsed is expired, whether noticed or not."""
     over = version.state == State.PENDING and lapsed(version.expires_at, work.now)
     return State.EXPIRED.value if over else version.state
@@ -153,7 +153,7 @@ async def _authors_of_change(registry: Registry, change: ChangeRow) -> dict[str,
     return await authors(registry, version) if version else {}
 
 
-async def _decided(work: Work, model: ModelRow, change: ChangeRow, decision: str, comment: str | None) -> None:
+async def _decided(work: UnitOfWork, model: ModelRow, change: ChangeRow, decision: str, comment: str | None) -> None:
     registry = Registry(work.session)
     change.needed = needed = await _needed(registry, model, change)
     work.session.add(change)
@@ -170,7 +170,7 @@ async def _decided(work: Work, model: ModelRow, change: ChangeRow, decision: str
         await _take_effect(work, model, change, approvals)
 
 
-async def _take_effect(work: Work, model: ModelRow, change: ChangeRow, approvals: Sequence[Approval]) -> None:
+async def _take_effect(work: UnitOfWork, model: ModelRow, change: ChangeRow, approvals: Sequence[Approval]) -> None:
     if change.declaration is not None:
         accept(work, change, approvals)
         declared = Declaration.model_validate(change.declaration)
@@ -192,7 +192,7 @@ async def _needed(registry: Registry, model: ModelRow, change: ChangeRow) -> int
     return max(change.needed, (await policy_for(registry, model, version)).needed)
 
 
-async def _record(work: Work, said: DecisionRow, before: Sequence[DecisionRow], needed: int) -> None:
+async def _record(work: UnitOfWork, said: DecisionRow, before: Sequence[DecisionRow], needed: int) -> None:
     """Keep a decision for ever, and say it."""
     work.session.add(said)
     await work.session.flush()
@@ -207,7 +207,7 @@ async def _record(work: Work, said: DecisionRow, before: Sequence[DecisionRow], 
     )
 
 
-def _must_wait(work: Work, change: ChangeRow) -> None:
+def _must_wait(work: UnitOfWork, change: ChangeRow) -> None:
     if change.state != State.PENDING or lapsed(change.expires_at, work.now):
         state = State.EXPIRED if change.state == State.PENDING else change.state
         raise Refused(f"change {change.id} is {state}, it does not wait for approval")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.contracts import Approval, Column, Declaration, KnownDataset, ModelDeclared, examine, is_name
 from headrace.registry import changes
 from headrace.registry.datasets import known_dataset, what_starts
@@ -26,7 +26,7 @@ class Declared:
     starts: str = ""
 
 
-async def declare(work: Work, document: Document) -> Declared:
+async def declare(work: UnitOfWork, document: Document) -> Declared:
     """Judge a declaration, and make it the model's: over HTTP and by an event alike.
 
     It is held against the columns of its dataset, where that is known; what may surprise is told in `warnings`.
@@ -38,7 +38,7 @@ async def declare(work: Work, document: Document) -> Declared:
     return replace(done, warnings=list(examined.warnings), starts=starts)
 
 
-async def dataset_of(work: Work, document: Document) -> KnownDataset | None:
+async def dataset_of(work: UnitOfWork, document: Document) -> KnownDataset | None:
     """What is known of the dataset that a document names, good or bad."""
     data = document.get("data")
     name = data.get("dataset") if isinstance(data, dict) else None
@@ -48,7 +48,7 @@ async def dataset_of(work: Work, document: Document) -> KnownDataset | None:
     return known_dataset(row.dataset, row.version, [Column.model_validate(each) for each in row.columns], row.facts)
 
 
-async def _apply(work: Work, declared: Declaration) -> Declared:
+async def _apply(work: UnitOfWork, declared: Declaration) -> Declared:
     """Declare a model or change it; the same declaration again changes nothing.
 
     A change that loosens a policy which needs approvals waits, as a whole, until that many people have approved it;
@@ -72,7 +72,7 @@ async def _apply(work: Work, declared: Declaration) -> Declared:
     return Declared(row, changed, loosens)
 
 
-async def _first(work: Work, declared: Declaration) -> Declared:
+async def _first(work: UnitOfWork, declared: Declaration) -> Declared:
     row = ModelRow(
         name=declared.name,
         revision=0,
@@ -88,7 +88,7 @@ async def _first(work: Work, declared: Declaration) -> Declared:
 
 
 async def revise(
-    work: Work,
+    work: UnitOfWork,
     row: ModelRow,
     declared: Declaration,
     *,

@@ -1,15 +1,15 @@
 """One function per fact heard: load, decide, save, emit."""
 
-from headrace.bus import NotYet, Work
+from headrace.bus import NotYet, UnitOfWork
 from headrace.contracts import (
     AlertRaised,
-    ApprovalGiven,
     DatasetIngested,
+    DecisionGiven,
+    DeclarationRequested,
     DriftDetected,
     EvaluationCompleted,
     EvaluationFailed,
     FairnessBreached,
-    ModelRequested,
     PerformanceDegraded,
     RolloutAdvanced,
     RolloutCompleted,
@@ -23,19 +23,19 @@ from headrace.registry.datasets import merged_facts
 from headrace.registry.decisions import decide
 from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, WAY_ON, State, bar_of, finite, judge, lapsed
-from headrace.registry.governing import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
+from headrace.registry.governance import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
 from headrace.registry.registration import of_run, register
 from headrace.registry.tables import DatasetRow, ModelRow, Registry, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 
 
-async def on_model_requested(event: ModelRequested, work: Work) -> None:
+async def on_model_requested(event: DeclarationRequested, work: UnitOfWork) -> None:
     """Somebody declares a model."""
     await declare(work, event.document)
 
 
-async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
+async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember what the data hold, and who changed them: an author of every version that learns from them."""
     before = await work.session.get(DatasetRow, (event.dataset, event.version - 1))
     kept = before.facts if before and event.mode == "append" else []
@@ -52,7 +52,7 @@ async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
     await work.session.merge(told)
 
 
-async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
+async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> None:
     """A usable model becomes a version, and must be judged."""
     registry = Registry(work.session)
     if await registry.by_run(event.run) is not None:
@@ -65,7 +65,7 @@ async def on_training_completed(event: TrainingCompleted, work: Work) -> None:
     await register(work, model, of_run(event, model.last_version + 1, task))
 
 
-async def on_evaluation_completed(event: EvaluationCompleted, work: Work) -> None:
+async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) -> None:
     """Hold the figures against the gates; where champion or gates changed meanwhile, they are asked for again."""
     registry = Registry(work.session)
     model, version = await _held(work, event.model, event.candidate)
@@ -87,7 +87,7 @@ async def on_evaluation_completed(event: EvaluationCompleted, work: Work) -> Non
         await reject(work, version, verdict.reason, State.REJECTED)
 
 
-async def on_evaluation_failed(event: EvaluationFailed, work: Work) -> None:
+async def on_evaluation_failed(event: EvaluationFailed, work: UnitOfWork) -> None:
     """A version that cannot be judged cannot serve; where no gate needs the champion, it is judged alone first."""
     registry = Registry(work.session)
     model, version = await _held(work, event.model, event.candidate)
@@ -102,27 +102,27 @@ async def on_evaluation_failed(event: EvaluationFailed, work: Work) -> None:
     await reject(work, version, f"it could not be evaluated{beside}: {event.reason}{way_on}", State.REJECTED)
 
 
-async def on_approval_given(event: ApprovalGiven, work: Work) -> None:
+async def on_approval_given(event: DecisionGiven, work: UnitOfWork) -> None:
     """A person says yes or no; who has not shown who they are decides nothing."""
     await decide(work, event.model, event.version, event.decision, event.comment, event.digest)
 
 
-async def on_rollout_started(event: RolloutStarted, work: Work) -> None:
+async def on_rollout_started(event: RolloutStarted, work: UnitOfWork) -> None:
     """Traffic begins to move."""
     await _rollout(work, event.model, event.version, "started")
 
 
-async def on_rollout_advanced(event: RolloutAdvanced, work: Work) -> None:
+async def on_rollout_advanced(event: RolloutAdvanced, work: UnitOfWork) -> None:
     """Traffic moves on."""
     await _rollout(work, event.model, event.version, f"at {event.percent} %")
 
 
-async def on_rollout_completed(event: RolloutCompleted, work: Work) -> None:
+async def on_rollout_completed(event: RolloutCompleted, work: UnitOfWork) -> None:
     """A version serves everyone."""
     await _rollout(work, event.model, event.version, "completed")
 
 
-async def on_rollout_rolled_back(event: RolloutRolledBack, work: Work) -> None:
+async def on_rollout_rolled_back(event: RolloutRolledBack, work: UnitOfWork) -> None:
     """The deployer took a version back: the alias follows, unless it has moved on already."""
     _, version = await _held(work, event.model, event.version)
     version.rollout = f"rolled back: {event.reason}"
@@ -139,7 +139,7 @@ async def on_rollout_rolled_back(event: RolloutRolledBack, work: Work) -> None:
     await reject(work, version, f"rolled back: {event.reason}", State.REVOKED)
 
 
-def _tell_of_unapproved(work: Work, version: VersionRow) -> None:
+def _tell_of_unapproved(work: UnitOfWork, version: VersionRow) -> None:
     """The alias never points to what may not serve; that it serves all the same is for people to end."""
     message = (
         f"the deployer went back to version {version.version}, which is {version.state}: move the champion to an "
@@ -148,28 +148,28 @@ def _tell_of_unapproved(work: Work, version: VersionRow) -> None:
     _alert(work, version.model, "critical", message, version.version)
 
 
-async def on_signal(event: Signal, work: Work, kind: str) -> None:
+async def on_signal(event: Signal, work: UnitOfWork, kind: str) -> None:
     """What monitor saw feeds the risk."""
     detail = event.model_dump_json(exclude={"window"}, exclude_none=True)
     _signal(work, event.model, event.version, kind, detail)
 
 
-async def on_drift_detected(event: DriftDetected, work: Work) -> None:
+async def on_drift_detected(event: DriftDetected, work: UnitOfWork) -> None:
     """Drift makes harm a little more likely."""
     await on_signal(event, work, "drift")
 
 
-async def on_performance_degraded(event: PerformanceDegraded, work: Work) -> None:
+async def on_performance_degraded(event: PerformanceDegraded, work: UnitOfWork) -> None:
     """Lost quality makes harm likely."""
     await on_signal(event, work, "performance")
 
 
-async def on_fairness_breached(event: FairnessBreached, work: Work) -> None:
+async def on_fairness_breached(event: FairnessBreached, work: UnitOfWork) -> None:
     """Unfairness is harm."""
     await on_signal(event, work, "fairness")
 
 
-async def expire(work: Work, model: str, number: int) -> None:
+async def expire(work: UnitOfWork, model: str, number: int) -> None:
     """End a request for approval whose time is over, unless somebody has decided meanwhile."""
     registry = Registry(work.session)
     await registry.hold(model)
@@ -178,7 +178,7 @@ async def expire(work: Work, model: str, number: int) -> None:
         await reject(work, version, "nobody decided in time", State.EXPIRED)
 
 
-async def expire_change(work: Work, model: str, change: str) -> None:
+async def expire_change(work: UnitOfWork, model: str, change: str) -> None:
     """End a change whose time is over, unless somebody has decided meanwhile."""
     registry = Registry(work.session)
     await registry.hold(model)
@@ -187,7 +187,7 @@ async def expire_change(work: Work, model: str, change: str) -> None:
         end(work, row, State.EXPIRED, "nobody decided in time")
 
 
-async def remind(work: Work, name: str) -> None:
+async def remind(work: UnitOfWork, name: str) -> None:
     """People must look at a model's risk again: say so once."""
     model = await Registry(work.session).hold(name)
     if model is None or model.review_due > work.now:
@@ -199,19 +199,19 @@ async def remind(work: Work, name: str) -> None:
     _alert(work, name, "warning", message)
 
 
-def _alert(work: Work, model: str, severity: str, message: str, version: int | None = None) -> None:
+def _alert(work: UnitOfWork, model: str, severity: str, message: str, version: int | None = None) -> None:
     alert = derive_id(work.root, AlertRaised.TYPE, model, len(work.emitted))
     told = {"model": model, "alert": alert, "kind": "risk", "severity": severity, "message": message}
     work.emit(AlertRaised.model_validate({**told, "version": version}))
 
 
-async def _rollout(work: Work, model: str, number: int, how: str) -> None:
+async def _rollout(work: UnitOfWork, model: str, number: int, how: str) -> None:
     version = await _version(work, model, number)
     version.rollout = how
     work.session.add(version)
 
 
-async def _held(work: Work, model: str, number: int) -> tuple[ModelRow, VersionRow]:
+async def _held(work: UnitOfWork, model: str, number: int) -> tuple[ModelRow, VersionRow]:
     """A model that nobody else decides about now, and one of its versions."""
     row = await Registry(work.session).hold(model)
     version = await _version(work, model, number)
@@ -219,14 +219,14 @@ async def _held(work: Work, model: str, number: int) -> tuple[ModelRow, VersionR
     return row, version
 
 
-async def _version(work: Work, model: str, number: int) -> VersionRow:
+async def _version(work: UnitOfWork, model: str, number: int) -> VersionRow:
     version = await Registry(work.session).version(model, number)
     if version is None:
         raise NotYet(f"{model} has no version {number} here yet")
     return version
 
 
-def _signal(work: Work, model: str, version: int, kind: str, detail: str) -> None:
+def _signal(work: UnitOfWork, model: str, version: int, kind: str, detail: str) -> None:
     work.session.add(
         SignalRow(id=f"{work.root}:{kind}", model=model, version=version, kind=kind, detail=detail, at=work.now)
     )

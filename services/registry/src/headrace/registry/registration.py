@@ -3,14 +3,14 @@
 Whoever hears `version.registered` needs nothing else to judge, serve, watch or trace the version.
 """
 
-from headrace.bus import Work
+from headrace.bus import UnitOfWork
 from headrace.contracts import Lineage, TrainingCompleted, VersionRegistered
 from headrace.registry.domain import TRAINED, State, finite
-from headrace.registry.governing import evaluate
+from headrace.registry.governance import evaluate
 from headrace.registry.tables import ModelRow, VersionRow
 
 
-async def register(work: Work, model: ModelRow, facts: VersionRegistered) -> VersionRow:
+async def register(work: UnitOfWork, model: ModelRow, facts: VersionRegistered) -> VersionRow:
     """Keep a version, say everything that is known of it, and ask for its evaluation."""
     model.last_version = facts.version
     version = VersionRow(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from headrace.chassis import Runtime, Service, every
 from headrace.contracts import (
-    ApprovalGiven,
     DatasetIngested,
+    DecisionGiven,
+    DeclarationRequested,
     DriftDetected,
     EvaluationCompleted,
     EvaluationFailed,
     FairnessBreached,
-    ModelRequested,
     PerformanceDegraded,
     RolloutAdvanced,
     RolloutCompleted,
@@ -30,8 +30,8 @@ def build(settings: RegistrySettings) -> Service:
         name="registry",
         settings=settings,
         subscriptions={
-            ModelRequested: handlers.on_model_requested,
-            ApprovalGiven: handlers.on_approval_given,
+            DeclarationRequested: handlers.on_model_requested,
+            DecisionGiven: handlers.on_approval_given,
             DatasetIngested: handlers.on_dataset_ingested,
             TrainingCompleted: handlers.on_training_completed,
             EvaluationCompleted: handlers.on_evaluation_completed,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from headrace.registry.governing import voices
+from headrace.registry.governance import voices
 from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
 
 Reason = Annotated[str, Field(min_length=3, max_length=2000)]

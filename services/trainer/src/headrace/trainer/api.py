@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import Page, SessionDep, WorkDep, requires
+from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
 from headrace.contracts import CancelRequested, Column, TrainingRequested
 from headrace.contracts.catalogs import TRAINING_DATA
 from headrace.trainer.dispatch import Dispatcher
@@ -162,7 +162,7 @@ def _reading(router: APIRouter) -> None:
 
 def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
     @router.post("/models/{model}/runs", status_code=202, dependencies=[requires("trainer:write")])
-    async def train(model: str, wish: TrainingWish, work: WorkDep) -> RunView:
+    async def train(model: str, wish: TrainingWish, work: UnitOfWorkDep) -> RunView:
         """Ask for a run, as the event `request.training` does."""
         if await work.session.get(Declared, model) is None:
             raise NotFound(f"no model named {model!r} is declared; declare it first with `headrace apply`")
@@ -173,7 +173,7 @@ def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
         return view(run)
 
     @router.post("/runs/{run}/cancel", dependencies=[requires("trainer:write")])
-    async def cancel(run: str, work: WorkDep, wish: CancelWish | None = None) -> RunView:
+    async def cancel(run: str, work: UnitOfWorkDep, wish: CancelWish | None = None) -> RunView:
         """End a run, as the event `request.cancel` does."""
         found = await _run(work.session, run)
         dispatcher.wake_after(work)

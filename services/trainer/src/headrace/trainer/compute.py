@@ -16,18 +16,18 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from headrace.bus import Patience
+from headrace.bus import RetryPolicy
 from headrace.chassis import Every, Runtime, chore
 from headrace.trainer.resources import Size
 from headrace.trainer.settings import RaySettings
-from headrace.trainer.work.jobs import EvaluateJob, Report, Step, TrainJob
+from headrace.trainer.worker.jobs import EvaluateJob, Report, Step, TrainJob
 
 log = structlog.get_logger(__name__)
 
 _START_WITHIN = 120.0  # seconds for Ray to start or answer; 5 s on an idle machine
 _ANSWER_WITHIN = 30.0  # seconds for one call; they take milliseconds while Ray is well
-_END_WITHIN = 10.0  # seconds for a gateway to hang up; a Ray of its own takes two
-_AGAIN_AFTER = timedelta(seconds=1)  # between two looks whether the gateway lives
+_END_WITHIN = 10.0  # seconds for a Ray driver to hang up; a Ray of its own takes two
+_AGAIN_AFTER = timedelta(seconds=1)  # between two looks whether the Ray driver lives
 _LONGEST_WAIT = timedelta(seconds=5)  # between two tries to reach Ray
 _LATELY, _OFTEN = 600.0, 3  # within so many seconds Ray may end once or twice, when somebody restarts it
 _LINE = 64 << 20  # bytes of one answer; a report of the longest run is far below
@@ -63,16 +63,16 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         self.ready = asyncio.Event()
 
     async def __aexit__(self, *_: object) -> None:
-        """Hang up. A local Ray ends with its gateway; any other keeps the workers at work."""
+        """Hang up. A local Ray ends with its Ray driver; any other keeps the workers at work."""
         await self._end()
 
     def loop(self) -> Every[Runtime, None]:
-        """Keep the gateway alive while the trainer lives. Workers outlive both."""
-        patience = Patience(longest_delay=_LONGEST_WAIT, longest=timedelta(seconds=2 * _START_WITHIN))
-        return chore(_AGAIN_AFTER, self.keep, name="ray", patience=patience)
+        """Keep the Ray driver alive while the trainer lives. Workers outlive both."""
+        retry_policy = RetryPolicy(longest_delay=_LONGEST_WAIT, longest=timedelta(seconds=2 * _START_WITHIN))
+        return chore(_AGAIN_AFTER, self.keep, name="ray", retry_policy=retry_policy)
 
     async def keep(self, runtime: Runtime) -> None:
-        """Start the gateway where it is not there; raises ComputeAway where it cannot be started."""
+        """Start the Ray driver where it is not there; raises ComputeAway where it cannot be started."""
         if self._process is not None and self._process.returncode is None and self.ready.is_set():
             self._note_ends(runtime)
             return
@@ -124,7 +124,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
 
     async def _ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
         if self._writer is None:
-            raise ConnectionError("the gateway is gone")
+            raise ConnectionError("the Ray driver is gone")
         number = next(self._numbers)
         self._writer.write(json.dumps({"id": number, "call": call, "with": arguments}).encode() + b"\n")
         await self._writer.drain()
@@ -136,7 +136,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
             answer = json.loads(await self._reader.readuntil(b"\n"))
             if answer["id"] == number:
                 return answer["result"]
-        raise ConnectionError("the gateway is gone")
+        raise ConnectionError("the Ray driver is gone")
 
     async def _connect(self) -> None:
         try:
@@ -152,7 +152,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "headrace.trainer.gateway", str(theirs.fileno())),
+                *(sys.executable, "-m", "headrace.trainer.ray_driver", str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **self._settings.environment()},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -173,7 +173,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
             self._process.kill()
 
     async def _end(self) -> None:
-        """Hang up and give the gateway a moment: a local Ray ends with it. While connecting it has nothing to end."""
+        """Hang up and give the Ray driver a moment: a local Ray ends with it. While connecting it has nothing to end."""
         if not self.ready.is_set():
             self._kill()
         if self._writer is not None:

@@ -17,20 +17,20 @@ from sqlalchemy import event
 from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus import Handler, NotYet, Refused, Work
+from headrace.bus import Handler, NotYet, Refused, UnitOfWork
 from headrace.bus.store import is_outage
 from headrace.bus.trace import follow
 from headrace.chassis import Every, Runtime, every
 from headrace.contracts import TrainingProgressed
 from headrace.faults import point
-from headrace.trainer import ends
+from headrace.trainer import lifecycle
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import State, after_loss
 from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
-from headrace.trainer.starting import again, chosen, evaluation_job, lacking_room, start, wait
+from headrace.trainer.submission import again, chosen, evaluation_job, lacking_room, start, wait
 from headrace.trainer.tables import Evaluation, Run, evaluations_in, runs_in
-from headrace.trainer.work.jobs import Evaluated, EvaluateJob, Failure, Report, Step, Trained, TrainJob
+from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Failure, Report, Step, Trained, TrainJob
 
 log = structlog.get_logger(__name__)
 
@@ -63,13 +63,13 @@ class Dispatcher:
     def waking(self, handler: Handler) -> Handler:
         """A handler after whose commit the loop looks at once."""
 
-        async def handle(fact: Any, work: Work) -> None:
+        async def handle(fact: Any, work: UnitOfWork) -> None:
             await handler(fact, work)
             self.wake_after(work)
 
         return handle
 
-    def wake_after(self, work: Work) -> None:
+    def wake_after(self, work: UnitOfWork) -> None:
         """Look at once when this work is committed."""
         event.listen(work.session.sync_session, "after_commit", lambda _: self._changed.set(), once=True)
 
@@ -169,7 +169,7 @@ class Dispatcher:
         except ComputeAway:
             return False, None
 
-    def tell_if_lacking(self, run: Run, work: Work) -> None:
+    def tell_if_lacking(self, run: Run, work: UnitOfWork) -> None:
         """Say at once, to who asks over HTTP, that a run waits for a node; where Ray is away it is said later."""
         if self._nodes is not None and run.state == State.QUEUED and lacking(run.size, self._nodes):
             wait(run, self._nodes, work)
@@ -190,7 +190,7 @@ class Dispatcher:
                 await _hear(run, report, work)
             if _is_late(run, runtime) and run.state == State.RUNNING:
                 reason = f"not done by {run.due_at}; training.timeout gives more time"
-                await ends.fail(run, Failure(because="timeout", reason=reason), work)
+                await lifecycle.fail(run, Failure(because="timeout", reason=reason), work)
 
     async def _settle_evaluation(self, runtime: Runtime, seen: Evaluation, report: Report | Lost | None) -> None:
         async with work_for(runtime, seen) as work:
@@ -210,7 +210,7 @@ class Dispatcher:
             row.state, row.attempt = State.RUNNING, 1
             if await evaluation_job(row, work.session) is None:
                 dataset = row.request["dataset"]
-                ends.fail_evaluation(row, f"dataset {dataset['name']} has no version {dataset['version']}", work)
+                lifecycle.fail_evaluation(row, f"dataset {dataset['name']} has no version {dataset['version']}", work)
 
     async def _begin(self, runtime: Runtime, row: Run | Evaluation) -> None:
         """Give a worker what a row asks for."""
@@ -228,7 +228,7 @@ class Dispatcher:
 
 
 @asynccontextmanager
-async def starting(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[Work]:
+async def starting(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[UnitOfWork]:
     """Work that starts a row. What cannot be started has failed at once: it would only keep the place from others."""
     async with work_for(runtime, row) as work:
         try:
@@ -242,30 +242,30 @@ async def starting(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[Wor
             raise Refused(f"it cannot be started: {type(error).__name__}: {error}") from error
 
 
-async def give_up(work: Work, task: Task, reason: str) -> None:
+async def give_up(work: UnitOfWork, task: Task, reason: str) -> None:
     """A run or evaluation that cannot be handled has failed; its author is told, and its place is free."""
-    seen, told = task.row, f"{task.kind}: {reason}; an operator reads more with `headrace parked`"
+    seen, told = task.row, f"{task.kind}: {reason}; an operator reads more with `headrace dead-letters`"
     if seen is None:
         return
     _speak_for(work, seen)
     if isinstance(seen, Run):
         run = await work.session.get_one(Run, seen.run)
         if not State(run.state).ended:
-            ends.abandon(run, told, work)
+            lifecycle.abandon(run, told, work)
     else:
         row = await work.session.get_one(Evaluation, seen.evaluation)
         if not State(row.state).ended:
-            ends.abandon_evaluation(row, told, work)
+            lifecycle.abandon_evaluation(row, told, work)
 
 
-def _speak_for(work: Work, row: Run | Evaluation) -> None:
+def _speak_for(work: UnitOfWork, row: Run | Evaluation) -> None:
     """Work in the name of who asked, in the chain of events of that request."""
     work.actor, work.traceparent = row.requested_by, follow(row.trace)
     work.correlationid, work.causationid = row.correlation, row.causation
 
 
 @asynccontextmanager
-async def work_for(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[Work]:
+async def work_for(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[UnitOfWork]:
     """Work in the name of who asked for the run, in the trace of that request."""
     async with runtime.work(row.requested_by) as work:
         _speak_for(work, row)
@@ -304,7 +304,7 @@ def _is_late(run: Run, runtime: Runtime) -> bool:
     return run.due_at is not None and runtime.clock() >= run.due_at
 
 
-async def _hear(run: Run, report: Report | Lost, work: Work) -> None:
+async def _hear(run: Run, report: Report | Lost, work: UnitOfWork) -> None:
     for step in report.steps[run.said :]:
         _tell(run, step, work)
     run.said = max(run.said, len(report.steps))
@@ -312,19 +312,19 @@ async def _hear(run: Run, report: Report | Lost, work: Work) -> None:
         kind = "memory" if report.memory else "lost"
         await _hear_failure(run, Failure(because=kind, reason=report.reason), work)
     elif isinstance(report.outcome, Trained):
-        await ends.complete(run, report.outcome, work)
+        await lifecycle.complete(run, report.outcome, work)
     elif isinstance(report.outcome, Failure):
         await _hear_failure(run, report.outcome, work)
 
 
-def _tell(run: Run, step: Step, work: Work) -> None:
+def _tell(run: Run, step: Step, work: UnitOfWork) -> None:
     told = step.model_dump(mode="json")
     run.progress = told
     work.session.add(run)
     work.emit(TrainingProgressed.model_validate({"run": run.run, "model": run.model, **told}))
 
 
-async def _hear_failure(run: Run, failure: Failure, work: Work) -> None:
+async def _hear_failure(run: Run, failure: Failure, work: UnitOfWork) -> None:
     """What is lost is tried again, a few times; what failed has failed."""
     if failure.because == "lost" and after_loss(run.attempt) == "resume":
         log.warning("run_resumed", run=run.run, attempt=run.attempt + 1, reason=failure.reason)
@@ -332,15 +332,15 @@ async def _hear_failure(run: Run, failure: Failure, work: Work) -> None:
         work.session.add(run)
         return
     tries = f" ({run.attempt} attempts)" if failure.because == "lost" else ""
-    await ends.fail(run, failure.model_copy(update={"reason": failure.reason + tries}), work)
+    await lifecycle.fail(run, failure.model_copy(update={"reason": failure.reason + tries}), work)
 
 
-def _conclude(row: Evaluation, report: Report | Lost, work: Work) -> None:
+def _conclude(row: Evaluation, report: Report | Lost, work: UnitOfWork) -> None:
     outcome = report.outcome if isinstance(report, Report) else Failure(because="lost", reason=report.reason)
     if isinstance(outcome, Evaluated):
-        ends.finish_evaluation(row, outcome, work)
+        lifecycle.finish_evaluation(row, outcome, work)
     elif isinstance(outcome, Failure) and outcome.because == "lost" and after_loss(row.attempt) == "resume":
         row.attempt, row.begun = row.attempt + 1, False
         work.session.add(row)
     elif isinstance(outcome, Failure):
-        ends.fail_evaluation(row, outcome.reason, work)
+        lifecycle.fail_evaluation(row, outcome.reason, work)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus import Refused, Work
+from headrace.bus import Refused, UnitOfWork
 from headrace.contracts import (
     CancelRequested,
     DatasetIngested,
@@ -39,7 +39,7 @@ from headrace.trainer.tables import (
 DECLARATION = TypeAdapter(Declaration)
 
 
-async def on_model_declared(event: ModelDeclared, work: Work) -> None:
+async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     """Remember the revision, for the runs that are bound to it, and which one is the newest.
 
     A model whose data were there before it starts its first run now: no new data may ever come.
@@ -64,7 +64,7 @@ async def on_model_declared(event: ModelDeclared, work: Work) -> None:
         await _queue(TrainingRequested(model=event.name, reason=reason), declared, work)
 
 
-async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
+async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember the version, let the runs go that waited for it, and start those that new data start."""
     known = event.model_dump(mode="json", include={"digest", "rows", "parts", "columns"})
     await work.session.merge(DatasetVersion(dataset=event.dataset, version=event.version, **known))
@@ -79,12 +79,12 @@ async def on_dataset_ingested(event: DatasetIngested, work: Work) -> None:
             _release(run, event.version, work)
 
 
-async def on_training_requested(event: TrainingRequested, work: Work) -> None:
+async def on_training_requested(event: TrainingRequested, work: UnitOfWork) -> None:
     """Queue a run of a model that is declared."""
     await request_run(event, work)
 
 
-async def request_run(event: TrainingRequested, work: Work) -> Run:
+async def request_run(event: TrainingRequested, work: UnitOfWork) -> Run:
     """Queue a run; answers with it, for who asks over HTTP."""
     wanted = CATALOGS["training-data"].known(event.data or "latest", "data")
     declared = await work.session.get(Declared, event.model)
@@ -99,7 +99,7 @@ async def request_run(event: TrainingRequested, work: Work) -> Run:
     return await _queue(event, declared, work, wanted=wanted)
 
 
-async def on_cancel_requested(event: CancelRequested, work: Work) -> None:
+async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
     """End a run that has not ended; who is known by a connection alone ends what it asked for itself."""
     run = await work.session.get(Run, event.run)
     if run is not None and not is_person(work.actor) and run.requested_by != work.actor:
@@ -107,7 +107,7 @@ async def on_cancel_requested(event: CancelRequested, work: Work) -> None:
     await cancel_run(event, work)
 
 
-async def cancel_run(event: CancelRequested, work: Work) -> Run:
+async def cancel_run(event: CancelRequested, work: UnitOfWork) -> Run:
     """End a run now; whatever works for it is stopped as soon as this is known to be so."""
     run = await work.session.get(Run, event.run)
     if run is None or run.model != event.model:
@@ -121,7 +121,7 @@ async def cancel_run(event: CancelRequested, work: Work) -> Run:
     return run
 
 
-async def on_evaluation_requested(event: EvaluationRequested, work: Work) -> None:
+async def on_evaluation_requested(event: EvaluationRequested, work: UnitOfWork) -> None:
     """Queue an evaluation; asked for again it is not done again."""
     if await work.session.get(Evaluation, event.evaluation) is not None:
         return
@@ -138,7 +138,7 @@ async def on_evaluation_requested(event: EvaluationRequested, work: Work) -> Non
     )
 
 
-async def _queue(event: TrainingRequested, declared: Declared, work: Work, *, wanted: str = "latest") -> Run:
+async def _queue(event: TrainingRequested, declared: Declared, work: UnitOfWork, *, wanted: str = "latest") -> Run:
     newest = await newest_version(work.session, declared.dataset)
     trained = await last_trained(work.session, event.model)
     waiting = waits_for(
@@ -176,7 +176,7 @@ def _takes(run: Run, arrived: int) -> bool:
     return will_train_on(arrived, state=State(run.state), pinned=run.pinned, newer_than=run.newer_than)
 
 
-def _release(run: Run, arrived: int, work: Work) -> None:
+def _release(run: Run, arrived: int, work: UnitOfWork) -> None:
     if run.state == State.WAITING and released_by(arrived, pinned=run.pinned, newer_than=run.newer_than):
         run.waits_for = "capacity"
         change(work.session, run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
@@ -190,12 +190,12 @@ def queued(run: Run, waits: str, detail: str | None = None) -> Event:
     return TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
 
 
-def _run_id(event: TrainingRequested, work: Work) -> str:
+def _run_id(event: TrainingRequested, work: UnitOfWork) -> str:
     """A UUID, the same for the same cause and model, so that a request handled twice is one run."""
     return derive_id(work.root, TrainingRequested.TYPE, event.model, 0)
 
 
-def _chain(work: Work) -> dict[str, Any]:
+def _chain(work: UnitOfWork) -> dict[str, Any]:
     """What ties later events to the request that caused them."""
     cause = work.cause.id if work.cause else None
     return {"correlation": work.correlationid, "causation": cause, "trace": work.traceparent}

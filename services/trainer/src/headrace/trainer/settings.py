@@ -40,7 +40,7 @@ class RaySettings(BaseModel):
         return {**alone, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file.absolute())}
 
     def gateway_config(self, objects: str) -> str:
-        """One line of JSON for the gateway; the fingerprint tells workers with other settings apart."""
+        """One line of JSON for the Ray driver; the fingerprint tells workers with other settings apart."""
         told = {
             "namespace": self.namespace,
             "address": self.address,

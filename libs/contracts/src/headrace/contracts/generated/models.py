@@ -1055,12 +1055,12 @@ class EvaluationFailed(Event):
     """
 
 
-class EvaluationScheduled(Event):
+class WindowScheduled(Event):
     """
     The next window of a model is known.
     """
 
-    TYPE: ClassVar[str] = "headrace.evaluation.scheduled.v1"
+    TYPE: ClassVar[str] = "headrace.window.scheduled.v1"
     KEY: ClassVar[str] = "model"
 
     model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -1383,12 +1383,12 @@ class ReplicaReported(Event):
     """
 
 
-class ApprovalGiven(Event):
+class DecisionGiven(Event):
     """
     Approve or reject a version that waits for people.
     """
 
-    TYPE: ClassVar[str] = "headrace.request.approval.v1"
+    TYPE: ClassVar[str] = "headrace.request.decision.v1"
     KEY: ClassVar[str] = "model"
 
     model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -1465,12 +1465,12 @@ class IngestRequested(Event):
     """
 
 
-class ModelRequested(OpenEvent):
+class DeclarationRequested(OpenEvent):
     """
     Declare a model; the data are the declaration itself, as it was written: the registry judges it as it judges one that came over HTTP.
     """
 
-    TYPE: ClassVar[str] = "headrace.request.model.v1"
+    TYPE: ClassVar[str] = "headrace.request.declaration.v1"
     KEY: ClassVar[str] = "name"
 
     name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -3378,7 +3378,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.evaluation.completed.v1": EvaluationCompleted,
     "headrace.evaluation.failed.v1": EvaluationFailed,
     "headrace.evaluation.requested.v1": EvaluationRequested,
-    "headrace.evaluation.scheduled.v1": EvaluationScheduled,
+    "headrace.window.scheduled.v1": WindowScheduled,
     "headrace.fairness.breached.v1": FairnessBreached,
     "headrace.integrity.violated.v1": IntegrityViolated,
     "headrace.message.replayed.v1": MessageReplayed,
@@ -3387,10 +3387,10 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.prediction.logged.v1": PredictionLogged,
     "headrace.replica.loaded.v1": ReplicaLoaded,
     "headrace.replica.reported.v1": ReplicaReported,
-    "headrace.request.approval.v1": ApprovalGiven,
+    "headrace.request.decision.v1": DecisionGiven,
     "headrace.request.cancel.v1": CancelRequested,
     "headrace.request.ingest.v1": IngestRequested,
-    "headrace.request.model.v1": ModelRequested,
+    "headrace.request.declaration.v1": DeclarationRequested,
     "headrace.request.refused.v1": RequestRefused,
     "headrace.request.rollout.v1": RolloutRequested,
     "headrace.request.training.v1": TrainingRequested,

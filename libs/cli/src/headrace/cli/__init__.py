@@ -1,0 +1,5 @@
+"""The `headrace` command line."""
+
+from headrace.cli.app import main
+
+__all__ = ["main"]

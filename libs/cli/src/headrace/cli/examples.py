@@ -1,0 +1,82 @@
+"""An example for every command, shown at the end of its help; a test reads each as the command line would."""
+
+from collections.abc import Mapping
+
+import typer
+
+EXAMPLES: Mapping[str, str] = {
+    "up": "headrace up --detach",
+    "down": "headrace down",
+    "status": "headrace status",
+    "logs": "headrace logs trainer --follow",
+    "attach": "headrace attach --project infra",
+    "orphans": "headrace orphans --days 30",
+    "apply": "headrace apply flights-delay.yaml",
+    "train": "headrace train flights-delay --wait --reason 'new season'",
+    "cancel": "headrace cancel 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
+    "models": "headrace models",
+    "versions": "headrace versions flights-delay",
+    "show": "headrace show models:/flights-delay@champion",
+    "approve": "headrace approve models:/flights-delay/3 --comment 'looked at the errors by carrier'",
+    "reject": "headrace reject models:/flights-delay/3 --comment 'worse for short flights'",
+    "ingest": "headrace ingest flights flights-2013-03.csv",
+    "predict": "headrace predict flights-delay --input rows.parquet --keep flight > answers.tsv",
+    "truth": "headrace truth flights-delay truth.csv",
+    "watch": "headrace watch 'headrace.training.>'",
+    "publish": """headrace publish headrace.request.training.flights-delay '{"reason": "new season"}'""",
+    "trace": "headrace trace 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77:0",
+    "verify": "headrace verify --key-file audit.pub",
+    "alias list": "headrace alias list flights-delay",
+    "alias set": "headrace alias set flights-delay champion 3 --reason 'version 4 is slow'",
+    "alias history": "headrace alias history flights-delay champion",
+    "changes list": "headrace changes list",
+    "changes show": "headrace changes show flights-delay 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
+    "changes approve": "headrace changes approve flights-delay 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --comment agreed",
+    "changes reject": "headrace changes reject flights-delay 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --comment no",
+    "changes withdraw": "headrace changes withdraw flights-delay 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
+    "runs list": "headrace runs list flights-delay --state failed",
+    "runs show": "headrace runs show 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
+    "runs cancel": "headrace runs cancel 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --reason 'wrong data'",
+    "rollouts list": "headrace rollouts list flights-delay",
+    "rollouts show": "headrace rollouts show 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
+    "routes": "headrace routes flights-delay",
+    "rollback": "headrace rollback flights-delay --reason 'errors since noon'",
+    "pause": "headrace pause flights-delay --reason 'until the holidays are over'",
+    "resume": "headrace resume flights-delay",
+    "promote": "headrace promote flights-delay --version 3 --reason 'looks good'",
+    "datasets list": "headrace datasets list",
+    "datasets show": "headrace datasets show flights --version 2",
+    "datasets versions": "headrace datasets versions flights",
+    "datasets contract": "headrace datasets contract flights",
+    "datasets rejections": "headrace datasets rejections flights",
+    "windows": "headrace windows flights-delay",
+    "drift": "headrace drift flights-delay",
+    "performance": "headrace performance flights-delay --version 3",
+    "alerts": "headrace alerts flights-delay --limit 10",
+    "card": "headrace card models:/flights-delay@champion > card.md",
+    "risk show": "headrace risk show flights-delay",
+    "risk review": "headrace risk review flights-delay --comment 'groups looked at, nothing found'",
+    "set aside list": "headrace dead-letters list",
+    "set aside show": "headrace dead-letters show 17",
+    "set aside replay": "headrace dead-letters replay 17",
+    "set aside drop": "headrace dead-letters drop 17",
+    "keys make": "headrace keys make ann --role approver --lasts P90D",
+    "keys list": "headrace keys list",
+    "keys rotate": "headrace keys rotate ann --overlap P1D",
+    "keys revoke": "headrace keys revoke batch-7",
+    "outsiders add": "headrace outsiders add partner --may training",
+    "outsiders list": "headrace outsiders list",
+    "outsiders remove": "headrace outsiders remove partner",
+    "demo": "headrace demo --keep",
+}
+
+
+def attach(app: typer.Typer, before: str = "") -> None:
+    """Put each command's example at the end of its help."""
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = f"{before}{command.name or command.callback.__name__}"
+        command.epilog = f"Example: `{EXAMPLES[name]}`"
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            attach(group.typer_instance, f"{group.name} ")

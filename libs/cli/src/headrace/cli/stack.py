@@ -1,0 +1,133 @@
+"""Commands about stacks: the embedded one's up, down, status and logs; attach to one of containers."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from headrace.cli.session import Json, answer, progress_console, say
+from headrace.cli.tables import table
+from headrace.client.compose import attach as fetch
+from headrace.client.errors import HeadraceError
+from headrace.local import PORT_BASE, Part, Stack, StackError
+from headrace.provision.orphans import Incomplete, age_of
+
+Folder = Annotated[Path, typer.Option("--folder", help="Where the stack keeps its data.")]
+Base = Annotated[int, typer.Option("--port-base", help="First of its ports.")]
+FOLDER = Path(".headrace")
+DEMO = Path("demo")  # the demo's stack lies inside, so that its story begins with nothing
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (up, down, status, logs, attach, orphans):
+        app.command()(command)
+
+
+def up(
+    folder: Folder = FOLDER,
+    port_base: Base = PORT_BASE,
+    detach: Annotated[bool, typer.Option("--detach", help="Come back when it is ready; it runs on.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start the embedded stack: broker, object store, Ray, six services and an inference server."""
+    stack = Stack(folder, port_base)
+    try:
+        with progress_console.status("starting") as line:
+            addresses = stack.up(progress=lambda phase: line.update(phase))
+    except StackError as error:
+        raise HeadraceError(str(error)) from error
+    answer(addresses, as_json, lambda: _tell_addresses(addresses["services"]))
+    if not detach:
+        _stay(stack)
+
+
+def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Stop the embedded stack; its data stay."""
+    stopped = [str(each.layout.folder) for each in _stacks(folder) if each.down()]
+    answer({"stopped": stopped}, as_json, lambda: say("stopped" if stopped else "nothing was running"))
+
+
+def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Show every part of the running stack; exit code 1 when nothing runs."""
+    parts = [part for each in _stacks(folder) for part in each.status()]
+    empty = "nothing runs here; start a stack with `headrace up`"
+    columns = ["name", "pid", "restarts", "memory", "address"]
+    answer([asdict(part) for part in parts], as_json, lambda: table(map(_row, parts), columns, empty=empty))
+    if not parts:
+        raise typer.Exit(1)
+
+
+def logs(
+    part: Annotated[str, typer.Argument(help="A service, inference, nats, s3, ray or supervisor.")],
+    folder: Folder = FOLDER,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+) -> None:
+    """Print the log of one part."""
+    try:
+        for line in running_stack(folder).logs(part, follow=follow):
+            print(line)
+    except StackError as error:
+        raise HeadraceError(str(error)) from error
+
+
+def attach(
+    project: Annotated[Path, typer.Option("--project", help="The folder of the compose file.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Fetch addresses and keys of the stack that runs as containers; every command finds them from then on."""
+    file = fetch(project.resolve())
+    addresses = json.loads(file.read_text())
+    answer(addresses, as_json, lambda: _tell_addresses(addresses["services"]))
+
+
+def orphans(
+    days: Annotated[float, typer.Option("--days", help="Only objects of more than so many days; at least one.")] = 7,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them.")] = False,
+    folder: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """Show what lies in the embedded object store and no event speaks of: killed work leaves such objects behind."""
+    try:
+        with progress_console.status("reading every event"):
+            found = running_stack(folder).orphans(age_of(days), delete=delete)
+    except (StackError, Incomplete, ValueError) as error:
+        raise HeadraceError(str(error)) from error
+    answer(found, as_json, lambda: _tell_orphans(found, "removed" if delete else "found"))
+
+
+def _tell_orphans(found: dict[str, Any], how: str) -> None:
+    table(found["orphans"], ["bucket", "key", "size"], empty="no orphans")
+    say(f"{len(found['orphans']):,} {how} ({found['size']:,} bytes); {found['kept']:,} are spoken of")
+
+
+def _stacks(folder: Path) -> list[Stack]:
+    return [Stack(each) for each in (folder, folder / DEMO) if each.is_dir()]
+
+
+def running_stack(folder: Path) -> Stack:
+    """The stack that runs, else the one of the folder."""
+    return next((stack for stack in _stacks(folder) if stack.running()), Stack(folder))
+
+
+def _stay(stack: Stack) -> None:
+    say("running; Ctrl-C stops it")
+    try:
+        while stack.running():
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        stack.down()
+        return
+    raise HeadraceError("the stack ended by itself; `headrace logs supervisor` says why")
+
+
+def _tell_addresses(services: dict[str, str]) -> None:
+    table([{"service": name, "url": url, "docs": f"{url}/docs"} for name, url in services.items()],
+          ["service", "url", "docs"], empty="")  # fmt: skip
+
+
+def _row(part: Part) -> dict[str, object]:
+    return {**asdict(part), "memory": f"{part.memory / 2**20:,.0f} MiB"}

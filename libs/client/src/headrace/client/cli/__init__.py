@@ -1,5 +1,0 @@
-"""The `headrace` command line."""
-
-from headrace.client.cli.app import main
-
-__all__ = ["main"]

@@ -1,0 +1,307 @@
+"""What one version takes: its signature, compiled once, so that a request is checked and laid out in microseconds.
+
+A row comes as one tensor a column, or all rows as one matrix in the order of the signature. Numbers reach the graph
+as one float32 matrix, strings as one matrix of strings: what `headrace.frameworks` exports.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from headrace.contracts import Column, Signature
+from headrace.contracts import Tensor as Declared
+from headrace.frameworks.layout import Layout
+from headrace.inference.tensors import MISSING, BadInput, Given, Values
+
+_DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}
+LABEL, PROBABILITY = "label", "probability"  # a classifier's outputs
+_KINDS = {"BOOL": "boolean", "BYTES": "string"}
+_NUMBERS = frozenset({float, int})
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column that the model takes."""
+
+    name: str
+    datatype: str
+    kind: str
+    """boolean, integer, number or string"""
+    nullable: bool
+
+    @classmethod
+    def of(cls, declared: Declared) -> "Field":
+        """From the signature. A tensor that does not say is taken as nullable: the model imputes."""
+        integer = "INT" in declared.datatype
+        kind = _KINDS.get(declared.datatype, "integer" if integer else "number")
+        return cls(declared.name, declared.datatype, kind, declared.nullable is not False)
+
+    @classmethod
+    def of_context(cls, column: Column) -> "Field":
+        """A context column; it may always be missing. Times come as text."""
+        datatype = _DATATYPES.get(column.type, "BYTES")
+        kind = column.type if datatype != "BYTES" else "string"
+        return cls(column.name, datatype, kind, nullable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a request, checked."""
+
+    count: int
+    columns: Mapping[str, Values]
+    matrix: np.ndarray | None = None
+    """The graph's numbers, where the request came as one matrix of them."""
+    context: Mapping[str, Values] | None = None
+    """Columns that are logged and never reach the model."""
+
+
+class Interface:
+    """A compiled signature."""
+
+    def __init__(self, signature: Signature, layout: Layout, *, ignore_unknown: bool = False) -> None:
+        self.signature = signature
+        self.fields = {tensor.name: Field.of(tensor) for tensor in signature.inputs}
+        self.context = {column.name: Field.of_context(column) for column in signature.context or ()}
+        self.names = tuple(self.fields)
+        self.ignore_unknown = ignore_unknown
+        self.outputs = {tensor.name: tensor.datatype for tensor in signature.outputs}
+        self.about = {tensor.name: _about(tensor.name, signature) for tensor in signature.outputs}
+        """What each output is about, for the metadata: which labels there are, of which one a probability is."""
+        self.heads = {name: _head(name, kind, self.about[name]) for name, kind in self.outputs.items()}
+        """What an output of an answer begins with."""
+        self.named = {PROBABILITY: self.about[PROBABILITY]} if self.about.get(PROBABILITY) else {}
+        """What an answer says with its outputs: of which label the probability is."""
+        self._layout = layout
+        self._numeric = all(field.kind != "string" for field in self.fields.values())
+        self._plain = self._numeric and all(f.kind == "number" for f in self.fields.values())
+        self._in_order = layout.numbers == self.names
+
+    # rows
+
+    def rows(self, given: Sequence[Given]) -> Rows:
+        """Check the tensors of a request; raises BadInput naming the input and what would be right."""
+        features, context = self._parted(given)
+        if len(features) == 1 and self._is_matrix(features[0]):
+            rows = self._from_matrix(features[0])
+        else:
+            rows = self._from_columns({tensor.name: tensor for tensor in features})
+        return self._with_context(rows, context) if context else rows
+
+    def known(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of some names that are inputs or context; raises BadInput where others are not to be ignored."""
+        unknown = [name for name in names if name not in self.fields and name not in self.context]
+        if unknown and not self.ignore_unknown:
+            self._refuse_names([*self.names, *unknown])
+        return frozenset(names) - frozenset(unknown)
+
+    def field(self, name: str) -> Field:
+        """An input or a context column."""
+        return self.fields.get(name) or self.context[name]
+
+    def one_row(self, data: list[Any]) -> Rows | None:
+        """The shortest way for the commonest request, one row of plain numbers; None where it needs a closer look."""
+        if not (self._plain and self._in_order) or len(data) != len(self.names):
+            return None
+        if not set(map(type, data)) <= _NUMBERS or not (min(data) > -_LARGEST and max(data) < _LARGEST):
+            return None
+        columns = dict(zip(self.names, [[value] for value in data], strict=True))
+        return Rows(1, columns, np.array([data], dtype=np.float32))
+
+    def feeds(self, rows: Rows) -> dict[str, np.ndarray]:
+        """The graph's inputs."""
+        if rows.matrix is not None:
+            return {"numbers": rows.matrix}
+        feeds = {}
+        if self._layout.numbers:
+            feeds["numbers"] = self._numbers(rows)
+        if self._layout.strings:
+            columns = [rows.columns[name] for name in self._layout.strings]
+            feeds["strings"] = np.array([["" if v is None else v for v in c] for c in columns], dtype=object).T
+        return feeds
+
+    def checked(self, rows: Rows) -> Rows:
+        """Rows that were checked for another version, for this one; raises BadInput where the columns differ."""
+        if rows.columns.keys() != self.fields.keys():
+            raise BadInput(f"this version takes {_listed(self.names)}, the rows have {_listed(list(rows.columns))}")
+        matrix = rows.matrix if tuple(rows.columns) == self._layout.numbers else None
+        return Rows(rows.count, rows.columns, matrix, rows.context)
+
+    def example(self) -> Rows:
+        """A row that any version with this signature must be able to answer; warms it up."""
+        values = {"string": "", "boolean": False, "integer": 0, "number": 0.0}
+        return Rows(1, {name: [values[field.kind]] for name, field in self.fields.items()})
+
+    # one matrix
+
+    def _is_matrix(self, tensor: Given) -> bool:
+        if len(tensor.shape) != 2 or (tensor.name in self.fields and tensor.shape[1] == 1):
+            return False
+        if tensor.shape[1] != len(self.names):
+            raise BadInput(
+                f"input {tensor.name!r}: a matrix has one column for each of the {len(self.names)} features "
+                f"({_listed(self.names)}), not {tensor.shape[1]}"
+            )
+        return True
+
+    def _from_matrix(self, tensor: Given) -> Rows:
+        rows, width = tensor.shape
+        _check_count(tensor.name, rows)
+        values = tensor.values
+        columns = {name: values[at::width] for at, name in enumerate(self.names)}
+        for name, column in columns.items():
+            self._check(
+                self.fields[name], Given(name, tensor.datatype, (rows,), column), place=f"{tensor.name!r}, column "
+            )
+        return Rows(rows, columns)
+
+    # one tensor a column
+
+    def _parted(self, given: Sequence[Given]) -> tuple[Sequence[Given], Sequence[Given]]:
+        """What the model takes, and what is only logged."""
+        _check_distinct(given)
+        if not self.context and not self.ignore_unknown:
+            return given, ()
+        context = [tensor for tensor in given if tensor.name in self.context and tensor.name not in self.fields]
+        rest = [tensor for tensor in given if tensor.name not in self.context or tensor.name in self.fields]
+        if self.ignore_unknown and (len(rest) != 1 or rest[0].name in self.fields):
+            rest = [tensor for tensor in rest if tensor.name in self.fields]
+        return rest, context
+
+    def _with_context(self, rows: Rows, context: Sequence[Given]) -> Rows:
+        for tensor in context:
+            if _count(tensor, rows.count) != rows.count:
+                raise BadInput(f"input {tensor.name!r}: {tensor.shape[0]} rows, but the inputs have {rows.count}")
+            self._check(self.context[tensor.name], tensor)
+        return replace(rows, context={tensor.name: tensor.values for tensor in context})
+
+    def _from_columns(self, given: dict[str, Given]) -> Rows:
+        if given.keys() != self.fields.keys():
+            self._refuse_names(given)
+        count = -1
+        columns: dict[str, Values] = {}
+        for name, declared in self.fields.items():
+            tensor = given[name]
+            count = _count(tensor, count)
+            self._check(declared, tensor)
+            columns[name] = tensor.values
+        return Rows(count, columns)
+
+    def _refuse_names(self, given: Collection[str]) -> None:
+        missing = [name for name in self.names if name not in given]
+        extra = [name for name in given if name not in self.fields]
+        faults = []
+        if missing:
+            faults.append(f"missing {'input' if len(missing) == 1 else 'inputs'} {_listed(missing)}")
+        if extra:
+            faults.append(f"unknown {'input' if len(extra) == 1 else 'inputs'} {_listed(extra)}")
+        beside = f"; beside them {_listed(list(self.context))} may be sent" if self.context else ""
+        raise BadInput(f"{'; '.join(faults)}; the model takes {_listed(self.names)}, or one matrix of all{beside}")
+
+    # values
+
+    def _check(self, field: Field, tensor: Given, place: str = "") -> None:
+        if (field.kind == "string") != (tensor.datatype == "BYTES") and not _all_missing(tensor.values):
+            raise BadInput(
+                f"input {place}{field.name!r}: datatype is {tensor.datatype}; the column takes {field.datatype}"
+            )
+        if isinstance(tensor.values, np.ndarray):
+            _check_array(field, tensor.values, place)
+        else:
+            _check_list(field, tensor.values, place)
+
+    def _numbers(self, rows: Rows) -> np.ndarray:
+        columns = [rows.columns[name] for name in self._layout.numbers]
+        with np.errstate(over="ignore"):
+            matrix = np.array(columns, dtype=np.float32)
+        if not isfinite(np.add.reduce(matrix, axis=None)) and np.isinf(matrix).any():
+            column, row = (int(at[0]) for at in np.nonzero(np.isinf(matrix)))
+            value = columns[column][row]
+            raise BadInput(
+                f"input {self._layout.numbers[column]!r}: element {row} ({value}) is too large for the model"
+            )
+        return matrix.T
+
+
+def _head(output: str, datatype: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    head = {"name": output, "datatype": datatype}
+    return {**head, "parameters": about} if output == PROBABILITY and about else head
+
+
+def _about(output: str, signature: Signature) -> dict[str, Any]:
+    if output == LABEL and signature.labels:
+        return {"labels": list(signature.labels)}
+    if output == PROBABILITY and signature.positive is not None:
+        return {"label": signature.positive}
+    return {}
+
+
+def _all_missing(values: Values) -> bool:
+    """Whether there is nothing to tell a datatype by: clients that derive it from the values then guess."""
+    return isinstance(values, list) and values.count(None) == len(values)
+
+
+def _check_list(field: Field, values: list[Any], place: str) -> None:
+    kinds = set(map(type, values))
+    if MISSING in kinds and not field.nullable:
+        raise BadInput(_no_null(field, values.index(None), place))
+    if field.kind == "integer" and float in kinds:
+        _refuse_first(field, values, lambda v: type(v) is float and not v.is_integer(), "whole numbers", place)
+    if field.kind == "boolean" and kinds - {bool, MISSING}:
+        _refuse_first(field, values, lambda v: v is not None and v not in (0, 1), "true, false, 0 or 1", place)
+
+
+def _check_array(field: Field, values: np.ndarray, place: str) -> None:
+    if values.dtype.kind == "f":
+        _check_floats(field, values, place)
+    if field.kind == "boolean" and values.dtype.kind != "b" and not np.isin(values, (0, 1)).all():
+        _refuse_first(field, values.tolist(), lambda v: v == v and v not in (0, 1), "true, false, 0 or 1", place)
+
+
+def _check_floats(field: Field, values: np.ndarray, place: str) -> None:
+    missing = np.isnan(values)
+    if not field.nullable and missing.any():
+        raise BadInput(_no_null(field, int(missing.argmax()), place))
+    if field.kind == "integer" and not (missing | (values == np.round(values))).all():
+        _refuse_first(field, values.tolist(), lambda v: not float(v).is_integer(), "whole numbers", place)
+
+
+def _refuse_first(field: Field, values: list[Any], bad: Any, takes: str, place: str) -> None:
+    for at, value in enumerate(values):
+        if bad(value):
+            raise BadInput(f"input {place}{field.name!r}: element {at} is {value!r}; the column takes {takes}")
+
+
+def _no_null(field: Field, at: int, place: str) -> str:
+    return f"input {place}{field.name!r}: element {at} is missing (null or NaN); the contract says it is never missing"
+
+
+def _count(tensor: Given, expected: int) -> int:
+    shape = tensor.shape
+    if len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
+        raise BadInput(f"input {tensor.name!r}: shape {list(shape)}; a column has shape [rows] or [rows, 1]")
+    _check_count(tensor.name, shape[0])
+    if expected not in (-1, shape[0]):
+        raise BadInput(f"input {tensor.name!r}: {shape[0]} rows, but the inputs before it have {expected}")
+    return shape[0]
+
+
+def _check_count(name: str, rows: int) -> None:
+    if rows < 1:
+        raise BadInput(f"input {name!r}: no rows; send at least one")
+
+
+def _check_distinct(given: Sequence[Given]) -> None:
+    seen: set[str] = set()
+    for tensor in given:
+        if tensor.name in seen:
+            raise BadInput(f"input {tensor.name!r} is given twice")
+        seen.add(tensor.name)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,102 @@
+"""What a replica answers with: loaded versions, and the table that says which of them answers whom."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from headrace.contracts import Signature
+from headrace.frameworks import OnnxPredictor
+from headrace.inference.interface import Interface, Rows
+from headrace.inference.stats import Stats
+
+_WARM_RUNS = 5  # the first run of a graph allocates; from the third on times are steady
+
+
+class Loaded:
+    """One version in memory. Safe for many threads; it lives as long as anybody still answers with it."""
+
+    def __init__(
+        self, version: int, digest: str, predictor: OnnxPredictor, signature: Signature, *, ignore_unknown: bool = False
+    ) -> None:
+        self.version = version
+        self.digest = digest
+        self.interface = Interface(signature, predictor.layout, ignore_unknown=ignore_unknown)
+        self._run = predictor.run
+
+    def answer(self, rows: Rows) -> Mapping[str, np.ndarray]:
+        """The outputs for checked rows."""
+        return self._run(self.interface.feeds(rows))
+
+    def warm_up(self) -> float:
+        """Answer some rows that mean nothing; returns the seconds that one of them takes."""
+        rows = self.interface.example()
+        for _ in range(_WARM_RUNS):
+            self.answer(rows)
+        started = time.perf_counter()
+        self.answer(rows)
+        return time.perf_counter() - started
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedVersion:
+    """A loaded version in its role."""
+
+    loaded: Loaded
+    role: str
+    percent: int
+    head: Mapping[str, Any]
+    """What an answer begins with."""
+    stats: Stats
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """Who answers for one model: immutable, replaced as a whole."""
+
+    model: str
+    revision: int
+    routed_versions: Sequence[RoutedVersion]
+    only: RoutedVersion | None = None
+    """The one that answers everything, where there is no choice."""
+    shadows: Sequence[RoutedVersion] = ()
+
+    @classmethod
+    def of(cls, model: str, revision: int, routed_versions: Sequence[RoutedVersion]) -> "RouteTable":
+        """A table whose answering routed versions are in the order champion, canary."""
+        answering = [routed for routed in routed_versions if routed.role != "shadow" and routed.percent]
+        return cls(
+            model,
+            revision,
+            routed_versions,
+            only=answering[0] if len(answering) == 1 else None,
+            shadows=[routed for routed in routed_versions if routed.role == "shadow"],
+        )
+
+    def choose(self, key: str) -> RoutedVersion:
+        """Who answers a key: the same one each time, and a growing canary keeps the keys that it has."""
+        if self.only is not None:
+            return self.only
+        at = crc32(key.encode()) % 100
+        canary = next(routed for routed in self.routed_versions if routed.role == "canary")
+        return (
+            canary
+            if at < canary.percent
+            else next(routed for routed in self.routed_versions if routed.role == "champion")
+        )
+
+    def version(self, version: int) -> RoutedVersion | None:
+        """The routed version of a version that the caller names."""
+        return next((routed for routed in self.routed_versions if routed.loaded.version == version), None)
+
+    def any(self) -> RoutedVersion:
+        """The champion, or whoever stands in for it."""
+        return self.routed_versions[0]
+
+    @property
+    def rolling(self) -> bool:
+        """Whether a new version is on trial."""
+        return any(routed.role != "champion" for routed in self.routed_versions)

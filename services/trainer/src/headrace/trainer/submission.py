@@ -1,0 +1,148 @@
+"""From the queue to a job: which runs get a worker, and what exactly each is to do."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from headrace.bus import UnitOfWork
+from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVersion, TrainingStarted
+from headrace.frameworks.catalog import CATALOG
+from headrace.trainer import lifecycle
+from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
+from headrace.trainer.handlers import declaration_of, queued
+from headrace.trainer.resources import Room, Size, lacking
+from headrace.trainer.tables import (
+    DatasetVersion,
+    Evaluation,
+    Run,
+    change,
+    newest_version,
+    queue,
+    recent,
+    runs_in,
+)
+from headrace.trainer.worker.jobs import EvaluateJob, Failure, Learned, Rival, TrainJob
+
+_DURATION = TypeAdapter(timedelta)
+_COLUMNS = TypeAdapter(list[Column])
+
+
+async def chosen(session: AsyncSession, free: int, nodes: Sequence[Size]) -> list[str]:
+    """The runs that get the free workers; those that no node has room for wait, and keep no place from others."""
+    if free <= 0:
+        return []
+    running = [run.size for run in await runs_in(session, State.RUNNING)]
+    possible = [each for each in await queue(session) if lacking(each.size, nodes) is None]
+    return next_runs(possible, await recent(session), free, Room(nodes, running).take)
+
+
+async def lacking_room(session: AsyncSession, nodes: Sequence[Size]) -> list[Run]:
+    """The queued runs of which it is to be said anew what they wait for."""
+    waiting = await runs_in(session, State.QUEUED)
+    return [run for run in waiting if (lacking(run.size, nodes) is None) != (run.waits_for != "resources")]
+
+
+def wait(run: Run, nodes: Sequence[Size], work: UnitOfWork) -> None:
+    """Say what a queued run waits for: a node that is large enough, or its turn."""
+    missing = lacking(run.size, nodes)
+    run.waits_for, run.waits_detail = "resources" if missing else "capacity", missing
+    change(work.session, run, State.QUEUED, work.now, missing or "a node with what it asks for is there")
+    run.causation = work.emit(queued(run, run.waits_for, missing))
+
+
+async def start(run: Run, work: UnitOfWork, bucket: str) -> None:
+    """Resolve a run into a job; a run that cannot be resolved has failed."""
+    declaration = await declaration_of(work.session, run)
+    version = await _version(run, work.session)
+    run.dataset_version, run.started_at = version.version, work.now
+    run.due_at = work.now + _DURATION.validate_python(declaration.training.timeout)
+    try:
+        planned = _plan(run, declaration, version)
+    except Unplannable as error:
+        await lifecycle.fail(run, Failure(because="data", reason=str(error)), work)
+        return
+    job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
+    again(run, job)
+    change(work.session, run, State.RUNNING, work.now, f"{run.dataset} version {version.version}")
+    work.emit(
+        TrainingStarted(
+            run=run.run,
+            model=run.model,
+            dataset=await lifecycle.dataset_ref(run, work),
+            framework=planned.framework,
+            estimator=planned.estimator,
+            params=dict(planned.params),
+            seed=planned.seed,
+        )
+    )
+
+
+def again(run: Run, job: TrainJob) -> None:
+    """Set the next attempt up: under a new name, with objects of its own."""
+    run.attempt, run.begun, run.said = run.attempt + 1, False, 0
+    run.job = job.model_copy(update={"attempt": run.attempt}).model_dump(mode="json")
+
+
+async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob | None:
+    """What an evaluation is to do; None where the trainer has never heard of the dataset version."""
+    asked = EvaluationRequested.model_validate(row.request)
+    version = await session.get(DatasetVersion, (asked.dataset.name, asked.dataset.version))
+    if version is None:
+        return None
+    told: dict[str, Any] = {
+        "evaluation": row.evaluation,
+        "candidate": _rival(asked.candidate),
+        "champion": _rival(asked.champion) if asked.champion else None,
+        "parts": version.parts,
+        "columns": [column["name"] for column in version.columns],
+    }
+    same = ("holdout", "target", "metrics", "confidence", "resamples", "seed")
+    return EvaluateJob.model_validate({**told, **{name: getattr(asked, name) for name in same}})
+
+
+def _rival(version: ModelVersion) -> Rival:
+    """A version with the rows that it has learned from, where somebody knows them."""
+    learned = Learned.model_validate(version.learned.model_dump()) if version.learned else None
+    return Rival(version=version.version, artifact=version.artifact, learned=learned)
+
+
+async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
+    if run.pinned is not None:
+        return await session.get_one(DatasetVersion, (run.dataset, run.pinned))
+    newest = await newest_version(session, run.dataset)
+    return newest or (await session.exec(select(DatasetVersion).where(DatasetVersion.dataset == run.dataset))).one()
+
+
+def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
+    columns = _COLUMNS.validate_python(version.columns)
+    framework = declaration.training.framework
+    if framework not in CATALOG:
+        raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
+    default = CATALOG[framework].default(declaration.task)
+    return plan(declaration, columns, run.params, run.seed, default)
+
+
+def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_mb: int | None) -> TrainJob:
+    same = (
+        "features",
+        "context",
+        "target",
+        "positive",
+        "time",
+        "framework",
+        "estimator",
+        "seed",
+        "by",
+        "fraction",
+        "metrics",
+        "warnings",
+    )
+    told = {"run": run.run, "attempt": 0, "model": run.model, "parts": version.parts, "bucket": bucket}
+    told["columns"] = [column["name"] for column in version.columns]
+    resolved = {name: getattr(planned, name) for name in same}
+    extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}
+    return TrainJob.model_validate({**told, **resolved, **extra})

@@ -1,0 +1,198 @@
+"""Judge a candidate: alone, against the answer that needs no model, and against the champion where that is honest."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headrace.contracts import Artifact, Holdout
+from headrace.frameworks import OnnxPredictor, load_onnx
+from headrace.frameworks.metrics import compare, measured
+from headrace.objects import SyncObjectStore
+from headrace.trainer.worker.content import unpacked
+from headrace.trainer.worker.holdout import at_random, since
+from headrace.trainer.worker.jobs import AgainstTrivial, Compared, Evaluated, EvaluateJob, Rival, Step, Tell
+from headrace.trainer.worker.reading import Rows, read_parts
+from headrace.trainer.worker.truth import BadTruth, score_of, truth_of
+
+FEWEST_ROWS = 20  # that neither has learned from: below, an interval says nothing
+_HOLDOUT, _CANDIDATE, _CHAMPION = "holdout", "candidate", "champion"  # whose columns rows are known by
+_WAY_ON = (
+    "; a gate that beats the champion cannot be met by this version: train on a dataset version with rows that the "
+    "champion has not learned from, or judge the version by limits (at_least, at_most) and `beats: trivial` in "
+    "evaluation.gates"
+)
+
+
+_GONE = "which the dataset version no longer has, so that it can neither answer nor be compared"
+
+
+class Incomparable(ValueError):
+    """Candidate and champion cannot be compared honestly; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The held-out rows, what is true of them, and what the candidate says."""
+
+    rows: pd.DataFrame
+    truth: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What an evaluation has before it: the rows, and the graphs that would serve."""
+
+    job: EvaluateJob
+    store: SyncObjectStore
+    rows: Rows
+    candidate: OnnxPredictor
+    champion: OnnxPredictor | None
+
+    def unlearned(self, rival: Rival, name: str) -> np.ndarray:
+        """The mask of the rows that a model has not learned from, by their content."""
+        if rival.learned is None:
+            raise Incomparable(f"nobody knows which rows version {rival.version} has learned from")
+        if name not in self.rows.identity:
+            missing = sorted(set(rival.learned.columns) - set(self.job.columns))
+            raise Incomparable(f"version {rival.version} has learned from {_listed(missing)}, {_GONE}")
+        return ~np.isin(self.rows.identity[name], unpacked(self.store.get(rival.learned.object)))
+
+
+def evaluate(job: EvaluateJob, store: SyncObjectStore, tell: Tell) -> Evaluated:
+    """Run the job: the graphs that would serve are what is judged."""
+    candidate = load(store, job.candidate.artifact)
+    champion = load(store, job.champion.artifact) if job.champion else None
+    rows = read_parts(store, job.parts, _columns(job, candidate, champion), job.target, tell, _known_by(job))
+    case = _Case(job, store, rows, candidate, champion)
+    held = held_out(job.holdout, rows)
+    judged = held & (case.unlearned(job.candidate, _CANDIDATE) if job.candidate.learned else True)
+    if not judged.any():
+        raise BadTruth(
+            f"of {held.sum()} held-out rows of the dataset version there is none that version {job.candidate.version} "
+            "has not learned from; train it anew on this dataset version"
+        )
+    tell(Step(stage="scoring", step=0, of=1, message=f"{judged.sum()} rows"))
+    return _judge(case, held, judged)
+
+
+def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
+    """The candidate alone, and beside the champion where there is one and it is honest."""
+    job, candidate = case.job, case.candidate
+    mine = _judged(job, candidate, case.rows.frame[judged])
+    alone = Evaluated(
+        rows=len(mine.rows),
+        candidate=measured(job.metrics, mine.truth, mine.score),
+        champion=None,
+        comparisons=(),
+        baselines=_baselines(job, mine, truth_of(candidate, case.rows.frame[~held][job.target]), candidate),
+    )
+    if job.champion is None or case.champion is None:
+        return alone
+    try:
+        honest = case.unlearned(job.champion, _CHAMPION)[judged]
+        return alone.model_copy(update=_met(job, job.champion, case.champion, mine, honest))
+    except Incomparable as error:
+        return alone.model_copy(update={"incomparable": f"{error}{_WAY_ON}"})
+
+
+def held_out(holdout: Holdout, rows: Rows) -> np.ndarray:
+    """The mask of the rows that a holdout describes."""
+    if holdout.by == "time":
+        return since(rows.frame[holdout.column], holdout.boundary or "")
+    return at_random(rows.identity[_HOLDOUT], holdout.fraction)
+
+
+def load(store: SyncObjectStore, artifact: Artifact) -> OnnxPredictor:
+    """The graph of an artifact."""
+    with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
+        return load_onnx(store.get_directory(artifact, Path(scratch) / "model"))
+
+
+def _judged(job: EvaluateJob, candidate: OnnxPredictor, held: pd.DataFrame) -> _Judged:
+    return _Judged(held, truth_of(candidate, held[job.target]), score_of(candidate, held))
+
+
+def _columns(job: EvaluateJob, candidate: OnnxPredictor, champion: OnnxPredictor | None) -> list[str]:
+    """What both models take, of the champion's only what there is, and what finds the holdout."""
+    wanted = {tensor.name for tensor in candidate.signature.inputs} | {job.target}
+    met = {tensor.name for tensor in champion.signature.inputs} if champion else set()
+    return sorted(wanted | (met & set(job.columns)) | ({job.holdout.column} if job.holdout.column else set()))
+
+
+def _known_by(job: EvaluateJob) -> dict[str, Sequence[str]]:
+    """The columns by which rows are known to the holdout, and to what each model has learned from."""
+    known: dict[str, Sequence[str]] = {}
+    if job.holdout.by == "random":
+        known[_HOLDOUT] = job.holdout.columns or []
+    for name, rival in ((_CANDIDATE, job.candidate), (_CHAMPION, job.champion)):
+        if rival and rival.learned and set(rival.learned.columns) <= set(job.columns):
+            known[name] = rival.learned.columns
+    return known
+
+
+def _met(
+    job: EvaluateJob, rival: Rival, champion: OnnxPredictor, judged: _Judged, honest: np.ndarray
+) -> dict[str, Any]:
+    """Candidate and champion on the honest rows, as the fields of an outcome."""
+    needed = {tensor.name for tensor in champion.signature.inputs}
+    if missing := sorted(needed - set(judged.rows.columns)):
+        raise Incomparable(f"version {rival.version} needs {_listed(missing)}, {_GONE}")
+    if honest.sum() < FEWEST_ROWS:
+        raise Incomparable(
+            f"version {rival.version} has learned from all but {honest.sum()} of the {len(honest)} held-out rows, and "
+            f"{FEWEST_ROWS} are the fewest to compare on"
+        )
+    rows, truth = judged.rows[honest], judged.truth[honest]
+    try:
+        if not np.array_equal(truth_of(champion, rows[job.target]), truth):
+            raise BadTruth("it calls another label positive")
+        score = score_of(champion, rows)
+    except BadTruth as error:
+        raise Incomparable(f"version {rival.version} cannot answer for these rows: {error}") from error
+    scores = {"candidate": judged.score[honest], "champion": score}
+    comparisons = _comparisons(job, truth, **scores)
+    if not comparisons:
+        raise Incomparable(f"no metric has a value on the {len(rows)} rows that neither has learned from")
+    return {
+        "champion": measured(job.metrics, truth, score),
+        "comparisons": comparisons,
+        "compared_rows": len(rows),
+    }
+
+
+def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: np.ndarray, champion: np.ndarray) -> list[Compared]:
+    told = [vars(compare(name, truth, candidate, champion, **_asked(job))) for name in job.metrics]
+    return [Compared(**each) for each in told if _finite(each)]
+
+
+def _baselines(job: EvaluateJob, judged: _Judged, known: np.ndarray, candidate: OnnxPredictor) -> list[AgainstTrivial]:
+    """The candidate beside the mean of what could be learned from: of labels, the share of the positive one."""
+    if not len(known):
+        return []
+    trivial = np.full(len(judged.truth), known.mean())
+    answer = f"the share of {candidate.labels.positive!r}" if candidate.labels else "the mean"
+    told = [vars(compare(name, judged.truth, judged.score, trivial, **_asked(job))) for name in job.metrics]
+    return [
+        AgainstTrivial(trivial=each.pop("champion"), answer=f"{answer}, {known.mean():.4g}", **each)
+        for each in (dict(found) for found in told)
+        if _finite(each)
+    ]
+
+
+def _asked(job: EvaluateJob) -> dict[str, Any]:
+    return {"confidence": job.confidence, "resamples": job.resamples, "seed": job.seed}
+
+
+def _finite(compared: Mapping[str, Any]) -> bool:
+    """A metric without a value, such as the ROC AUC of one class, is no figure."""
+    return all(np.isfinite(value) for value in compared.values() if isinstance(value, float))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"column{'s' if len(names) > 1 else ''} {', '.join(names)}"

@@ -1,0 +1,145 @@
+"""Train one model: load, hold out, fit, export, score, upload."""
+
+import io
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from headrace.contracts import ANSWER_COLUMN, Holdout
+from headrace.frameworks import FRAMEWORKS, About, Fitted, OnnxPredictor, Recipe, Saved, load_onnx
+from headrace.frameworks.metrics import measured
+from headrace.objects import SyncObjectStore
+from headrace.trainer.worker.advice import Known, advice
+from headrace.trainer.worker.content import packed
+from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time
+from headrace.trainer.worker.jobs import Learned, Step, Tell, Trained, TrainJob
+from headrace.trainer.worker.provenance import code_version, packages, python
+from headrace.trainer.worker.reading import Rows, read_parts
+from headrace.trainer.worker.truth import score_of, truth_of
+
+REFERENCE_ROWS = 20_000  # what drift compares with: enough for a hundredth of a quantile, 2 MB
+
+
+_SEEN, _ANY = "seen", "any"  # sets of columns by which rows are known: what the model sees, and all there are
+
+
+def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
+    """Run the job; every object is written before the outcome tells of it."""
+    FRAMEWORKS[job.framework].check(job.estimator, job.params)
+    rows = read_parts(store, job.parts, _columns(job), job.target, tell, _known_by(job))
+    held, holdout = divide(job, rows)
+    learned, kept = rows.frame[~held], rows.frame[held]
+    fitted = _fit(job, learned, tell)
+    with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
+        folder = Path(scratch)
+        saved = _save(job, fitted, folder, tell)
+        graph = load_onnx(folder)
+        metrics = _score(job, graph, kept, tell)
+        tell(Step(stage="uploading", step=0, of=3, message="model"))
+        artifact = store.put_directory(job.bucket, folder, prefix=f"{job.prefix}/model")
+    tell(Step(stage="uploading", step=1, of=3, message="reference"))
+    reference = store.put(job.bucket, reference_of(job, graph, learned, kept), key=f"{job.prefix}/reference.parquet")
+    tell(Step(stage="uploading", step=2, of=3, message="learned rows"))
+    known = store.put(job.bucket, packed(rows.identity[_SEEN][~held]), key=f"{job.prefix}/learned-rows.u64")
+    tell(Step(stage="uploading", step=3, of=3))
+    return Trained(
+        artifact=artifact,
+        signature=saved.signature,
+        holdout=holdout,
+        metrics=metrics,
+        train_rows=len(learned),
+        unlabelled_rows=rows.unlabelled,
+        learned=Learned(object=known, columns=_seen(job), rows=len(learned)),
+        reference=reference,
+        code_version=code_version(),
+        packages=packages(),
+        python=python(),
+        largest_difference=saved.largest_difference,
+        warnings=[*_warnings(job, graph, rows, held, metrics)],
+    )
+
+
+def divide(job: TrainJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
+    """The mask of held-out rows, and its description for whoever must find the same rows again."""
+    if rows.frame.empty:
+        missing = f"; target {job.target!r} is missing in all {rows.unlabelled}" if rows.unlabelled else ""
+        raise NoHoldout(f"the dataset version has no rows to learn from{missing}")
+    if job.by == "time":
+        held, boundary = by_time(rows.frame[job.time], job.fraction)
+        return held, Holdout(by="time", fraction=job.fraction, column=job.time, boundary=boundary, rows=int(held.sum()))
+    held = at_random(rows.identity[_ANY], job.fraction)
+    return held, Holdout(by="random", fraction=job.fraction, columns=list(job.columns), rows=int(held.sum()))
+
+
+def reference_of(job: TrainJob, graph: OnnxPredictor, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
+    """A sample of the rows that the model knows, as Parquet, with its answers on those that it has not learned from.
+
+    What a model says of rows that it has learned is surer than what it says of any other: measured against that,
+    every model's predictions would drift on the day that it serves.
+    """
+    asked = _sample(held, REFERENCE_ROWS // 2, job.seed)
+    sample = pd.concat([asked, _sample(learned, REFERENCE_ROWS - len(asked), job.seed)])
+    answer = np.full(len(sample), np.nan)
+    answer[: len(asked)] = score_of(graph, asked)
+    names = [column.name for column in (*job.features, *job.context)]
+    kept = sample[names].assign(**{ANSWER_COLUMN: answer}).assign(**{job.target: sample[job.target]})
+    buffer = io.BytesIO()
+    kept.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    return rows.sample(n=min(most, len(rows)), random_state=seed % 2**32).sort_index()
+
+
+def _columns(job: TrainJob) -> list[str]:
+    names = [column.name for column in (*job.features, *job.context)]
+    return list(dict.fromkeys([*names, job.target, *([job.time] if job.time and job.by == "time" else [])]))
+
+
+def _seen(job: TrainJob) -> list[str]:
+    return [*(column.name for column in job.features), job.target]
+
+
+def _known_by(job: TrainJob) -> dict[str, Sequence[str]]:
+    return {_SEEN: _seen(job), **({_ANY: job.columns} if job.by == "random" else {})}
+
+
+def _warnings(
+    job: TrainJob, graph: OnnxPredictor, rows: Rows, held: np.ndarray, metrics: Mapping[str, float]
+) -> Iterator[str]:
+    """What the author should look at."""
+    yield from job.warnings
+    learned, kept = rows.frame[~held], rows.frame[held]
+    if rows.unlabelled:
+        total = rows.unlabelled + len(rows.frame)
+        yield f"{rows.unlabelled} of {total} rows have no {job.target} and were left out"
+    for name in [name for name in job.metrics if name not in metrics]:
+        yield f"metric {name} has no value on the {len(kept)} held-out rows"
+    known, asked = (Known(part, truth_of(graph, part[job.target])) for part in (learned, kept))
+    yield from advice(job.features, known, asked, graph.labels is not None)
+
+
+def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
+    recipe = Recipe(job.estimator, job.params, job.seed, job.features, job.target, job.positive, job.context)
+    tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
+    return FRAMEWORKS[job.framework].fit(
+        learned, recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of))
+    )
+
+
+def _save(job: TrainJob, fitted: Fitted, folder: Path, tell: Tell) -> Saved:
+    tell(Step(stage="exporting", step=0, of=1))
+    saved = FRAMEWORKS[job.framework].save(fitted, folder, About(job.run, job.created))
+    tell(Step(stage="exporting", step=1, of=1, message=f"ONNX differs by {saved.largest_difference:.1g} at most"))
+    return saved
+
+
+def _score(job: TrainJob, graph: OnnxPredictor, held: pd.DataFrame, tell: Tell) -> dict[str, float]:
+    tell(Step(stage="scoring", step=0, of=1, message=f"{len(held)} rows"))
+    metrics = measured(job.metrics, truth_of(graph, held[job.target]), score_of(graph, held))
+    tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
+    return metrics
