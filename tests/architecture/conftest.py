@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+REPLICAS = ("inference",)  # the data plane: any number of copies, no database, nothing decided for others
+SERVICES = sorted({path.parent.name for path in ROOT.glob("services/*/pyproject.toml")} - {*REPLICAS})
 LIBS = sorted(path.parent.name for path in ROOT.glob("libs/*/pyproject.toml"))
 
 

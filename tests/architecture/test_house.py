@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import LIBS, ROOT, SERVICES, imports, sources
+from .conftest import LIBS, REPLICAS, ROOT, SERVICES, imports, sources
 
 TOP = {"README.md", "services", "libs", "schemas", "infra", "docker-compose.yml", "tests", "Makefile",
        "pyproject.toml", "uv.lock", "LICENSE"}  # fmt: skip
@@ -20,6 +20,7 @@ LONGEST = 400
 # modules whose distribution has another name
 DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "nats": "nats-py", "PIL": "pillow", "jwt": "pyjwt",
                  "google": "protobuf", "opentelemetry": "opentelemetry-api", "matplotlib": "matplotlib"}  # fmt: skip
+MEMBERS = [*(("services", name) for name in (*SERVICES, *REPLICAS)), *(("libs", name) for name in LIBS)]
 STANDARD = set(__import__("sys").stdlib_module_names)
 
 
@@ -45,7 +46,7 @@ def test_every_service_brings_its_own_migrations(service: str) -> None:
     assert list((folder / "versions").glob("*.py"))
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
 @pytest.mark.parametrize("section", SERVICE_SECTIONS)
 def test_a_services_readme_says_what_people_ask(service: str, section: str) -> None:
     """Owns, hears, says, settings, how it fails, decisions."""
@@ -63,7 +64,7 @@ def test_a_librarys_readme_says_how_it_fails(lib: str, section: str) -> None:
     assert re.search(rf"^## {section}$", text, re.MULTILINE), f"libs/{lib}/README.md has no section {section!r}"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
 def test_a_services_readme_names_what_it_hears_and_says(service: str) -> None:
     """The table of the topology and the prose agree."""
     text = (ROOT / "services" / service / "README.md").read_text()
@@ -86,7 +87,7 @@ def test_the_top_level_is_fixed() -> None:
     assert {name for name in there if not name.startswith(".")} <= TOP
 
 
-@pytest.mark.parametrize(("kind", "name"), [*(("services", s) for s in SERVICES), *(("libs", lib) for lib in LIBS)])
+@pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_no_file_is_too_long(kind: str, name: str) -> None:
     """A file that needs scrolling for minutes hides something."""
     long = {
@@ -98,7 +99,7 @@ def test_no_file_is_too_long(kind: str, name: str) -> None:
     assert not long
 
 
-@pytest.mark.parametrize(("kind", "name"), [*(("services", s) for s in SERVICES), *(("libs", lib) for lib in LIBS)])
+@pytest.mark.parametrize(("kind", "name"), MEMBERS)
 def test_every_import_is_declared(kind: str, name: str) -> None:
     """One shared environment hides a missing dependency; an image holds only what is declared."""
     declared = _declared(kind, name)
@@ -194,6 +195,7 @@ def test_the_stack_runs_every_service() -> None:
 
     kinds = load_topology().identities
     assert sorted(STARTED) == SERVICES == sorted(name for name, kind in kinds.items() if kind == "service")
+    assert sorted(REPLICAS) == sorted(name for name, kind in kinds.items() if kind == "replica")
 
 
 # loops that wait and are no timers; each says why `every` is not what runs it
@@ -201,14 +203,14 @@ NO_TIMERS = {
     "chassis/every.py": "it is `every` itself",
     "chassis/restart.py": "it keeps up what is no timer, such as the follower of a stream, and names what fails",
     "chassis/__main__.py": "a command that waits until the database is there or migrated, and then ends",
-    "deployer/serving/board.py": "one task a model, woken by its table: models load side by side, each with a back-off",
+    "inference/repository.py": "one task a model, woken by its table: models load side by side, each with a back-off",
     "ingest/jobs.py": "it renews the lease of one job while that is worked on, and ends with it",
 }
 
 
 def test_background_loops_are_run_by_every() -> None:
     """A loop of one's own has no isolation of items, no back-off and no dead letters."""
-    members = [*(("services", name) for name in SERVICES), ("libs", "chassis")]
+    members = [*(("services", name) for name in (*SERVICES, *REPLICAS)), ("libs", "chassis")]
     found = {
         f"{name}/{file.relative_to(ROOT / kind / name / 'src/headrace' / name)}"
         for kind, name in members

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import LIBS, SERVICES, imports, sources
+from .conftest import LIBS, REPLICAS, SERVICES, imports, sources
 
 # what each library may import of ours; a service may import every library but those that stand above services
 ALLOWED: dict[str, set[str]] = {
@@ -15,10 +15,12 @@ ALLOWED: dict[str, set[str]] = {
     "chassis": {"contracts", "bus"},
     "provision": {"contracts", "bus", "chassis", "objects", "tlog"},
     "local": {"contracts", "bus", "chassis", "objects", "provision"},
-    "client": {"contracts", "bus", "chassis", "local", "provision", "tlog"},
+    "client": {"contracts", "bus", "tlog"},
+    "cli": {"contracts", "client", "chassis", "local", "provision"},
+    "demo": {"contracts", "client", "cli", "local"},
     "testkit": {"contracts", "bus", "chassis", "objects", "provision", "local"},
 }
-ABOVE_SERVICES = {"client", "local", "provision", "testkit"}
+ABOVE_SERVICES = {"client", "cli", "demo", "local", "provision", "testkit"}
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib.request", "http.client", "urllib3", "websockets", "grpc"}
 IO = {
     "asyncio", "socket", "subprocess", "sqlite3", "sqlalchemy", "sqlmodel", "alembic", "nats",
@@ -34,10 +36,10 @@ def ours(module: str) -> str | None:
     return parts[1] if parts[0] == "headrace" and len(parts) > 1 else None
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
 def test_a_service_imports_no_other_service(service: str) -> None:
     """Services talk through events alone; sharing code would tie their releases together."""
-    others = set(SERVICES) - {service}
+    others = {*SERVICES, *REPLICAS} - {service}
     found = [
         str(each) for file in sources("services", service) for each in imports(file) if ours(each.module) in others
     ]
@@ -45,7 +47,7 @@ def test_a_service_imports_no_other_service(service: str) -> None:
     assert not found, "put what both need into libs/, or say it as an event: " + "; ".join(found)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
 def test_a_service_imports_no_library_that_stands_above_services(service: str) -> None:
     """client, local and testkit know the services, not the other way round."""
     found = [
@@ -58,7 +60,7 @@ def test_a_service_imports_no_library_that_stands_above_services(service: str) -
     assert not found, "; ".join(found)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
 def test_a_service_opens_no_http_connection(service: str) -> None:
     """HTTP is for people and programs outside; services hear each other over the bus."""
     found = [
@@ -102,7 +104,7 @@ def test_decisions_are_pure(service: str) -> None:
     assert not found, "decide here, act in handlers.py: " + "; ".join(found)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
 def test_only_settings_read_the_environment(service: str) -> None:
     """Settings are one frozen value, built once and handed down."""
     readers = [

@@ -105,7 +105,7 @@ def test_a_message_over_the_size_limit_is_refused_where_it_is_sent(rig: Any) -> 
 
 
 def test_newer_and_older_speakers(rig: Any, trial: Any, judged: Any) -> None:
-    """What a later version adds is passed over, what an older one does not know is optional: there are no dead letters."""
+    """What a later version adds is passed over, what an older one does not know is optional: nothing is set aside."""
     load = trial(count=0)
     at = "2026-01-05T12:00:00Z"
     said = []

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import pandas as pd
 import pytest
 
+from headrace.cli.event_log import EventLog, Happening
 from headrace.client.addresses import find_stack
 from headrace.client.errors import HeadraceError, Rejected
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
-from headrace.demo.event_log import EventLog, Happening
 from headrace.local import Stack
 from headrace.testkit.ports import free_stretch
 from headrace.testkit.sample_data import FEATURES, START, declaration, rows

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/src/headrace/*/migrations"))
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Compose = dict[str, Any]
 

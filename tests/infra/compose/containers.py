@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import pandas as pd
 
+from headrace.cli.compose import attach, compose_command
 from headrace.client.addresses import read_stack
-from headrace.client.compose import attach, compose_command
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client
 from headrace.testkit.sample_data import FEATURES, START, declaration, rows

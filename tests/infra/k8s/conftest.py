@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "infra/k8s"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/src/headrace/*/migrations"))
 PATHS = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 KUBECTL = shutil.which("kubectl", path=PATHS)
 Object = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Any order of any troubles: every seed ends with one effect and one event for each request, and only poison set aside."""
+"""Any order of any troubles: every seed ends with one effect and event for each request, and only poison set aside."""
 
 import importlib.util
 import logging

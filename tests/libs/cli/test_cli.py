@@ -54,7 +54,7 @@ def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None
 def test_what_the_field_expects_is_there() -> None:
     """The commands of the conventions."""
     expected = "up down status logs apply ingest train models versions show approve reject predict truth watch trace"
-    assert {*expected.split(), "verify", "dead_letter", "publish", "keys", "demo"} <= set(COMMANDS)
+    assert {*expected.split(), "verify", "dead-letters", "publish", "keys", "demo"} <= set(COMMANDS)
 
 
 def test_wrong_usage_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from headrace.cli.event_log import EventLog
 from headrace.demo.checks import Check, Evidence, check_all
-from headrace.demo.event_log import EventLog
 from headrace.demo.replay import Tally
 from headrace.demo.story import Outcome
 from headrace.demo.summary import summarise

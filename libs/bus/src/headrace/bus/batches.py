@@ -38,7 +38,7 @@ BATCH_RETRY_POLICY = RetryPolicy(
 
 
 class BatchProcessor:
-    """Hands batches to a batch subscription; no message is negatively acknowledged for ever, and none is passed over in silence."""
+    """Hands whole batches over; no message is negatively acknowledged for ever, none is passed over in silence."""
 
     def __init__(
         self,

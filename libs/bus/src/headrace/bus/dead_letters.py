@@ -190,7 +190,7 @@ def _parts(subject: str) -> tuple[str, str, str, str]:
 
 
 async def set_aside_once(work: UnitOfWork, message: RawMessage, reason: str) -> None:
-    """Set a message aside that a batch subscription cannot handle; the same message delivered again is not set aside twice."""
+    """Set a message aside that a batch subscription cannot handle; delivered again, it is not set aside twice."""
     message_id = f"{message.stream}-{message.seq}"
     dead_letter_id = derive_id(message_id, "dead_letter", work.service, message.seq)
     if await work.session.get(DeadLetter, dead_letter_id) is None:

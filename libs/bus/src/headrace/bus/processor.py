@@ -241,7 +241,7 @@ class MessageProcessor:
             await guarded(handler(envelope.data, self._work(item, session, at)), self._retry_policy)
 
     def _handler_of(self, item: Item) -> Handler | None:
-        """What handles a message; what a batch subscription had set aside goes to the batch subscription when it is replayed."""
+        """What handles a message; a replayed dead letter of a batch subscription goes to that subscription."""
         batch_handler = self._batch_subscriptions.get(item.meant.stream) if item.meant is not item.message else None
         if batch_handler is None or item.envelope.type in self._handlers:
             return self._handlers.get(item.envelope.type)

@@ -1,8 +1,8 @@
 """From the outbox to the streams, in the order of commits, for as long as it takes.
 
-There are no dead letters because the broker was away: an unsent row waits. A row may be published twice when the process dies
-between the acknowledgement and the mark; the broker knows it by its id within the duplicate window, and every inbox
-knows it for good.
+Nothing becomes a dead letter because the broker was away: an unsent row waits. A row may be published twice when the
+process dies between the acknowledgement and the mark; the broker knows it by its id within the duplicate window, and
+every inbox knows it for good.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, UnitOfW
 from headrace.chassis.key_use import last_used
 
 health = APIRouter(tags=["health"])
-dead_letters = APIRouter(prefix="/dead-letters", tags=["dead_letter"])
+dead_letters = APIRouter(prefix="/dead-letters", tags=["dead-letters"])
 keys = APIRouter(prefix="/keys", tags=["keys"])
 
 

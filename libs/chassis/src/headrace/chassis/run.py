@@ -155,7 +155,7 @@ async def _caught_up(position: CheckpointWatch, runtime: Runtime) -> None:
 
 
 def consumers(runtime: Runtime) -> list[Consumer]:
-    """One consumer per durable of the service: to its batch subscription where it has one for the stream, else to its handlers."""
+    """A consumer for each durable: to the batch handler of its stream where there is one, else to the handlers."""
     service = runtime.service
     runtime.processor = MessageProcessor(
         service.name,

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
@@ -13,8 +13,7 @@ from headrace.cli import (
     changes,
     data,
     datasets,
-    dead_letter,
-    demo,
+    dead_letters,
     keys,
     live,
     models,
@@ -45,7 +44,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"headrace {version('headrace-client')}")
+        print(f"headrace {version('headrace-cli')}")
         raise typer.Exit
 
 
@@ -62,10 +61,12 @@ def options(
     ctx.obj = Session(url, key)
 
 
-GROUPS = (aliases, changes, runs, rollouts, datasets, watching, dead_letter, keys, outsiders)
-for module in (stack, models, data, predict, live, proof, *GROUPS, demo):
+GROUPS = (aliases, changes, runs, rollouts, datasets, watching, dead_letters, keys, outsiders)
+for module in (stack, models, data, predict, live, proof, *GROUPS):
     module.register(app)
 attach(app)
+for plugin in entry_points(group="headrace.commands"):  # what other packages bring, such as the demo
+    plugin.load()(app)
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from headrace.cli.follows import what_follows
 from headrace.cli.session import Json, answer, progress_console, say, session
-from headrace.client.follows import what_follows
 from headrace.client.sdk import Document
 
 

@@ -1,4 +1,4 @@
-"""Commands about events that could not be handled: list, show, replay, drop."""
+"""Commands about messages and items that could not be handled: list, show, replay, drop."""
 
 from typing import Annotated
 
@@ -15,13 +15,14 @@ dead_letters = typer.Typer(no_args_is_help=True, help="What could not be handled
 
 
 def register(app: typer.Typer) -> None:
-    """Add the group to the command line."""
-    app.add_typer(dead_letters, name="dead_letter")
+    """Add the group to the command line; `parked` is its short name."""
+    app.add_typer(dead_letters, name="dead-letters")
+    app.add_typer(dead_letters, name="parked", hidden=True)
 
 
 @dead_letters.command("list")
 def list_(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the dead letters, in every service."""
+    """List the dead letters of every service."""
     with session(ctx).client() as client:
         found = list(client.dead_letters())
     columns = ["id", "service", "type", "key", "reason", "attempts", "set_aside_at"]
@@ -38,15 +39,15 @@ def show(ctx: typer.Context, id_: Id, as_json: Json = False) -> None:
 
 @dead_letters.command()
 def replay(ctx: typer.Context, id_: Id, as_json: Json = False) -> None:
-    """Say the event again, under a new id that names the old one as its cause."""
+    """Have it handled again, under a new id that names the old one as its cause."""
     with session(ctx).client() as client:
         done: Document = client.http.json("POST", _service(client, id_), f"/dead-letters/{id_}/replay") or {}
-    answer(done, as_json, lambda: say(f"{id_} is said again"))
+    answer(done, as_json, lambda: say(f"{id_} is handled again"))
 
 
 @dead_letters.command()
 def drop(ctx: typer.Context, id_: Id, as_json: Json = False) -> None:
-    """Give the event up for good; audit keeps that it was."""
+    """Give it up for good; audit keeps that it was."""
     with session(ctx).client() as client:
         client.http.request("DELETE", _service(client, id_), f"/dead-letters/{id_}")
     answer({"id": id_, "dropped": True}, as_json, lambda: say(f"{id_} is dropped"))

@@ -56,10 +56,10 @@ EXAMPLES: Mapping[str, str] = {
     "card": "headrace card models:/flights-delay@champion > card.md",
     "risk show": "headrace risk show flights-delay",
     "risk review": "headrace risk review flights-delay --comment 'groups looked at, nothing found'",
-    "set aside list": "headrace dead-letters list",
-    "set aside show": "headrace dead-letters show 17",
-    "set aside replay": "headrace dead-letters replay 17",
-    "set aside drop": "headrace dead-letters drop 17",
+    "dead-letters list": "headrace dead-letters list",
+    "dead-letters show": "headrace dead-letters show 17",
+    "dead-letters replay": "headrace dead-letters replay 17",
+    "dead-letters drop": "headrace dead-letters drop 17",
     "keys make": "headrace keys make ann --role approver --lasts P90D",
     "keys list": "headrace keys list",
     "keys rotate": "headrace keys rotate ann --overlap P1D",
@@ -67,7 +67,6 @@ EXAMPLES: Mapping[str, str] = {
     "outsiders add": "headrace outsiders add partner --may training",
     "outsiders list": "headrace outsiders list",
     "outsiders remove": "headrace outsiders remove partner",
-    "demo": "headrace demo --keep",
 }
 
 
@@ -78,5 +77,5 @@ def attach(app: typer.Typer, before: str = "") -> None:
         name = f"{before}{command.name or command.callback.__name__}"
         command.epilog = f"Example: `{EXAMPLES[name]}`"
     for group in app.registered_groups:
-        if group.typer_instance is not None:
+        if group.typer_instance is not None and not group.hidden:
             attach(group.typer_instance, f"{group.name} ")

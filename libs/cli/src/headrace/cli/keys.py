@@ -11,7 +11,7 @@ from headrace.client.addresses import FOLDER, find_stack
 from headrace.client.errors import HeadraceError, NoStack
 
 if TYPE_CHECKING:
-    from headrace.client.keyring import Keyring
+    from headrace.cli.keyring import Keyring
 
 File = Annotated[
     Path | None,
@@ -71,7 +71,7 @@ def revoke(which: Which, file: File = None, as_json: Json = False) -> None:
 
 def _listed(ctx: typer.Context, file: Path | None) -> list[dict[str, Any]]:
     """The file's keys with what running services add; without a file, what the registry tells."""
-    from headrace.client.keyring import remote, with_last_use
+    from headrace.cli.keyring import remote, with_last_use
 
     kept = _file(file)
     listed = _keyring(file).listed() if kept else None
@@ -89,7 +89,7 @@ def _listed(ctx: typer.Context, file: Path | None) -> list[dict[str, Any]]:
 
 def _keyring(file: Path | None) -> "Keyring":
     """The keys file that is meant; imported late, because services' own code takes a second to load."""
-    from headrace.client.keyring import Keyring
+    from headrace.cli.keyring import Keyring
 
     found = _file(file)
     if found is None:

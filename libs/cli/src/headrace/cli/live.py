@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from headrace.cli.event_log import sentence_of
 from headrace.cli.session import Json, answer, console, say, session
 from headrace.client.errors import HeadraceError
-from headrace.demo.event_log import sentence_of
 
 
 def register(app: typer.Typer) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from headrace.cli.compose import attach as fetch
 from headrace.cli.session import Json, answer, progress_console, say
 from headrace.cli.tables import table
-from headrace.client.compose import attach as fetch
 from headrace.client.errors import HeadraceError
 from headrace.local import PORT_BASE, Part, Stack, StackError
 from headrace.provision.orphans import Incomplete, age_of

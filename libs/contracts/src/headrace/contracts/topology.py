@@ -111,7 +111,7 @@ class Topology:
         return self.spoken_by(ANONYMOUS)
 
     def consumers(self, identity: str) -> tuple[ConsumerSpec, ...]:
-        """The durables of a service, one per stream that it listens to or batch subscriptions; replicas follow without durables."""
+        """A service's durables, one per stream that it hears or reads whole; replicas follow without durables."""
         return self._consumers[identity]
 
     @cached_property

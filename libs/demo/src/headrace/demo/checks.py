@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from headrace.cli.event_log import EventLog
 from headrace.contracts import Monitoring
-from headrace.demo.event_log import EventLog
 from headrace.demo.replay import Tally
 from headrace.demo.story import Outcome, month_of
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from headrace.cli.compose import attach
+from headrace.cli.event_log import EventLog
 from headrace.client.addresses import Stack as Addresses
 from headrace.client.addresses import read_stack
-from headrace.client.compose import attach
 from headrace.client.errors import HeadraceError
 from headrace.client.live import Listener
 from headrace.client.sdk import Client, Document
 from headrace.client.verify import verify
 from headrace.contracts import load_yaml
 from headrace.demo.checks import Evidence, check_all
-from headrace.demo.event_log import EventLog
 from headrace.demo.meter import Meter
 from headrace.demo.report import write_report
 from headrace.demo.story import DECLARATION, Story

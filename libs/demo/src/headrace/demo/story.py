@@ -14,18 +14,18 @@ from typing import Any
 
 import pandas as pd
 
+from headrace.cli.event_log import EventLog, Happening
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 from headrace.contracts import load_yaml
 from headrace.demo import flights as data
-from headrace.demo.event_log import EventLog, Happening
 from headrace.demo.replay import Replay
 
 DECLARATION = Path(__file__).with_name("flights-delay.yaml")
 FIRST_MONTHS = (1, 2)
 SETTLED = ("rollout.completed", "rollout.rolled_back", "version.rejected", "training.failed", "evaluation.failed")
 FAILURES = ("training.failed", "evaluation.failed", "dataset.rejected", "rollout.rolled_back")
-PATIENCE = 120.0  # seconds for any one thing to follow by events; the slowest is a rollout, about 20 s
+LONGEST_WAIT_S = 120.0  # seconds for any one thing to follow by events; the slowest is a rollout, about 20 s
 PACE = 0.12  # seconds between two requests while a new version is on its way, so that it meets traffic
 
 
@@ -153,7 +153,7 @@ class Story:
 
     def settle(self) -> None:
         """Wait until no version is on its way."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LONGEST_WAIT_S
         while self.busy() and time.monotonic() < deadline:
             time.sleep(0.1)
 
@@ -169,7 +169,7 @@ class Story:
     def _trace(self) -> Document:
         prediction = self.outcome.first_prediction["parameters"]["prediction_id"]
         self._await("prediction.logged", lambda d: d["prediction_id"] == prediction)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LONGEST_WAIT_S
         while True:  # audit reads the streams a moment after everybody else
             trace = self._client.trace(prediction)
             if not trace.get("missing") or time.monotonic() > deadline:
@@ -189,7 +189,7 @@ class Story:
         def fits(event: Happening) -> bool:
             return event.type in FAILURES or (event.type == kind and where(event.data))
 
-        found = self._event_log.wait_for(fits, kind, timeout=PATIENCE)
+        found = self._event_log.wait_for(fits, kind, timeout=LONGEST_WAIT_S)
         if found.type in FAILURES:
             raise HeadraceError(f"waited for {kind}, but {found.type}: {found.data.get('reason')}")
 

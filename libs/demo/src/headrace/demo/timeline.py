@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Column, Table
 
+from headrace.cli.event_log import Happening
 from headrace.client.sdk import Document
-from headrace.demo.event_log import Happening
 
 QUIET = frozenset({"route.changed", "training.queued", "version.registered"})  # said by the events around them
 LOUD = {

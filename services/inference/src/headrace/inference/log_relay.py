@@ -1,4 +1,4 @@
-"""From the write-ahead log to the broker: atomic batches for predictions, one by one for the rest; nothing is lost or doubled.
+"""From the write-ahead log to the broker: predictions in atomic batches, the rest one by one; nothing lost or doubled.
 
 A batch is one sync of the broker's disk instead of hundreds. It is stored whole or not at all; where the answer to
 it is lost, the second attempt finds its ids known (error 10201) and goes on message by message, of which the broker

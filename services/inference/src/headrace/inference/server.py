@@ -1,4 +1,4 @@
-"""The composition root of the inference server: settings -> write-ahead log, loader, model repository, inference service -> HTTP and broker."""
+"""The composition root: settings -> write-ahead log, loader, model repository, inference service -> HTTP and broker."""
 
 import asyncio
 import contextlib

@@ -173,7 +173,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
             self._process.kill()
 
     async def _end(self) -> None:
-        """Hang up and give the Ray driver a moment: a local Ray ends with it. While connecting it has nothing to end."""
+        """Hang up and give the Ray driver a moment: a local Ray ends with it. Connecting, it has nothing to end."""
         if not self.ready.is_set():
             self._kill()
         if self._writer is not None:

@@ -1055,28 +1055,6 @@ class EvaluationFailed(Event):
     """
 
 
-class WindowScheduled(Event):
-    """
-    The next window of a model is known.
-    """
-
-    TYPE: ClassVar[str] = "headrace.window.scheduled.v1"
-    KEY: ClassVar[str] = "model"
-
-    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-    """
-    Model.
-    """
-    window: Window
-    """
-    The span of event time.
-    """
-    due: Timestamp
-    """
-    When it can be judged at the earliest, in event time.
-    """
-
-
 class FairnessBreached(Event):
     """
     A model treats groups more unevenly than allowed.
@@ -1169,7 +1147,7 @@ class MessageReplayed(Event):
     """
     Service that had parked it, and handles it again.
     """
-    parked: Annotated[str, Field(min_length=1)]
+    dead_letter: Annotated[str, Field(min_length=1)]
     """
     Id under which it was parked there.
     """
@@ -1383,6 +1361,28 @@ class ReplicaReported(Event):
     """
 
 
+class CancelRequested(Event):
+    """
+    Cancel a run.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.cancel.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    run: str
+    """
+    Run to cancel.
+    """
+    reason: str | None = None
+    """
+    Why.
+    """
+
+
 class DecisionGiven(Event):
     """
     Approve or reject a version that waits for people.
@@ -1413,25 +1413,17 @@ class DecisionGiven(Event):
     """
 
 
-class CancelRequested(Event):
+class DeclarationRequested(OpenEvent):
     """
-    Cancel a run.
+    Declare a model; the data are the declaration itself, as it was written: the registry judges it as it judges one that came over HTTP.
     """
 
-    TYPE: ClassVar[str] = "headrace.request.cancel.v1"
-    KEY: ClassVar[str] = "model"
+    TYPE: ClassVar[str] = "headrace.request.declaration.v1"
+    KEY: ClassVar[str] = "name"
 
-    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
-    Model; taken from the subject where it is missing.
-    """
-    run: str
-    """
-    Run to cancel.
-    """
-    reason: str | None = None
-    """
-    Why.
+    Name of the model; part of subjects and URLs.
     """
 
 
@@ -1462,20 +1454,6 @@ class IngestRequested(Event):
     source_name: str | None = None
     """
     Name for people.
-    """
-
-
-class DeclarationRequested(OpenEvent):
-    """
-    Declare a model; the data are the declaration itself, as it was written: the registry judges it as it judges one that came over HTTP.
-    """
-
-    TYPE: ClassVar[str] = "headrace.request.declaration.v1"
-    KEY: ClassVar[str] = "name"
-
-    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-    """
-    Name of the model; part of subjects and URLs.
     """
 
 
@@ -2074,6 +2052,28 @@ class WindowEvaluated(Event):
     freshness_s: float | None = None
     """
     Seconds between the newest prediction and the end of the window.
+    """
+
+
+class WindowScheduled(Event):
+    """
+    The next window of a model is known.
+    """
+
+    TYPE: ClassVar[str] = "headrace.window.scheduled.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    window: Window
+    """
+    The span of event time.
+    """
+    due: Timestamp
+    """
+    When it can be judged at the earliest, in event time.
     """
 
 
@@ -3378,7 +3378,6 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.evaluation.completed.v1": EvaluationCompleted,
     "headrace.evaluation.failed.v1": EvaluationFailed,
     "headrace.evaluation.requested.v1": EvaluationRequested,
-    "headrace.window.scheduled.v1": WindowScheduled,
     "headrace.fairness.breached.v1": FairnessBreached,
     "headrace.integrity.violated.v1": IntegrityViolated,
     "headrace.message.replayed.v1": MessageReplayed,
@@ -3387,10 +3386,10 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.prediction.logged.v1": PredictionLogged,
     "headrace.replica.loaded.v1": ReplicaLoaded,
     "headrace.replica.reported.v1": ReplicaReported,
-    "headrace.request.decision.v1": DecisionGiven,
     "headrace.request.cancel.v1": CancelRequested,
-    "headrace.request.ingest.v1": IngestRequested,
+    "headrace.request.decision.v1": DecisionGiven,
     "headrace.request.declaration.v1": DeclarationRequested,
+    "headrace.request.ingest.v1": IngestRequested,
     "headrace.request.refused.v1": RequestRefused,
     "headrace.request.rollout.v1": RolloutRequested,
     "headrace.request.training.v1": TrainingRequested,
@@ -3411,4 +3410,5 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.version.registered.v1": VersionRegistered,
     "headrace.version.rejected.v1": VersionRejected,
     "headrace.window.evaluated.v1": WindowEvaluated,
+    "headrace.window.scheduled.v1": WindowScheduled,
 }

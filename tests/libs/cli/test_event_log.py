@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from headrace.cli.event_log import SENTENCES, EventLog, Happening
 from headrace.client import TimedOut
 from headrace.contracts import EVENTS
-from headrace.demo.event_log import SENTENCES, EventLog, Happening
 from headrace.testkit import builders
 
 

@@ -12,7 +12,7 @@ from headrace.local import PORT_BASE
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(demo)
+    app.command(epilog="Example: `headrace demo --keep`")(demo)
 
 
 def demo(
@@ -30,13 +30,13 @@ def demo(
     from headrace.demo.run import Wish, play  # plots and frames take two seconds to import
 
     wish = Wish(folder.resolve(), port_base, until, keep, target)
-    stage = Console(stderr=True) if as_json else console
-    summary = play(wish, stage)
-    answer(summary, as_json, lambda: _farewell(keep, stage))
+    terminal = Console(stderr=True) if as_json else console
+    summary = play(wish, terminal)
+    answer(summary, as_json, lambda: _farewell(keep, terminal))
     if not summary["held"]:
         raise typer.Exit(1)
 
 
-def _farewell(keep: bool, stage: Console) -> None:
+def _farewell(keep: bool, terminal: Console) -> None:
     if keep:
-        stage.print("The stack runs on: `headrace status` shows its addresses, `headrace down` stops it.")
+        terminal.print("The stack runs on: `headrace status` shows its addresses, `headrace down` stops it.")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from headrace.cli.compose import attach
 from headrace.client import NoStack, find_stack
 from headrace.client.addresses import PORTS
-from headrace.client.compose import attach
 
 TOLD = {
     "key": "hr_compose",
