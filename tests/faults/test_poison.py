@@ -23,7 +23,7 @@ ATTEMPTS, LONGEST_S = 2, 2.0
 def poisoned(rig: Any) -> Iterator[None]:
     """The registry with the handler that breaks; few attempts and a short patience, so that it does not take long."""
     usual = rig.programs["registry"]
-    short = {"HEADRACE_PARKED_AFTER_ATTEMPTS": str(ATTEMPTS), "HEADRACE_LONGEST_HANDLER_S": str(LONGEST_S)}
+    short = {"HEADRACE_DEAD_LETTER_AFTER_ATTEMPTS": str(ATTEMPTS), "HEADRACE_LONGEST_HANDLER_S": str(LONGEST_S)}
     rig.stop("registry")
     command, told = [sys.executable, str(PROGRAM)], {**usual.environment, **short}
     rig.programs["registry"] = replace(usual, command=command, environment=told)

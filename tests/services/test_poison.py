@@ -95,7 +95,7 @@ async def poisoned(request: pytest.FixtureRequest, harness: Any, sqlite_url: str
         assert len(loops) == len(service.background), f"two loops of {name} have one name"
         return replace(service, background=[each.loop() for each in loops.values()])
 
-    told = {"database_url": sqlite_url, "parked_after_attempts": ATTEMPTS, **own_folders(name, tmp_path)}
+    told = {"database_url": sqlite_url, "dead_letter_after_attempts": ATTEMPTS, **own_folders(name, tmp_path)}
     async with harness(build, settings_of(name), **told) as on:
         yield on, loops
 

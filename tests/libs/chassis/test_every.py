@@ -64,7 +64,7 @@ def with_loop(on_sqlite: Any, program: Any, harness: Any, sqlite_url: str) -> An
         def build(told: ServiceSettings) -> Any:
             return replace(program.build(told), background=[loop])
 
-        told = {"parked_after_attempts": 3, **settings}
+        told = {"dead_letter_after_attempts": 3, **settings}
         return harness(build, ServiceSettings, identity="trainer", database_url=sqlite_url, **told)
 
     return put

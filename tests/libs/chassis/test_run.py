@@ -131,7 +131,7 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_han
     running: Running, eventually: Any
 ) -> None:
     """Each try is counted before it is made; after three deaths the item is tried no more, and named."""
-    told = {"PLANS": "before,deadly,behind", "HEADRACE_PARKED_AFTER_ATTEMPTS": "3"}
+    told = {"PLANS": "before,deadly,behind", "HEADRACE_DEAD_LETTER_AFTER_ATTEMPTS": "3"}
     for _ in range(3):
         await running.start(**told)
         assert await asyncio.wait_for(running.process.wait(), 30) == 9

@@ -88,7 +88,7 @@ def _leave_a_version_out(e: Evidence) -> None:
     e.outcome.windows.append(window("2013-03", 2, metrics={}))
 
 
-def _set_aside(e: Evidence) -> None:
+def _dead_letter(e: Evidence) -> None:
     e.outcome.dead_letters.append({"id": "1"})
 
 
@@ -112,7 +112,7 @@ def _promote_unapproved(e: Evidence) -> None:
         (_forget_truth, "every month was judged against its truth"),
         (_skip_a_month, "every month was judged against its truth"),
         (_leave_a_version_out, "every month was judged against its truth"),
-        (_set_aside, "nothing was left that could not be handled"),
+        (_dead_letter, "nothing was left that could not be handled"),
         (_tamper, "the audit log is whole and untampered"),
         (_break_the_trace, "one prediction is traced to its source file"),
         (_promote_unapproved, "a version became champion only after every gate"),

@@ -25,7 +25,7 @@ async def test_a_job_that_ends_the_process_each_time_is_set_aside(
     nats_server: Broker, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its tries are counted before they are made; the reason says what it did, and jobs of others are done."""
-    monkeypatch.setenv("HEADRACE_PARKED_AFTER_ATTEMPTS", str(ATTEMPTS))
+    monkeypatch.setenv("HEADRACE_DEAD_LETTER_AFTER_ATTEMPTS", str(ATTEMPTS))
     (port,) = free_ports(1)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         monkeypatch.setenv("FAULT_AT", "ingest.converted:1")

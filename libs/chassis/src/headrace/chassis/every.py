@@ -87,7 +87,7 @@ def every(
     - `handle(context, item)` reads anew what it needs, since an item may be some seconds old. Where it answers True,
       the next tick follows at once.
     - `Refused` sets an item aside at once, `NotYet` asks for another try that does not count, and so do errors of the
-      database and those named in `outages`; anything else counts, and after PARKED_AFTER_ATTEMPTS the item is set
+      database and those named in `outages`; anything else counts, and after DEAD_LETTER_AFTER_ATTEMPTS the item is set
       aside: a dead letter (`headrace dead-letters`), named by `/ready`, tried no more until it is replayed.
     - `give_up(work, item, reason)` joins the transaction that sets an item aside: it says what follows, for instance
       that the run has failed.
