@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.contracts import ANSWER_COLUMN, ContractError
-from headrace.contracts.names import column_name, whole_number
+from headrace.contracts.names import bare, column_name, row_of, whole_number
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("007", 7), (str(2**63 - 1), 2**63 - 1)])
@@ -25,3 +25,27 @@ def test_no_column_of_data_is_named_as_one_of_ours(name: str) -> None:
     """The same in files, contracts and declarations: all compare names by this function."""
     with pytest.raises(ContractError, match="begins with 'headrace:'"):
         column_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("p", ("p", None)),
+        ("p:0", ("p", 0)),
+        ("a:b:12", ("a:b", 12)),
+        ("p:007", ("p", 7)),
+        ("p:999999999", ("p", 999_999_999)),
+    ],
+)
+def test_an_id_names_a_prediction_and_its_row(text: str, place: tuple[str, int | None]) -> None:
+    """The last colon begins the row, for whoever reports a truth and for whoever asks for a trace."""
+    assert (row_of(text), bare(f"{place[0]}:1")) == (place, place[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":", "p:", ":1", "p:\u00b2", "p:-1", "p:1000000000", "p q", "x" * 201, "\u00fc:1"]
+)
+def test_what_is_no_prediction_id_is_refused(text: str) -> None:
+    """The text says what an id looks like."""
+    with pytest.raises(ContractError, match="`id:row` names a row"):
+        row_of(text)

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from headrace.audit.archive import Archive
+from headrace.audit.bookkeeping import CHECKPOINT, KIND, STREAM, parsed
 from headrace.audit.checks import UNCHECKED, Unreadable, verify
 from headrace.audit.log import HEAD, RECORD, REFERENCE, TILE, Log
-from headrace.audit.witnesses import parsed
+from headrace.audit.settings import AuditSettings
+from headrace.audit.watch import publish_if_due
 from headrace.bus import RawMessage
 from headrace.tlog import Checkpoint, Entry, Past, SigningKey
 
@@ -53,7 +55,8 @@ async def test_every_column_that_was_changed_is_named(full: Any, column: str) ->
     assert verdict.first.where.startswith("7")
     assert shown.altered
     assert shown.authid == "key:anna" or column == "body"
-    assert not [each for each in verdict.findings if not each.where.startswith(("7", "EVENTS 8"))]
+    follows = ("EVENTS 8", "stream EVENTS")  # from another number or stream: a hole, and another last number
+    assert not [each for each in verdict.findings if not each.where.startswith(("7", *follows))]
 
 
 async def test_a_forged_event_that_fits_its_entry_is_named(full: Any) -> None:
@@ -62,10 +65,10 @@ async def test_a_forged_event_that_fits_its_entry_is_named(full: Any) -> None:
         row = (await session.execute(select(RECORD).where(RECORD.c.position == 7))).mappings().one()
     forged = RawMessage("EVENTS", 8, row["subject"], {}, row["body"].replace(b"anna", b"carl"), full.now)
     await full.tamper(delete(RECORD).where(RECORD.c.position == 7))
-    from headrace.audit.records import describe, row_of
+    from headrace.audit.records import columns_of, describe
 
     record = describe(forged)
-    await full.tamper(insert(RECORD).values(position=7, **row_of(record), entry=record.entry.encode()))
+    await full.tamper(insert(RECORD).values(position=7, **columns_of(record), entry=record.entry.encode()))
     async with full.store.read() as session:
         shown, _, _ = await Archive(session).at(7)
 
@@ -90,6 +93,61 @@ async def test_a_changed_reference_is_named(full: Any, change: Any) -> None:
     first = (await full.verify()).first
     assert first is not None
     assert (first.what, first.where.endswith("its references")) == ("index", True)
+
+
+async def publish(full: Any) -> Any:
+    """A checkpoint of all that is recorded is published; answers its event as it comes back."""
+
+    async def due(work: Any) -> Any:
+        return await publish_if_due(work, AuditSettings(audit_checkpoint_entries=1), KEY)
+
+    await full.do(due)
+    (event,) = await full.said()
+    body = json.dumps(event).encode()
+    return RawMessage("EVENTS", 301, f"headrace.checkpoint.signed.{event['subject']}", {}, body, full.now)
+
+
+BOOKS = {
+    "note": (update(CHECKPOINT).values(note=Checkpoint("test-log", 300, b"x" * 32).signed(KEY)), "300, its note"),
+    "no note": (update(CHECKPOINT).values(note="none"), "300, its note"),
+    "size": (update(CHECKPOINT).values(size=299), "299, its note"),
+    "checkpoint gone": (delete(CHECKPOINT), "checkpoint of size 300"),
+    "last": (update(STREAM).values(last=7_000), "stream EVENTS, its last number"),
+    "less": (update(STREAM).values(last=3), "stream EVENTS, its last number"),
+    "name": (update(STREAM).values(name="OTHER"), "stream EVENTS, its last number"),
+    "stream gone": (delete(STREAM), "stream EVENTS, its last number"),
+    "head's size": (update(HEAD).values(size=299), "head, its size"),
+    "unpublished": (update(HEAD).values(unpublished=9), "head, its unpublished"),
+    "at": (update(CHECKPOINT).values(at=7), "300, its at"),
+}
+
+
+@pytest.mark.parametrize("name", BOOKS)
+@pytest.mark.parametrize("heard", [True, False], ids=["its event recorded", "its event under way"])
+async def test_what_the_service_goes_on_with_is_compared_with_the_records(full: Any, name: str, heard: bool) -> None:
+    """A published checkpoint, the last number of a stream and the head's counts: changed or gone, they are named."""
+    event = await publish(full)
+    if heard:
+        await full.hear(event)
+    assert (await full.verify()).findings == []
+    change, where = BOOKS[name]
+
+    await full.tamper(change)
+
+    named = [each.where for each in (await full.verify()).findings if each.what == KIND]
+    hidden = not heard and name in UNSAID
+    assert any(where in each for each in named) != hidden
+
+
+UNSAID = {"at", "checkpoint gone", "note"}
+"""What only the event of a checkpoint tells; a note that is signed, and is none of this log, is of its history."""
+
+
+async def test_a_false_note_of_a_checkpoint_under_way_is_compared_with_the_tree(full: Any) -> None:
+    """It is signed, so its row cannot tell; the log does not continue it."""
+    await publish(full)
+    await full.tamper(BOOKS["note"][0])
+    assert [each.what for each in (await full.verify()).findings] == ["history"]
 
 
 @pytest.mark.parametrize("position", [0, 7, 299])
@@ -124,7 +182,8 @@ async def test_a_log_cut_back_to_an_older_head_is_named(full: Any) -> None:
         await session.execute(delete(TILE))
         for level, number, hashes in older.tiles:
             await session.execute(insert(TILE).values(level=level, number=number, hashes=hashes))
-        await session.execute(update(HEAD).values(size=200, note=older.note))
+        await session.execute(update(HEAD).values(size=200, note=older.note, unpublished=200))
+        await session.execute(update(STREAM).values(last=200))
 
     async def said() -> list[Past]:
         return [Past(published, "EVENTS 301")]

@@ -230,6 +230,13 @@ async def test_a_row_that_the_answer_has_not_is_not_traced(log: Any, row: str) -
     assert (await traced(log, "p1:4")).version == 3
 
 
+async def test_an_id_with_colons_is_traced_by_its_last_one(log: Any) -> None:
+    """As truths of it are read: id and row are told apart in one place."""
+    named = {**PREDICTION["data"], "prediction_id": "a:b", "rows": 5}  # type: ignore[dict-item]
+    await tell(log, prediction=PREDICTION | {"data": named})
+    assert (await traced(log, "a:b:4")).version == 3
+
+
 async def test_a_row_is_found_in_the_part_that_holds_it(log: Any) -> None:
     """A large answer is logged in parts; a shadow's answer to the same request is not the one that was given."""
     shadow = {**PREDICTION["data"], "version": 4, "digest": B, "route": "shadow", "rows": 9}  # type: ignore[dict-item]

@@ -133,7 +133,7 @@ async def test_a_gap_is_settled_once(log: Any, first: int, state: str, said: int
     await log.hear(log.message(1), log.message(4))
     for _ in range(2):
         log.now += RETRY_POLICY
-        await log.do(lambda work: settle_gap(work, Gap("EVENTS", 2, 3), settings(), KEY, first))
+        await log.do(lambda work: settle_gap(work, ("EVENTS", 2), settings(), KEY, first))
 
     async with log.store.read() as session:
         assert list((await session.execute(select(GAP.c.state))).scalars()) == [state]
@@ -145,7 +145,7 @@ async def test_messages_that_come_late_fill_their_gap(log: Any) -> None:
     await log.hear(log.message(1), log.message(4))
     await log.hear(log.message(2), log.message(3))
     log.now += RETRY_POLICY
-    await log.do(lambda work: settle_gap(work, Gap("EVENTS", 2, 3), settings(), KEY, 1))
+    await log.do(lambda work: settle_gap(work, ("EVENTS", 2), settings(), KEY, 1))
 
     async with log.store.read() as session:
         assert list((await session.execute(select(GAP.c.state))).scalars()) == ["filled"]

@@ -156,6 +156,29 @@ async def test_a_number_beyond_all_range_is_a_refusal(watched: Harness) -> None:
     assert "none of the model's labels, which are 0, 1" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("over", ["http", "event"])
+async def test_what_no_truth_can_be_is_told_in_one_sentence(watched: Harness, over: str) -> None:
+    """A number of 5,000 digits, and a value that is null: on both ways in."""
+    told = {
+        "9" * 5000: "a number has more than 4,300 digits",
+        "null": "should be a whole number, a number, a text, true or false; not null",
+    }
+    for value, sentence in told.items():
+        body = b'{"labels": [{"prediction_id": "p:0", "value": %s}]}' % value.encode()
+        if over == "event":
+            await watched.publish("headrace.request.truth.flights", body)
+            said = await watched.heard(RequestRefused, where=lambda event, part=sentence: part in event.reason)
+            reason = said.data.reason
+        else:
+            answer = await watched.http.post(
+                "/models/flights/truth", content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code in (400, 422)
+            reason = answer.json()["detail"]
+        assert reason.count(sentence) == 1
+        assert ".int" not in reason
+
+
 WRONG = (
     "2026-11-30",
     "20261130T170000Z",

@@ -16,8 +16,9 @@ from headrace.bus import NotYet, Refused
 from headrace.bus.store import is_outage
 from headrace.chassis.errors import Ambiguous, Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
 from headrace.contracts import ContractError
+from headrace.contracts.envelope import LONG_NUMBER
 from headrace.contracts.errors import path as place
-from headrace.contracts.explain import explain
+from headrace.contracts.explain import explain, merged
 
 PROBLEM = "application/problem+json"
 STATUSES: Mapping[type[Exception], int] = {
@@ -100,10 +101,20 @@ def _not_yet(_request: Request, error: Exception) -> Response:
 
 def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    places = [f"{place(each['loc'])}: {each['msg']}" for each in error.errors()]
+    places = [f"{place(each['loc'])}: {each['msg']}" for each in merged(error.errors())]
     return problem(422, "; ".join(places))
 
 
 def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, (HTTPException, StarletteHTTPException))
-    return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+    said = _unreadable(error.__cause__) or str(error.detail)
+    return problem(error.status_code, said, dict(error.headers or {}))
+
+
+def _unreadable(cause: BaseException | None) -> str | None:
+    """Why a body was not read, where FastAPI says no more than that it was not."""
+    if isinstance(cause, UnicodeDecodeError):
+        return f"the body is not UTF-8: byte {cause.start} is {cause.object[cause.start]:#04x}"
+    if isinstance(cause, RecursionError):
+        return "the body is nested too deeply"
+    return LONG_NUMBER if isinstance(cause, ValueError) and "digits" in str(cause) else None

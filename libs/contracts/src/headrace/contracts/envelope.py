@@ -23,6 +23,8 @@ CONTENT_TYPE = "application/cloudevents+json"
 SOURCE = "headrace/"  # and the identity
 SCHEMA_BASE = "https://schemas.headrace.example/events/"
 _REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "data")
+LONG_NUMBER = "a number has more than 4,300 digits, which is more than any value may have; write it shorter"
+_OUT_OF_RANGE = "number out of range"  # how pydantic's reader says the same
 _EXTREME = re.compile(rb"[:,\[\s]-?(?:[0-9]{19}|[0-9.]+[eE]\+?[0-9]{3})|\\u0000")  # worth a closer look
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://schemas.headrace.example/event-ids")
 
@@ -124,7 +126,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         document = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
-        raise ContractError(f"not JSON: {error}") from error
+        raise ContractError(LONG_NUMBER if _OUT_OF_RANGE in str(error) else f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ContractError(f"a JSON object is needed, not {type(document).__name__}")
     if _EXTREME.search(raw):

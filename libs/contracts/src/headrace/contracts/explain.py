@@ -1,7 +1,7 @@
 """What pydantic says of a wrong value, in words for people: the place, what is wrong, what would be right."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +10,8 @@ from headrace.contracts.durations import DURATION, duration_problem
 from headrace.contracts.errors import Place, Problem, choice_problem, shown
 
 _NAME_PATTERN = "{0,62}$"
+_SIMPLE = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+"""The types that a value of several has, by how pydantic's places name them."""
 _NAME_FORM = "lower-case letters, digits, - and _ are allowed, at most 63, the first a letter or digit"
 
 
@@ -19,9 +21,30 @@ def explain(error: ValidationError, prefix: str = "") -> str:
 
 
 def problems_of(error: ValidationError, prefix: Place = ()) -> list[Problem]:
-    """The same, one problem each; of a value that may be one of several, each possibility is told."""
-    found = [Problem((*prefix, *each["loc"]), _said(each)) for each in error.errors(include_url=False)]
+    """The same, one problem each."""
+    found = [Problem((*prefix, *each["loc"]), _said(each)) for each in merged(error.errors(include_url=False))]
     return [Problem(each.place or ("document",), each.text) for each in found]
+
+
+def merged(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The errors, those of one value that may be of several simple types as one that names all of them."""
+    found: dict[Place, list[Mapping[str, Any]]] = {}
+    for each in errors:
+        *place, last = each["loc"] or ("",)
+        own = tuple(place) if last in _SIMPLE and each["type"].endswith("_type") else (*each["loc"], each["type"])
+        found.setdefault(own, []).append(each)
+    return [each for own, alike in found.items() for each in ([_one(own, alike)] if len(alike) > 1 else alike)]
+
+
+def _one(place: Place, alike: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    *kinds, last = dict.fromkeys(_SIMPLE[each["loc"][-1]] for each in alike)
+    value = alike[0].get("input")
+    return {"type": "merged", "loc": place, "msg": f"should be {', '.join([*kinds, last])}; not {_json(value)}"}
+
+
+def _json(value: object) -> str:
+    """A value as who sent it has written it."""
+    return "null" if value is None else shown(value)
 
 
 def _said(error: Mapping[str, Any]) -> str:
@@ -29,6 +52,8 @@ def _said(error: Mapping[str, Any]) -> str:
         return "is missing"
     if error["type"] == "extra_forbidden":
         return "unknown field"
+    if error["type"] == "merged":
+        return str(error["msg"])
     value = error.get("input")
     if error["type"] == "literal_error" and isinstance(value, str):
         return choice_problem(value, re.findall(r"'([^']*)'", error["ctx"]["expected"]))

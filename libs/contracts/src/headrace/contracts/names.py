@@ -13,6 +13,8 @@ Digest = NewType("Digest", str)
 Alias = NewType("Alias", str)
 
 _WHOLE = re.compile(r"[0-9]{1,19}")
+_PREDICTION = re.compile(r"[!-~]{1,200}")  # printable ASCII, as replicas make ids
+MOST_ROWS = 10**9  # of one request; what a database's integer holds
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 OURS = "headrace:"
 """How the names of columns begin that we add to data; no column of anybody's data may."""
@@ -57,3 +59,21 @@ def whole_number(text: str) -> int | None:
     str.isdigit() takes superscripts, which int() does not; int() takes the digits of every script, but not 5,000.
     """
     return int(text) if _WHOLE.fullmatch(text) and int(text) < 2**63 else None
+
+
+def bare(prediction_id: str) -> str:
+    """The id of a whole request, given that of one of its rows; what is no id stands for itself."""
+    return prediction_id.rpartition(":")[0] or prediction_id
+
+
+def row_of(prediction_id: str) -> tuple[str, int | None]:
+    """A prediction's id and the row that is meant, `id:row`; None where the bare id stands for the whole request.
+
+    Raises ContractError for what is no id.
+    """
+    base, mark, row = prediction_id.rpartition(":")
+    prediction, number = (base, whole_number(row)) if mark else (prediction_id, None)
+    if not _PREDICTION.fullmatch(prediction) or (mark and (number is None or number >= MOST_ROWS)):
+        shown = ascii(prediction_id[:60] + ("..." if len(prediction_id) > 60 else ""))
+        raise ContractError(f"{shown} is no prediction id; `id:row` names a row, the bare id row 0")
+    return prediction, number

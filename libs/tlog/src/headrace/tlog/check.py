@@ -52,7 +52,7 @@ class LogSource(Protocol):
 class Finding:
     """One thing that does not fit: what kind of thing, where, and both values."""
 
-    what: str  # checkpoint | entry | tile | event | index | history | gap | unchecked
+    what: str  # checkpoint | entry | tile | event | index | history | gap | unchecked | bookkeeping
     where: str
     expected: str
     found: str

@@ -26,7 +26,7 @@ from headrace.audit.domain import (
     require_steps,
 )
 from headrace.audit.log import RECORD, REFERENCE, TILE, as_bytes, run
-from headrace.audit.records import Record, bare, clamped, row_of
+from headrace.audit.records import Record, bare, clamped, columns_of
 from headrace.chassis import NotFound
 from headrace.tlog import TILE_WIDTH, Entry, event_digest, leaf_hash
 from headrace.tlog.tiles import HASH_SIZE
@@ -193,7 +193,7 @@ def event_of(row: Any, leaves: Leaves) -> Event:
 
 
 def _shown(row: Any, record: Record | None, altered: Sequence[str]) -> Event:
-    said = row_of(record) if record is not None else row
+    said = columns_of(record) if record is not None else row
     return Event(
         index=row["position"],
         id=said["id"],

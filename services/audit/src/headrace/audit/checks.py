@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from sqlalchemy import RowMapping, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from headrace.audit.bookkeeping import read_books
 from headrace.audit.log import RECORD, REFERENCE, Log, as_bytes, run
 from headrace.audit.records import Record, Reference, describe, stored
 from headrace.tlog import Entry, Finding, Past, SigningKey, TileId, Verdict, check_log, described
@@ -120,13 +121,14 @@ async def _references(session: AsyncSession, start: int, end: int) -> dict[int, 
 
 
 async def verify(sessions: Sessions, key: SigningKey, witnesses: Sequence[Witness] = ()) -> Verdict:
-    """Recompute everything: messages, columns, entries, tiles, root, signatures, and every published checkpoint.
+    """Recompute everything: messages, columns, entries, tiles, root, signatures, published checkpoints, own tables.
 
     A witness that cannot be asked is a finding of the kind `unchecked`: what was not compared is not called whole.
     """
     source = StoredLog(sessions, key)
     async with sessions() as session:
-        history = [Past(checkpoint) for checkpoint in await Log(session, key).published()]
+        books = await read_books(session, key)
+    history = books.history
     unread = list[Finding]()
     for witness in witnesses:
         try:
@@ -134,5 +136,5 @@ async def verify(sessions: Sessions, key: SigningKey, witnesses: Sequence[Witnes
         except Unreadable as error:
             unread.append(Finding(UNCHECKED, error.where, "the checkpoints that were published", error.reason))
     verdict = await check_log(source, key.verifying_key, history=history, check_entries=source.events)
-    verdict.findings += unread
+    verdict.findings += [*books.findings, *unread]
     return verdict

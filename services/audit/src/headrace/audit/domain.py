@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from headrace.contracts import ContractError
+from headrace.contracts.names import bare, row_of
+
 
 def checkpoint_due(unpublished: int, age: timedelta, *, every_entries: int, every: timedelta) -> bool:
     """Whether to publish a checkpoint: after so many entries, or so long after the first of them."""
@@ -222,15 +225,17 @@ def _routed(data: Mapping[str, Any]) -> Sequence[int]:
     return [route.get("version", 0) for route in _mappings(data.get("routes"))]
 
 
-def row_of(prediction_id: str) -> tuple[str, int | None]:
-    """A request's id and the row that is meant: `id:row`; the bare id means all of it. None for what is no row."""
-    request, mark, row = prediction_id.partition(":")
-    return request, (int(row) if row.isascii() and row.isdigit() and len(row) < 10 else -1) if mark else None
+def row_meant(prediction_id: str) -> tuple[str, int | None]:
+    """A request's id and the row that is meant, None for all of it; -1, which no answer has, where it is no id."""
+    try:
+        return row_of(prediction_id)
+    except ContractError:
+        return bare(prediction_id), -1
 
 
 def answer_with(prediction_id: str, logged: Sequence[Event]) -> Event | None:
     """The logged answer, or the part of it, that holds the row; the caller's, not a shadow's. Raises NoSuchRow."""
-    _, row = row_of(prediction_id)
+    _, row = row_meant(prediction_id)
     answers = [event for event in logged if event.data.get("route") != "shadow"] or list(logged)
     if not answers or row is None:
         return answers[0] if answers else None
@@ -250,8 +255,8 @@ def is_truth_of(event: Event, model: str, prediction_id: str) -> bool:
     """Whether an event reports a truth of this prediction, or of this row where one is meant, to the model it is of."""
     if not event.is_a("request.truth") or event.key != model:
         return False
-    request, row = row_of(prediction_id)
-    told = [row_of(str(label.get("prediction_id"))) for label in _mappings(event.data.get("labels"))]
+    request, row = row_meant(prediction_id)
+    told = [row_meant(str(label.get("prediction_id"))) for label in _mappings(event.data.get("labels"))]
     return any(said == request and (row is None or (at or 0) == row) for said, at in told)
 
 

@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 import structlog
 from sqlalchemy import insert, select, update
 
+from headrace.audit.bookkeeping import STREAM
 from headrace.audit.domain import gaps_between
 from headrace.audit.log import Log, run, table
 from headrace.audit.records import Record, describe, microseconds
-from headrace.audit.tables import GapRow, StreamRow
+from headrace.audit.tables import GapRow
 from headrace.bus import RawMessage, UnitOfWork
 from headrace.contracts import IntegrityViolated
 from headrace.tlog import Entry, SigningKey
 
 logger = structlog.get_logger()
 
-STREAM, GAP = table(StreamRow), table(GapRow)
+GAP = table(GapRow)
 
 
 async def on_messages(messages: Sequence[RawMessage], work: UnitOfWork, *, key: SigningKey) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, f
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.records import CHECKPOINT_SIGNED, Record, row_of
-from headrace.audit.tables import CheckpointRow, HeadRow, RecordRow, ReferenceRow, TileRow
+from headrace.audit.records import CHECKPOINT_SIGNED, Record, columns_of
+from headrace.audit.tables import HeadRow, RecordRow, ReferenceRow, TileRow
 from headrace.tlog import (
     TILE_WIDTH,
     Checkpoint,
@@ -94,7 +94,7 @@ class Log:
         return new
 
     async def _insert(self, start: int, records: Sequence[Record], entries: Sequence[bytes]) -> None:
-        rows = [{"position": start + i, **row_of(record), "entry": entries[i]} for i, record in enumerate(records)]
+        rows = [{"position": start + i, **columns_of(record), "entry": entries[i]} for i, record in enumerate(records)]
         references = [
             {"kind": kind, "value": value, "position": start + i}
             for i, record in enumerate(records)
@@ -122,11 +122,6 @@ class Log:
     async def prove(self, compute: Callable[[Tiles], T]) -> T:
         """Run a computation over the tree, having read in one query the tiles that it needs."""
         return compute(Tiles(await self.tiles(tiles_needed(compute))))
-
-    async def published(self) -> list[Checkpoint]:
-        """The checkpoints that went out as events, oldest first."""
-        rows = await run(self._session, select(table(CheckpointRow).c.note).order_by(table(CheckpointRow).c.size))
-        return [Checkpoint.parse(note) for (note,) in rows]
 
     # What a check of the log reads (headrace.tlog.LogSource).
 

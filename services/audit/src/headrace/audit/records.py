@@ -18,6 +18,7 @@ import structlog
 
 from headrace.contracts import ContractError, decode_message, origin_of
 from headrace.contracts.envelope import SOURCE
+from headrace.contracts.names import bare
 from headrace.tlog import Entry, encode_headers, event_digest, headers_digest
 
 log = structlog.get_logger()
@@ -159,7 +160,7 @@ def _described(message: Message, attributes: Mapping[str, Any]) -> Record:
     )
 
 
-def row_of(record: Record) -> dict[str, Any]:
+def columns_of(record: Record) -> dict[str, Any]:
     """The columns of a record, without its place in the log."""
     entry = record.entry
     return {
@@ -268,8 +269,9 @@ def _trace_id(traceparent: str | None) -> str | None:
 
 def references(kind: str, data: Mapping[str, Any]) -> Iterator[Reference]:
     """What an event refers to, by the names that all schemas share; so a new event needs nothing here."""
-    yield from (("prediction", bare(value)) for value in _predictions(data))
-    if kind == PREDICTION_LOGGED:
+    logged = kind == PREDICTION_LOGGED
+    yield from (("prediction", value if logged else bare(value)) for value in _predictions(data))
+    if logged:
         return  # by far the most events: they are found by their prediction, and lead on from there
     if run := _text(data.get("run")) or _text(_of(data, "lineage", "run")):
         yield "run", run
@@ -282,11 +284,6 @@ def references(kind: str, data: Mapping[str, Any]) -> Iterator[Reference]:
     yield from _datasets(data)
     if kind.startswith("headrace.model.declared.") and isinstance(data.get("revision"), int):
         yield "declaration", f"{data.get('name')}/{data['revision']}"
-
-
-def bare(prediction: str) -> str:
-    """The id of a whole request, given that of one of its rows."""
-    return prediction.partition(":")[0]
 
 
 def _of(data: Mapping[str, Any], name: str, inner: str) -> Any:

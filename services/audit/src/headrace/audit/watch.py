@@ -7,14 +7,14 @@ from datetime import timedelta
 
 from sqlalchemy import insert, select, update
 
+from headrace.audit.bookkeeping import CHECKPOINT
 from headrace.audit.checks import UNCHECKED, verify
 from headrace.audit.domain import Gap, checkpoint_due, judge_gap
 from headrace.audit.handlers import GAP
-from headrace.audit.log import HEAD, Log, run, table
+from headrace.audit.log import HEAD, Log, run
 from headrace.audit.records import microseconds
 from headrace.audit.settings import AuditSettings
 from headrace.audit.streams import first_sequence
-from headrace.audit.tables import CheckpointRow
 from headrace.audit.witnesses import witnesses
 from headrace.bus import UnitOfWork
 from headrace.chassis import Every, Runtime, chore, every
@@ -22,7 +22,6 @@ from headrace.contracts import CheckpointSigned, IntegrityViolated
 from headrace.objects import ObjectStore
 from headrace.tlog import Checkpoint, SigningKey
 
-CHECKPOINT = table(CheckpointRow)
 LOOK_EVERY = timedelta(seconds=1)  # how exact "every T seconds" is
 LONGEST_CHECK = timedelta(hours=12)  # a log of a billion entries
 ACTOR = "service:audit"
@@ -67,31 +66,37 @@ async def _due(work: UnitOfWork, unpublished: int, settings: AuditSettings) -> b
     )
 
 
-def watch_gaps(settings: AuditSettings, key: SigningKey) -> Every[Runtime, Gap]:
+Place = tuple[str, int]
+"""Where a gap begins: stream and sequence."""
+
+
+def watch_gaps(settings: AuditSettings, key: SigningKey) -> Every[Runtime, Place]:
     """Settle gaps: filled late, expired by retention, or reported."""
 
-    async def settle(runtime: Runtime, gap: Gap) -> None:
-        first = await first_sequence(runtime.connection, gap.stream)
+    async def settle(runtime: Runtime, place: Place) -> None:
+        first = await first_sequence(runtime.connection, place[0])
         async with runtime.work(ACTOR) as work:
-            await settle_gap(work, gap, settings, key, first)
+            await settle_gap(work, place, settings, key, first)
 
     return every(LOOK_EVERY, open_gaps, settle, name="gaps")
 
 
-async def open_gaps(runtime: Runtime) -> Mapping[str, Gap]:
-    """Every gap that is not settled, by its place."""
+async def open_gaps(runtime: Runtime) -> Mapping[str, Place]:
+    """Where every gap begins that is not settled; one that cannot be read stops no other."""
     async with runtime.session() as session:
-        rows = (await run(session, select(GAP).where(GAP.c.state == "open"))).mappings().all()
-    gaps = [Gap(row["stream"], row["first"], row["last"]) for row in rows]
-    return {gap.where: gap for gap in gaps}
+        rows = await run(session, select(GAP.c.stream, GAP.c.first).where(GAP.c.state == "open"))
+    return {f"{row.stream} {row.first}": (row.stream, row.first) for row in rows}
 
 
-async def settle_gap(work: UnitOfWork, gap: Gap, settings: AuditSettings, key: SigningKey, first: int | None) -> None:
+async def settle_gap(
+    work: UnitOfWork, place: Place, settings: AuditSettings, key: SigningKey, first: int | None
+) -> None:
     """One look at a gap; `first` is the first sequence that its stream still holds, None where nobody knows."""
-    here = (GAP.c.stream == gap.stream) & (GAP.c.first == gap.first)
+    here = (GAP.c.stream == place[0]) & (GAP.c.first == place[1])
     row = (await run(work.session, select(GAP).where(here, GAP.c.state == "open"))).mappings().one_or_none()
     if row is None:
         return
+    gap = Gap(row["stream"], row["first"], row["last"])
     recorded = await Log(work.session, key).count(gap.stream, gap.first, gap.last)
     age = timedelta(microseconds=microseconds(work.now) - row["noticed"])
     state = judge_gap(gap, recorded=recorded, stream_first=first, age=age, allowed=settings.audit_gap_patience)

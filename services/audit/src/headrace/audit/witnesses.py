@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from headrace.audit.bookkeeping import note_of, parsed
 from headrace.audit.checks import Unreadable, Witness
 from headrace.bus import BrokerAway, Connection, Follower, PublishRefused
-from headrace.contracts import CheckpointSigned, ContractError, decode, subject_of
+from headrace.contracts import CheckpointSigned, subject_of
 from headrace.objects import ObjectStore
-from headrace.tlog import Checkpoint, NoteError, Past
+from headrace.tlog import Past
 
 STREAM = "EVENTS"
 BUCKET = "audit"
@@ -51,21 +52,4 @@ async def in_bucket(store: ObjectStore, origin: str) -> Sequence[Past]:
 
 
 def _past(body: bytes, origin: str, where: str) -> list[Past]:
-    try:
-        event = decode(body).data
-    except ContractError:
-        return []
-    return parsed(event.checkpoint, origin, where) if isinstance(event, CheckpointSigned) else []
-
-
-def parsed(note: str, origin: str, where: str) -> list[Past]:
-    """A note's checkpoint; of another log, or none, it says nothing about this one.
-
-    Its signature is not asked for: only this service may publish there, and a key that was replaced must not make
-    what the old one signed forgotten.
-    """
-    try:
-        checkpoint = Checkpoint.parse(note)
-    except NoteError:
-        return []
-    return [Past(checkpoint, where)] if checkpoint.origin == origin else []
+    return [past for note in note_of(body) for past in parsed(note, origin, where)]

@@ -65,9 +65,8 @@ async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
     row = await records.declared(event.model, lock=True)
     found = sort_truths(event.labels, await _known(records, row, event))
     if found.bad:
-        raise Refused(
-            f"{len(found.bad):,} of {len(event.labels):,} truths are none; nothing was kept: {listing(found.bad)}"
-        )
+        counts = f"{len(found.bad):,} of {len(event.labels):,}"
+        raise Refused(f"no truth was kept, because {counts} cannot be used: {listing(found.bad)}")
     rows = [
         {"model": event.model, "prediction_id": prediction, "row": at, "value": value, "reported_at": work.now}
         for (prediction, at), value in found.kept.items()
@@ -98,7 +97,8 @@ def _ids(event: TruthReported) -> set[str]:
 def _refusal(found: Sorted, cause: Envelope, model: str) -> RequestRefused:
     count = len(found.unknown)
     reason = (
-        f"{count:,} truths belong to no answer of {model}, and were not kept: {listing(found.unknown)}; the others were"
+        f"no answer of {model} has these rows, and their truths ({count:,}) were not kept: {listing(found.unknown)}; "
+        "the other truths were"
     )
     return RequestRefused(
         about=cause.subject,

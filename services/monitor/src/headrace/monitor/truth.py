@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from headrace.contracts import Label, Signature
+from headrace.contracts import ContractError, Label, Signature
 from headrace.contracts.labels import Label as Value
 from headrace.contracts.labels import match_label, named_labels
+from headrace.contracts.names import row_of
 
-_ROW = re.compile(r"[0-9]{1,9}")  # what a database's integer holds
-_ID = re.compile(r"[!-~]{1,200}")  # printable ASCII, as replicas make ids
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as JSON writes numbers
 _SHOWN = 10  # bad labels that an answer names
 
@@ -97,11 +96,11 @@ def _shown(value: Any) -> str:
 
 def place_of(prediction_id: str) -> tuple[str, int]:
     """A prediction's id and row: `id:row`, and the bare id for row 0. Raises BadTruth for what is no id."""
-    base, mark, row = prediction_id.rpartition(":")
-    prediction, number = (base, row) if mark else (prediction_id, "0")
-    if not _ID.fullmatch(prediction) or not _ROW.fullmatch(number):
-        raise BadTruth(f"{_shown(prediction_id)} is no prediction id; `id:row` names a row, the bare id row 0")
-    return prediction, int(number)
+    try:
+        prediction, row = row_of(prediction_id)
+    except ContractError as error:
+        raise BadTruth(str(error)) from error
+    return prediction, row or 0
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ async def lapsed(runtime: Runtime) -> Mapping[str, tuple[str, int]]:
     """The versions whose request for approval is over."""
     async with runtime.session() as session:
         rows = await Registry(session).lapsed(runtime.clock())
-    return {f"{row.model}/{row.version}": (row.model, row.version) for row in rows}
+    return {f"{model}/{version}": (model, version) for model, version in rows}
 
 
 async def expire(runtime: Runtime, version: tuple[str, int]) -> None:
@@ -71,7 +71,7 @@ async def lapsed_changes(runtime: Runtime) -> Mapping[str, tuple[str, str]]:
     """The changes that nobody decided on in time."""
     async with runtime.session() as session:
         rows = await Registry(session).lapsed_changes(runtime.clock())
-    return {f"{row.model}/{row.id}": (row.model, row.id) for row in rows}
+    return {f"{model}/{change}": (model, change) for model, change in rows}
 
 
 async def expire_change(runtime: Runtime, change: tuple[str, str]) -> None:
@@ -84,7 +84,7 @@ async def reviews_due(runtime: Runtime) -> Mapping[str, str]:
     """Models whose risk must be looked at again, and of which nobody was told yet."""
     async with runtime.session() as session:
         due = await Registry(session).reviews_due(runtime.clock())
-    return {f"{model.name}/{model.review_due.isoformat()}": model.name for model in due}
+    return {f"{model}/{since.isoformat()}": model for model, since in due}
 
 
 async def remind(runtime: Runtime, model: str) -> None:

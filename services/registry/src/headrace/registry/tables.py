@@ -262,15 +262,19 @@ class Registry:
         """One change."""
         return await self.session.get(ChangeRow, change)
 
-    async def lapsed_changes(self, now: datetime) -> list[ChangeRow]:
-        """Changes that nobody decided on in time."""
-        query = select(ChangeRow).where(ChangeRow.state == State.PENDING, col(ChangeRow.expires_at) <= now)
+    # What is due is named by its key alone: a row that cannot be read stops only what reads it, not the question.
+
+    async def lapsed_changes(self, now: datetime) -> list[tuple[str, str]]:
+        """Model and id of the changes that nobody decided on in time."""
+        columns = (ChangeRow.model, ChangeRow.id)
+        query = select(*columns).where(ChangeRow.state == State.PENDING, col(ChangeRow.expires_at) <= now)
         return list((await self.session.exec(query)).all())
 
-    async def reviews_due(self, now: datetime) -> list[ModelRow]:
-        """Models whose risk must be looked at again, and of which nobody was told yet."""
+    async def reviews_due(self, now: datetime) -> list[tuple[str, datetime]]:
+        """Models whose risk must be looked at again since a moment, and of which nobody was told yet."""
         untold = col(ModelRow.reminded_at).is_(None) | (col(ModelRow.reminded_at) < col(ModelRow.review_due))
-        return list((await self.session.exec(select(ModelRow).where(col(ModelRow.review_due) <= now, untold))).all())
+        query = select(ModelRow.name, ModelRow.review_due).where(col(ModelRow.review_due) <= now, untold)
+        return list((await self.session.exec(query)).all())
 
     async def version(self, model: str, number: int) -> VersionRow | None:
         """One version."""
@@ -315,9 +319,10 @@ class Registry:
         query = select(DecisionRow).where(DecisionRow.change == change).order_by(col(DecisionRow.id))
         return list((await self.session.exec(query)).all())
 
-    async def lapsed(self, now: datetime) -> list[VersionRow]:
-        """Versions whose request for approval is over."""
-        query = select(VersionRow).where(VersionRow.state == State.PENDING, col(VersionRow.expires_at) <= now)
+    async def lapsed(self, now: datetime) -> list[tuple[str, int]]:
+        """Model and number of the versions whose request for approval is over."""
+        columns = (VersionRow.model, VersionRow.version)
+        query = select(*columns).where(VersionRow.state == State.PENDING, col(VersionRow.expires_at) <= now)
         return list((await self.session.exec(query)).all())
 
     async def signals(self, model: str, version: int | None) -> list[SignalRow]:
