@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from headrace.audit.bookkeeping import CHECKPOINT
 from headrace.audit.tables import CheckpointRow, GapRow
 from headrace.chassis import Every
-from headrace.contracts import TrainingCompleted, load_topology
+from headrace.contracts import VersionRegistered, load_topology
 from headrace.deployer.tables import TrafficRow
 from headrace.registry.domain import State
 from headrace.registry.tables import ChangeRow, ModelRow, VersionRow
@@ -49,14 +49,14 @@ def a_model(name: str, **fields: Any) -> ModelRow:
 
 def a_version(model: str) -> VersionRow:
     """A version whose request for approval is over."""
-    trained = a(TrainingCompleted, model=model, run=model).model_dump(mode="json", exclude_none=True)
+    registered = a(VersionRegistered, model=model, version=1).model_dump(mode="json", exclude_none=True)
     return VersionRow(
         model=model,
         version=1,
         run=model,
         digest="d" * 64,
         state=State.PENDING,
-        trained=trained,
+        registered=registered,
         metrics={},
         author="key:ann",
         evaluation="e",
@@ -89,7 +89,7 @@ def a_checkpoint(size: int) -> CheckpointRow:
 CASES: Mapping[str, Case] = {
     "registry.expire": Case(
         lambda: [a_model(BAD), a_model(GOOD), a_version(BAD), a_version(GOOD)],
-        f"UPDATE versions SET trained = 'none' WHERE model = '{BAD}'",
+        f"UPDATE versions SET registered = 'none' WHERE model = '{BAD}'",
         f"{BAD}/1",
         f"SELECT count(*) FROM versions WHERE model = '{GOOD}' AND state = '{State.EXPIRED}'",
     ),

@@ -20,13 +20,13 @@ from headrace.tlog import Checkpoint, Edge, SigningKey
 
 KEY = SigningKey("test-log", b"k" * 32)
 
-RETRY_POLICY = timedelta(seconds=30)
+PATIENCE = timedelta(seconds=30)
 
 
 def settings(**changes: object) -> AuditSettings:
     """Settings for these tests."""
     wanted = {"audit_checkpoint_entries": 100, "audit_checkpoint_every": timedelta(seconds=10)} | changes
-    return AuditSettings(audit_gap_patience=RETRY_POLICY, **wanted)  # type: ignore[arg-type]
+    return AuditSettings(audit_gap_patience=PATIENCE, **wanted)  # type: ignore[arg-type]
 
 
 async def look(log: Any) -> Checkpoint | None:
@@ -122,7 +122,7 @@ def test_what_a_gap_means(recorded: int, stream_first: int | None, seconds: int,
         recorded=recorded,
         stream_first=stream_first,
         age=timedelta(seconds=seconds),
-        retry_policy=RETRY_POLICY,
+        allowed=PATIENCE,
     )
     assert found == verdict
 
@@ -132,7 +132,7 @@ async def test_a_gap_is_settled_once(log: Any, first: int, state: str, said: int
     """Messages 2 and 3 never come: a violation, unless the stream's retention took them."""
     await log.hear(log.message(1), log.message(4))
     for _ in range(2):
-        log.now += RETRY_POLICY
+        log.now += PATIENCE
         await log.do(lambda work: settle_gap(work, ("EVENTS", 2), settings(), KEY, first))
 
     async with log.store.read() as session:
@@ -144,7 +144,7 @@ async def test_messages_that_come_late_fill_their_gap(log: Any) -> None:
     """Two batches that overtook each other are no violation."""
     await log.hear(log.message(1), log.message(4))
     await log.hear(log.message(2), log.message(3))
-    log.now += RETRY_POLICY
+    log.now += PATIENCE
     await log.do(lambda work: settle_gap(work, ("EVENTS", 2), settings(), KEY, 1))
 
     async with log.store.read() as session:
