@@ -8,7 +8,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("serving", "bus", "delivery", "drift", "ingest", "audit", "registry", "end_to_end")
+BENCHES = ("serving", "bus", "delivery", "drift", "ingest", "append", "audit", "registry", "end_to_end")
 
 
 def main(names: list[str]) -> int:

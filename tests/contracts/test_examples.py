@@ -24,7 +24,7 @@ BEYOND_SCHEMA = {"key-is-not-the-model"}  # one value against another: JSON Sche
 
 
 def name(file: Path) -> str:
-    """Such as dataset.ingested.v1/valid/two-months."""
+    """Such as dataset.ingested.v1/valid/first-part."""
     return file.relative_to(FOLDER).with_suffix("").as_posix()
 
 

@@ -96,6 +96,9 @@ def test_a_dataset_can_be_looked_at(ingest: Callable[..., Ran], at: CommandLine)
 
     assert [row[0] for row in at("datasets", "versions", "seen").rows] == ["version", "2", "1"]
     assert "code\tstring" in at("datasets", "show", "seen", "--version", "1").out
+    assert "parts: 2" in at("datasets", "show", "seen").out
+    assert [row[0] for row in at("datasets", "parts", "seen").rows] == ["version", "1", "2"]
+    assert [part["version"] for part in at("datasets", "parts", "seen", "--version", "1", "--json").document] == [1]
     assert at("datasets", "contract", "seen").rows[-2][:2] == ["weight", "integer"]
     assert at("datasets", "show", "nothing", "--json").code == 1
 

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from headrace.bus import Connection, connect, utc_now
-from headrace.contracts import CONTENT_TYPE, DatasetIngested, Event, ObjectRef, Part, TrainingCompleted, encode, wrap
+from headrace.contracts import (
+    CONTENT_TYPE,
+    DatasetIngested,
+    Event,
+    ObjectRef,
+    Part,
+    Segment,
+    TrainingCompleted,
+    encode,
+    wrap,
+)
 from headrace.provision.orphans import Incomplete, Orphans, find_orphans, remove_orphans
 from headrace.testkit.broker import Broker, started
 from headrace.testkit.builders import a
@@ -44,14 +54,21 @@ async def found(broker: Broker, s3: S3) -> Orphans:
 
 
 async def test_only_what_nothing_speaks_of_is_removed(nats_server: Broker, s3: S3, tmp_path: Path) -> None:
-    """Events, and requests that wait for their turn, keep what they speak of; a killed attempt's rest goes."""
-    part, profile, source, waiting, rest = (s3.sync.put("datasets", name) for name in (b"1", b"2", b"3", b"4", b"5"))
+    """Events, and requests that wait for their turn, keep what they speak of; a killed attempt's rest goes.
+
+    Each object of a manifest is named by the event of the version that brought it, its sealed nodes too.
+    """
+    data = {
+        name: s3.sync.put("datasets", name.encode()) for name in ("object", "profile", "source", "root", "node", "sum")
+    }
+    waiting, rest = (s3.sync.put("datasets", name) for name in (b"waiting", b"rest"))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.onnx").write_bytes(b"model")
     model = s3.sync.put_directory("models", tmp_path / "model", prefix="m/run/1/model")
     half = s3.sync.put("models", b"half", key="m/run/0/model/model.onnx")
-    ingested = a(DatasetIngested, parts=[a(Part, object=part)], profile=profile, source=source)
-    await say(nats_server, ingested, "ingest")
+    part = a(Part, object=data["object"], profile=data["profile"], source=data["source"])
+    sealed = [a(Segment, object=data["node"], profile=data["sum"])]
+    await say(nats_server, a(DatasetIngested, part=part, manifest=data["root"], sealed=sealed), "ingest")
     await say(nats_server, a(TrainingCompleted, artifact=model), "trainer")
     await ask(nats_server, waiting)
 
@@ -59,9 +76,10 @@ async def test_only_what_nothing_speaks_of_is_removed(nats_server: Broker, s3: S
     gone = remove_orphans(s3.sync, orphans)
 
     assert {(each.bucket, each.key) for each in gone.found} == {(ref.bucket, ref.key) for ref in (rest, half)}
-    assert (orphans.kept, orphans.older) == (5, 0)
-    assert gone.as_document()["size"] == len(b"5") + len(b"half")
-    assert [s3.sync.get(ref) for ref in (part, profile, source, waiting)] == [b"1", b"2", b"3", b"4"]
+    assert (orphans.kept, orphans.older) == (8, 0)
+    assert gone.as_document()["size"] == len(b"rest") + len(b"half")
+    assert {name: s3.sync.get(ref).decode() for name, ref in data.items()} == {name: name for name in data}
+    assert s3.sync.get(waiting) == b"waiting"
     assert not (await found(nats_server, s3)).found
 
 

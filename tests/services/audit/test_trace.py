@@ -27,8 +27,8 @@ STORY: list[dict[str, Any]] = [
         "data": {
             "dataset": "flights",
             "version": 1,
-            "source": {"sha256": "f1"},
-            "parts": [{"source": {"sha256": "f1"}}],
+            "part": {"source": {"sha256": "f1", "key": "k1"}, "source_name": "jan.csv", "rows": 10},
+            "parts": 1,
         },
     },
     {
@@ -38,11 +38,8 @@ STORY: list[dict[str, Any]] = [
         "data": {
             "dataset": "flights",
             "version": 2,
-            "source": {"sha256": "f2"},
-            "parts": [
-                {"source": {"sha256": "f1", "key": "k1"}, "source_name": "jan.csv", "rows": 10},
-                {"source": {"sha256": "f2", "key": "k2"}, "source_name": "feb.csv", "rows": 12},
-            ],
+            "part": {"source": {"sha256": "f2", "key": "k2"}, "source_name": "feb.csv", "rows": 12},
+            "parts": 2,
         },
     },
     {
@@ -169,6 +166,7 @@ async def test_a_row_of_a_request_has_the_same_trace(log: Any) -> None:
         ("moved", ["alias.moved of m/3"]),
         ("routed", ["route.changed of m/3"]),
         ("file-2", ["dataset.ingested of flights/2"]),
+        ("file-1", ["dataset.ingested of flights/1"]),
         ("drift", ["event drift, which caused another"]),
     ],
 )
@@ -186,8 +184,8 @@ def about(kind: str, id: str, **data: Any) -> dict[str, Any]:
 STRANGERS = [
     about("training.completed", "other-run", run="r2", model="m", dataset={"name": "flights", "version": 3}),
     about("training.started", "same-data", run="r9", model="other", dataset=DATASET),
-    about("dataset.ingested", "newer-data", dataset="flights", version=3, source={"sha256": "f2"}),
-    about("dataset.ingested", "other-data", dataset="copy", version=1, source={"sha256": "f1"}),
+    about("dataset.ingested", "newer-data", dataset="flights", version=3, part={"source": {"sha256": "f2"}}),
+    about("dataset.ingested", "other-data", dataset="copy", version=1, part={"source": {"sha256": "f1"}}),
     about("evaluation.requested", "rival", model="m", candidate={"version": 4}, champion={"version": 3}),
     about("alias.moved", "successor", model="m", version=4, previous=3),
     about("version.registered", "next", model="m", version=4, lineage={"run": "r2"}, digest=A),

@@ -151,6 +151,8 @@ def test_names_that_look_alike_are_one(take: Any) -> None:
         (message,) = told(take(content)).values()
         assert "invisible character" in message
         assert "U+200B" in message or "U+FEFF" in message
+        assert "\\u" in message
+        assert "\\\\u" not in message
 
 
 def test_an_infinity_is_refused_in_both_formats(take: Any) -> None:

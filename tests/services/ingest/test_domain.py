@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,38 +21,45 @@ from headrace.ingest.domain import (
 )
 
 A, B = "a" * 64, "b" * 64
+MODES = ("append", "replace")
 COLUMNS = [Column(name="x", type="integer", nullable=False)]
 
 
 def part(source: str, rows: int = 10) -> Part:
     """A part made of one source file."""
     ref = ObjectRef(bucket="headrace-uploads", key=source, size=1, sha256=source)
-    return Part(object=ref, rows=rows, source=ref, ingested_at=datetime(2026, 1, 1, tzinfo=UTC))
+    return Part(object=ref, rows=rows, source=ref, profile=ref, ingested_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def version(*sources: str, number: int = 1) -> Version:
-    """A version made of some files."""
-    return Version("flights", number, tuple(map(part, sources)), tuple(COLUMNS))
+def version(*sources: str, number: int | None = None) -> Version:
+    """A version made of some files, appended one behind the other."""
+    made: Version | None = None
+    for source in sources:
+        made = next_version(made, "flights", part(source), COLUMNS, "append")
+    assert made is not None
+    return made if number is None else replace(made, number=number)
 
 
 def test_the_first_file_makes_version_one() -> None:
     """Whatever the mode."""
-    made = next_version(None, "flights", part(A), COLUMNS, "append")
-    assert (made.number, made.rows, made.sources) == (1, 10, [A])
+    for mode in MODES:
+        made = next_version(None, "flights", part(A), COLUMNS, mode)
+        assert (made.number, made.rows, made.parts) == (1, 10, 1)
 
 
 def test_appending_keeps_the_parts_before() -> None:
-    """The new part comes last; the old version stays what it was."""
+    """Parts and rows add up; the old version stays what it was."""
     old = version(A)
     made = next_version(old, "flights", part(B, 5), COLUMNS, "append")
-    assert (made.number, made.rows, made.sources) == (2, 15, [A, B])
-    assert old.sources == [A]
+    assert (made.number, made.rows, made.parts) == (2, 15, 2)
+    assert (old.rows, old.parts) == (10, 1)
 
 
 def test_replacing_begins_anew() -> None:
     """Only the new file is left, and other columns are fine."""
     made = next_version(version(A), "flights", part(B), [Column(name="y", type="string", nullable=True)], "replace")
-    assert (made.number, made.sources, made.columns[0].name) == (2, [B], "y")
+    assert (made.number, made.parts, made.columns[0].name) == (2, 1, "y")
+    assert made.digest == version(B).digest
 
 
 def test_other_columns_cannot_be_appended() -> None:
@@ -69,7 +77,9 @@ def test_a_column_may_begin_to_miss_values() -> None:
 
 def test_the_digest_is_of_what_was_ingested() -> None:
     """Files and their order decide, not the number of the version."""
-    assert version(A, B).digest == version(A, B, number=9).digest
+    later = next_version(version(A, number=8), "flights", part(B), COLUMNS, "append")
+    assert (later.number, later.digest) == (9, version(A, B).digest)
+    assert next_version(None, "other", part(A), COLUMNS, "append").digest != version(A).digest
     assert len({version(A, B).digest, version(B, A).digest, version(A).digest}) == 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,9 @@ from typing import Any
 import httpx
 
 from headrace.bus import connect
+from headrace.contracts import ObjectRef
+from headrace.ingest.manifest import FAN
+from headrace.objects.manifest import version_parts
 from headrace.testkit import eventually
 from headrace.testkit.broker import Broker
 from headrace.testkit.databases import all_said
@@ -31,8 +35,10 @@ def database_url(folder: Path) -> str:
 
 
 @contextmanager
-def ingest(folder: Path, broker: Broker, s3: S3, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Ingest as a process of its own."""
+def ingest(
+    folder: Path, broker: Broker, s3: S3, port: int, fault: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Ingest as a process of its own, which dies at a fault point where one is named."""
     told = {
         "NATS_URL": broker.url,
         "NATS_NKEY_SEED_FILE": str(broker.seed_file("ingest")),
@@ -46,6 +52,7 @@ def ingest(folder: Path, broker: Broker, s3: S3, port: int) -> Iterator[subproce
         "S3_BUCKET_PREFIX": s3.settings.bucket_prefix,
     }
     environment = os.environ | {f"HEADRACE_{name}": value for name, value in told.items()}
+    environment |= {"FAULT_AT": fault} if fault else {}
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "headrace.ingest"], env=environment, stdout=log, stderr=log)
         try:
@@ -87,8 +94,47 @@ async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker
             await eventually(lambda: all_said(database_url(tmp_path)), timeout=TIMEOUT_S)
         await outsider.close()
 
-    assert (version["version"], version["rows"], len(version["parts"])) == (1, ROWS, 1)
+    assert (version["version"], version["rows"], version["parts"]) == (1, ROWS, 1)
     assert await _said(nats_server) == 1
+
+
+SEALED = "ingest.sealed:1"  # twice: the node is full again after the first death
+DEATHS = ("ingest.stored:2", "store.before_commit:9", SEALED, SEALED)
+APPENDS = FAN + 3
+
+
+async def test_a_kill_at_any_point_of_an_append_loses_and_doubles_nothing(
+    nats_server: Broker, s3: S3, tmp_path: Path
+) -> None:
+    """Between objects and commit, and behind a node that is full: each file is one part, one version, one event."""
+    (port,) = free_ports(1)
+    outsider = await connect(nats_server.settings("outsider"), name="outsider")
+    for number in range(APPENDS):
+        data = b"n,t\n%d,text\n" % number
+        s3.sync.client.put_object(s3.sync.bucket("uploads"), f"{number}.csv", io.BytesIO(data), len(data))
+        body = json.dumps({"object": {"bucket": "uploads", "key": f"{number}.csv"}}).encode()
+        await outsider.publish_and_wait("headrace.request.ingest.many", body)
+    await outsider.close()
+
+    for death in DEATHS:
+        with ingest(tmp_path, nats_server, s3, port, death) as process:
+            await eventually(lambda process=process: process.poll() is not None, timeout=TIMEOUT_S)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+        async def all_there() -> bool:
+            try:
+                return bool((await http.get("/datasets/many")).json().get("version", 0) == APPENDS)
+            except httpx.TransportError:
+                return False
+
+        with ingest(tmp_path, nats_server, s3, port):
+            await eventually(all_there, timeout=TIMEOUT_S)
+            newest = (await http.get("/datasets/many")).json()
+            await eventually(lambda: all_said(database_url(tmp_path)), timeout=TIMEOUT_S)
+
+    parts = list(version_parts(s3.sync, "many", newest["digest"], ObjectRef(**newest["manifest"])))
+    assert (newest["parts"], len({part.source.sha256 for part in parts})) == (APPENDS, APPENDS)
+    assert await _said(nats_server) == APPENDS
 
 
 async def _answers(http: httpx.AsyncClient) -> bool:

@@ -24,6 +24,8 @@ from headrace.contracts import (
     RequestRefused,
     parse_declaration,
 )
+from headrace.ingest.violations import TOLD
+from headrace.objects.manifest import version_parts
 from headrace.testkit import Harness, a, eventually
 from headrace.testkit.s3 import S3
 
@@ -36,6 +38,11 @@ async def upload(on: Harness, data: Any, dataset: str = "flights", **query: str)
     """Send a file as a person would."""
     headers = {"content-type": "text/csv", "x-source-name": "jan%20uary.csv"}
     return await on.http.post(f"/datasets/{dataset}/files", content=data, params=query, headers=headers)
+
+
+def digests(*files: bytes) -> list[str]:
+    """SHA-256 of files."""
+    return [hashlib.sha256(file).hexdigest() for file in files]
 
 
 async def declare(on: Harness, columns: Any, revision: int = 1, model: str = "m") -> None:
@@ -66,12 +73,12 @@ async def test_an_uploaded_file_becomes_a_version(on: Harness, s3: S3) -> None:
             "warnings": [],
         },
     )
-    (part,) = said.parts
+    part = said.part
     assert (part.source_name, part.source.sha256) == ("jan uary.csv", hashlib.sha256(JAN).hexdigest())
     assert await s3.store.get(part.source) == JAN
     rows = pq.read_table(io.BytesIO(await s3.store.get(part.object))).to_pylist()
     assert rows == [{"carrier": "AA", "delay": 1.0}, {"carrier": "UA", "delay": 2.5}]
-    profile = json.loads(await s3.store.get(said.profile))
+    profile = json.loads(await s3.store.get(part.profile))
     assert profile["columns"]["delay"]["mean"] == 1.75
 
 
@@ -113,17 +120,20 @@ async def test_the_same_file_again_is_the_same_version(on: Harness) -> None:
     assert len(on.all(DatasetIngested)) == 2
 
 
-async def test_appending_and_replacing(on: Harness) -> None:
-    """Append lists all parts; replace begins anew; each version stays what it was."""
+async def test_appending_and_replacing(on: Harness, s3: S3) -> None:
+    """Append keeps the parts before; replace begins anew; each version stays what it was, by its event alone."""
     await upload(on, JAN)
     await upload(on, FEB)
     replaced = await upload(on, FEB.replace(b"4", b"5"), mode="replace")
 
     assert replaced.json() | {"version": 3, "rows": 2} == replaced.json()
     second = (await on.http.get("/datasets/flights/versions/2")).json()
-    assert (second["rows"], second["added_rows"], len(second["parts"])) == (4, 2, 2)
+    assert (second["rows"], second["added_rows"], second["parts"]) == (4, 2, 2)
     said = await on.heard(DatasetIngested, where=lambda event: event.version == 2)
-    assert [part.source.sha256 for part in said.data.parts] == [p["source"]["sha256"] for p in second["parts"]]  # type: ignore[attr-defined]
+    assert isinstance(said.data, DatasetIngested)
+    listed = (await on.http.get("/datasets/flights/versions/2/parts")).json()["items"]
+    parts = version_parts(s3.sync, "flights", said.data.digest, said.data.manifest)
+    assert [part.source.sha256 for part in parts] == [part["source"]["sha256"] for part in listed] == digests(JAN, FEB)
     profile = (await on.http.get("/datasets/flights/versions/2/profile")).json()
     assert (profile["rows"], profile["columns"]["delay"]["mean"]) == (4, 2.625)
 
@@ -209,6 +219,38 @@ async def test_a_new_contract_does_not_mix_with_old_parts(on: Harness) -> None:
     assert (await upload(on, FEB, mode="replace")).json()["version"] == 2
 
 
+async def test_a_contract_says_only_what_is_unusual(on: Harness) -> None:
+    """A column misses no value unless its rule says so."""
+    answer = await on.http.put("/datasets/flights/contract", json={"columns": [{"name": "delay", "type": "number"}]})
+    assert (answer.status_code, answer.json()["columns"][0]["nullable"]) == (200, False)
+    assert (await upload(on, b"delay\n1\n")).status_code == 201
+    assert "completeness_check" in (await upload(on, b"delay\nNA\n")).json()["detail"]
+
+
+async def test_a_place_is_named_once(on: Harness) -> None:
+    """By the message, where it names the line itself; else in front of it."""
+    for data, line in ((b"a,b\r1,2\r", 1), (b"a,b\n1,2\n3,4,5\n", 3)):
+        detail = (await upload(on, data)).json()["detail"]
+        assert detail.count(f"line {line}") == 1, detail
+
+
+async def test_a_rejection_tells_of_so_many_violations_at_most(on: Harness) -> None:
+    """An event has a bound; how many more there are, and in how many rows, is said in all three places alike."""
+    names = [f"c{number}" for number in range(90)]
+    await upload(on, f"{','.join(names)}\n{','.join('1' * 90)}\n".encode())
+
+    answer = await upload(on, f"{','.join(names)}\n{','.join('x' * 90)}\n".encode())
+
+    said = (await on.heard(DatasetRejected)).data
+    assert isinstance(said, DatasetRejected)
+    found = answer.json()["violations"]
+    assert len(found) == len(said.violations) == TOLD + 1
+    assert (found[-1]["message"], found[-1]["rows"]) == (f"{90 - TOLD} more violations are not told", 90 - TOLD)
+    assert "(and 89 more violations)" in answer.json()["detail"]
+    (kept,) = (await on.http.get("/datasets/flights/rejections")).json()["items"]
+    assert kept["violations"] == found
+
+
 async def test_uploads_at_once_make_one_version_each(on: Harness) -> None:
     """Versions of a dataset come one behind the other, whoever uploads at the same time."""
     await upload(on, JAN)
@@ -217,7 +259,7 @@ async def test_uploads_at_once_make_one_version_each(on: Harness) -> None:
 
     assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 10))
     newest = (await on.http.get("/datasets/flights")).json()
-    assert (newest["version"], len(newest["parts"])) == (9, 9)
+    assert (newest["version"], newest["parts"]) == (9, 9)
 
 
 async def test_a_streamed_body_is_taken(on: Harness) -> None:
@@ -234,7 +276,7 @@ async def test_a_streamed_body_is_taken(on: Harness) -> None:
 async def test_parquet_is_taken_too(on: Harness, s3: S3) -> None:
     """A version's own Parquet file goes in again as another dataset."""
     await upload(on, JAN)
-    part = (await on.http.get("/datasets/flights")).json()["parts"][0]
+    part = (await on.http.get("/datasets/flights")).json()["part"]
     parquet = await s3.store.get(ObjectRef(**part["object"]))
 
     answer = await on.http.post("/datasets/copy/files", content=parquet)
@@ -280,10 +322,10 @@ async def test_an_object_in_the_store_is_ingested_by_request(on: Harness, s3: S3
     said = await on.heard(DatasetIngested)
 
     assert (said.causationid, said.correlationid, said.authid) == (request.id, request.id, "nats:operator")
-    assert said.data.source.key.startswith("sha256/")  # type: ignore[attr-defined]
+    assert said.data.part.source.key.startswith("sha256/")  # type: ignore[attr-defined]
     assert (await job(on, request.id))["answer"]["version"] == 1
     version = (await on.http.get("/datasets/flights")).json()
-    assert version["parts"][0]["source_name"] == "jan.csv"
+    assert version["part"]["source_name"] == "jan.csv"
 
 
 async def test_a_bare_request_is_enough(on: Harness, s3: S3) -> None:
@@ -383,7 +425,7 @@ async def test_a_form_is_an_upload(on: Harness) -> None:
     answer = await on.http.post("/datasets/flights/files", files={"file": ("jan.csv", JAN, "text/csv")})
     assert (answer.status_code, answer.json()["sha256"]) == (201, hashlib.sha256(JAN).hexdigest())
     version = (await on.http.get("/datasets/flights")).json()
-    assert version["parts"][0]["source_name"] == "jan.csv"
+    assert version["part"]["source_name"] == "jan.csv"
     assert [column["name"] for column in version["columns"]] == ["carrier", "delay"]
 
 
@@ -431,7 +473,7 @@ async def test_text_does_not_order_rows_in_time(on: Harness) -> None:
 
 
 async def test_a_listing_does_not_grow_with_the_parts(on: Harness) -> None:
-    """A version in a listing says how many parts it has; the parts are with the version."""
+    """A version says how many parts it has, alone or in a listing; they are listed page by page."""
     for number in range(12):
         await upload(on, b"carrier,delay\nAA,%d\n" % number)
     listed = (await on.http.get("/datasets/flights/versions")).json()["items"]
@@ -439,7 +481,16 @@ async def test_a_listing_does_not_grow_with_the_parts(on: Harness) -> None:
     assert [each["parts"] for each in listed] == list(range(12, 0, -1))
     assert len({len(json.dumps(each)) // 10 for each in listed}) <= 2
     whole = (await on.http.get("/datasets/flights/versions/7")).json()
-    assert [part["rows"] for part in whole["parts"]] == [1] * 7
+    assert (whole["parts"], whole["part"]["rows"]) == (7, 1)
+    path, pages = "/datasets/flights/versions/7/parts?limit=3", []
+    page = (await on.http.get(path)).json()
+    while page["items"]:
+        pages.append([part["version"] for part in page["items"]])
+        page = (
+            (await on.http.get(f"{path}&cursor={page['next_cursor']}")).json() if page["next_cursor"] else {"items": []}
+        )
+    assert pages == [[1, 2, 3], [4, 5, 6], [7]]
+    assert (await on.http.get("/datasets/flights/versions/70/parts")).status_code == 404
 
 
 async def test_one_bad_job_stops_no_other(on: Harness, s3: S3) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part, parse_declaration
 from headrace.testkit import Harness, a
+from headrace.testkit.datasets import a_version
 from headrace.testkit.ports import free_ports, wait_until
 from headrace.testkit.s3 import S3
 from headrace.trainer.service import build
@@ -189,20 +190,13 @@ def part(buckets: S3, frame: pd.DataFrame) -> Part:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     ref = buckets.sync.put("datasets", buffer.getvalue())
-    return Part(object=ref, rows=len(frame), source=ref, ingested_at=datetime.now(UTC))
+    return Part(object=ref, rows=len(frame), source=ref, profile=ref, ingested_at=datetime.now(UTC))
 
 
 def ingested(buckets: S3, *frames: pd.DataFrame, version: int = 1, **fields: Any) -> DatasetIngested:
     """A dataset version of one part a frame."""
-    told = {
-        "dataset": "flights",
-        "version": version,
-        "digest": f"{version:064d}",
-        "parts": [part(buckets, frame) for frame in frames],
-        "columns": COLUMNS,
-        "rows": sum(map(len, frames)),
-    }
-    return a(DatasetIngested, **{**told, **fields})
+    told = {"dataset": "flights", "version": version, "columns": COLUMNS}
+    return a_version(buckets.sync, [part(buckets, frame) for frame in frames], **{**told, **fields})
 
 
 def declaration(unchecked: Mapping[str, Any] | None = None, **parts: Any) -> Declaration:

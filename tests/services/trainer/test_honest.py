@@ -11,10 +11,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from headrace.contracts import ANSWER_COLUMN, Column, Part
+from headrace.testkit.datasets import a_version
 from headrace.testkit.s3 import S3
 from headrace.trainer.worker.content import contents, identities
 from headrace.trainer.worker.evaluating import evaluate
-from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Rival, Trained, TrainJob
+from headrace.trainer.worker.jobs import Data, Evaluated, EvaluateJob, Rival, Trained, TrainJob
 from headrace.trainer.worker.training import train
 from headrace.trainer.worker.truth import BadTruth
 
@@ -41,9 +42,15 @@ def put(world: Any) -> Put:
     """A frame as ingest would have put it."""
 
     def stored(frame: pd.DataFrame) -> Part:
-        return world.ingested(frame).parts[0]  # type: ignore[no-any-return]
+        return world.ingested(frame).part  # type: ignore[no-any-return]
 
     return stored
+
+
+def data(buckets: S3, parts: list[Part]) -> Data:
+    """A dataset version of the parts, as a worker is told of it."""
+    event = a_version(buckets.sync, parts)
+    return Data(dataset=event.dataset, digest=event.digest, manifest=event.manifest, parts=event.parts)
 
 
 def trained(buckets: S3, parts: list[Part], run: str, **fields: Any) -> Trained:
@@ -63,7 +70,7 @@ def trained(buckets: S3, parts: list[Part], run: str, **fields: Any) -> Trained:
         run=run,
         attempt=1,
         model="m",
-        parts=parts,
+        data=data(buckets, parts),
         framework="sklearn",
         estimator=estimator,
         params=params,
@@ -88,7 +95,7 @@ def met(buckets: S3, parts: list[Part], candidate: Trained, champion: Trained | 
     job = EvaluateJob(
         evaluation="e",
         candidate=Rival(version=2, artifact=candidate.artifact, learned=candidate.learned),
-        parts=parts,
+        data=data(buckets, parts),
         holdout=fields.pop("holdout", candidate.holdout),
         champion=fields.pop("rival", rival),
         **{**told, **fields},

@@ -224,7 +224,7 @@ async def test_too_few_rows_cannot_train(on: Harness, world: Any) -> None:
 async def test_data_that_are_gone_are_named(on: Harness, world: Any, buckets: S3) -> None:
     """A part that somebody removed from the store."""
     event = world.ingested(world.flights(seed=9))
-    buckets.sync.remove("datasets", event.parts[0].object.key)
+    buckets.sync.remove("datasets", event.part.object.key)
     await on.say(world.declared())
     await on.say(event)
     await on.quiet()
@@ -233,7 +233,7 @@ async def test_data_that_are_gone_are_named(on: Harness, world: Any, buckets: S3
 
     failed = (await on.heard(TrainingFailed, timeout=120)).data
     assert failed.kind == "data"
-    assert event.parts[0].object.key in failed.reason
+    assert event.part.object.key in failed.reason
 
 
 async def test_rows_without_a_label_are_left_out_and_counted(on: Harness, world: Any) -> None:

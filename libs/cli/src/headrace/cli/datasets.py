@@ -1,4 +1,4 @@
-"""Commands about datasets: list, show, versions, the contract, what was rejected."""
+"""Commands about datasets: list, show, versions, their files, the contract, what was rejected."""
 
 from typing import Annotated
 
@@ -52,6 +52,24 @@ def versions(ctx: typer.Context, dataset: Name, limit: Limit = 50, as_json: Json
 
 
 @datasets.command()
+def parts(
+    ctx: typer.Context,
+    dataset: Name,
+    version: Annotated[int | None, typer.Option("--version", help="Default: the newest.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """List the files that a version of a dataset consists of, oldest first."""
+    with session(ctx).client() as client:
+        if version is None:
+            version = client.http.json("GET", "ingest", path_of("datasets", dataset))["version"]
+        found = listed(client, "ingest", path_of("datasets", dataset, "versions", version, "parts"), limit)
+    rows = [{**each, "sha256": each["source"]["sha256"]} for each in found]
+    columns = ["version", "source_name", "rows", "ingested_at", "by", "sha256"]
+    answer(found, as_json, lambda: table(rows, columns, empty="no parts"))
+
+
+@datasets.command()
 def contract(ctx: typer.Context, dataset: Name, as_json: Json = False) -> None:
     """Show the contract in force: what each column must be."""
     with session(ctx).client() as client:
@@ -75,8 +93,8 @@ def _first(rejection: Document) -> str:
 
 
 def _tell(found: Document) -> None:
-    head = ["dataset", "version", "mode", "rows", "added_rows", "by", "at", "digest"]
-    record({name: found[name] for name in head} | {"parts": len(found["parts"])})
+    head = ["dataset", "version", "mode", "rows", "added_rows", "parts", "by", "at", "digest"]
+    record({name: found[name] for name in head})
     table(found["columns"], ["name", "type", "nullable"], empty="no columns")
     for warning in found["warnings"]:
         say(f"warning: {warning.get('message', warning)}")

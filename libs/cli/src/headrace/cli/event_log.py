@@ -112,7 +112,7 @@ def _routes(data: Data) -> str:
 
 
 def _ingested(data: Data) -> str:
-    return f"{data['dataset']} version {data['version']}: {data['added_rows']:,} rows added, {data['rows']:,} in all"
+    return f"{data['dataset']} version {data['version']}: {data['part']['rows']:,} rows added, {data['rows']:,} in all"
 
 
 def _moved(data: Data) -> str:

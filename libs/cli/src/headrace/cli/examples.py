@@ -47,6 +47,7 @@ EXAMPLES: Mapping[str, str] = {
     "datasets list": "headrace datasets list",
     "datasets show": "headrace datasets show flights --version 2",
     "datasets versions": "headrace datasets versions flights",
+    "datasets parts": "headrace datasets parts flights --version 3",
     "datasets contract": "headrace datasets contract flights",
     "datasets rejections": "headrace datasets rejections flights",
     "windows": "headrace windows flights-delay",

@@ -78,7 +78,10 @@ def chain_of(found: Document) -> Iterator[tuple[str, str]]:
         yield "origin", str(found["origin"])
     dataset = found.get("dataset") or {}
     yield "dataset", f"{dataset.get('name', 'unknown')} version {dataset.get('version', '?')}"
-    for source in found.get("sources") or []:
+    sources = found.get("sources") or []
+    if (more := found.get("files", 0) - len(sources)) > 0:
+        yield "source files", f"{more:,} older ones: `headrace datasets parts {dataset.get('name')}` lists all"
+    for source in sources:
         named = source.get("source_name") or source["key"]
         yield "source file", f"{named}, {source.get('rows', 0):,} rows, sha256 {source['sha256']}"
 

@@ -38,7 +38,7 @@ def column_name(text: str) -> str:
         if _is_invisible(character):
             called = unicodedata.name(character, "a control character")
             raise ContractError(
-                f"the name {ascii(name)[1:-1]!r} holds an invisible character at position {position}: "
+                f"the name {name!a} holds an invisible character at position {position}: "
                 f"U+{ord(character):04X} ({called}); remove it"
             )
     if name.lower().startswith(OURS):

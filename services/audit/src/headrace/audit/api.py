@@ -145,7 +145,10 @@ class Verification(BaseModel):
 
 
 class Trace(BaseModel):
-    """The chain behind a prediction or a version; `missing` says what the record does not hold of it."""
+    """The chain behind a prediction or a version; `missing` says what the record does not hold of it.
+
+    `files` says how many the dataset version consists of; `sources` are the newest of them.
+    """
 
     model: str
     version: int
@@ -153,6 +156,7 @@ class Trace(BaseModel):
     origin: str | None
     run: str | None
     dataset: dict[str, Any] | None
+    files: int
     sources: list[dict[str, Any]]
     prediction: EventDetail | None = None
     truths: list[EventView] = []
@@ -357,6 +361,7 @@ def _trace(chain: Chain, size: int, last: list[Event]) -> Trace:
         origin=chain.origin,
         run=chain.run,
         dataset=dict(chain.dataset) if chain.dataset else None,
+        files=chain.files,
         sources=[dict(source) for source in chain.sources],
         events=[_view(event) for event in [*chain.ordered(), *last]],
         missing=chain.missing,

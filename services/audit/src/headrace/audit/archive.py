@@ -20,10 +20,11 @@ from headrace.audit.domain import (
     Chain,
     Event,
     answer_with,
-    dataset_sources,
     is_truth_of,
+    learned_from,
     registered,
     require_steps,
+    tell_files,
 )
 from headrace.audit.log import RECORD, REFERENCE, TILE, as_bytes, run
 from headrace.audit.records import Record, bare, clamped, columns_of
@@ -32,6 +33,7 @@ from headrace.tlog import TILE_WIDTH, Entry, event_digest, leaf_hash
 from headrace.tlog.tiles import HASH_SIZE
 
 PARKED = "PARKED"
+INGESTED = "headrace.dataset.ingested."
 CLOCKS = 1_000_000  # microseconds by which the clocks of two speakers may differ
 MOST = 10_000  # events of one reference that a trace reads
 _COLUMNS = list(RECORD.c)
@@ -118,6 +120,20 @@ class Archive:
         )
         return await self._events(select(*_COLUMNS).select_from(joined).order_by(RECORD.c.position).limit(MOST))
 
+    async def _ingested(self, dataset: str, versions: Iterable[int]) -> list[Event]:
+        """The events that told of some versions of a dataset."""
+        wanted = [f"{dataset}/{version}" for version in versions]
+        joined = RECORD.join(
+            REFERENCE,
+            and_(
+                REFERENCE.c.kind == "dataset",
+                REFERENCE.c.value.in_(wanted),
+                REFERENCE.c.position == RECORD.c.position,
+                RECORD.c.type.startswith(INGESTED, autoescape=True),
+            ),
+        )
+        return await self._events(select(*_COLUMNS).select_from(joined).limit(MOST))
+
     async def with_ids(self, ids: Collection[str]) -> list[Event]:
         """Events by their ids; dead letters left out."""
         query = select(*_COLUMNS).where(RECORD.c.id.in_(list(ids)), RECORD.c.stream != PARKED)
@@ -158,7 +174,9 @@ class Archive:
             await self._add(chain, until, [*run, ("dataset", _dataset(chain.dataset))])
             await self._add(chain, until, [("declaration", f"{model}/{chain.revision}")])
             require_steps(chain)
-            await self._add(chain, until, [("file", sha256) for sha256 in dataset_sources(chain)])
+            versions = learned_from(chain)
+            chain.add(await self._ingested(chain.dataset["name"], versions), until)
+            tell_files(chain, versions)
         chain.settle_routes()
         await self._causes(chain)
         return chain

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from headrace.contracts import ContractError
 from headrace.contracts.names import bare, row_of
 
+FILES = 1000  # that a trace shows; a search for dataset.ingested of the dataset finds them all
+
 
 def checkpoint_due(unpublished: int, age: timedelta, *, every_entries: int, every: timedelta) -> bool:
     """Whether to publish a checkpoint: after so many entries, or so long after the first of them."""
@@ -91,7 +93,10 @@ class Chain:
     run: str | None = None
     """The run that made it; None where it was not trained here."""
     dataset: Mapping[str, Any] | None = None
+    files: int = 0
+    """Of the dataset version: each was a part of it."""
     sources: list[Mapping[str, Any]] = field(default_factory=list)
+    """The newest of these files, oldest first."""
     events: dict[int, Event] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     revision: int | None = None
@@ -260,17 +265,31 @@ def is_truth_of(event: Event, model: str, prediction_id: str) -> bool:
     return any(said == request and (row is None or (at or 0) == row) for said, at in told)
 
 
-def dataset_sources(chain: Chain) -> list[str]:
-    """Digests of the files that the chain's dataset version consists of; notes where it is not recorded."""
+def learned_from(chain: Chain) -> range:
+    """The versions that brought the newest parts of the chain's dataset version; notes where it is not recorded."""
     assert chain.dataset is not None
     name, version = chain.dataset["name"], chain.dataset["version"]
-    event = chain.find(
-        "dataset.ingested", lambda d: (d.get("dataset"), d.get("version")) == (name, version), f"{name}/{version}"
-    )
+    event = chain.find("dataset.ingested", lambda d: _is_of(d, name, version), f"{name}/{version}")
     if event is None:
-        return []
-    chain.sources = [part["source"] | _named(part) for part in event.data["parts"]]
-    return [source["sha256"] for source in chain.sources]
+        return range(0)
+    chain.files = event.data["parts"]
+    return range(version - chain.files + 1, version + 1)[-FILES:]
+
+
+def tell_files(chain: Chain, versions: range) -> None:
+    """The files that these versions brought; notes each version that is not recorded."""
+    name = (chain.dataset or {}).get("name")
+    known = {event.data.get("version"): event for event in chain.events.values() if event.is_a("dataset.ingested")}
+    for version in versions:
+        if (event := known.get(version)) is None:
+            chain.missing.append(f"dataset.ingested of {name}/{version}")
+        else:
+            part = event.data["part"]
+            chain.sources.append(part["source"] | _named(part))
+
+
+def _is_of(data: Mapping[str, Any], dataset: str, version: int) -> bool:
+    return (data.get("dataset"), data.get("version")) == (dataset, version)
 
 
 def _named(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -278,8 +278,9 @@ def references(kind: str, data: Mapping[str, Any]) -> Iterator[Reference]:
     for digest in (data.get("digest"), _of(data, "artifact", "digest")):
         if isinstance(digest, str):
             yield "digest", digest
-    if file := _text(_of(data, "source", "sha256")):
-        yield "file", file
+    for holder in (data, data.get("part")):
+        if isinstance(holder, dict) and (file := _text(_of(holder, "source", "sha256"))):
+            yield "file", file
     yield from _versions(data)
     yield from _datasets(data)
     if kind.startswith("headrace.model.declared.") and isinstance(data.get("revision"), int):

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from headrace.chassis import NotFound
 from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
 from headrace.chassis.problems import problem
-from headrace.contracts import ColumnRule, Contract, Dialect
+from headrace.contracts import ColumnRule, Contract, Dialect, ObjectRef
 from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES
 from headrace.ingest.handlers import set_contract
 from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
 from headrace.ingest.pipeline import Answer, Ingestion, Task, spool
-from headrace.ingest.repository import Repository
+from headrace.ingest.repository import Repository, parts_in
 from headrace.ingest.tables import ContractRow, JobRow, VersionRow
 
 router = APIRouter(tags=["datasets"])
@@ -48,7 +48,7 @@ class Ingested(BaseModel):
 
 
 class DatasetVersion(BaseModel):
-    """One dataset version with all of its parts."""
+    """One dataset version; /datasets/{dataset}/versions/{version}/parts and its manifest list its parts."""
 
     dataset: str
     version: int
@@ -56,17 +56,18 @@ class DatasetVersion(BaseModel):
     mode: str
     rows: int
     added_rows: int
-    parts: list[dict[str, Any]]
+    part: dict[str, Any]
+    parts: int
+    manifest: dict[str, Any]
     columns: list[dict[str, Any]]
     contract: list[dict[str, Any]]
-    profile: dict[str, Any]
     warnings: list[dict[str, Any]]
     by: str
     at: datetime
 
 
 class VersionSummary(BaseModel):
-    """One dataset version in a listing; parts, columns and contract are at /datasets/{dataset}/versions/{version}."""
+    """One dataset version in a listing; columns and contract are at /datasets/{dataset}/versions/{version}."""
 
     dataset: str
     version: int
@@ -78,6 +79,19 @@ class VersionSummary(BaseModel):
     warnings: int
     by: str
     at: datetime
+
+
+class VersionPart(BaseModel):
+    """One part of a dataset version: an ingested file, and the version that it came with."""
+
+    version: int
+    rows: int
+    source_name: str | None
+    object: dict[str, Any]
+    source: dict[str, Any]
+    profile: dict[str, Any]
+    ingested_at: datetime
+    by: str
 
 
 class DatasetSummary(BaseModel):
@@ -197,7 +211,7 @@ async def datasets(session: SessionDep, cursor: str = "", limit: Limit = 100) ->
     """All datasets by name, with the newest version of each."""
     rows = await Repository(session).datasets(cursor, limit)
     items = [
-        DatasetSummary(dataset=r.dataset, version=r.version, digest=r.digest, rows=r.rows, parts=_parts(r), at=r.at)
+        DatasetSummary(dataset=r.dataset, version=r.version, digest=r.digest, rows=r.rows, parts=parts_in(r), at=r.at)
         for r in rows
     ]
     return Page(items=items, next_cursor=_next(rows, limit, lambda row: row.dataset))
@@ -206,8 +220,7 @@ async def datasets(session: SessionDep, cursor: str = "", limit: Limit = 100) ->
 @router.get("/datasets/{dataset}", dependencies=read)
 async def dataset_newest(dataset: DatasetPath, session: SessionDep) -> DatasetVersion:
     """The newest version of a dataset."""
-    repository = Repository(session)
-    return await _version(repository, dataset, await repository.newest(dataset))
+    return _version(dataset, await Repository(session).newest(dataset))
 
 
 @router.get("/datasets/{dataset}/versions", dependencies=read)
@@ -217,7 +230,7 @@ async def versions(
     """Versions of a dataset, newest first."""
     rows = await Repository(session).versions(dataset, cursor, limit)
     items = [
-        VersionSummary(**row.model_dump(exclude={"warnings"}), parts=_parts(row), warnings=len(row.warnings))
+        VersionSummary(**row.model_dump(exclude={"warnings"}), parts=parts_in(row), warnings=len(row.warnings))
         for row in rows
     ]
     return Page(items=items, next_cursor=_next(rows, limit, lambda row: str(row.version)))
@@ -226,18 +239,28 @@ async def versions(
 @router.get("/datasets/{dataset}/versions/{version}", dependencies=read)
 async def version(dataset: DatasetPath, version: int, session: SessionDep) -> DatasetVersion:
     """One version of a dataset."""
+    return _version(f"{dataset}/{version}", await Repository(session).version(dataset, version))
+
+
+@router.get("/datasets/{dataset}/versions/{version}/parts", dependencies=read)
+async def parts(
+    dataset: DatasetPath, version: int, session: SessionDep, cursor: int = 0, limit: Limit = 100
+) -> Page[VersionPart]:
+    """The parts of a version, oldest first: the files that it consists of."""
     repository = Repository(session)
-    return await _version(repository, f"{dataset}/{version}", await repository.version(dataset, version))
+    row = _known(f"{dataset}/{version}", await repository.version(dataset, version))
+    rows = await repository.parts(row, cursor, limit)
+    items = [VersionPart(**{"source_name": None, **each.part}, version=each.version, by=each.by) for each in rows]
+    return Page(items=items, next_cursor=_next(rows, limit, lambda each: str(each.version)))
 
 
 @router.get("/datasets/{dataset}/versions/{version}/profile", dependencies=read)
 async def profile(dataset: DatasetPath, version: int, request: Request, session: SessionDep) -> Response:
     """What the columns of a version hold: counts, extremes, moments, quantiles, frequent values."""
-    row = await Repository(session).version(dataset, version)
-    if row is None:
-        raise NotFound(f"there is no dataset {f'{dataset}/{version}'!r}")
+    row = _known(f"{dataset}/{version}", await Repository(session).version(dataset, version))
     ingestion: Ingestion = request.app.state.ingestion
-    return Response(await ingestion.profile(row.profile), media_type="application/json")
+    document = await ingestion.manifests.profile(ObjectRef(**row.manifest))
+    return Response(document, media_type="application/json")
 
 
 @router.get("/datasets/{dataset}/rejections", dependencies=read)
@@ -275,15 +298,15 @@ async def job(job: str, session: SessionDep) -> JobView:
     return JobView(id=row.id, dataset=row.dataset, state=row.state, attempts=row.attempts, answer=row.answer)
 
 
-async def _version(repository: Repository, called: str, row: VersionRow | None) -> DatasetVersion:
+def _version(called: str, row: VersionRow | None) -> DatasetVersion:
+    row = _known(called, row)
+    return DatasetVersion(**row.model_dump(), parts=parts_in(row))
+
+
+def _known(called: str, row: VersionRow | None) -> VersionRow:
     if row is None:
         raise NotFound(f"there is no dataset {called!r}")
-    return DatasetVersion(**row.model_dump(exclude={"part"}), parts=await repository.parts(row))
-
-
-def _parts(row: VersionRow) -> int:
-    """How many parts a version has: each version brings one."""
-    return row.version - row.since + 1
+    return row
 
 
 def _contract(row: ContractRow) -> ContractView:

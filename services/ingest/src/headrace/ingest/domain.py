@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from headrace.contracts import Column, ColumnRule, Part, column_name
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import STRING
+from headrace.contracts.versions import version_digest
 
 FILE_FORMATS, INGEST_MODES = CATALOGS["file-format"], CATALOGS["ingest-mode"]
 
@@ -20,28 +19,14 @@ class Incompatible(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """A dataset version: a list of parts, each one ingested file."""
+    """A dataset version: some parts, each one ingested file, of which the digest names every one and their order."""
 
     dataset: str
     number: int
-    parts: tuple[Part, ...]
+    digest: str
+    parts: int
+    rows: int
     columns: tuple[Column, ...]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the dataset's name and its parts' digests in order: what was ingested, wherever it lies."""
-        named = [self.dataset, [part.object.sha256 for part in self.parts]]
-        return hashlib.sha256(json.dumps(named, separators=(",", ":")).encode()).hexdigest()
-
-    @property
-    def rows(self) -> int:
-        """Rows of all parts."""
-        return sum(part.rows for part in self.parts)
-
-    @property
-    def sources(self) -> list[str]:
-        """Digests of the files as they came, in order."""
-        return [part.source.sha256 for part in self.parts]
 
 
 @dataclass(frozen=True)
@@ -55,10 +40,17 @@ class Use:
 
 def next_version(newest: Version | None, dataset: str, part: Part, columns: Sequence[Column], mode: str) -> Version:
     """The version that a new part makes; raises `Incompatible` where it does not fit those before."""
-    number = newest.number + 1 if newest else 1
+    number, added = (newest.number + 1 if newest else 1), part.object.sha256
     if newest is None or mode == "replace":
-        return Version(dataset, number, (part,), tuple(columns))
-    return replace(newest, number=number, parts=(*newest.parts, part), columns=tuple(_joined(newest.columns, columns)))
+        return Version(dataset, number, version_digest(dataset, None, added), 1, part.rows, tuple(columns))
+    return replace(
+        newest,
+        number=number,
+        digest=version_digest(dataset, newest.digest, added),
+        parts=newest.parts + 1,
+        rows=newest.rows + part.rows,
+        columns=tuple(_joined(newest.columns, columns)),
+    )
 
 
 def _joined(old: Sequence[Column], new: Sequence[Column]) -> list[Column]:

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+import structlog
+from sqlalchemy.exc import IntegrityError
+
 from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import Runtime
 from headrace.contracts import (
-    DatasetIngested,
     DatasetRejected,
-    DataWarning,
     Envelope,
     ObjectRef,
     Part,
@@ -31,23 +31,23 @@ from headrace.contracts import (
 from headrace.faults import point
 from headrace.ingest.domain import (
     Incompatible,
-    Version,
     columns_of,
     next_version,
     stated_format,
 )
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
-from headrace.ingest.facts import facts_of
-from headrace.ingest.profile import Column
-from headrace.ingest.repository import Repository, dump, version_of
+from headrace.ingest.manifest import Manifests
+from headrace.ingest.profiles import DATASETS, Profile, Profiles
+from headrace.ingest.repository import Repository, version_of
 from headrace.ingest.tables import RejectionRow, VersionRow
 from headrace.ingest.terms import Terms, terms_of
-from headrace.ingest.violations import TYPE, Violations, reason
+from headrace.ingest.versions import Made
+from headrace.ingest.violations import TYPE, Violations, reason, told, without_nulls
 from headrace.objects import ObjectStore
 
-UPLOADS, DATASETS = "uploads", "datasets"
-WARNINGS = 50  # told with a version; a file of thousands of columns may have one for each
+UPLOADS = "uploads"
 BUFFER = 1 << 20  # bytes hashed and written at once, in a thread
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ class Ingestion:
 
     def __init__(self, store: ObjectStore, options: Options, folder: Path, at_once: int = 2) -> None:
         self.store, self.options, self.folder = store, options, folder
+        self.manifests, self.profiles = Manifests(store), Profiles(store)
         self._room = asyncio.Semaphore(at_once)
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -151,10 +152,6 @@ class Ingestion:
         work.emit(_rejected(task, answer, None))
         await finish.write(work, answer)
 
-    async def profile(self, row: Mapping[str, Any]) -> bytes:
-        """The profile of a version, out of the store."""
-        return await self.store.get(ObjectRef(**row))
-
 
 class JobEnd:
     """Something to be written in the transaction that ends a delivery; by default nothing."""
@@ -163,14 +160,27 @@ class JobEnd:
         """Write it."""
 
 
+class _Overtaken(Exception):
+    """Another process has made a version of the dataset meanwhile."""
+
+
 class _Delivery:
     def __init__(
         self, ingestion: Ingestion, runtime: Runtime, task: Task, file: Spooled, finish: JobEnd | None
     ) -> None:
         self.runtime, self.store, self.options = runtime, ingestion.store, ingestion.options
+        self.manifests, self.profiles = ingestion.manifests, ingestion.profiles
         self.task, self.file, self.finish = task, file, finish or JobEnd()
 
     async def run(self) -> Answer:
+        """The whole way, from its beginning again where another process was faster."""
+        try:
+            return await self._run()
+        except _Overtaken:
+            log.info("ingestion_overtaken", dataset=self.task.dataset)
+            return await self.run()  # each time somebody else has made a version: this ends
+
+    async def _run(self) -> Answer:
         """The whole way; also the short one, where the newest version has the file already."""
         async with self.runtime.session() as session:
             repository = Repository(session)
@@ -216,99 +226,61 @@ class _Delivery:
             await self.finish.write(work, answer)
         return answer
 
-    async def _accept(self, source: ObjectRef, result: Accepted, row: VersionRow | None, terms: Terms) -> Answer:
-        columns = columns_of(result.rules)
-        object_ = await self.store.put(DATASETS, result.path)
-        profile = await self._profile(result, row if self.task.mode == "append" else None)
+    async def _accept(self, source: ObjectRef, result: Accepted, newest: VersionRow | None, terms: Terms) -> Answer:
+        part = Part(
+            object=await self.store.put(DATASETS, result.path),
+            rows=result.rows,
+            source=source,
+            source_name=self.task.source_name,
+            profile=await self.profiles.put(await asyncio.to_thread(Profile(result.rows, result.profile).as_json)),
+            ingested_at=self.runtime.clock(),
+        )
+        version = next_version(
+            version_of(newest) if newest else None,
+            self.task.dataset,
+            part,
+            columns_of(result.rules),
+            self.task.mode,
+        )
+        before = newest if version.parts > 1 else None
+        grown = await self.manifests.add(ObjectRef(**before.manifest) if before else None, part)
         point("ingest.stored")
-        async with self._work() as work:
-            repository = Repository(work.session)
-            part = Part(
-                object=object_,
-                rows=result.rows,
-                source=source,
-                source_name=self.task.source_name,
-                ingested_at=work.now,
+        made = Made(version, self.task.mode, part, grown, result, terms, newest)
+        try:
+            async with self._work() as work:
+                return await self._write(work, made)
+        except IntegrityError as error:
+            if await self._newest_number() == made.after:
+                raise
+            raise _Overtaken from error
+
+    async def _newest_number(self) -> int | None:
+        async with self.runtime.session() as session:
+            return await Repository(session).newest_number(self.task.dataset)
+
+    async def _write(self, work: UnitOfWork, made: Made) -> Answer:
+        """One transaction: the version, its event, the contract that its file made, the end of its job."""
+        repository, terms = Repository(work.session), made.terms
+        if await repository.newest_number(self.task.dataset) != made.after:
+            raise _Overtaken
+        if terms.rules is None:
+            rules = made.result.rules
+            await repository.put_contract(
+                self.task.dataset, rules, terms.wording, origin="inferred", by=self.task.actor, at=work.now
             )
-            newest = version_of(row, await repository.parts(row)) if row else None
-            version = next_version(newest, self.task.dataset, part, columns, self.task.mode)
-            if terms.rules is None:
-                await repository.put_contract(
-                    self.task.dataset,
-                    result.rules,
-                    terms.wording,
-                    origin="inferred",
-                    by=self.task.actor,
-                    at=work.now,
-                )
-            return await self._write(work, version, result, profile, row, terms)
-
-    async def _profile(self, result: Accepted, before: VersionRow | None) -> ObjectRef:
-        """The profile of the version: of this file, and of the parts before it."""
-        columns = result.profile
-        if before is not None:
-            old = json.loads(await self.store.get(ObjectRef(**before.profile)))["columns"]
-            columns = {n: Column.from_dict(old[n]).merge(c) if n in old else c for n, c in columns.items()}
-        rows = result.rows + (before.rows if before else 0)
-        return await self.store.put(DATASETS, _profile_json(rows, columns), content_type="application/json")
-
-    async def _write(
-        self,
-        work: UnitOfWork,
-        version: Version,
-        result: Accepted,
-        profile: ObjectRef,
-        before: VersionRow | None,
-        terms: Terms,
-    ) -> Answer:
-        (part,) = dump(version.parts[-1:])
-        warnings = _told(result.warnings)
-        known = before.revision if before else 0
-        setters = await Repository(work.session).contract_authors(version.dataset, known, terms.revision)
-        row = VersionRow(
-            dataset=version.dataset,
-            version=version.number,
-            digest=version.digest,
-            mode=self.task.mode,
-            rows=version.rows,
-            added_rows=result.rows,
-            since=before.since if before is not None and self.task.mode == "append" else version.number,
-            part=part,
-            source=self.file.sha256,
-            columns=dump(version.columns),
-            contract=dump(result.rules),
-            revision=terms.revision,
-            profile=profile.model_dump(mode="json", exclude_none=True),
-            warnings=warnings,
-            by=work.actor,
-            at=work.now,
-        )
+        known = made.newest.revision if made.newest else 0
+        setters = await repository.contract_authors(self.task.dataset, known, terms.revision)
+        warnings = told(made.result.warnings, "warnings")
+        row = made.row(work, warnings)
         work.session.add(row)
-        work.emit(
-            DatasetIngested(
-                dataset=version.dataset,
-                version=version.number,
-                digest=version.digest,
-                mode=self.task.mode,
-                parts=list(version.parts),
-                rows=version.rows,
-                added_rows=result.rows,
-                columns=list(version.columns),
-                contract=list(result.rules),
-                contract_by=setters,
-                profile=profile,
-                facts=list(facts_of(result.profile)),
-                source=version.parts[-1].source,
-                warnings=[DataWarning.model_validate(_without_nulls(each)) for each in warnings],
-            )
-        )
+        work.emit(made.event(setters, warnings))
         answer = Answer(
             row.dataset,
             self.file.sha256,
             row.rows,
             row.version,
             row.digest,
-            added_rows=result.rows,
+            added_rows=row.added_rows,
             created=True,
             warnings=warnings,
         )
@@ -316,13 +288,13 @@ class _Delivery:
         return answer
 
     async def _reject(self, source: ObjectRef, violations: Violations, rows: int) -> Answer:
-        found = [violation.as_dict() for violation in violations]
+        found = told(violations, "violations")
         answer = Answer(
             self.task.dataset,
             self.file.sha256,
             rows,
             rejected=violations.rows,
-            reason=reason(found),
+            reason=reason(violation.as_dict() for violation in violations),
             violations=found,
         )
         async with self._work() as work:
@@ -338,25 +310,6 @@ class _Delivery:
 def _work(runtime: Runtime, task: Task) -> AbstractAsyncContextManager[UnitOfWork]:
     """A transaction in the name of who asked, as a consequence of what was asked."""
     return runtime.work(task.actor, traceparent=task.traceparent, correlationid=task.correlation, cause=task.cause)
-
-
-def _told(warnings: Violations) -> list[dict[str, Any]]:
-    """The first warnings, as the answer, the event and the version have them."""
-    found = [warning.as_dict() for warning in warnings]
-    if len(found) <= WARNINGS:
-        return found
-    more = {
-        "check": "more_warnings",
-        "message": f"{len(found) - WARNINGS} more warnings are not told",
-        "rows": 0,
-        "first": [],
-    }
-    return [*found[:WARNINGS], more]
-
-
-def _profile_json(rows: int, columns: Mapping[str, Column]) -> bytes:
-    document = {"rows": rows, "columns": {name: column.as_dict() for name, column in columns.items()}}
-    return json.dumps(document, allow_nan=False).encode()
 
 
 def _rejection(task: Task, answer: Answer, source: ObjectRef | None, work: UnitOfWork) -> RejectionRow:
@@ -379,10 +332,5 @@ def _rejected(task: Task, answer: Answer, source: ObjectRef | None) -> DatasetRe
         source=source,
         source_name=task.source_name,
         rows=answer.rows,
-        violations=[Violation.model_validate(_without_nulls(violation)) for violation in answer.violations],
+        violations=[Violation.model_validate(without_nulls(violation)) for violation in answer.violations],
     )
-
-
-def _without_nulls(violation: dict[str, Any]) -> dict[str, Any]:
-    first = [{name: value for name, value in offence.items() if value is not None} for offence in violation["first"]]
-    return violation | {"first": first}

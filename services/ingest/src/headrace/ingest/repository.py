@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.contracts import Column, ColumnRule, Part
+from headrace.contracts import Column, ColumnRule
 from headrace.ingest.domain import Use, Version
 from headrace.ingest.reading import Wording
 from headrace.ingest.tables import ContractRow, RejectionRow, UseRow, VersionRow
@@ -68,12 +68,15 @@ class Repository:
         await self._session.flush()
         self._session.add(UseRow(dataset=dataset, model=use.model, revision=revision, target=use.target, time=use.time))
 
-    async def parts(self, row: VersionRow) -> list[dict[str, Any]]:
-        """The parts of a version, oldest first: what it brought, and what the versions before it brought."""
-        query = select(col(VersionRow.part)).where(
-            VersionRow.dataset == row.dataset, VersionRow.version >= row.since, VersionRow.version <= row.version
+    async def parts(self, row: VersionRow, after: int, limit: int) -> Sequence[VersionRow]:
+        """The versions whose parts make up a version, oldest first, behind the one numbered `after`."""
+        query = select(VersionRow).where(
+            VersionRow.dataset == row.dataset,
+            VersionRow.version >= row.since,
+            VersionRow.version > after,
+            VersionRow.version <= row.version,
         )
-        return [dict(part) for part in await self._session.exec(query.order_by(col(VersionRow.version)))]
+        return (await self._session.exec(query.order_by(col(VersionRow.version)).limit(limit))).all()
 
     async def is_known(self, newest: VersionRow, source: str, mode: str) -> bool:
         """Whether the newest version already is what this file would make it: then it makes no new one.
@@ -90,6 +93,11 @@ class Repository:
     async def newest(self, dataset: str) -> VersionRow | None:
         """The newest version of a dataset."""
         query = select(VersionRow).where(VersionRow.dataset == dataset)
+        return (await self._session.exec(query.order_by(col(VersionRow.version).desc()).limit(1))).first()
+
+    async def newest_number(self, dataset: str) -> int | None:
+        """The number of the newest version of a dataset."""
+        query = select(VersionRow.version).where(VersionRow.dataset == dataset)
         return (await self._session.exec(query.order_by(col(VersionRow.version).desc()).limit(1))).first()
 
     async def version(self, dataset: str, version: int) -> VersionRow | None:
@@ -136,10 +144,15 @@ def wording_in(row: ContractRow | None) -> Wording:
     return Wording() if row is None else Wording.of(row.wording)
 
 
-def version_of(row: VersionRow, parts: Sequence[dict[str, Any]]) -> Version:
+def version_of(row: VersionRow) -> Version:
     """A stored version as the domain knows it."""
-    known = tuple(Part.model_validate(part) for part in parts)
-    return Version(row.dataset, row.version, known, tuple(Column(**column) for column in row.columns))
+    columns = tuple(Column(**column) for column in row.columns)
+    return Version(row.dataset, row.version, row.digest, parts_in(row), row.rows, columns)
+
+
+def parts_in(row: VersionRow) -> int:
+    """How many parts a version has: each version brings one."""
+    return row.version - row.since + 1
 
 
 def dump(models: Sequence[Any]) -> list[dict[str, Any]]:

@@ -30,7 +30,10 @@ class ContractRow(SQLModel, table=True):
 
 
 class VersionRow(SQLModel, table=True):
-    """One dataset version: the part that it brought, and since which version the parts before belong to it."""
+    """One dataset version: the part that it brought, and since which version the parts before belong to it.
+
+    A version's parts are the rows of the versions since then; the manifest lists the same, for whoever has no database.
+    """
 
     __tablename__ = "dataset_version"
     __table_args__ = (Index("ix_dataset_version_source", "dataset", "source"),)
@@ -47,7 +50,7 @@ class VersionRow(SQLModel, table=True):
     columns: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     contract: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     revision: int  # of the contract that its part was checked against; 0: there was none
-    profile: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # ObjectRef
+    manifest: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))  # ObjectRef
     warnings: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     by: str
     at: datetime = _moment()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+TOLD = 50  # with a file; one of thousands of columns may have several for each, and an event has a bound
 VALUE_SHOWN = 120  # characters; a value may be a megabyte long, a message may not
 
 MISSING = "missing_column_check"
@@ -100,11 +102,35 @@ def refuse(check: str, message: str, *, line: int = 0, column: str | None = None
     return Unacceptable(violations)
 
 
+def told(found: Violations, called: str) -> list[dict[str, Any]]:
+    """The first of them, as the answer, the event and the database have them; and how many more there are."""
+    each = [violation.as_dict() for violation in found]
+    if len(each) <= TOLD:
+        return each
+    left = each[TOLD:]
+    rows = sum(violation["rows"] for violation in left)
+    more = {"check": f"more_{called}", "message": f"{len(left)} more {called} are not told", "rows": rows, "first": []}
+    return [*each[:TOLD], more]
+
+
+def without_nulls(violation: dict[str, Any]) -> dict[str, Any]:
+    """The shape in which schemas have it: what is unknown of a place is left out."""
+    first = [{name: value for name, value in offence.items() if value is not None} for offence in violation["first"]]
+    return violation | {"first": first}
+
+
+def _place(violation: Mapping[str, Any]) -> str:
+    """The line of the first offending row, unless the message names it itself."""
+    line = violation["first"][0]["line"] if violation["first"] else 0
+    named = re.search(rf"\bline {line}\b", violation["message"])
+    return f"line {line}: " if line and not named else ""
+
+
 def reason(violations: Iterable[Mapping[str, Any]]) -> str:
     """One sentence for people: the first violation, and how many more there are."""
     found = list(violations)
     first = found[0]
-    place = f"line {first['first'][0]['line']}: " if first["first"] and first["first"][0]["line"] else ""
+    place = _place(first)
     column = f"column {first['column']!r}: " if first.get("column") else ""
     more = f" (and {len(found) - 1} more violations)" if len(found) > 1 else ""
     return f"{first['check']}: {place}{column}{first['message']}{more}"

@@ -66,7 +66,7 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
 
 async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember the version, let the runs go that waited for it, and start those that new data start."""
-    known = event.model_dump(mode="json", include={"digest", "rows", "parts", "columns"})
+    known = event.model_dump(mode="json", include={"digest", "rows", "parts", "manifest", "columns"})
     await work.session.merge(DatasetVersion(dataset=event.dataset, version=event.version, **known))
     await work.session.flush()
     for declared in await models_of(work.session, event.dataset):

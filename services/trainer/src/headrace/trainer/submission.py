@@ -9,7 +9,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
-from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVersion, TrainingStarted
+from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVersion, ObjectRef, TrainingStarted
 from headrace.frameworks.catalog import CATALOG
 from headrace.trainer import lifecycle
 from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
@@ -25,7 +25,7 @@ from headrace.trainer.tables import (
     recent,
     runs_in,
 )
-from headrace.trainer.worker.jobs import EvaluateJob, Failure, Learned, Rival, TrainJob
+from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
 _COLUMNS = TypeAdapter(list[Column])
@@ -97,7 +97,7 @@ async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob 
         "evaluation": row.evaluation,
         "candidate": _rival(asked.candidate),
         "champion": _rival(asked.champion) if asked.champion else None,
-        "parts": version.parts,
+        "data": _data(version),
         "columns": [column["name"] for column in version.columns],
     }
     same = ("holdout", "target", "metrics", "confidence", "resamples", "seed")
@@ -115,6 +115,11 @@ async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
         return await session.get_one(DatasetVersion, (run.dataset, run.pinned))
     newest = await newest_version(session, run.dataset)
     return newest or (await session.exec(select(DatasetVersion).where(DatasetVersion.dataset == run.dataset))).one()
+
+
+def _data(version: DatasetVersion) -> Data:
+    told = version.model_dump(include={"dataset", "digest", "parts"})
+    return Data(**told, manifest=ObjectRef(**version.manifest))
 
 
 def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
@@ -141,7 +146,7 @@ def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_m
         "metrics",
         "warnings",
     )
-    told = {"run": run.run, "attempt": 0, "model": run.model, "parts": version.parts, "bucket": bucket}
+    told = {"run": run.run, "attempt": 0, "model": run.model, "data": _data(version), "bucket": bucket}
     told["columns"] = [column["name"] for column in version.columns]
     resolved = {name: getattr(planned, name) for name in same}
     extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}

@@ -14,7 +14,7 @@ from headrace.trainer.resources import Size
 
 
 class DatasetVersion(SQLModel, table=True):
-    """A dataset version that ingest has told of, with the parts that make it."""
+    """A dataset version that ingest has told of; its manifest lists the parts that make it."""
 
     __tablename__ = "trainer_dataset_version"
 
@@ -22,7 +22,8 @@ class DatasetVersion(SQLModel, table=True):
     version: int = Field(primary_key=True)
     digest: str
     rows: int = Field(sa_type=sa.BigInteger)
-    parts: list[Any] = Field(sa_type=sa.JSON)
+    parts: int
+    manifest: dict[str, Any] = Field(sa_type=sa.JSON)
     columns: list[Any] = Field(sa_type=sa.JSON)
 
 

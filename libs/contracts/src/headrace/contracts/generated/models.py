@@ -135,7 +135,7 @@ class ColumnRule(Model):
     """
     Logical type.
     """
-    nullable: bool
+    nullable: bool = False
     """
     Whether a value may be missing.
     """
@@ -238,7 +238,7 @@ class DatasetRef(Model):
     """
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """
-    SHA-256 over the digests of its parts.
+    Digest of the version, as `dataset.ingested` tells it.
     """
 
 
@@ -531,6 +531,37 @@ class Part(Model):
     ingested_at: Timestamp
     """
     When it was accepted.
+    """
+    profile: ObjectRef
+    """
+    JSON profile of its rows: counts, ranges, quantiles, frequent values per column.
+    """
+
+
+class Segment(Model):
+    """
+    A node of a manifest that is full and never changes: some successive parts of a dataset version.
+    """
+
+    object: ObjectRef
+    """
+    The node, a Manifest document.
+    """
+    level: Annotated[int, Field(ge=0)]
+    """
+    0 where the node lists parts; else one more than that of the nodes that it lists.
+    """
+    parts: Annotated[int, Field(ge=1)]
+    """
+    Parts under it.
+    """
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows of these parts.
+    """
+    profile: ObjectRef
+    """
+    JSON profile of these parts together.
     """
 
 
@@ -2647,6 +2678,21 @@ class Lineage(Model):
     """
 
 
+class Manifest(Model):
+    """
+    The parts of a dataset version, oldest first: those of its segments, in their order, then those that it lists itself. It lies in the object store; an event refers to it. A node has a bounded size, so that a version with one more part costs as much however many there are.
+    """
+
+    segments: list[Segment]
+    """
+    Older parts, in nodes of their own.
+    """
+    parts: list[Part]
+    """
+    The parts behind those of the segments.
+    """
+
+
 class ModelVersion(Model):
     """
     One version of a model and where it lies.
@@ -2777,23 +2823,31 @@ class DatasetIngested(Event):
     """
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """
-    SHA-256 over the digests of its parts.
+    SHA-256 of the canonical JSON of [dataset, digest of the version that the part was added to or null, SHA-256 of the part's Parquet file]: what was ingested in which order, wherever it lies.
     """
     mode: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Whether the file was added to the previous version or took its place.
     """
-    parts: list[Part]
+    part: Part
     """
-    Every part of the version, oldest first.
+    The part that this version brought.
+    """
+    parts: Annotated[int, Field(ge=1)]
+    """
+    Parts in all; with mode `append` one more than the version before has, with `replace` one.
+    """
+    manifest: ObjectRef
+    """
+    The list of all parts, oldest first, in the object store: the root of a tree of Manifest documents.
+    """
+    sealed: Annotated[list[Segment], Field(max_length=16)]
+    """
+    Nodes of the manifest that were written for this version beside its root; mostly none. So each object in the store is named by the event of the version that brought it.
     """
     rows: Annotated[int, Field(ge=0)]
     """
     Rows in all parts.
-    """
-    added_rows: Annotated[int, Field(ge=0)]
-    """
-    Rows of the new part.
     """
     columns: list[Column]
     """
@@ -2806,14 +2860,6 @@ class DatasetIngested(Event):
     contract_by: list[str] | None = None
     """
     Who set the contract, by hand or by declaring a model, since the version before: authors of the data.
-    """
-    profile: ObjectRef
-    """
-    JSON profile of the new part: counts, ranges, quantiles, top values per column.
-    """
-    source: ObjectRef
-    """
-    The file as it was delivered.
     """
     facts: list[ColumnFacts] | None = None
     """

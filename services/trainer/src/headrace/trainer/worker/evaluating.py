@@ -16,7 +16,7 @@ from headrace.objects import SyncObjectStore
 from headrace.trainer.worker.content import unpacked
 from headrace.trainer.worker.holdout import at_random, since
 from headrace.trainer.worker.jobs import AgainstTrivial, Compared, Evaluated, EvaluateJob, Rival, Step, Tell
-from headrace.trainer.worker.reading import Rows, read_parts
+from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.truth import BadTruth, score_of, truth_of
 
 FEWEST_ROWS = 20  # that neither has learned from: below, an interval says nothing
@@ -68,7 +68,7 @@ def evaluate(job: EvaluateJob, store: SyncObjectStore, tell: Tell) -> Evaluated:
     """Run the job: the graphs that would serve are what is judged."""
     candidate = load(store, job.candidate.artifact)
     champion = load(store, job.champion.artifact) if job.champion else None
-    rows = read_parts(store, job.parts, _columns(job, candidate, champion), job.target, tell, _known_by(job))
+    rows = read_rows(store, job.data, _columns(job, candidate, champion), job.target, tell, _known_by(job))
     case = _Case(job, store, rows, candidate, champion)
     held = held_out(job.holdout, rows)
     judged = held & (case.unlearned(job.candidate, _CANDIDATE) if job.candidate.learned else True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from headrace.contracts import Artifact, Column, Holdout, ObjectRef, Part, Signature
+from headrace.contracts import Artifact, Column, Holdout, ObjectRef, Signature
 
 Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
 Kind = Literal["code", "memory", "data", "lost", "timeout", "export"]
@@ -16,6 +16,15 @@ class Spec(BaseModel):
     """A value that crosses processes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Spec):
+    """A dataset version as a worker reads it: what it is called, and where the list of its parts lies."""
+
+    dataset: str
+    digest: str
+    manifest: ObjectRef
+    parts: int
 
 
 class Learned(Spec):
@@ -41,7 +50,7 @@ class TrainJob(Spec):
     run: str
     attempt: int
     model: str
-    parts: Sequence[Part]
+    data: Data
     columns: Sequence[str]
     features: Sequence[Column]
     target: str
@@ -74,7 +83,7 @@ class EvaluateJob(Spec):
     evaluation: str
     candidate: Rival
     champion: Rival | None
-    parts: Sequence[Part]
+    data: Data
     columns: Sequence[str]
     holdout: Holdout
     target: str

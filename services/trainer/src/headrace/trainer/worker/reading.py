@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from headrace.contracts import Part
 from headrace.objects import SyncObjectStore
+from headrace.objects.manifest import version_parts
 from headrace.trainer.worker.content import contents, identities
-from headrace.trainer.worker.jobs import Step, Tell
+from headrace.trainer.worker.jobs import Data, Step, Tell
 
 
 class MissingColumns(ValueError):
@@ -30,31 +31,33 @@ class Rows:
     """Rows that were left out because their label is missing."""
 
 
-def read_parts(
+def read_rows(
     store: SyncObjectStore,
-    parts: Sequence[Part],
+    data: Data,
     columns: Sequence[str],
     target: str,
     tell: Tell,
     known_by: Mapping[str, Sequence[str]] | None = None,
 ) -> Rows:
-    """The labelled rows of all parts; `known_by` names sets of columns by whose content rows are to be known."""
+    """The labelled rows of a dataset version; `known_by` names sets of columns by whose content rows are known."""
     frames: list[pd.DataFrame] = []
+    total = 0
     known = known_by or {}
     hashes: dict[str, list[np.ndarray]] = {name: [] for name in known}
     needed = {*columns, target}.union(*known.values())
-    for number, part in enumerate(parts):
-        tell(Step(stage="loading", step=number, of=len(parts), message=f"{part.rows} rows"))
+    for number, part in enumerate(version_parts(store, data.dataset, data.digest, data.manifest)):
+        tell(Step(stage="loading", step=number, of=data.parts, message=f"{part.rows} rows"))
         rows = _read(store, part, sorted(needed), target)
         for name, wanted in known.items():
             hashes[name].append(contents(rows, sorted(wanted)))
         frames.append(rows[list(columns)])
-    tell(Step(stage="loading", step=len(parts), of=len(parts)))
+        total += part.rows
+    tell(Step(stage="loading", step=data.parts, of=data.parts))
     frame = pd.concat(frames, ignore_index=True)
     return Rows(
         frame=frame,
         identity={name: identities(np.concatenate(found)) for name, found in hashes.items()},
-        unlabelled=sum(part.rows for part in parts) - len(frame),
+        unlabelled=total - len(frame),
     )
 
 

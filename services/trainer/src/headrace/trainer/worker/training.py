@@ -17,7 +17,7 @@ from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time
 from headrace.trainer.worker.jobs import Learned, Step, Tell, Trained, TrainJob
 from headrace.trainer.worker.provenance import code_version, packages, python
-from headrace.trainer.worker.reading import Rows, read_parts
+from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.truth import score_of, truth_of
 
 REFERENCE_ROWS = 20_000  # what drift compares with: enough for a hundredth of a quantile, 2 MB
@@ -29,7 +29,7 @@ _SEEN, _ANY = "seen", "any"  # sets of columns by which rows are known: what the
 def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     """Run the job; every object is written before the outcome tells of it."""
     FRAMEWORKS[job.framework].check(job.estimator, job.params)
-    rows = read_parts(store, job.parts, _columns(job), job.target, tell, _known_by(job))
+    rows = read_rows(store, job.data, _columns(job), job.target, tell, _known_by(job))
     held, holdout = divide(job, rows)
     learned, kept = rows.frame[~held], rows.frame[held]
     fitted = _fit(job, learned, tell)

@@ -20,7 +20,8 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("parts", sa.JSON(), nullable=False),
+        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=False),
         sa.Column("columns", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("dataset", "version"),
     )
