@@ -10,7 +10,12 @@ export PYTHONDONTWRITEBYTECODE :=
 # uv comes from PATH, or from pip into a folder of this checkout; nothing is installed system-wide.
 TOOLS := .tools
 UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
-PY := .venv/bin/python
+# Any Python from 3.11 to 3.13; the first that uv finds is taken. VENV is the environment that every target uses.
+export UV_PYTHON ?= >=3.11,<3.14
+VENV ?= .venv
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+BIN := $(VENV)/bin
+PY := $(BIN)/python
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 PYTEST_ARGS ?=
 # Two processes: most tests wait for a disk or a process rather than for a core. Each starts its own servers, once.
@@ -19,12 +24,12 @@ WORKERS ?= 2
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
-setup: .venv/.synced ## make .venv from the lock (Python 3.11 or newer and pip are enough)
+setup: $(VENV)/.synced ## make .venv from the lock (Python 3.11, 3.12 or 3.13 and pip are enough)
 
 $(TOOLS)/bin/uv:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) uv
 
-.venv/.synced: uv.lock pyproject.toml $(MEMBERS) | $(filter $(TOOLS)/%,$(UV))
+$(VENV)/.synced: uv.lock pyproject.toml $(MEMBERS) | $(filter $(TOOLS)/%,$(UV))
 	$(UV) sync --frozen --all-packages --all-groups
 	@touch $@
 
@@ -64,8 +69,20 @@ fuzz: setup ## made-up and hostile requests to every operation (FUZZ=120 cases o
 	HEADRACE_FUZZ=$(or $(FUZZ),120) $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
 	$(PY) tests/fuzz/tally.py
 
+# what needs no server: quick, and enough to see whether another Python reads and decides as this one
+PURE := tests/contracts tests/libs/contracts tests/libs/frameworks tests/libs/tlog tests/libs/faults \
+  $(wildcard tests/services/*/test_domain.py) tests/services/deployer/test_rollout.py tests/services/monitor/test_detectors.py
+pure: setup ## the tests that need no server
+	$(PY) -m pytest $(PURE) -m "not faults and not second_kind" $(PYTEST_ARGS)
+
+newest: ## pure tests and demo on the newest Python of this machine, in an environment of its own
+	@for version in 3.13 3.12 3.11; do for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
+	  $$python -c 'import ssl' 2>/dev/null && found=$$($$python -c 'import sys; print(sys.executable)') && break 2; done; done; \
+	  echo "the newest here is $$found"; \
+	  $(MAKE) --no-print-directory VENV=.headrace/newest UV_PYTHON=$$found pure demo
+
 demo: setup ## the main job: from a CSV to a served, watched and audited model
-	.venv/bin/headrace demo
+	$(BIN)/headrace demo
 
 bench: setup ## our figures beside those of the peers (BENCH=name for one, PEERS=0 for ours alone)
 	PEERS=$(or $(PEERS),1) $(PY) tests/benchmarks/run.py $(BENCH)
@@ -78,7 +95,7 @@ minio: setup ## build the real MinIO server from its source, once (needs Go)
 	$(PY) -m headrace.local.minio
 
 k8s: setup ## render the Kubernetes manifests of every overlay into .headrace/k8s
-	@mkdir -p .headrace/k8s && PATH="$(CURDIR)/.venv/bin:$$PATH"; for overlay in infra/k8s/overlays/*/; do \
+	@mkdir -p .headrace/k8s && PATH="$(CURDIR)/$(BIN):$$PATH"; for overlay in infra/k8s/overlays/*/; do \
 	  name=$$(basename $$overlay); kubectl kustomize $$overlay >.headrace/k8s/$$name.yaml || exit 1; \
 	  echo ".headrace/k8s/$$name.yaml: $$(grep -c ^kind: .headrace/k8s/$$name.yaml) objects"; done
 
@@ -97,10 +114,10 @@ clients: $(CLIENTS) ## the environments of the foreign clients that tests/client
 	@touch $@
 
 up: setup ## start the embedded stack in the background
-	.venv/bin/headrace up --detach
+	$(BIN)/headrace up --detach
 
 down: setup ## stop it
-	.venv/bin/headrace down
+	$(BIN)/headrace down
 
 # Compose v2 where it is installed, else docker-compose 1.29; both build with BuildKit
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -116,7 +133,7 @@ images: ## build the container images, and list their sizes (needs Docker)
 compose-up: setup ## start everything as containers, wait until all are healthy, and fetch addresses and keys
 	$(COMPOSE) up -d
 	@until ! docker inspect -f '{{with .State.Health}}{{.Status}}{{end}}' $$($(COMPOSE) ps -q) | grep -q starting; do sleep 1; done
-	.venv/bin/headrace attach
+	$(BIN)/headrace attach
 
 compose-test: setup ## kill every container in mid-story, then down and up (needs Docker; a quarter of an hour)
 	HEADRACE_COMPOSE=$(or $(KEEP),down) $(PY) -m pytest tests/infra/compose/test_engine.py -v -s $(PYTEST_ARGS)
@@ -125,7 +142,7 @@ compose-down: ## stop them; their data stay in volumes
 	$(COMPOSE) down
 
 clean: ## remove the environment, caches and the embedded stack's data
-	-[ -x .venv/bin/headrace ] && .venv/bin/headrace down
+	-[ -x $(BIN)/headrace ] && $(BIN)/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
