@@ -29,6 +29,7 @@ PLACES: Mapping[str, str] = {
 }
 Status = Callable[[str, str], int]
 NOW = int(time.time())
+LATER = NOW + 86_400  # later than any run of these tests lasts
 ADMIN = {"roles": ["headrace-admin"]}
 MALLORY = IdentityProvider()
 """The same issuer's name, and other keys."""
@@ -67,8 +68,8 @@ def with_its_own_key(idp: IdentityProvider) -> str:
 
 FORGED: Mapping[str, Callable[[IdentityProvider], str]] = {
     "expired": lambda idp: idp.token(**ADMIN, iat=NOW - 900, exp=NOW - 600),
-    "not yet valid": lambda idp: idp.token(**ADMIN, nbf=NOW + 600),
-    "issued in the future": lambda idp: idp.token(**ADMIN, iat=NOW + 600),
+    "not yet valid": lambda idp: idp.token(**ADMIN, nbf=LATER, exp=LATER + 300),
+    "issued in the future": lambda idp: idp.token(**ADMIN, iat=LATER, exp=LATER + 300),
     "another issuer": lambda idp: idp.token(**ADMIN, iss="https://evil.example.org"),
     "an issuer that begins alike": lambda idp: idp.token(**ADMIN, iss=f"{ISSUER}/evil"),
     "for another audience": lambda idp: idp.token(**ADMIN, aud="grafana"),

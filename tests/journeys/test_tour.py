@@ -83,11 +83,11 @@ def test_a_bad_request_by_event_is_parked_shown_and_dropped(world: World, typed:
     assert "seed" in refused.data["reason"]
 
     place = ("REQUESTS", stored["seq"])
-    (dead_letters,) = [each for each in typed("dead_letter", "list") if (each["stream"], each["seq"]) == place]
-    shown = typed("dead_letter", "show", dead_letters["id"])
+    (dead_letter,) = [each for each in typed("dead-letters", "list") if (each["stream"], each["seq"]) == place]
+    shown = typed("dead-letters", "show", dead_letter["id"])
     assert "seed" in shown["reason"]
-    typed("dead_letter", "drop", dead_letters["id"])
-    assert dead_letters["id"] not in [each["id"] for each in typed("dead_letter", "list")]
+    typed("dead-letters", "drop", dead_letter["id"])
+    assert dead_letter["id"] not in [each["id"] for each in typed("dead-letters", "list")]
 
 
 def test_status_and_logs_show_every_part(world: World, typed: Type, capsys: pytest.CaptureFixture[str]) -> None:
