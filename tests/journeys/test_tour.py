@@ -94,6 +94,8 @@ def test_status_and_logs_show_every_part(world: World, typed: Type, capsys: pyte
     """With its process and where it answers; and what it has logged."""
     parts = {part["name"]: part for part in typed("status")}
     assert {"nats", "s3", "ray", "ingest", "inference"} <= set(parts)
+    assert {parts[name]["state"] for name in ("ingest", "registry", "inference")} <= {"ready", "degraded"}
+    assert parts["nats"]["state"] == ""
     assert parts["registry"]["address"] == world.stack.addresses()["services"]["registry"]
 
     assert run(["logs", "registry"]) == DONE

@@ -5,6 +5,7 @@ import json
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import ServiceSettings
+from headrace.chassis.auth import new_key, new_keys, write_keys
 from headrace.contracts import DatasetIngested, RequestRefused, TrainingQueued, TrainingRequested
 from headrace.testkit import a
 
@@ -123,3 +125,39 @@ async def test_facts_that_wait_for_others_keep_no_request_waiting(listener: Any,
 async def fails(_event: DatasetIngested, _work: UnitOfWork) -> None:
     """A handler with a mistake."""
     raise KeyError("a mistake")
+
+
+async def test_who_may_not_write_is_told_so_at_once_while_the_service_is_behind(
+    harness: Any, sqlite_url: str, program: Any, tmp_path: Path
+) -> None:
+    """The caller's key and its scopes are judged before anything is waited for."""
+    may_go = asyncio.Event()
+
+    async def on_dataset(_event: DatasetIngested, _work: UnitOfWork) -> None:
+        await may_go.wait()
+
+    def build(settings: ServiceSettings) -> Any:
+        return replace(program.build(settings), subscriptions={DatasetIngested: on_dataset}, background=[])
+
+    writer, keys = new_key(new_keys(), "writer", ["trainer:write"])
+    reader, keys = new_key(keys, "reader", ["trainer:read"])
+    write_keys(tmp_path / "keys.json", keys)
+    settings = {"database_url": sqlite_url, "api_keys_file": tmp_path / "keys.json"}
+    async with harness(build, ServiceSettings, identity="trainer", **settings) as on:
+        await on.say(a(DatasetIngested, dataset="slow"))
+
+        started = time.monotonic()
+        assert [await posted(on, key) for key in ("", "hr_nobody", reader)] == [401, 401, 403]
+        assert time.monotonic() - started < 1
+
+        allowed = asyncio.create_task(posted(on, writer))
+        assert not (await asyncio.wait([allowed], timeout=0.3))[0]
+        may_go.set()
+        assert await allowed == 200
+
+
+async def posted(on: Any, key: str) -> int:
+    """The status that a write gets with a key."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    status: int = (await on.http.post("/notes", json={"id": "n"}, headers=headers)).status_code
+    return status

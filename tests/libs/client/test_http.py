@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from headrace.client import Client, Rejected, Stack, Unreachable
 from headrace.client.addresses import PORTS
 from headrace.client.http import Http
+from headrace.client.predicting import patient
+from headrace.client.readiness import readiness_of
+from headrace.local import Part
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -30,6 +34,17 @@ class Answers(BaseHTTPRequestHandler):
             self._answer(404, {"error": "no model named 'x'"})
         elif url.path == "/plain":
             self._answer(502, None)
+        elif url.path == "/well/ready":
+            self._answer(200, {"status": "ready", "problems": {}, "degraded": {}})
+        elif url.path == "/half/ready":
+            self._answer(200, {"status": "degraded", "problems": {}, "degraded": {"jobs/1": "set aside"}})
+        elif url.path == "/ill/ready":
+            self._answer(503, {"status": "not ready", "problems": {"objects": "away"}, "degraded": {}})
+        elif url.path == "/busy":
+            self.send_response(503)
+            self.send_header("retry-after", "7")
+            self.send_header("content-length", "0")
+            self.end_headers()
         else:
             self._answer(200, dict(self.headers))
 
@@ -95,3 +110,76 @@ def test_a_service_that_is_away_is_named() -> None:
     """The person learns which service, where, and what to do."""
     with pytest.raises(Unreachable, match=r"registry does not answer at http://127\.0\.0\.1:1 .*headrace status"):
         Http(Stack(dict.fromkeys(PORTS, "http://127.0.0.1:1"))).json("GET", "registry", "/models")
+
+
+def test_a_refusal_says_when_to_come_back(stack: Stack) -> None:
+    """Retry-After in seconds, where the service gives it."""
+    http = Http(stack)
+    with pytest.raises(Rejected) as busy:
+        http.request("GET", "inference", "/busy")
+    with pytest.raises(Rejected) as refused:
+        http.request("GET", "inference", "/refused")
+
+    assert (busy.value.status, busy.value.retry_after) == (503, 7.0)
+    assert refused.value.retry_after is None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_prediction_is_asked_for_again_when_the_replica_wishes(status: int) -> None:
+    """No sooner, and only where it was not answered because the replica could not."""
+    refusals = [Rejected(status, "busy", retry_after=wait) for wait in (3.0, None)]
+    asked, slept = list[Any](), list[float]()
+
+    def ask(body: Any) -> dict[str, Any]:
+        asked.append(body)
+        if len(asked) <= len(refusals):
+            raise refusals[len(asked) - 1]
+        return {"model_version": "1"}
+
+    assert patient(ask, sleep=slept.append)({"inputs": []}) == {"model_version": "1"}
+    assert asked == 3 * [{"inputs": []}]
+    assert slept[0] == 3.0
+    assert 0 < slept[1] < 3.0
+
+
+def test_a_prediction_is_not_asked_for_again_for_ever_or_where_it_is_wrong() -> None:
+    """After a minute the last refusal is the answer; a 400 or 500 is at once."""
+    slept = list[float]()
+
+    def refusing(status: int) -> Any:
+        def ask(_body: Any) -> dict[str, Any]:
+            raise Rejected(status, "no", retry_after=10.0)
+
+        return patient(ask, sleep=slept.append)
+
+    with pytest.raises(Rejected, match="no"):
+        refusing(503)({})
+    assert 50 <= sum(slept) <= 60
+    slept.clear()
+    for status in (400, 404, 500):
+        with pytest.raises(Rejected):
+            refusing(status)({})
+    assert not slept
+
+
+def part(name: str, stack: Stack, path: str) -> Part:
+    """A part that answers below a path."""
+    return Part(name, 1, 0, 0, f"{stack.url('registry')}{path}")
+
+
+def test_status_tells_ready_degraded_not_ready_and_silent_apart(stack: Stack) -> None:
+    """By what each part says of itself; what has no readiness of its own has no state."""
+    parts = [
+        part("ingest", stack, "/well"),
+        part("trainer", stack, "/half"),
+        part("registry", stack, "/ill"),
+        Part("audit", None, 3, 0, "http://127.0.0.1:1"),
+        part("nats", stack, "/ill"),
+    ]
+
+    found = readiness_of(parts)
+
+    assert [each["state"] for each in found] == ["ready", "degraded", "not ready", "no answer", ""]
+    assert found[1]["degraded"] == {"jobs/1": "set aside"}
+    assert found[2]["problems"] == {"objects": "away"}
+    assert found[3]["problems"]

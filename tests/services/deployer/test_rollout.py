@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from headrace.contracts import (
     AlertRaised,
     AliasMoved,
+    AnswersCompared,
     ContractError,
     ReplicaLoaded,
     ReplicaReported,
@@ -21,6 +22,7 @@ from headrace.contracts import (
     RolloutStarted,
     RouteChanged,
     Serving,
+    ShadowPolicy,
     VersionTraffic,
 )
 from headrace.deployer import domain
@@ -51,10 +53,29 @@ def loaded(traffic: Traffic, version: int, ok: bool = True, **fields: Any) -> Re
     return a(ReplicaLoaded, model="m", version=version, digest=digest(version), ok=ok, **told)
 
 
-def reported(version: int, requests: int, errors: int = 0, p99_ms: float = 5.0, at: datetime = NOW) -> ReplicaReported:
+def reported(
+    version: int,
+    requests: int,
+    errors: int = 0,
+    p99_ms: float = 5.0,
+    at: datetime = NOW,
+    compared: AnswersCompared | None = None,
+) -> ReplicaReported:
     """A second of a replica's traffic."""
-    seen = VersionTraffic(version=version, role="canary", requests=requests, errors=errors, p50_ms=1.0, p99_ms=p99_ms)
+    told = {"role": "shadow" if compared else "canary", "requests": requests, "errors": errors, "compared": compared}
+    seen = VersionTraffic(version=version, p50_ms=1.0, p99_ms=p99_ms, **told)
     return ReplicaReported(replica="r1", model="m", since=at, until=at + timedelta(seconds=1), versions=[seen])
+
+
+def beside(rows: int, same: int | None = None, gap: float = 0.0) -> AnswersCompared:
+    """A shadow's answers beside a champion's that are 0 and 2 by turns: their standard deviation is 1."""
+    told = {"same": rows if same is None else same, "gap": gap * rows, "total": float(rows), "squares": 2.0 * rows}
+    return AnswersCompared(rows=rows, numbers=rows, **told)
+
+
+def shadowing(requests: int, at: datetime = NOW, **compared: Any) -> ReplicaReported:
+    """A second of a shadow, one row a request."""
+    return reported(2, requests, at=at, compared=beside(requests, **compared))
 
 
 def start(traffic: Traffic, version: int, now: datetime = NOW, **serving: Any) -> Decision:
@@ -260,7 +281,7 @@ def test_a_direct_rollout_is_loaded_before_it_is_asked() -> None:
 def test_a_shadow_answers_nobody_until_it_has_baked() -> None:
     """It sees the traffic, the champion answers."""
     traffic = rolling(strategy="shadow")
-    traffic = domain.replica_reported(traffic, reported(2, 50), NOW + BAKE).traffic
+    traffic = domain.replica_reported(traffic, shadowing(50), NOW + BAKE).traffic
     done = domain.time_passed(traffic, NOW + BAKE)
 
     assert shares(traffic) == {("champion", 1): 100, ("shadow", 2): 100}
@@ -270,10 +291,10 @@ def test_a_shadow_answers_nobody_until_it_has_baked() -> None:
 def test_a_shadow_that_was_asked_nothing_is_not_promoted() -> None:
     """It says what it waits for, goes on waiting, and is done as soon as it has shown what it can do."""
     traffic = rolling(strategy="shadow")
-    traffic = domain.replica_reported(traffic, reported(2, 19), NOW + BAKE).traffic
+    traffic = domain.replica_reported(traffic, shadowing(19), NOW + BAKE).traffic
     waiting = domain.time_passed(traffic, NOW + BAKE)
     later = domain.time_passed(waiting.traffic, NOW + 2 * BAKE)
-    asked = domain.replica_reported(later.traffic, reported(2, 1, at=NOW + 3 * BAKE), NOW + 3 * BAKE).traffic
+    asked = domain.replica_reported(later.traffic, shadowing(1, at=NOW + 3 * BAKE), NOW + 3 * BAKE).traffic
     done = domain.time_passed(asked, NOW + 3 * BAKE)
 
     assert (waiting.facts, later.facts) == ((), ())
@@ -283,6 +304,55 @@ def test_a_shadow_that_was_asked_nothing_is_not_promoted() -> None:
     assert asked.rollout is not None
     assert asked.rollout.waits is None
     assert shares(done.traffic) == {("champion", 2): 100}
+
+
+@pytest.mark.parametrize(
+    ("compared", "why"),
+    [
+        ({"same": 70}, "equal the champion's on 70.0% of 100 rows; at least 80.0% must"),
+        ({"gap": 1.5}, "differ from the champion's by 1.50 standard deviations"),
+    ],
+)
+def test_a_shadow_that_answers_otherwise_waits_for_a_person(compared: dict[str, Any], why: str) -> None:
+    """Its figures stand beside the reason; with better ones it goes on, and a person may decide before."""
+    traffic = domain.replica_reported(rolling(strategy="shadow"), shadowing(100, **compared), NOW + BAKE).traffic
+    held = domain.time_passed(traffic, NOW + BAKE)
+
+    assert held.facts == ()
+    assert held.traffic.rollout is not None
+    assert why in (held.traffic.rollout.waits or "")
+    view = RolloutView.of("m", held.traffic.rollout)
+    assert (view.evidence.compared, why in (view.waits or "")) == (100, True)
+    promoted = domain.steered(held.traffic, "promote", version=2, reason="it is right", now=NOW + BAKE)
+    (done,) = [fact for fact in promoted.facts if isinstance(fact, RolloutCompleted)]
+    assert done.evidence is not None
+    assert (done.evidence.agreement, done.evidence.distance) == (
+        compared.get("same", 100) / 100,
+        pytest.approx(compared.get("gap", 0.0)),
+    )
+
+    later = NOW + 2 * BAKE
+    better = domain.replica_reported(held.traffic, shadowing(900, at=later), later).traffic
+    assert shares(domain.time_passed(better, later).traffic) == {("champion", 2): 100}
+
+
+def test_what_a_shadow_may_differ_by_is_declared() -> None:
+    """The same figures hold it under one declaration, and not under another."""
+    for agreement, serves in ((0.5, 2), (0.9, 1)):
+        traffic = rolling(strategy="shadow", shadow=ShadowPolicy(agreement=agreement, distance=10.0))
+        traffic = domain.replica_reported(traffic, shadowing(100, same=70, gap=5.0), NOW + BAKE).traffic
+        done = domain.time_passed(traffic, NOW + BAKE).traffic
+        assert done.champion is not None
+        assert done.champion.version == serves
+
+
+def test_a_shadow_that_was_never_compared_is_untried() -> None:
+    """Answers to callers who asked for it by its version say nothing of what it answers in the champion's place."""
+    traffic = domain.replica_reported(rolling(strategy="shadow"), reported(2, 500), NOW + BAKE).traffic
+    waiting = domain.time_passed(traffic, NOW + BAKE).traffic
+
+    assert waiting.rollout is not None
+    assert "0 of the 20 requests" in (waiting.rollout.waits or "")
 
 
 def test_a_waiting_shadow_is_still_in_a_persons_hand() -> None:
@@ -382,10 +452,17 @@ class AnyOrder(RuleBasedStateMachine):
         event = loaded(self.traffic, version, ok, revision=max(0, self.traffic.revision - behind))
         self._take(lambda: domain.replica_loaded(self.traffic, event, self.now))
 
-    @rule(version=st.integers(1, 4), requests=st.integers(0, 100), errors=st.integers(0, 3), p99=st.floats(0, 400))
-    def replica_reports(self, version: int, requests: int, errors: int, p99: float) -> None:
+    @rule(
+        version=st.integers(1, 4),
+        requests=st.integers(0, 100),
+        errors=st.integers(0, 3),
+        p99=st.floats(0, 400),
+        same=st.floats(0.5, 1),
+    )
+    def replica_reports(self, version: int, requests: int, errors: int, p99: float, same: float) -> None:
         """Traffic, good or bad."""
-        event = reported(version, max(requests, errors), errors, p99, at=self.now)
+        compared = beside(requests, same=int(requests * same))
+        event = reported(version, max(requests, errors), errors, p99, self.now, compared)
         self._take(lambda: domain.replica_reported(self.traffic, event, self.now))
 
     @rule(seconds=st.integers(1, 400))
@@ -412,10 +489,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def no_shadow_is_done_untried(self) -> None:
-        """Unless a person promoted it, a shadow has answered some requests before it serves."""
+        """Unless a person promoted it, a shadow has answered some requests before it serves, and like the champion."""
         settled = self.traffic.settled
         if settled is not None and settled.policy.strategy.value == "shadow" and settled.id not in self.promoted:
-            assert settled.seen.requests >= domain.FEWEST_REQUESTS
+            assert settled.seen.compared.rows >= domain.FEWEST_REQUESTS
+            assert settled.seen.compared.agreement >= settled.policy.agreement
 
     @invariant()
     def the_last_table_said_is_the_true_one(self) -> None:

@@ -32,7 +32,7 @@ from headrace.contracts import (
 from headrace.frameworks import FRAMEWORKS, About, Recipe
 from headrace.inference.server import Replica, http_server, running
 from headrace.inference.settings import InferenceSettings
-from headrace.objects import digest_of
+from headrace.objects import StoreAway, digest_of
 from headrace.testkit.broker import Broker
 from headrace.testkit.waiting import eventually
 
@@ -105,6 +105,11 @@ class Folder:
         self.models = {model.artifact.digest: model.folder for model in models}
         self.fetched = 0
         self.away = False
+
+    async def probe(self, bucket: str) -> None:
+        """Answer, unless it is away."""
+        if self.away:
+            raise StoreAway(f"{bucket}: away")
 
     async def get_directory(self, artifact: Artifact, to: Path) -> Path:
         """Copy the folder."""

@@ -148,3 +148,20 @@ async def test_two_models_of_one_artifact_are_fetched_once(alone: Lonely, models
 
     assert store.fetched == 1
     assert dict(made.replica.repository.troubles) == {}
+
+
+async def test_a_replica_says_that_the_store_does_not_answer_and_is_ready(alone: Lonely, models: list[Model]) -> None:
+    """What is on its disk is served; what is new would wait."""
+    store = Folder(models[0])
+    made: Alone = await alone(store=store)
+    await serve_all(made, models[:1])
+    store.away = True
+
+    keeping = asyncio.create_task(made.replica.keep())
+    await eventually(lambda: "objects" in made.replica.details()["degraded"])
+    assert made.replica.ready()
+    assert await answers(made, 1) == 1
+
+    store.away = False
+    await eventually(lambda: "objects" not in made.replica.details()["degraded"])
+    keeping.cancel()

@@ -353,6 +353,8 @@ async def test_a_shadow_sees_what_the_champion_answers(alone: Lonely, numbers: M
     routes = Counter((each["data"]["route"], each["data"]["version"]) for each in logged)
     assert {answer.json()["model_version"] for answer in answers} == {"1"}
     assert routes == {("champion", 1): 5, ("shadow", 2): 5}
+    told = made.replica.repository.table("m").shadows[0].stats.take().compared
+    assert (told.rows, told.numbers > 0) == (5, True)
     assert len({each["data"]["prediction_id"] for each in logged}) == 5
 
 

@@ -19,6 +19,7 @@ from headrace.contracts import (
 )
 from headrace.registry.domain import (
     SIGNALS,
+    WAY_ON,
     Met,
     asked_of,
     changed_paths,
@@ -262,7 +263,7 @@ def test_what_cannot_be_compared_says_why_and_what_to_do(said: str | None) -> No
     assert [gate.passed for gate in verdict.gates] == [False, True]
     assert "champion 3" in verdict.reason
     assert (said or "has no roc_auc of both") in verdict.reason
-    assert "apply the declaration without this gate" in verdict.reason
+    assert "apply the declaration without the gate" in verdict.reason
 
 
 def test_figures_of_a_comparison_that_is_called_dishonest_do_not_count() -> None:
@@ -338,3 +339,16 @@ def test_each_signal_raises_the_risk_and_it_stays_a_probability(seen: list[str],
 def test_risk_is_probability_times_impact(impact: str, signals: list[str], rating: str) -> None:
     """The same signals weigh more where a wrong answer does more harm."""
     assert risk_of(a_declaration(risk={"impact": impact}), signals).rating == rating
+
+
+def test_what_to_do_is_said_once_however_many_gates_had_no_champion_to_meet() -> None:
+    """By the registry, at the end; the trainer says what is in the way."""
+    gates = gated(BEATS, {"metric": "brier", "beats": "champion", "by": 0})
+    told = evaluation(0.72).model_copy(update={"incomparable": "version 1 has learned from every held-out row"})
+
+    reason = judge(gates, told, Met(1)).reason
+
+    assert reason.count("has learned from every held-out row") == 2
+    assert reason.count("apply the declaration without the gate") == 1
+    assert reason.endswith(WAY_ON)
+    assert WAY_ON not in judge(gated(BEATS), evaluation(0.6, champion=0.7), Met(1)).reason

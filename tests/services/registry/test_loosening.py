@@ -158,19 +158,62 @@ async def test_a_change_that_tightens_and_loosens_waits_as_a_whole(on: Harness, 
     assert (alone.status_code, alone.json()["revision"]) == (200, 2)
 
 
-async def test_a_new_revision_ends_every_change_that_was_to_replace_the_old_one(on: Harness, by: By) -> None:
-    """Else it would undo what was tightened meanwhile, unseen."""
+async def test_a_change_waits_on_while_something_else_is_tightened(on: Harness, by: By) -> None:
+    """Nobody stops a proposal by tightening another field: its approvals stay, and both take effect."""
+    await by("bob", "PUT", "/models/flights", **STRICT)
+    looser = {**STRICT, "risk": {"impact": "medium", "review_every": "P365D"}}
+    change = (await by("ann", "PUT", "/models/flights", **looser)).json()["waits"]["change"]
+    path = f"/models/flights/changes/{change}"
+    await by("eva", "POST", f"{path}/approve", comment="fine")
+
+    gates = [*DECLARATION["evaluation"]["gates"], {"metric": "roc_auc", "at_least": 0.7}]
+    await by("bob", "PUT", "/models/flights", **{**STRICT, "evaluation": {"metrics": ["roc_auc"], "gates": gates}})
+
+    shown = (await by("eva", "GET", path)).json()
+    assert (shown["state"], shown["base_revision"], shown["approvals"]["text"]) == ("pending", 2, "1 of 2")
+    assert shown["loosens"] == ["risk.review_every: P90D to P365D"]
+    again = await on.heard(ChangeProposed, where=lambda event: event.base_revision == 2)
+    assert (again.data.change, again.data.given) == (change, 1)
+    assert (await by("rob", "POST", f"{path}/approve", comment="fine")).json()["state"] == "approved"
+    told = (await on.heard(ModelDeclared, where=lambda event: event.revision == 3)).data
+    assert told.declaration.risk.review_every == "P365D"
+    assert len(told.declaration.evaluation.gates) == 3
+    assert not on.all(ChangeRejected)
+
+
+async def test_a_change_of_what_was_tightened_meanwhile_must_be_approved_anew(on: Harness, by: By) -> None:
+    """Else it would undo that unseen; what it undoes now is told, and the stricter policy decides."""
     await by("bob", "PUT", "/models/flights", **STRICT)
     change = (await by("ann", "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"]
+    path = f"/models/flights/changes/{change}"
+    await by("eva", "POST", f"{path}/approve", comment="fine")
 
     await by("bob", "PUT", "/models/flights", **{**STRICT, "approval": {"needed": 3}})
 
-    answer = await by("eva", "POST", f"/models/flights/changes/{change}/approve", comment="fine")
+    shown = (await by("eva", "GET", path)).json()
+    assert (shown["state"], shown["approvals"]["text"]) == ("pending", "0 of 3")
+    assert "approval.needed: 3 to 0" in shown["loosens"]
+    assert len(shown["decisions"]) == 1
+    texts = [(await by(who, "POST", f"{path}/approve", comment="again")).json() for who in ("eva", "rob", "sue")]
+    assert [each["approvals"]["text"] for each in texts] == ["1 of 3", "2 of 3", "3 of 3"]
+    assert texts[-1]["state"] == "approved"
+
+
+async def test_a_change_that_took_effect_otherwise_is_over(on: Harness, by: By) -> None:
+    """Two proposals of the same: one takes effect, and nothing is left of the other."""
+    await by("bob", "PUT", "/models/flights", **STRICT)
+    first, second = [
+        (await by(who, "PUT", "/models/flights", **LOOSE)).json()["waits"]["change"] for who in ("ann", "bob")
+    ]
+    for who in ("eva", "rob"):
+        await by(who, "POST", f"/models/flights/changes/{first}/approve", comment="fine")
+
+    answer = await by("eva", "POST", f"/models/flights/changes/{second}/approve", comment="fine")
     assert answer.status_code == 422
     assert "is superseded" in answer.json()["detail"]
     ended = (await on.heard(ChangeRejected)).data
-    assert (ended.change, ended.state) == (change, "superseded")
-    assert "propose the change again" in ended.reason
+    assert (ended.change, ended.state) == (second, "superseded")
+    assert "says the same" in ended.reason
 
 
 async def test_one_no_ends_a_change(on: Harness, by: By) -> None:

@@ -52,6 +52,8 @@ WAYS: list[tuple[str, Any, Any]] = [
     ("serving.bake", "PT30S", "PT1S"),
     ("serving.max_error_rate", 0.01, 0.02),
     ("serving.max_p99_ms", 250, 251),
+    ("serving.shadow.agreement", 0.9, 0.8),
+    ("serving.shadow.distance", 1.0, 1.1),
     ("monitoring.every", "@daily", "@monthly"),
     ("monitoring.every", "@daily", "PT1H"),
     ("monitoring.minimum", 200, 201),

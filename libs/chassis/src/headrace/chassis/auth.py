@@ -12,7 +12,7 @@ from headrace.chassis.errors import Ambiguous, Unauthorised
 from headrace.chassis.every import Every, chore
 from headrace.chassis.keys import Keys, StoredKey, hashed, new_key, new_keys, read_keys, write_keys
 from headrace.chassis.oidc import Issuer, UnknownKey
-from headrace.chassis.scopes import ALL, ROLES, SCOPES, Caller
+from headrace.chassis.scopes import ALL, ROLES, SCOPES, Caller, allows
 from headrace.chassis.settings import ServiceSettings
 
 __all__ = [
@@ -72,6 +72,13 @@ class Gate:
     def stored(self) -> Mapping[str, StoredKey]:
         """Every API key that is known here, by its id; none where keys are not set up."""
         return self._current().stored if self._file is not None else {}
+
+    def holders(self, scope: str, now: datetime) -> frozenset[str] | None:
+        """Everybody who may do something now; None where that is not known here: an identity provider says so too."""
+        if self._file is None or self._issuer is not None:
+            return None
+        able = (key for key in self.stored().values() if allows(frozenset(key.scopes), scope))
+        return frozenset(f"key:{key.name}" for key in able if key.expires is None or key.expires > now)
 
     def loops(self) -> list[Every[Any, None]]:
         """What keeps the issuer's keys fresh, where there is an issuer."""

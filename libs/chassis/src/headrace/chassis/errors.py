@@ -23,7 +23,7 @@ class Unauthorised(Exception):
 
 
 class Unavailable(Exception):
-    """Whether the caller is known cannot be found out now; the text says what is away."""
+    """Something that the request needs is away, such as what tells who the caller is; the text says what."""
 
 
 class TooMany(Exception):

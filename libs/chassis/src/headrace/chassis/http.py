@@ -9,13 +9,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
 from headrace.chassis.auth import Gate
-from headrace.chassis.consistency import Consistency
+from headrace.chassis.consistency import Consistency, caught_up
 from headrace.chassis.cors import Cors
 from headrace.chassis.edge import Edge
 from headrace.chassis.limits import Limiter
 from headrace.chassis.openapi import describe, guard
 from headrace.chassis.pages import pages
-from headrace.chassis.problems import handle_errors
+from headrace.chassis.problems import handle_errors, handle_outages
 from headrace.chassis.scopes import Caller, known_scope
 from headrace.chassis.service import Runtime, Service
 
@@ -48,10 +48,11 @@ async def caller_of(request: Request) -> Caller:
 
 
 def requires(scope: str) -> Any:
-    """A dependency of a route or router: the caller must have `scope`."""
+    """A dependency of a route or router: the caller must have `scope`; a write then waits for the facts before it."""
 
-    async def check(caller: "CallerDep") -> None:
+    async def check(request: Request, caller: "CallerDep") -> None:
         caller.must(scope)
+        await caught_up(request)
 
     check.scope = known_scope(scope)  # type: ignore[attr-defined]  # for the OpenAPI page and for `guard`
     return Depends(check)
@@ -98,4 +99,5 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
         Edge, gate=gate, limiter=limiter, largest=settings.max_request_mb << 20, cors=Cors(settings.http_cors_origins)
     )
     handle_errors(app)
+    handle_outages(app, service.dependencies)
     return app

@@ -1,10 +1,11 @@
 """Problem details (RFC 9457): what is wrong, and what would be right; never the inside."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -15,10 +16,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from headrace.bus import NotYet, Refused
 from headrace.bus.store import is_outage
 from headrace.chassis.errors import Ambiguous, Conflict, Forbidden, NotFound, TooMany, Unauthorised, Unavailable
+from headrace.chassis.service import Dependency
 from headrace.contracts import ContractError
 from headrace.contracts.envelope import LONG_NUMBER
 from headrace.contracts.errors import path as place
 from headrace.contracts.explain import explain, merged
+
+log = structlog.get_logger()
 
 PROBLEM = "application/problem+json"
 STATUSES: Mapping[type[Exception], int] = {
@@ -89,6 +93,22 @@ def _handler(status: int) -> Callable[[Request, Exception], Response]:
 
     def handle(_request: Request, error: Exception) -> Response:
         return problem(status, str(error), headers, **getattr(error, "details", {}))
+
+    return handle
+
+
+def handle_outages(app: FastAPI, dependencies: Sequence[Dependency]) -> None:
+    """Let an application answer 503 where something is away that it depends on; the log has the address."""
+    for dependency in dependencies:
+        for kind in dependency.errors:
+            app.add_exception_handler(kind, _away(dependency.name))
+
+
+def _away(name: str) -> Callable[[Request, Exception], Response]:
+    def handle(_request: Request, error: Exception) -> Response:
+        log.warning("dependency_failed", dependency=name, reason=str(error))
+        told = f"{name}: it does not answer; nothing was changed, try again when GET /ready says that it is back"
+        return problem(503, told, {"retry-after": "5"})
 
     return handle
 

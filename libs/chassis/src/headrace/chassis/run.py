@@ -33,6 +33,7 @@ from headrace.bus.tasks import cancel
 from headrace.chassis import metrics, process, routes
 from headrace.chassis.auth import Gate
 from headrace.chassis.database import create_engine, migrate, stopping_at_a_newer_schema
+from headrace.chassis.dependencies import looking_at
 from headrace.chassis.every import called, chore
 from headrace.chassis.http import make_app
 from headrace.chassis.key_use import flush, keep_uses
@@ -109,7 +110,9 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
         app.state.runtime = runtime
         gate: Gate = app.state.gate
         stack.push_async_callback(_last_uses, gate, runtime)
-        loops: list[Loop] = [*service.background, pruning, watch_subscriptions(), *gate.loops(), keep_uses(gate)]
+        looks = [looking_at(dependency) for dependency in service.dependencies]
+        own = [pruning, watch_subscriptions(), *gate.loops(), keep_uses(gate)]
+        loops: list[Loop] = [*service.background, *looks, *own]
         for loop in loops:
             running_loop = restarted(partial(loop, runtime), called(loop), runtime.problems)
             stack.push_async_callback(cancel, asyncio.create_task(running_loop))

@@ -28,10 +28,25 @@ from headrace.bus.checkpoints import CheckpointWatch
 from headrace.bus.processor import LONGEST_BEHIND_S
 from headrace.bus.progress import Progress
 from headrace.bus.trace import follow
+from headrace.chassis.errors import Unavailable
 from headrace.chassis.settings import ServiceSettings
 from headrace.contracts import Envelope, Event
 
 Loop = Callable[["Runtime"], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """Something outside, beside database and broker: `look` raises one of `errors` where it does not answer.
+
+    Without one that is `vital` the service is not ready; without another one it is ready, and degraded. A route that
+    raises one of `errors` answers 503.
+    """
+
+    name: str
+    look: Callable[[], Awaitable[None]]
+    errors: tuple[type[Exception], ...]
+    vital: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,7 @@ class Service:
     last_resorts: Mapping[str, LastResort] = field(default_factory=dict)  # by stream; unset: a message is set aside
     background: Sequence[Loop] = ()
     resources: Sequence[AbstractAsyncContextManager[Any]] = ()
+    dependencies: Sequence[Dependency] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
     migrations: Path | None = None
     clock: Clock = utc_now
@@ -83,6 +99,11 @@ class Runtime:
         For whoever would say that something is not known: another service may have told the caller of it just now.
         """
         return self.progress is None or await self.progress.catch_up(longest)
+
+    def must_answer(self, name: str) -> None:
+        """Raise Unavailable while a dependency is known to be away: work that needs it would only wait."""
+        if why := self.problems.get(name) or self.degraded.get(name):
+            raise Unavailable(f"{name}: {why}; nothing was changed, try again in a moment")
 
     def session(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session for queries."""

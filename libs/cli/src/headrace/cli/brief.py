@@ -48,7 +48,7 @@ def brief(version: Document) -> dict[str, Any]:
         "comparisons": _some(version["comparisons"], cell),
         "approvals": version["approvals"]["text"],
         "decisions": _some(version["decisions"], lambda each: f"{each['by']}: {each['decision']}, {each['comment']}"),
-        "warnings": _some(facts.get("warnings") or [], str),
+        "warnings": _some([*version.get("warnings", []), *(facts.get("warnings") or [])], str),
     }
     return {name: _short(value) for name, value in told.items() if value not in (None, "", [], {})}
 

@@ -16,6 +16,7 @@ from headrace.contracts import ContractError, load_yaml, parse_declaration, with
 
 Uri = Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
+UNSUCCESSFUL = {"failed", "cancelled", "rejected", "expired", "revoked"}  # of a run or its version
 
 
 def register(app: typer.Typer) -> None:
@@ -44,15 +45,19 @@ def train(
     reason: Annotated[str, typer.Option(help="Why; it is kept with the run.")] = "asked for",
     as_json: Json = False,
 ) -> None:
-    """Ask for a training run; with --wait, until its version is decided upon."""
+    """Ask for a training run; with --wait, until its version is decided upon.
+
+    Exit code 1 where the run failed or was cancelled, or its version was rejected; 0 where it is approved, or waits
+    for people.
+    """
     with session(ctx).client() as client:
         run = client.train(model, reason=reason)
         if wait:
             with progress_console.status(f"run {run['run']}") as status:
                 run = follow(client, model, run["run"], timeout, status)
     answer(run, as_json, lambda: say(ran(run)))
-    if run["state"] == "failed":
-        raise typer.Exit(1)
+    if code := exit_code(run):
+        raise typer.Exit(code)
 
 
 def cancel(
@@ -188,6 +193,11 @@ def _waiting(document: Document, waits: Document) -> str:
         f"{document['name']}: nothing changed yet, revision {document['revision']}; change {waits['change']} loosens "
         f"{loosened}, and waits for approval ({waits['approvals']['text']})"
     )
+
+
+def exit_code(run: Document) -> int:
+    """1 where a run came to nothing, or its version may not serve; 0 where it goes on, or people are asked."""
+    return int(run["state"] in UNSUCCESSFUL)
 
 
 def ran(run: Document) -> str:

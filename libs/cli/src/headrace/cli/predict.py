@@ -48,7 +48,8 @@ def predict(
     """Ask the served model about rows, a column a feature; the answers keep the order of the rows.
 
     Cells are read by the model's signature: in a column of text, 007 and NA are text. Context columns are sent with
-    them. Rows are read and answered piece by piece; a wrong one ends it, named by its line.
+    them. Rows are read and answered piece by piece; a wrong one ends it, named by its line. A replica that cannot
+    answer now (429, 503) is asked again for a minute, as late as its Retry-After wishes.
     """
     with session(ctx).client() as client, counted("rows answered") as tell:
         answers = client.predict_rows(model, input_, keep=keep or [], ignore_unknown=ignore_unknown)

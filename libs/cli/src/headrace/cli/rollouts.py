@@ -36,9 +36,19 @@ def list_(
     """List rollouts, newest first."""
     with session(ctx).client() as client:
         found = listed(client, "deployer", "/rollouts", limit, model=model)
-    columns = ["id", "model", "version", "previous", "strategy", "state", "percent", "started_at", "why"]
-    rows = [{**each, "why": each["reason"] or each["waits"]} for each in found]
+    columns = ["id", "model", "version", "previous", "strategy", "state", "percent", "started_at", "seen", "why"]
+    rows = [{**each, "seen": seen_of(each["evidence"]), "why": each["reason"] or each["waits"]} for each in found]
     answer(found, as_json, lambda: table(rows, columns, empty="no rollouts: no version was ever approved to serve"))
+
+
+def seen_of(evidence: Document) -> str:
+    """What replicas saw of the version in the present step, in a few words."""
+    told = [f"{evidence['requests']} requests", f"{evidence['errors']} failed"]
+    told += [f"p99 {evidence['p99_ms']:.1f} ms"] if evidence.get("p99_ms") is not None else []
+    if evidence.get("compared"):
+        told.append(f"{evidence['agreement']:.1%} of {evidence['compared']} rows like the champion")
+    told += [f"distance {evidence['distance']:.2f}"] if evidence.get("distance") is not None else []
+    return ", ".join(told)
 
 
 @rollouts.command()

@@ -12,7 +12,8 @@ from headrace.cli.compose import attach as fetch
 from headrace.cli.session import Json, answer, progress_console, say
 from headrace.cli.tables import table
 from headrace.client.errors import HeadraceError
-from headrace.local import PORT_BASE, Part, Stack, StackError
+from headrace.client.readiness import UNWELL, readiness_of
+from headrace.local import PORT_BASE, Stack, StackError
 from headrace.provision.orphans import Incomplete, age_of
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the stack keeps its data.")]
@@ -52,12 +53,14 @@ def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
 
 
 def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
-    """Show every part of the running stack; exit code 1 when nothing runs."""
+    """Show every part of the running stack, and whether it is ready or degraded, and why not.
+
+    Exit code 1 when nothing runs, or a part is not ready.
+    """
     parts = [part for each in _stacks(folder) for part in each.status()]
-    empty = "nothing runs here; start a stack with `headrace up`"
-    columns = ["name", "pid", "restarts", "memory", "address"]
-    answer([asdict(part) for part in parts], as_json, lambda: table(map(_row, parts), columns, empty=empty))
-    if not parts:
+    found = [{**asdict(part), **readiness} for part, readiness in zip(parts, readiness_of(parts), strict=True)]
+    answer(found, as_json, lambda: _tell_parts(found))
+    if not parts or any(each["state"] in UNWELL for each in found):
         raise typer.Exit(1)
 
 
@@ -129,5 +132,11 @@ def _tell_addresses(services: dict[str, str]) -> None:
           ["service", "url", "docs"], empty="")  # fmt: skip
 
 
-def _row(part: Part) -> dict[str, object]:
-    return {**asdict(part), "memory": f"{part.memory / 2**20:,.0f} MiB"}
+def _tell_parts(found: list[dict[str, Any]]) -> None:
+    columns = ["name", "state", "pid", "restarts", "memory", "address"]
+    rows = [{**each, "memory": f"{each['memory'] / 2**20:,.0f} MiB"} for each in found]
+    table(rows, columns, empty="nothing runs here; start a stack with `headrace up`")
+    for each in found:
+        for kind in ("problems", "degraded"):
+            for name, why in each[kind].items():
+                say(f"{each['name']}: {'degraded: ' if kind == 'degraded' else ''}{name}: {why}")

@@ -24,11 +24,14 @@ class Rejected(HeadraceError):
     """A service understood and said no.
 
     `status` is the HTTP status, `detail` what the service said, `violations` the places in the data, where there
-    are any.
+    are any. `retry_after` is how many seconds it asks to be left alone, where it says so.
     """
 
-    def __init__(self, status: int, detail: str, violations: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(
+        self, status: int, detail: str, violations: Sequence[dict[str, Any]] = (), retry_after: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.violations = list(violations)
+        self.retry_after = retry_after

@@ -61,12 +61,18 @@ class Http:
 
 def rejected(answer: httpx.Response) -> Rejected:
     """The error that an answer carries: problem details (RFC 9457), or the V2 protocol's `error`."""
+    status, wait = answer.status_code, _seconds(answer.headers.get("retry-after", ""))
     try:
         body = answer.json()
     except ValueError:
-        return Rejected(answer.status_code, f"{answer.status_code} {answer.reason_phrase}: {answer.text[:300]}")
+        return Rejected(status, f"{status} {answer.reason_phrase}: {answer.text[:300]}", retry_after=wait)
     detail = body.get("detail") or body.get("error") or body.get("title") or str(body)
-    return Rejected(answer.status_code, detail if isinstance(detail, str) else str(detail), body.get("violations", ()))
+    return Rejected(status, detail if isinstance(detail, str) else str(detail), body.get("violations", ()), wait)
+
+
+def _seconds(text: str) -> float | None:
+    """Retry-After in seconds; its other form, a date, is none of ours."""
+    return float(text) if text.isdecimal() else None
 
 
 def _unreachable(service: str, url: str, error: Exception) -> str:

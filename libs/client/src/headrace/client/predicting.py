@@ -1,5 +1,6 @@
 """Predictions for any number of rows: many rows a request, several requests in flight, the order kept."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,8 @@ Flight = tuple[list[Row], Future[Document]]
 
 ROWS = 2_000  # of a request: about 0.5 MB of JSON with 20 columns, well under the server's limit
 IN_FLIGHT = 4  # more only wait at the replica
+PASSING = {429, 503}
+TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 0.2, 5.0  # for a request that is to be asked again
 
 
 def predictions(
@@ -42,6 +45,28 @@ def predictions(
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for chunk, flight in _flights(chunks, lambda chunk: pool.submit(send, chunk)):
             yield _answered(chunk, flight, keep)
+
+
+def patient(ask: Ask, longest: float = TIMEOUT_S, sleep: Callable[[float], None] = time.sleep) -> Ask:
+    """The same, asked again where the replica says that it cannot answer now (429, 503), as late as it wishes.
+
+    Such a request was not answered, so that asking again predicts nothing twice. For `longest` seconds in all; then
+    the last refusal is raised.
+    """
+
+    def asking(body: Mapping[str, Any]) -> Document:
+        waited, pause = 0.0, FIRST_PAUSE_S
+        while True:
+            try:
+                return ask(body)
+            except Rejected as error:
+                wait = max(error.retry_after or 0.0, pause)
+                if error.status not in PASSING or waited + wait > longest:
+                    raise
+            sleep(wait)
+            waited, pause = waited + wait, min(2 * pause, LONGEST_PAUSE_S)
+
+    return asking
 
 
 def rows_of(document: Document) -> list[Document]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from headrace.client.addresses import Stack, find_stack
 from headrace.client.errors import TimedOut
 from headrace.client.http import Http
-from headrace.client.predicting import predictions
+from headrace.client.predicting import patient, predictions
 from headrace.client.rows import given, opened, read
 from headrace.client.served import Served
 from headrace.client.uris import ModelUri
@@ -161,7 +161,8 @@ class Client:
         """Predictions for the rows of a file (CSV, JSON, JSON lines or Parquet), or for rows that are at hand.
 
         Text is read by the signature of the served model. Answers come in the order of the rows, while the next rows
-        are read: {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names.
+        are read: {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names. A replica
+        that cannot answer now (429, 503) is asked again for a minute, as late as it wishes.
         """
         served = self.served(model)
         wishes: dict[str, Any] = {"keep": keep, "ignore_unknown": ignore_unknown, "parameters": parameters}
@@ -180,7 +181,7 @@ class Client:
             document: Document = self.http.json("POST", "inference", path, json=body)
             return document
 
-        return ask
+        return patient(ask)
 
     def truth(self, model: str, labels: Sequence[Document]) -> Document:
         """Report what really happened: labels are {prediction_id, value, at?}."""

@@ -17,5 +17,7 @@ class ObjectSettings(BaseSettings):
     region: str = "us-east-1"  # always sent: asking for it needs a right that services do not have
     bucket_prefix: str = "headrace-"
     connect_timeout_s: float = 3.0
-    read_timeout_s: float = 60.0  # minio-py's own is five minutes, five times
+    read_timeout_s: float = 15.0  # of silence on the wire; minio-py waits for five minutes, five times
+    give_up_after_s: float = 10.0  # after the first failure no other attempt begins
     retries: int = 4
+    probe_timeout_s: float = 3.0  # for the answer to a look whether the store is there

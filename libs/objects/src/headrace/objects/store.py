@@ -1,17 +1,25 @@
-"""The same store in coroutines: each call runs in a thread, streams hand over block by block."""
+"""The same store in coroutines: each call runs in a thread, streams hand over block by block.
+
+The threads are the store's own, so that a server that hangs keeps nobody else's work waiting.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from headrace.contracts import Artifact, ObjectRef
+from headrace.objects.errors import Denied
 from headrace.objects.settings import ObjectSettings
 from headrace.objects.spool import spooled
 from headrace.objects.sync import Found, SyncObjectStore
 
 T = TypeVar("T")
+THREADS = 8  # calls at a time
+PROBE = "headrace-probe"  # an object that is never written
 
 
 class ObjectStore:
@@ -19,6 +27,19 @@ class ObjectStore:
 
     def __init__(self, settings: ObjectSettings) -> None:
         self.sync = SyncObjectStore(settings)
+        self._probe = SyncObjectStore(
+            settings.model_copy(update={"read_timeout_s": settings.probe_timeout_s, "retries": 0})
+        )
+        self._threads = ThreadPoolExecutor(THREADS, "objects")
+
+    async def probe(self, bucket: str) -> None:
+        """See whether the store answers, in a few seconds at most; raises StoreAway where it does not.
+
+        It is asked about an object, so that more than its front door must work. That the answer is no, or that the
+        identity may not ask, is an answer all the same.
+        """
+        with suppress(Denied):
+            await asyncio.to_thread(self._probe.stat, bucket, PROBE)
 
     def bucket(self, name: str) -> str:
         """The full name of a bucket."""
@@ -47,11 +68,11 @@ class ObjectStore:
 
     def stream(self, ref: ObjectRef) -> AsyncIterator[bytes]:
         """The content in blocks, verified at the end."""
-        return _blocks(self.sync.stream(ref))
+        return self._blocks(self.sync.stream(ref))
 
     def read(self, bucket: str, key: str, version_id: str | None = None) -> AsyncIterator[bytes]:
         """The content in blocks of an object whose digest nobody knows yet."""
-        return _blocks(self.sync.read(bucket, key, version_id))
+        return self._blocks(self.sync.read(bucket, key, version_id))
 
     async def download(self, ref: ObjectRef, to: Path) -> Path:
         """Write the content to a file, which appears only when it is whole and right."""
@@ -82,17 +103,16 @@ class ObjectStore:
         return await self._call(lambda: self.sync.get_directory(artifact, to))
 
     async def _call(self, call: Callable[[], T]) -> T:
-        return await asyncio.to_thread(call)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def _blocks(self, blocks: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+        try:
+            while (block := await self._call(lambda: next(blocks, None))) is not None:
+                yield block
+        finally:
+            blocks.close()  # who stops early gives the connection back
 
 
 def object_store(settings: ObjectSettings) -> ObjectStore:
     """The store that the settings name."""
     return ObjectStore(settings)
-
-
-async def _blocks(blocks: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
-    try:
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
-            yield block
-    finally:
-        blocks.close()  # who stops early gives the connection back

@@ -16,19 +16,17 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-import urllib3
 from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry, Timeout
 
 from headrace.contracts import Artifact, File, ObjectRef
 from headrace.faults import point
 from headrace.objects.errors import AlreadyExists, Corrupt, Denied, Missing, ObjectError, StoreAway
+from headrace.objects.patience import BLOCK, PASSING, RetryPolicy, http_pool
 from headrace.objects.settings import ObjectSettings
 
-BLOCK = 1 << 20
 SINGLE_PUT = 4 << 30  # S3 takes at most 5 GB in one PUT
 PART = 64 << 20  # the memory that a larger write takes
 PRESIGNED_FOR = timedelta(minutes=15)
@@ -53,21 +51,8 @@ class SyncObjectStore:
     def __init__(self, settings: ObjectSettings) -> None:
         self.settings = settings
         url = urlsplit(settings.endpoint)
-        retries = Retry(
-            total=settings.retries,
-            backoff_factor=0.2,
-            status_forcelist=(500, 502, 503, 504),
-            raise_on_status=False,
-            respect_retry_after_header=False,
-        )
-        self._put_retries = retries.new(status_forcelist=(409, 500, 502, 503, 504))  # 409: another writes it just now
-        self._http = urllib3.PoolManager(
-            timeout=Timeout(connect=settings.connect_timeout_s, read=settings.read_timeout_s),
-            retries=retries,
-            maxsize=32,
-            blocksize=BLOCK,  # of a file that is sent; with the usual 16 KiB Python is busy with slices
-            ca_certs=str(settings.tls_ca) if settings.tls_ca else None,
-        )
+        self._put_retries = RetryPolicy.of(settings).new(status_forcelist=(409, *PASSING))  # 409: another writes it now
+        self._http = http_pool(settings)
         self.client = Minio(
             url.netloc,
             access_key=settings.access_key,

@@ -61,6 +61,14 @@ def s3(s3_server: S3) -> S3:
     return s3_server.fresh(f"test{next(_PREFIXES)}-")
 
 
+@pytest.fixture
+def own_s3(tmp_path: Path) -> Iterator[tuple[Seaweed, S3]]:
+    """A server that a test may suspend and resume, and fresh buckets on it."""
+    server = Seaweed(tmp_path / "own-s3")
+    yield server, server.start().fresh("own-")
+    server.stop()
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Cluster]:
     """Every service over HTTP, with a key of each role and an identity provider."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -67,6 +68,16 @@ class Seaweed:
         server = S3(ObjectSettings(endpoint=endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY, tls_ca=self._ca))
         wait_until(lambda: listens(self.ports["s3"]) and _makes_buckets(server), self._process, log)
         return server
+
+    def suspend(self) -> None:
+        """Stop the process where it stands: connections are taken, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill it and delete everything."""

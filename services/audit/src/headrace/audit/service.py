@@ -10,11 +10,11 @@ from tempfile import mkstemp
 
 from headrace.audit import api
 from headrace.audit.handlers import on_messages
-from headrace.audit.mirror import mirror
+from headrace.audit.mirror import BUCKET, mirror
 from headrace.audit.settings import AuditSettings
 from headrace.audit.watch import check_itself, publish_checkpoints, watch_gaps
-from headrace.chassis import Service
-from headrace.objects import object_store
+from headrace.chassis import Dependency, Service
+from headrace.objects import StoreAway, object_store
 from headrace.tlog import SigningKey
 
 STREAMS = ("EVENTS", "REQUESTS", "PREDICTIONS", "PARKED", "ADVISORIES")
@@ -37,6 +37,7 @@ def build(settings: AuditSettings) -> Service:
             watch_gaps(settings, key),
             mirror(key, store),
         ],
+        dependencies=[Dependency("objects", partial(store.probe, BUCKET), (StoreAway,), vital=False)],
         migrations=Path(__file__).parent / "migrations",
     )
 

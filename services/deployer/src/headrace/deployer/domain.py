@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import sqrt
 
 from headrace.contracts import (
     AlertRaised,
     AliasMoved,
+    AnswersCompared,
     Artifact,
     Event,
     Evidence,
@@ -24,11 +26,13 @@ from headrace.contracts import (
     Route,
     RouteChanged,
     Signature,
+    VersionTraffic,
 )
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.durations import parse_duration
 
 FEWEST_REQUESTS = 20  # below this a p99 is one slow request, and an error rate is judged only when the bake is over
+NO_SPREAD = 1e-12  # of a variance beside the square of the mean: below, rounding is all that there is
 REPLICA_SILENCE = timedelta(seconds=10)  # replicas report every second while there is a canary
 SHORTEST_WAIT = timedelta(seconds=1)  # between two looks at a shadow without traffic
 LOAD_TIMEOUT = timedelta(minutes=5)  # the largest models of ours load in seconds, from a slow store in a minute
@@ -70,6 +74,45 @@ class Served:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A shadow's answers beside the champion's, as sums over rows and over the numbers in them."""
+
+    rows: int = 0
+    same: int = 0
+    numbers: int = 0
+    gap: float = 0.0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def plus(self, more: AnswersCompared) -> "Compared":
+        """With those of one more report."""
+        return Compared(
+            self.rows + more.rows,
+            self.same + more.same,
+            self.numbers + more.numbers,
+            self.gap + more.gap,
+            self.total + more.total,
+            self.squares + more.squares,
+        )
+
+    @property
+    def agreement(self) -> float:
+        """Share of rows with equal labels, on which the same numbers are there; 1 without any."""
+        return self.same / self.rows if self.rows else 1.0
+
+    @property
+    def distance(self) -> float | None:
+        """Mean difference of the numbers, in standard deviations of the champion's; None where it has no spread."""
+        if not self.numbers:
+            return None
+        mean = self.total / self.numbers
+        variance = self.squares / self.numbers - mean * mean
+        if variance <= NO_SPREAD * mean * mean:
+            return None
+        return self.gap / self.numbers / sqrt(variance)
+
+
+@dataclass(frozen=True)
 class Seen:
     """What replicas reported of the new version during the present step."""
 
@@ -78,9 +121,16 @@ class Seen:
     weighted_p99: float = 0.0
     """Sum of each report's p99 times its requests: one slow second among many quiet ones does not decide."""
 
-    def plus(self, requests: int, errors: int, p99_ms: float) -> "Seen":
+    compared: Compared = Compared()
+
+    def plus(self, part: VersionTraffic) -> "Seen":
         """With one more report."""
-        return Seen(self.requests + requests, self.errors + errors, self.weighted_p99 + requests * p99_ms)
+        return Seen(
+            self.requests + part.requests,
+            self.errors + part.errors,
+            self.weighted_p99 + part.requests * part.p99_ms,
+            self.compared.plus(part.compared) if part.compared else self.compared,
+        )
 
     @property
     def error_rate(self) -> float:
@@ -94,7 +144,11 @@ class Seen:
 
     def evidence(self) -> Evidence:
         """As the wire has it."""
-        return Evidence(requests=self.requests, errors=self.errors, p99_ms=self.p99_ms)
+        told = {"requests": self.requests, "errors": self.errors, "p99_ms": self.p99_ms}
+        if self.compared.rows:
+            told |= {"compared": self.compared.rows, "agreement": self.compared.agreement}
+            told |= {"distance": self.compared.distance}
+        return Evidence.model_validate(told)
 
 
 @dataclass(frozen=True)
@@ -106,6 +160,22 @@ class Policy:
     bake: timedelta = timedelta(seconds=30)
     max_error_rate: float = 0.01
     max_p99_ms: float = 250.0
+    agreement: float = 0.8
+    distance: float = 1.0
+
+    def unlike(self, compared: Compared) -> str | None:
+        """How a shadow differs from the champion by more than is declared, or None."""
+        if compared.agreement < self.agreement:
+            return (
+                f"its answers equal the champion's on {compared.agreement:.1%} of {compared.rows} rows; at least "
+                f"{self.agreement:.1%} must (serving.shadow.agreement)"
+            )
+        if compared.distance is not None and compared.distance > self.distance:
+            return (
+                f"its numbers differ from the champion's by {compared.distance:.2f} standard deviations in the mean of "
+                f"{compared.rows} rows; at most {self.distance:g} may (serving.shadow.distance)"
+            )
+        return None
 
     def fault(self, seen: Seen, *, at_end: bool) -> str | None:
         """What is wrong with the new version, or None. No traffic is no fault: then the bake time alone decides."""
@@ -143,14 +213,21 @@ class Rollout:
     reason: str | None = None
 
     @property
-    def untried(self) -> str | None:
-        """Why a shadow has not shown yet what it can do; None for other strategies, whose callers meet the version."""
-        if self.policy.strategy is not Strategy.SHADOW or self.seen.requests >= FEWEST_REQUESTS:
+    def held(self) -> str | None:
+        """Why a shadow may not take over by itself; None for other strategies, whose callers meet the version.
+
+        It must have answered enough, beside the champion, and like it.
+        """
+        if self.policy.strategy is not Strategy.SHADOW:
             return None
-        return (
-            f"the shadow has answered {self.seen.requests} of the {FEWEST_REQUESTS} requests that it is judged by; "
-            "it waits for traffic, unless somebody promotes it or rolls it back"
-        )
+        tried = min(self.seen.requests, self.seen.compared.rows)
+        if tried < FEWEST_REQUESTS:
+            return (
+                f"the shadow has answered {tried} of the {FEWEST_REQUESTS} requests that it is judged by; "
+                "it waits for traffic, unless somebody promotes it or rolls it back"
+            )
+        unlike = self.policy.unlike(self.seen.compared)
+        return f"{unlike}; it waits until somebody promotes it or rolls it back" if unlike else None
 
     @property
     def share(self) -> int:
@@ -248,9 +325,9 @@ def replica_reported(traffic: Traffic, reported: ReplicaReported, now: datetime)
         return Decision(traffic)
     seen = rollout.seen
     for part in mine:
-        seen = seen.plus(part.requests, part.errors, part.p99_ms)
+        seen = seen.plus(part)
     heard = replace(rollout.heard_from(reported.replica, now), seen=seen)
-    if heard.waits and heard.untried is None and not heard.paused:
+    if heard.waits and heard.held is None and not heard.paused:
         heard = replace(heard, waits=None, deadline=now)
     traffic = replace(traffic, rollout=heard)
     fault = None if rollout.paused else rollout.policy.fault(seen, at_end=False)
@@ -274,7 +351,7 @@ def time_passed(traffic: Traffic, now: datetime) -> Decision:
         return _roll_back(traffic, f"no replica loaded it within {LOAD_TIMEOUT}", now)
     if fault := rollout.policy.fault(rollout.seen, at_end=True):
         return _roll_back(traffic, fault, now)
-    if why := rollout.untried:
+    if why := rollout.held:
         longer = now + max(rollout.policy.bake, SHORTEST_WAIT)
         return Decision(replace(traffic, rollout=replace(rollout, waits=why, deadline=longer)))
     return _advance(traffic, rollout, now) if rollout.lives(now) else Decision(traffic)
@@ -306,7 +383,15 @@ def policy_of(moved: AliasMoved) -> Policy:
     serving = moved.serving
     strategy = Strategy(CATALOGS["strategy"].known(serving.strategy, "serving.strategy"))
     steps = tuple(sorted({s for s in serving.steps if 0 < s < 100} | {100})) if strategy is Strategy.CANARY else (100,)
-    return Policy(strategy, steps, parse_duration(serving.bake), serving.max_error_rate, serving.max_p99_ms)
+    return Policy(
+        strategy,
+        steps,
+        parse_duration(serving.bake),
+        serving.max_error_rate,
+        serving.max_p99_ms,
+        serving.shadow.agreement,
+        serving.shadow.distance,
+    )
 
 
 # what follows
@@ -366,6 +451,7 @@ def _complete(traffic: Traffic, rollout: Rollout, now: datetime) -> Decision:
         version=rollout.target.version,
         digest=rollout.target.digest,
         seconds=(now - rollout.started_at).total_seconds(),
+        evidence=rollout.seen.evidence(),
     )
     settled = replace(traffic, champion=rollout.target, rollout=None, settled=done)
     said = Decision(traffic, (fact,), (done,))

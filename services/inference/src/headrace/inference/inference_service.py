@@ -106,6 +106,8 @@ class InferenceService:
                 log.warning("shadow_failed", model=request.table.model, version=routed.loaded.version, error=str(error))
                 continue
             seconds = time.perf_counter() - started
+            if answer.routed.role == "champion":
+                routed.stats.compared(answer.outputs, outputs)
             prediction = self._prediction(request, answer, routed, outputs, seconds)
             try:
                 self._append(request.table.model, list(record.encoded(prediction)))

@@ -27,13 +27,17 @@ from headrace.objects import Corrupt, Missing, digest_of
 log = structlog.get_logger()
 
 T = TypeVar("T")
-FETCHES = 4  # at a time: the store's client has threads for six, and a store that hangs keeps each for a minute
+FETCHES = 4  # at a time, of the eight threads of the store's client
 _MARK = ".used"
 _BLOCK = 1 << 20
 
 
 class Directories(Protocol):
     """What is needed of the object store."""
+
+    async def probe(self, bucket: str) -> None:
+        """Raise StoreAway where it does not answer."""
+        ...
 
     async def get_directory(self, artifact: Artifact, to: Path) -> Path:
         """Fetch a model directory, every file checked against its digest."""

@@ -6,7 +6,7 @@ not go through the write-ahead log: what the broker does not take at once is lef
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,7 +14,7 @@ import structlog
 from headrace.bus import Connection
 from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.chassis.every import Every, every
-from headrace.contracts import CONTENT_TYPE, ReplicaReported, VersionTraffic, encode, wrap
+from headrace.contracts import CONTENT_TYPE, AnswersCompared, ReplicaReported, VersionTraffic, encode, wrap
 from headrace.inference.record import SOURCE
 from headrace.inference.repository import ModelRepository
 from headrace.inference.route_table import RoutedVersion, RouteTable
@@ -85,4 +85,5 @@ def _traffic(routed: RoutedVersion) -> VersionTraffic:
         errors=span.errors,
         p50_ms=round(span.quantile_ms(0.5), 3),
         p99_ms=round(span.quantile_ms(0.99), 3),
+        compared=AnswersCompared(**asdict(span.compared)) if routed.role == "shadow" else None,
     )

@@ -19,8 +19,9 @@ from headrace.bus import Connection, Follower, RawMessage, connect
 from headrace.bus.processor import reason_of
 from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow
-from headrace.chassis import process
+from headrace.chassis import Dependency, chore, process
 from headrace.chassis.auth import Gate
+from headrace.chassis.dependencies import LOOK_EVERY, look_once
 from headrace.chassis.every import Every
 from headrace.chassis.limits import Limiter
 from headrace.chassis.process import HttpServer, calm_collector
@@ -41,7 +42,7 @@ from headrace.inference.reports import Reporter
 from headrace.inference.repository import ModelRepository
 from headrace.inference.settings import InferenceSettings
 from headrace.inference.wal import WriteAheadLog, WriteAheadLogFull
-from headrace.objects import object_store
+from headrace.objects import StoreAway, object_store
 
 log = structlog.get_logger()
 
@@ -58,8 +59,10 @@ class Replica:
         self.pool = ThreadPoolExecutor(settings.threads, "predict")
         self.wal = WriteAheadLog(cache / "spool", bound=settings.wal_mb << 20)
         self.log_relay = LogRelay(self.wal)
+        directories = store or object_store(settings.objects)
+        self.store = Dependency("objects", partial(directories.probe, "models"), (StoreAway,), vital=False)
         self.loader = Loader(
-            store or object_store(settings.objects),
+            directories,
             cache / "models",
             routed=lambda: self.repository.digests if self.informed else None,
             threads=settings.threads,
@@ -132,7 +135,8 @@ class Replica:
 
     async def keep(self) -> None:
         """What goes on whether the broker is there or not."""
-        loops = [*self.gate.loops(), self.key_uses.loop()]
+        look: Every[None, None] = chore(LOOK_EVERY, lambda _: look_once(self.store, self.degraded), name="look:objects")
+        loops = [*self.gate.loops(), self.key_uses.loop(), look]
         await asyncio.gather(*(self._ticking(loop, None) for loop in loops))
 
     async def _ticking(self, loop: Every[Any, Any], context: object) -> None:

@@ -3,6 +3,8 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
+from headrace.inference.comparing import Compared, Outputs
+
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 _KEPT = 20_000  # latencies remembered between two reports; a replica answers about as many in a second
 
@@ -14,6 +16,7 @@ class Span:
     requests: int = 0
     errors: int = 0
     latencies: list[float] = field(default_factory=list)
+    compared: Compared = field(default_factory=Compared)
 
     def quantile_ms(self, share: float) -> float:
         """A quantile of the answering times in milliseconds; 0 without any."""
@@ -56,6 +59,10 @@ class Stats:
         self.errors += 1
         self.span.requests += 1
         self.span.errors += 1
+
+    def compared(self, champion: Outputs, mine: Outputs) -> None:
+        """The champion's answer to the same request is known."""
+        self.span.compared.add(champion, mine)
 
     def take(self) -> Span:
         """What happened since the last call."""

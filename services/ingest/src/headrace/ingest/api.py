@@ -21,7 +21,7 @@ from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES
 from headrace.ingest.handlers import set_contract
 from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
-from headrace.ingest.pipeline import Answer, Ingestion, Task, spool
+from headrace.ingest.pipeline import STORE, Answer, Ingestion, Task, spool
 from headrace.ingest.repository import Repository, parts_in
 from headrace.ingest.tables import ContractRow, JobRow, VersionRow
 
@@ -168,6 +168,7 @@ async def upload(
     """
     mode = INGEST_MODES.known(mode, "mode")
     file_format = FILE_FORMATS.known(file_format, "format") if file_format is not None else None
+    runtime.must_answer(STORE)  # said before a byte of the file is taken
     ingestion: Ingestion = request.app.state.ingestion
     content_type = request.headers.get("content-type")
     sent = inflated(request.stream(), request.headers.get("content-encoding"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from headrace.bus import Refused, UnitOfWork
@@ -12,7 +13,9 @@ from headrace.ingest.jobs import Jobs
 from headrace.ingest.reading import resolved, wording_of
 from headrace.ingest.repository import Repository
 from headrace.ingest.tables import ContractRow, JobRow
-from headrace.objects import Denied, ObjectStore
+from headrace.objects import Denied, ObjectStore, StoreAway
+
+LOOK_S = 2.0  # a transaction is open meanwhile
 
 
 async def on_ingest_requested(event: IngestRequested, work: UnitOfWork, *, store: ObjectStore, jobs: Jobs) -> None:
@@ -40,10 +43,14 @@ async def on_ingest_requested(event: IngestRequested, work: UnitOfWork, *, store
 
 
 async def _is_there(store: ObjectStore, place: ObjectPlace) -> bool:
+    """Whether an object is there; where the store does not say so soon, its job finds out, and waits for it."""
     try:
-        return await store.stat(place.bucket, place.key) is not None
+        async with asyncio.timeout(LOOK_S):
+            return await store.stat(place.bucket, place.key) is not None
     except Denied:
         return False
+    except (StoreAway, TimeoutError):
+        return True
 
 
 async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:

@@ -14,7 +14,7 @@ import structlog
 from sqlmodel import col, or_, select, update
 
 from headrace.bus import Refused, UnitOfWork
-from headrace.chassis import Runtime
+from headrace.chassis import Runtime, Unavailable
 from headrace.chassis.every import Every, every
 from headrace.contracts import ObjectPlace, decode
 from headrace.ingest.pipeline import Answer, Ingestion, JobEnd, Task, spool
@@ -60,7 +60,7 @@ class Jobs:
             name="jobs",
             longest=LONGEST,
             give_up=self._give_up,
-            outages=(StoreAway,),
+            outages=(StoreAway, Unavailable),
             at_once=self._settings.ingest_at_once,
             wake=self._awake,
         )

@@ -46,6 +46,7 @@ from headrace.ingest.violations import TYPE, Violations, reason, told, without_n
 from headrace.objects import ObjectStore
 
 UPLOADS = "uploads"
+STORE = "objects"  # as readiness names it
 BUFFER = 1 << 20  # bytes hashed and written at once, in a thread
 log = structlog.get_logger()
 
@@ -143,6 +144,7 @@ class Ingestion:
     async def ingest(self, runtime: Runtime, task: Task, file: Spooled, finish: JobEnd | None = None) -> Answer:
         """Take a spooled file through; `finish` joins the transaction that makes it true."""
         async with self._turns[task.dataset], self._room:
+            runtime.must_answer(STORE)  # whoever waited behind one that hung need not hang as well
             return await _Delivery(self, runtime, task, file, finish).run()
 
     async def give_up(self, work: UnitOfWork, task: Task, why: str, finish: JobEnd) -> None:
@@ -212,6 +214,9 @@ class _Delivery:
         work = asyncio.to_thread(convert, self.file.path, form, terms.rules, out, self.options, stop, terms.wording)
         converting = asyncio.create_task(work)
         try:
+            await asyncio.wait([converting, upload], return_when=asyncio.FIRST_EXCEPTION)
+            if upload.done():
+                upload.result()  # a store that fails ends the work at once, not when all is checked
             result = await asyncio.shield(converting)
             point("ingest.converted")
             return await upload, terms.ordered(result, self.options.keep)

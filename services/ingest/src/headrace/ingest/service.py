@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from headrace.chassis import Service
+from headrace.chassis import Dependency, Service
 from headrace.contracts import IngestRequested, ModelDeclared
 from headrace.ingest import api
 from headrace.ingest.engine import Options
 from headrace.ingest.handlers import on_ingest_requested, on_model_declared
 from headrace.ingest.jobs import Jobs
-from headrace.ingest.pipeline import Ingestion
+from headrace.ingest.pipeline import STORE, UPLOADS, Ingestion
 from headrace.ingest.settings import IngestSettings
 from headrace.ingest.sources.blocks import Limits
-from headrace.objects import object_store
+from headrace.objects import StoreAway, object_store
 
 
 def build(settings: IngestSettings) -> Service:
@@ -32,6 +32,7 @@ def build(settings: IngestSettings) -> Service:
         routes=[api.router],
         state={"ingestion": ingestion},
         background=[jobs.loop()],
+        dependencies=[Dependency(STORE, partial(store.probe, UPLOADS), (StoreAway,))],
         migrations=Path(__file__).parent / "migrations",
     )
 

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from headrace.chassis import Service, every
+from headrace.chassis import Dependency, Service, every
 from headrace.contracts import ModelDeclared, TruthReported, VersionRegistered
 from headrace.monitor import api, timers
 from headrace.monitor.handlers import (
@@ -21,7 +21,8 @@ from headrace.objects import StoreAway, object_store
 
 def build(settings: MonitorSettings) -> Service:
     """Wire the monitor: what it hears, what it watches, what it shows."""
-    watch, silence = Watch(settings, References(object_store(settings.objects))), timers.Silence()
+    store = object_store(settings.objects)
+    watch, silence = Watch(settings, References(store)), timers.Silence()
     windows: dict[str, Any] = {"give_up": watch.give_up, "at_once": AT_ONCE, "outages": (StoreAway,)}
     forget = partial(timers.forget, settings=settings)
     return Service(
@@ -40,5 +41,6 @@ def build(settings: MonitorSettings) -> Service:
             every(settings.monitor_look_every, timers.schedules_due, timers.ask_by_schedule, name="schedules"),
             every(timers.EVERY, timers.judged_models, forget, name="forget", for_ever=True, wait_first=True),
         ],
+        dependencies=[Dependency("objects", partial(store.probe, "datasets"), (StoreAway,), vital=False)],
         migrations=Path(__file__).parent / "migrations",
     )

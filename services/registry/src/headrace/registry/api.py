@@ -1,20 +1,22 @@
 """HTTP: declarations, versions, approvals, aliases, risk, cards."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.auth import Gate
+from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
 from headrace.contracts import RiskReviewed
 from headrace.contracts.base import Timestamp
 from headrace.contracts.names import NAME
 from headrace.registry.card import lineage, model_card
-from headrace.registry.decisions import decide, held, move_by_hand, must_be_approved
+from headrace.registry.decisions import authors, decide, held, move_by_hand, must_be_approved
 from headrace.registry.declarations import declare
-from headrace.registry.domain import CHAMPION, State, review_due, risk_of
+from headrace.registry.domain import CHAMPION, State, review_due, risk_of, too_few
 from headrace.registry.governance import known, move_alias, policy_for, voices
 from headrace.registry.tables import AliasMoveRow, ModelRow, Registry, RevisionRow, VersionRow
 from headrace.registry.views import (
@@ -56,7 +58,7 @@ async def list_models(session: SessionDep, cursor: str = "", limit: Limit = 100)
 
 @router.put("/models/{name}", dependencies=[WRITE])
 async def put_model(
-    name: str, work: UnitOfWorkDep, response: Response, declaration: Annotated[dict[str, Any], Body()]
+    name: str, work: UnitOfWorkDep, gate: GateDep, response: Response, declaration: Annotated[dict[str, Any], Body()]
 ) -> Applied:
     """Declare a model or change it; the answer says what changed.
 
@@ -76,18 +78,24 @@ async def put_model(
         digest=row.digest,
         loosens=done.loosens,
         waits=waits,
-        warnings=done.warnings,
+        warnings=[*done.warnings, *_too_few(gate, row.parsed().approval.needed, {work.actor})],
         starts=done.starts,
     )
 
 
 @router.get("/models/{name}", dependencies=[READ])
-async def get_model(name: str, session: SessionDep) -> ModelDetail:
+async def get_model(name: str, session: SessionDep, gate: GateDep) -> ModelDetail:
     """One declared model."""
     row = await _model(session, name)
     aliases = (await Registry(session).aliases([name]))[name]
     shown = model_view(row, aliases)
-    return ModelDetail(**shown, declaration=row.declaration, digest=row.digest, versions=row.last_version)
+    return ModelDetail(
+        **shown,
+        declaration=row.declaration,
+        digest=row.digest,
+        versions=row.last_version,
+        warnings=_too_few(gate, row.parsed().approval.needed, {row.declared_by}),
+    )
 
 
 @router.get("/models/{name}/history", dependencies=[READ])
@@ -116,24 +124,28 @@ async def list_versions(
 
 
 @router.get("/models/{name}/versions/{version}", dependencies=[READ])
-async def get_version(name: str, version: int, session: SessionDep) -> VersionDetail:
+async def get_version(name: str, version: int, session: SessionDep, gate: GateDep) -> VersionDetail:
     """One version with everything that is known of it."""
     _, row = await known(Registry(session), name, version)
-    return await _detail(session, row)
+    return await _detail(session, row, gate)
 
 
 @router.post("/models/{name}/versions/{version}/approve", dependencies=[APPROVE])
-async def approve_version(name: str, version: int, work: UnitOfWorkDep, decision: Decision) -> VersionDetail:
+async def approve_version(
+    name: str, version: int, work: UnitOfWorkDep, gate: GateDep, decision: Decision
+) -> VersionDetail:
     """Say yes to a version that waits; never one's own."""
     row = await _decide(work, name, version, "approve", decision)
-    return await _detail(work.session, row)
+    return await _detail(work.session, row, gate)
 
 
 @router.post("/models/{name}/versions/{version}/reject", dependencies=[APPROVE])
-async def reject_version(name: str, version: int, work: UnitOfWorkDep, decision: Decision) -> VersionDetail:
+async def reject_version(
+    name: str, version: int, work: UnitOfWorkDep, gate: GateDep, decision: Decision
+) -> VersionDetail:
     """Say no to a version that waits."""
     row = await _decide(work, name, version, "reject", decision)
-    return await _detail(work.session, row)
+    return await _detail(work.session, row, gate)
 
 
 @router.get("/models/{name}/versions/{version}/card", dependencies=[READ])
@@ -287,24 +299,31 @@ async def _model(session: SessionDep, name: str) -> ModelRow:
     return row
 
 
-async def _detail(session: SessionDep, row: VersionRow) -> VersionDetail:
+async def _detail(session: SessionDep, row: VersionRow, gate: Gate) -> VersionDetail:
     registry = Registry(session)
     aliases = (await registry.aliases([row.model]))[row.model]
     decisions = await registry.decisions(row.model, row.version)
     model, _ = await known(registry, row.model, row.version)
-    given = len(voices(decisions, row.digest))
+    given, needed = len(voices(decisions, row.digest)), (await policy_for(registry, model, row)).needed
+    waits = row.state == State.PENDING
     return VersionDetail(
         **version_view(row, aliases),
         uri=f"models:/{row.model}/{row.version}",
         author=row.author,
         gates=row.gates,
         comparisons=row.comparisons,
-        approvals=Standing.of(given, (await policy_for(registry, model, row)).needed),
+        approvals=Standing.of(given, needed),
         decisions=[decision_view(each) for each in decisions],
         registered=row.registered,
         decided_at=row.decided_at,
         expires_at=row.expires_at,
+        warnings=_too_few(gate, needed, await authors(registry, row)) if waits else [],
     )
+
+
+def _too_few(gate: Gate, needed: int, authors: Collection[str]) -> list[str]:
+    told = too_few(needed, gate.holders("registry:approve", datetime.now(UTC)), authors)
+    return [told] if told else []
 
 
 def _alias_view(move: AliasMoveRow) -> AliasView:

@@ -8,10 +8,14 @@ from headrace.contracts import (
     ChangeApproved,
     ChangeProposed,
     ChangeRejected,
+    ContractError,
     Declaration,
     derive_id,
+    examine,
 )
 from headrace.registry.domain import State, digest_of, expires_at
+from headrace.registry.governance import voices
+from headrace.registry.rebase import Rebased, rebased
 from headrace.registry.tables import ChangeRow, ModelRow, Registry, VersionRow
 
 DECLARATION, ALIAS = "declaration", "alias"
@@ -27,7 +31,7 @@ async def propose(
     full = declared.model_dump(mode="json", exclude_none=True)
     digest = digest_of(full)
     for waiting in await Registry(work.session).changes(model.name, State.PENDING):
-        if (waiting.kind, waiting.digest, waiting.by) == (DECLARATION, digest, work.actor):
+        if (waiting.kind, waiting.declaration, waiting.by) == (DECLARATION, full, work.actor):
             return waiting
     row = _begun(work, model, DECLARATION, digest)
     row.declaration, row.changed, row.loosens = full, list(changed), list(loosens)
@@ -67,12 +71,37 @@ def end(work: UnitOfWork, change: ChangeRow, state: State, reason: str, by: str 
     work.emit(ChangeRejected(**told, reason=reason, by=by))
 
 
-async def supersede(work: UnitOfWork, model: ModelRow) -> None:
-    """A new revision took effect: what was to replace an older one would undo it unseen."""
-    for change in await Registry(work.session).changes(model.name, State.PENDING):
-        if change.kind == DECLARATION:
-            reason = f"revision {model.revision} took effect meanwhile; propose the change again"
-            end(work, change, State.SUPERSEDED, reason)
+async def rebase(work: UnitOfWork, model: ModelRow, moved: Sequence[str]) -> None:
+    """A new revision took effect: changes that wait go on waiting, on top of it.
+
+    So nobody ends the proposals of others by a change of their own. One that touches what has `moved` must be approved
+    anew, since it would undo unseen what changed meanwhile; approvals of the others stay.
+    """
+    registry = Registry(work.session)
+    for change in await registry.changes(model.name, State.PENDING):
+        if change.kind == DECLARATION and change.declaration is not None:
+            await _rebase(work, model, change, rebased(change.declaration, change.changed, model.declaration, moved))
+
+
+async def _rebase(work: UnitOfWork, model: ModelRow, change: ChangeRow, new: Rebased) -> None:
+    """Keep a change on the newest revision, and say it, unless nothing is left of it that needs people."""
+    try:
+        declared = examine({**new.document}).declaration
+    except ContractError as error:
+        end(work, change, State.SUPERSEDED, f"it does not fit revision {model.revision}: {error}; propose it again")
+        return
+    if not new.loosens:
+        why = "needs no approval any more; propose it again" if new.changed else "says the same"
+        end(work, change, State.SUPERSEDED, f"revision {model.revision} took effect meanwhile, and it {why}")
+        return
+    change.declaration = declared.model_dump(mode="json", exclude_none=True)
+    change.changed, change.loosens, change.base_revision = list(new.changed), list(new.loosens), model.revision
+    change.needed = max(change.needed, model.parsed().approval.needed)
+    if new.anew:
+        change.digest = digest_of({"revision": model.revision, "declaration": change.declaration})
+    work.session.add(change)
+    said = voices(await Registry(work.session).decisions_on(change.id), change.digest)
+    work.emit(_proposed(change, declared, given=len(said)))
 
 
 def _begun(work: UnitOfWork, model: ModelRow, kind: str, digest: str) -> ChangeRow:
@@ -90,7 +119,7 @@ def _begun(work: UnitOfWork, model: ModelRow, kind: str, digest: str) -> ChangeR
     )
 
 
-def _proposed(row: ChangeRow, declared: Declaration | None = None) -> ChangeProposed:
+def _proposed(row: ChangeRow, declared: Declaration | None = None, given: int = 0) -> ChangeProposed:
     return ChangeProposed(
         model=row.model,
         change=row.id,
@@ -105,6 +134,6 @@ def _proposed(row: ChangeRow, declared: Declaration | None = None) -> ChangeProp
         reason=row.reason,
         by=row.by,
         needed=row.needed,
-        given=0,
+        given=given,
         expires_at=row.expires_at,
     )

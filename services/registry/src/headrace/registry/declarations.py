@@ -96,7 +96,7 @@ async def revise(
     loosens: Sequence[str] = (),
     approvals: Sequence[Approval] = (),
 ) -> None:
-    """A declaration takes effect: the next revision, and the end of every change that waited to replace the last."""
+    """A declaration takes effect: the next revision, on which every change that waits goes on waiting."""
     full = declared.model_dump(mode="json", exclude_none=True)
     changed = sorted(changed_paths(row.declaration, full)) if row.revision else sorted(full)
     row.revision, row.declaration, row.digest = row.revision + 1, full, digest_of(full)
@@ -118,4 +118,4 @@ async def revise(
             approvals=list(approvals) or None,
         )
     )
-    await changes.supersede(work, row)
+    await changes.rebase(work, row, changed)

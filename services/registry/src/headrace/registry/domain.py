@@ -5,7 +5,7 @@ Pure: standard library and contracts only.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,8 +30,8 @@ from headrace.registry.policy import Policy
 TRAINED = "trained"  # the origin of a version that a run made here
 CHAMPION = "champion"  # the alias that serves; others are names for people
 WAY_ON = (
-    "where no rows can compare them, apply the declaration without this gate, train, and put the gate back once that "
-    "version serves"
+    "train on a dataset version with rows that the champion has not learned from; where there can be none, apply the "
+    "declaration without the gate that beats the champion, train, and put the gate back once that version serves"
 )
 IMPACT: Mapping[str, float] = {"low": 1 / 3, "medium": 2 / 3, "high": 1.0}
 SIGNALS: Mapping[str, float] = {"drift": 0.15, "performance": 0.4, "fairness": 0.4, "rollback": 0.3}
@@ -56,6 +56,8 @@ class Verdict:
     """How a version met its gates, and in one sentence why it did not."""
 
     gates: tuple[GateResult, ...]
+    way_on: str | None = None
+    """What to do where the champion could not be met."""
 
     @property
     def passed(self) -> bool:
@@ -65,7 +67,8 @@ class Verdict:
     @property
     def reason(self) -> str:
         """The gates that were not met."""
-        return "; ".join(gate.detail for gate in self.gates if not gate.passed)
+        unmet = [gate.detail for gate in self.gates if not gate.passed]
+        return "; ".join([*unmet, *([self.way_on] if self.way_on else [])])
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,15 @@ def judge(policy: Policy, event: EvaluationCompleted, met: Met | None = None) ->
     """Hold an evaluation against the gates of a policy; `met` is None where there is no champion."""
     if met is not None and met.incomparable is None:
         met = Met(met.version, event.incomparable)
-    return Verdict(tuple(_judge(gate, event, met) for gate in policy.gates))
+    asks = [gate for gate in policy.gates if gate.beats == CHAMPION and met is not None]
+    stuck = any(_compared(gate, event, met) is None for gate in asks)
+    return Verdict(tuple(_judge(gate, event, met) for gate in policy.gates), WAY_ON if stuck else None)
+
+
+def _compared(gate: Gate, event: EvaluationCompleted, met: Met | None) -> Comparison | None:
+    """The comparison with the champion that a gate needs; None where there is no honest one."""
+    found = next((each for each in event.comparisons if each.metric == gate.metric), None)
+    return None if met is None or met.incomparable is not None else found
 
 
 def _judge(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResult:
@@ -113,10 +124,10 @@ def _beats(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResul
     """Better than the champion on rows that neither has learned from."""
     if met is None:
         return GateResult(gate=words(gate), metric=gate.metric, passed=True, detail="there is no champion to beat")
-    found = next((each for each in event.comparisons if each.metric == gate.metric), None)
-    if found is None or met.incomparable is not None:
+    found = _compared(gate, event, met)
+    if found is None:
         why = met.incomparable or f"the evaluation has no {gate.metric} of both"
-        return _unmet(gate, f"{gate.metric} was not compared with champion {met.version}: {why}; {WAY_ON}")
+        return _unmet(gate, f"{gate.metric} was not compared with champion {met.version}: {why}")
     return _better(gate, found, f"{found.champion:.4f}", f"champion {met.version}")
 
 
@@ -195,6 +206,20 @@ def changed_paths(old: Any, new: Any, at: str = "") -> Iterator[str]:
 def digest_of(document: Mapping[str, Any]) -> str:
     """SHA-256 of a document's canonical JSON."""
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def too_few(needed: int, able: Collection[str] | None, authors: Collection[str]) -> str | None:
+    """What keeps approvals from ever coming together; None where enough people may give them, or nobody knows who may.
+
+    `able` are those who may approve today; an author never does. Keys can be made later, so it is no refusal.
+    """
+    if able is None or (others := len(set(able) - set(authors))) >= needed:
+        return None
+    return (
+        f"approval.needed: {needed} people must approve, and {others} who are no author may today; until there are "
+        "more (`headrace keys make NAME --role approver`), nothing that needs approvals can take effect, nor can this "
+        "be loosened"
+    )
 
 
 def may_not_approve(actor: str, authors: Mapping[str, str]) -> str | None:

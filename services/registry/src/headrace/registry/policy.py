@@ -104,6 +104,8 @@ FIELDS: Mapping[str, Loosens] = {
     "serving.bake": _shortened,
     "serving.max_error_rate": _raised,
     "serving.max_p99_ms": _raised,
+    "serving.shadow.agreement": _lowered,
+    "serving.shadow.distance": _raised,
     "monitoring.every": _yardstick,  # long windows see late, short ones have too few rows for a figure
     "monitoring.minimum": _raised,
     "monitoring.drift.share": _raised,

@@ -62,11 +62,12 @@ class ModelView(BaseModel):
 
 
 class ModelDetail(ModelView):
-    """The same with its declaration."""
+    """The same with its declaration; `warnings` say what keeps it from working as it is declared."""
 
     declaration: dict[str, Any]
     digest: str
     versions: int
+    warnings: list[str] = []
 
 
 class Applied(BaseModel):
@@ -127,6 +128,7 @@ class VersionDetail(VersionView):
     registered: dict[str, Any]
     decided_at: datetime | None = None
     expires_at: datetime | None = None
+    warnings: list[str] = []
 
 
 class AliasView(BaseModel):

@@ -35,6 +35,7 @@ from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Failure, Report
 log = structlog.get_logger(__name__)
 
 Said = Mapping[str, Report | Lost]
+STORE = "objects"  # as readiness names it
 _GONE = "the worker is gone"
 _LOOK_AGAIN = timedelta(milliseconds=50)
 
@@ -89,18 +90,20 @@ class Dispatcher:
         return self._settings.poll_every if self._busy else self._settings.look_every
 
     async def due(self, runtime: Runtime) -> Mapping[str, Task]:
-        """What is to be done now, by kind and attempt; only what needs no worker while Ray is away."""
+        """What is to be done now, by kind and attempt; only what needs no worker while Ray or the store is away."""
         said = await self._heard()
+        may_begin = said is not None and STORE not in runtime.problems  # else an attempt would be spent on nothing
         async with runtime.session() as session:
             runs = await runs_in(session, State.RUNNING)
             evaluations = await evaluations_in(session, State.RUNNING)
-            waiting = [] if said is None else await self._startable(session, len(runs), len(evaluations))
+            waiting = await self._startable(session, len(runs), len(evaluations)) if may_begin else []
         rows: list[Run | Evaluation] = [*runs, *evaluations]
         self._busy = bool(rows)
         tasks = [*_news(runtime, rows, said), *waiting]
+        if may_begin:
+            tasks += [Task("begin", row.job_name, row) for row in rows if not row.begun]
         if said is not None:
             wanted = {row.job_name for row in rows}
-            tasks += [Task("begin", row.job_name, row) for row in rows if not row.begun]
             tasks += [Task("release", name) for name in said.keys() - wanted]
         return {f"{task.kind}/{task.name}": task for task in tasks}
 

@@ -1,8 +1,9 @@
 """The composition root: what the trainer hears, what it needs, what it shows."""
 
+from functools import partial
 from pathlib import Path
 
-from headrace.chassis import Service
+from headrace.chassis import Dependency, Service
 from headrace.contracts import (
     CancelRequested,
     DatasetIngested,
@@ -10,9 +11,10 @@ from headrace.contracts import (
     ModelDeclared,
     TrainingRequested,
 )
+from headrace.objects import StoreAway, object_store
 from headrace.trainer import api
 from headrace.trainer.compute import RayCompute
-from headrace.trainer.dispatch import Dispatcher
+from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.handlers import (
     on_cancel_requested,
     on_dataset_ingested,
@@ -25,6 +27,7 @@ from headrace.trainer.settings import TrainerSettings
 
 def build(settings: TrainerSettings) -> Service:
     """Wire the trainer."""
+    store = object_store(settings.objects)
     compute = RayCompute(settings.ray, settings.objects_for_workers)
     dispatcher = Dispatcher(compute, settings)
     return Service(
@@ -40,5 +43,6 @@ def build(settings: TrainerSettings) -> Service:
         routes=[api.routes(dispatcher)],
         background=[dispatcher.loop(), compute.loop()],
         resources=[compute],
+        dependencies=[Dependency(STORE, partial(store.probe, "datasets"), (StoreAway,))],
         migrations=Path(__file__).parent / "migrations",
     )

@@ -6,6 +6,37 @@ from pydantic import Field
 from headrace.contracts.base import Event, Model, OpenEvent, Timestamp
 
 
+class AnswersCompared(Model):
+    """
+    What a shadow answered beside the champion on the same rows; sums, so that those of several replicas add up.
+    """
+
+    rows: Annotated[int, Field(ge=0)]
+    """
+    Rows that both have answered.
+    """
+    same: Annotated[int, Field(ge=0)]
+    """
+    Rows on which all labels are equal, and the same numbers are there at all.
+    """
+    numbers: Annotated[int, Field(ge=0)]
+    """
+    Numbers that both have answered, such as probabilities.
+    """
+    gap: Annotated[float, Field(ge=0.0)]
+    """
+    Sum of the absolute differences of these numbers, in their unit.
+    """
+    total: float
+    """
+    Sum of the champion's numbers.
+    """
+    squares: Annotated[float, Field(ge=0.0)]
+    """
+    Sum of the squares of the champion's numbers.
+    """
+
+
 class Approval(Model):
     """
     One person's yes.
@@ -273,6 +304,18 @@ class Evidence(Model):
     p99_ms: float | None = None
     """
     99th percentile of the time to answer, milliseconds.
+    """
+    compared: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows on which a shadow's answers were compared with the champion's.
+    """
+    agreement: Annotated[float | None, Field(ge=0.0, le=1.0)] = None
+    """
+    Share of these rows on which all labels are equal, and the same numbers are there at all.
+    """
+    distance: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    Mean absolute difference of their numbers, in standard deviations of the champion's; absent where the champion answers no numbers, or one alone.
     """
 
 
@@ -616,6 +659,10 @@ class VersionTraffic(Model):
     p99_ms: float
     """
     99th percentile of the time to answer, milliseconds.
+    """
+    compared: AnswersCompared | None = None
+    """
+    Of a shadow: its answers beside the champion's.
     """
 
 
@@ -1704,6 +1751,10 @@ class RolloutCompleted(Event):
     """
     Seconds from start to end.
     """
+    evidence: Evidence | None = None
+    """
+    What was seen of the version during the last step.
+    """
 
 
 class RolloutRolledBack(Event):
@@ -2317,35 +2368,18 @@ class ApprovalPolicy(Model):
     """
 
 
-class Serving(Model):
+class ShadowPolicy(Model):
     """
-    How traffic moves to a new version.
+    How much a shadow's answers may differ from the champion's on the same requests. Beyond that it waits for a person.
     """
 
-    strategy: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "canary"
+    agreement: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     """
-    In steps, at once, or beside the champion without answering.
+    Least share of rows with equal labels.
     """
-    steps: Annotated[list[int], Field(min_length=1)] = [10, 50, 100]
+    distance: Annotated[float, Field(gt=0.0, le=1000000.0)] = 1.0
     """
-    Percent of the traffic at each step; the last is 100.
-    """
-    bake: Annotated[
-        str,
-        Field(
-            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
-        ),
-    ] = "PT30S"
-    """
-    How long each step is watched, ISO 8601 duration.
-    """
-    max_error_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
-    """
-    Share of failed requests that undoes the rollout.
-    """
-    max_p99_ms: Annotated[float, Field(gt=0.0, le=3600000.0)] = 250
-    """
-    99th percentile of the time to answer, milliseconds, that undoes it.
+    Largest mean difference of the numbers it answers, in standard deviations of the champion's.
     """
 
 
@@ -2751,60 +2785,6 @@ class Signature(Model):
     """
 
 
-class AliasMoved(Event):
-    """
-    An alias points to another version.
-    """
-
-    TYPE: ClassVar[str] = "headrace.alias.moved.v1"
-    KEY: ClassVar[str] = "model"
-
-    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-    """
-    Model.
-    """
-    alias: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-    """
-    Alias, such as champion.
-    """
-    version: Annotated[int, Field(ge=1)]
-    """
-    Version it points to now.
-    """
-    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """
-    Digest of its artifact.
-    """
-    artifact: Artifact
-    """
-    Where it lies.
-    """
-    signature: Signature
-    """
-    What it takes and gives.
-    """
-    previous: Annotated[int | None, Field(ge=1)] = None
-    """
-    Version it pointed to before.
-    """
-    reason: str
-    """
-    Why.
-    """
-    by: str
-    """
-    Who moved it.
-    """
-    serving: Serving
-    """
-    How the declaration wants it rolled out.
-    """
-    approvals: list[Approval] | None = None
-    """
-    Who approved the move, where people decided it.
-    """
-
-
 class DatasetIngested(Event):
     """
     A file kept its contract and is part of a new dataset version.
@@ -3140,6 +3120,42 @@ class Contract(Model):
     """
 
 
+class Serving(Model):
+    """
+    How traffic moves to a new version.
+    """
+
+    strategy: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "canary"
+    """
+    In steps, at once, or beside the champion without answering.
+    """
+    steps: Annotated[list[int], Field(min_length=1)] = [10, 50, 100]
+    """
+    Percent of the traffic at each step; the last is 100.
+    """
+    bake: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "PT30S"
+    """
+    How long each step is watched, ISO 8601 duration.
+    """
+    max_error_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
+    """
+    Share of failed requests that undoes the rollout.
+    """
+    max_p99_ms: Annotated[float, Field(gt=0.0, le=3600000.0)] = 250
+    """
+    99th percentile of the time to answer, milliseconds, that undoes it.
+    """
+    shadow: ShadowPolicy = Field(default_factory=ShadowPolicy)
+    """
+    How much a shadow may differ from the champion before it takes over by itself.
+    """
+
+
 class Route(Model):
     """
     One version's part in a model's traffic.
@@ -3168,6 +3184,60 @@ class Route(Model):
     percent: Annotated[int, Field(ge=0)]
     """
     Share of the requests it answers, 0 to 100; a shadow's is the share it is shown.
+    """
+
+
+class AliasMoved(Event):
+    """
+    An alias points to another version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.alias.moved.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    alias: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Alias, such as champion.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version it points to now.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    Digest of its artifact.
+    """
+    artifact: Artifact
+    """
+    Where it lies.
+    """
+    signature: Signature
+    """
+    What it takes and gives.
+    """
+    previous: Annotated[int | None, Field(ge=1)] = None
+    """
+    Version it pointed to before.
+    """
+    reason: str
+    """
+    Why.
+    """
+    by: str
+    """
+    Who moved it.
+    """
+    serving: Serving
+    """
+    How the declaration wants it rolled out.
+    """
+    approvals: list[Approval] | None = None
+    """
+    Who approved the move, where people decided it.
     """
 
 

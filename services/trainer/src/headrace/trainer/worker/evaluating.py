@@ -21,18 +21,12 @@ from headrace.trainer.worker.truth import BadTruth, score_of, truth_of
 
 FEWEST_ROWS = 20  # that neither has learned from: below, an interval says nothing
 _HOLDOUT, _CANDIDATE, _CHAMPION = "holdout", "candidate", "champion"  # whose columns rows are known by
-_WAY_ON = (
-    "; a gate that beats the champion cannot be met by this version: train on a dataset version with rows that the "
-    "champion has not learned from, or judge the version by limits (at_least, at_most) and `beats: trivial` in "
-    "evaluation.gates"
-)
-
 
 _GONE = "which the dataset version no longer has, so that it can neither answer nor be compared"
 
 
 class Incomparable(ValueError):
-    """Candidate and champion cannot be compared honestly; the message says why and what to do."""
+    """Candidate and champion cannot be compared honestly; the message says why. What to do the registry says."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
         honest = case.unlearned(job.champion, _CHAMPION)[judged]
         return alone.model_copy(update=_met(job, job.champion, case.champion, mine, honest))
     except Incomparable as error:
-        return alone.model_copy(update={"incomparable": f"{error}{_WAY_ON}"})
+        return alone.model_copy(update={"incomparable": str(error)})
 
 
 def held_out(holdout: Holdout, rows: Rows) -> np.ndarray:
