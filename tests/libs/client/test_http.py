@@ -13,8 +13,6 @@ from headrace.client import Client, Rejected, Stack, Unreachable
 from headrace.client.addresses import PORTS
 from headrace.client.http import Http
 from headrace.client.predicting import patient
-from headrace.client.readiness import readiness_of
-from headrace.local import Part
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -34,12 +32,6 @@ class Answers(BaseHTTPRequestHandler):
             self._answer(404, {"error": "no model named 'x'"})
         elif url.path == "/plain":
             self._answer(502, None)
-        elif url.path == "/well/ready":
-            self._answer(200, {"status": "ready", "problems": {}, "degraded": {}})
-        elif url.path == "/half/ready":
-            self._answer(200, {"status": "degraded", "problems": {}, "degraded": {"jobs/1": "set aside"}})
-        elif url.path == "/ill/ready":
-            self._answer(503, {"status": "not ready", "problems": {"objects": "away"}, "degraded": {}})
         elif url.path == "/busy":
             self.send_response(503)
             self.send_header("retry-after", "7")
@@ -160,26 +152,3 @@ def test_a_prediction_is_not_asked_for_again_for_ever_or_where_it_is_wrong() -> 
         with pytest.raises(Rejected):
             refusing(status)({})
     assert not slept
-
-
-def part(name: str, stack: Stack, path: str) -> Part:
-    """A part that answers below a path."""
-    return Part(name, 1, 0, 0, f"{stack.url('registry')}{path}")
-
-
-def test_status_tells_ready_degraded_not_ready_and_silent_apart(stack: Stack) -> None:
-    """By what each part says of itself; what has no readiness of its own has no state."""
-    parts = [
-        part("ingest", stack, "/well"),
-        part("trainer", stack, "/half"),
-        part("registry", stack, "/ill"),
-        Part("audit", None, 3, 0, "http://127.0.0.1:1"),
-        part("nats", stack, "/ill"),
-    ]
-
-    found = readiness_of(parts)
-
-    assert [each["state"] for each in found] == ["ready", "degraded", "not ready", "no answer", ""]
-    assert found[1]["degraded"] == {"jobs/1": "set aside"}
-    assert found[2]["problems"] == {"objects": "away"}
-    assert found[3]["problems"]

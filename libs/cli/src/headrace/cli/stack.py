@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from headrace.cli.compose import attach as fetch
+from headrace.cli.readiness import UNWELL, readiness_of
 from headrace.cli.session import Json, answer, progress_console, say
 from headrace.cli.tables import table
 from headrace.client.errors import HeadraceError
-from headrace.client.readiness import UNWELL, readiness_of
 from headrace.local import PORT_BASE, Stack, StackError
 from headrace.provision.orphans import Incomplete, age_of
 
