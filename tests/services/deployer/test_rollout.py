@@ -28,6 +28,7 @@ from headrace.contracts import (
 from headrace.deployer import domain
 from headrace.deployer.api import RolloutView
 from headrace.deployer.domain import Decision, Impossible, Phase, Traffic
+from headrace.deployer.evidence import FEWEST_REQUESTS
 from headrace.testkit.builders import a
 from headrace.testkit.examples import examples
 
@@ -492,7 +493,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Unless a person promoted it, a shadow has answered some requests before it serves, and like the champion."""
         settled = self.traffic.settled
         if settled is not None and settled.policy.strategy.value == "shadow" and settled.id not in self.promoted:
-            assert settled.seen.compared.rows >= domain.FEWEST_REQUESTS
+            assert settled.seen.compared.rows >= FEWEST_REQUESTS
             assert settled.seen.compared.agreement >= settled.policy.agreement
 
     @invariant()
