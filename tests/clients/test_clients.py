@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 
 from headrace.contracts import Column, Route, RouteChanged, wrap
-from headrace.frameworks import FRAMEWORKS, About, Recipe, load_onnx
+from headrace.frameworks import FRAMEWORKS, About, Recipe
 from headrace.inference.server import Replica, http_server
 from headrace.inference.settings import InferenceSettings
+from headrace.runtimes import load
 from headrace.testkit.s3 import S3
 from headrace.testkit.waiting import eventually
 
@@ -85,7 +86,7 @@ async def serving(folders: dict[str, Path], s3: S3, tmp_path: Path) -> AsyncIter
     replica = Replica(InferenceSettings(replica="r1", cache_dir=tmp_path / "cache", http_port=0), s3.store)
     for name, folder in folders.items():
         artifact = await s3.store.put_directory("models", folder, prefix=f"{name}/run/1")
-        signature = load_onnx(folder).signature
+        signature = load(folder).signature
         route = Route(
             role="champion", version=1, digest=artifact.digest, artifact=artifact, signature=signature, percent=100
         )
@@ -117,8 +118,8 @@ async def told_by(client: str, host: str) -> Any:
 @pytest.fixture
 def expected(folders: dict[str, Path]) -> Any:
     """What the models themselves say."""
-    mixed = load_onnx(folders["mixed"]).predict(ROWS)["probability"].tolist()
-    numbers = load_onnx(folders["numbers"]).predict({f"x{at}": [at + 1.0] for at in range(4)})["probability"].tolist()
+    mixed = load(folders["mixed"]).answer(ROWS)["probability"].tolist()
+    numbers = load(folders["numbers"]).answer({f"x{at}": [at + 1.0] for at in range(4)})["probability"].tolist()
     return {"mixed": pytest.approx(mixed), "numbers": pytest.approx(numbers)}
 
 

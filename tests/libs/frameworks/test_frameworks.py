@@ -12,18 +12,8 @@ import pytest
 import yaml
 
 from headrace.contracts import Column, parse_declaration
-from headrace.frameworks import (
-    CATALOG,
-    FRAMEWORKS,
-    About,
-    BadEstimator,
-    BadModel,
-    BadTrainingData,
-    Fitted,
-    Recipe,
-    load_onnx,
-    refuse_pickle,
-)
+from headrace.frameworks import CATALOG, FRAMEWORKS, About, BadEstimator, BadTrainingData, Fitted, Recipe
+from headrace.runtimes import BadModel, load, refuse_pickle
 
 ABOUT = About(run="run-1", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 ESTIMATORS = {
@@ -106,10 +96,10 @@ def test_the_graph_answers_as_the_framework_does(
     saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
 
     assert saved.largest_difference < 1e-4
-    own, graph = FRAMEWORKS[framework].load(tmp_path), load_onnx(tmp_path)
-    assert_same(own.predict(unseen()), graph.predict(unseen()))
+    own, graph = FRAMEWORKS[framework].load(tmp_path), load(tmp_path)
+    assert_same(own.predict(unseen()), graph.answer(unseen()))
     everything = {name: frame[name].to_numpy() for name in ("distance", "wind", "weekend", "carrier")}
-    assert_same(own.predict(everything), graph.predict(everything))
+    assert_same(own.predict(everything), graph.answer(everything))
     assert own.signature == graph.signature == saved.signature
 
 
@@ -121,9 +111,9 @@ def test_a_fresh_process_answers_the_same(
     fitted = fit(framework, frame, recipe(CLASSIFIERS[framework], features))
     FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
     program = (
-        "import json, sys, pathlib, headrace.frameworks as f\n"
+        "import json, sys, pathlib, headrace.frameworks as f, headrace.runtimes as r\n"
         "folder, rows = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])\n"
-        "graph = f.load_onnx(folder).predict(rows)\n"
+        "graph = r.load(folder).answer(rows)\n"
         "assert not {'sklearn', 'pandas', 'lightgbm', 'skl2onnx'} & set(sys.modules)\n"
         "own = f.FRAMEWORKS[sys.argv[3]].load(folder).predict(rows)\n"
         "print(json.dumps([graph['probability'].tolist(), own['probability'].tolist()]))\n"
@@ -160,7 +150,7 @@ def test_the_directory_is_laid_out_as_mlflow_does(
     }
     example = json.loads((tmp_path / "input_example.json").read_text())
     columns = dict(zip(example["columns"], zip(*example["data"], strict=True), strict=True))
-    assert len(load_onnx(tmp_path).predict(columns)["label"]) == len(example["data"])
+    assert len(load(tmp_path).answer(columns)["label"]) == len(example["data"])
     assert "onnxruntime==" in (tmp_path / "requirements.txt").read_text()
     refuse_pickle(tmp_path)
 
@@ -175,7 +165,7 @@ def test_string_labels_come_back_as_strings(
 
     saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
 
-    answer = load_onnx(tmp_path).predict(unseen())
+    answer = load(tmp_path).answer(unseen())
     assert set(answer["label"]) <= {"late", "early"}
     assert [(t.name, t.datatype) for t in saved.signature.outputs] == [("label", "BYTES"), ("probability", "FP64")]
     assert_same(FRAMEWORKS[framework].load(tmp_path).predict(unseen()), answer)
@@ -194,7 +184,7 @@ def test_one_kind_of_column_is_enough(
     saved = FRAMEWORKS[framework].save(fit(framework, frame, recipe(CLASSIFIERS[framework], wanted)), tmp_path, ABOUT)
 
     assert [t.name for t in saved.signature.inputs] == [f.name for f in wanted]
-    assert load_onnx(tmp_path).predict(unseen())["probability"].shape == (3,)
+    assert load(tmp_path).answer(unseen())["probability"].shape == (3,)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -288,4 +278,4 @@ def test_a_folder_that_is_no_model_is_refused(framework: str, tmp_path: Path) ->
     with pytest.raises(BadModel):
         FRAMEWORKS[framework].load(tmp_path)
     with pytest.raises(BadModel):
-        load_onnx(tmp_path)
+        load(tmp_path)

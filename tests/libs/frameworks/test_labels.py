@@ -11,8 +11,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from headrace.contracts import Column, Signature
-from headrace.frameworks import FRAMEWORKS, About, BadEstimator, BadTrainingData, OnnxPredictor, Recipe, load_onnx
+from headrace.contracts.signatures import labels_of as labels_in_order
+from headrace.contracts.signatures import positive_of
+from headrace.frameworks import FRAMEWORKS, About, BadEstimator, BadTrainingData, Recipe
 from headrace.frameworks.labels import ForeignLabels, Labels, labels_of
+from headrace.runtimes import Model, load
 
 ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
 X = Column(name="x", type="number", nullable=False)
@@ -37,12 +40,12 @@ def rows(negative: Any, positive: Any, share: float = 0.3) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "y": [positive if each else negative for each in likely]})
 
 
-def saved(frame: pd.DataFrame, folder: Path, **fields: Any) -> tuple[OnnxPredictor, Signature]:
+def saved(frame: pd.DataFrame, folder: Path, **fields: Any) -> tuple[Model, Signature]:
     """A logistic regression of y on x, as it serves."""
     recipe = Recipe("sklearn.linear_model.LogisticRegression", fields.pop("params", {}), 0, [X], "y", **fields)
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda step, of: None)
     signature = FRAMEWORKS["sklearn"].save(fitted, folder, ABOUT).signature
-    return load_onnx(folder), signature
+    return load(folder), signature
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,9 +60,9 @@ def test_labels_keep_their_type_and_probability_is_of_the_positive_one(
 
     graph, signature = saved(frame, tmp_path, positive=positive if swapped else None)
 
-    assert (signature.labels, signature.positive) == ([negative, positive], positive)
-    assert [type(label) for label in signature.labels or ()] == [type(negative), type(positive)]
-    answer = graph.predict({"x": frame["x"].tolist()})
+    assert (labels_in_order(signature), positive_of(signature)) == ([negative, positive], positive)
+    assert [type(label) for label in labels_in_order(signature) or ()] == [type(negative), type(positive)]
+    answer = graph.answer({"x": frame["x"].tolist()})
     assert {type(label) for label in answer["label"].tolist()} == {type(positive)}
     truth = (frame["y"] == positive).astype(int)
     scaled = frame[["x"]] / frame["x"].std(ddof=0) - frame["x"].mean() / frame["x"].std(ddof=0)
@@ -82,11 +85,11 @@ def test_lightgbm_answers_with_the_same_labels(kind: str, tmp_path: Path) -> Non
 
     signature = FRAMEWORKS["lightgbm"].save(fitted, tmp_path, ABOUT).signature
 
-    graph, own = load_onnx(tmp_path), FRAMEWORKS["lightgbm"].load(tmp_path)
+    graph, own = load(tmp_path), FRAMEWORKS["lightgbm"].load(tmp_path)
     asked = {"x": frame["x"].tolist()}
-    assert (signature.labels, signature.positive) == ([positive, negative], negative)
-    assert graph.predict(asked)["label"].tolist() == own.predict(asked)["label"].tolist()
-    assert set(graph.predict(asked)["label"].tolist()) == {negative, positive}
+    assert (labels_in_order(signature), positive_of(signature)) == ([positive, negative], negative)
+    assert graph.answer(asked)["label"].tolist() == own.predict(asked)["label"].tolist()
+    assert set(graph.answer(asked)["label"].tolist()) == {negative, positive}
 
 
 def test_a_positive_class_that_the_data_lack_is_refused() -> None:
@@ -121,7 +124,7 @@ def test_class_weights_are_of_the_labels_that_they_name(kind: str, weights: dict
     scaled = (frame[["x"]] - frame["x"].mean()) / frame["x"].std(ddof=0)
     truth = (frame["y"] == KINDS[kind][1]).astype(int)
     oracle = LogisticRegression(random_state=0, class_weight={0: 1, 1: 5}).fit(scaled, truth)
-    answer = graph.predict({"x": frame["x"].tolist()})
+    answer = graph.answer({"x": frame["x"].tolist()})
     np.testing.assert_allclose(answer["probability"], oracle.predict_proba(scaled)[:, 1], atol=1e-5)
 
 

@@ -11,9 +11,10 @@ import pytest
 import sklearn.ensemble
 
 from headrace.contracts import Column
-from headrace.frameworks import FRAMEWORKS, About, BadEstimator, Fitted, Recipe, load_onnx
+from headrace.frameworks import FRAMEWORKS, About, BadEstimator, Fitted, Recipe
 from headrace.frameworks.lightgbm import documented
 from headrace.frameworks.named_columns import by_column
+from headrace.runtimes import load
 
 ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
 COLUMNS = [
@@ -53,7 +54,7 @@ def test_a_constraint_holds_for_the_column_that_it_names(
 
     steps = np.linspace(0, 1, 50)
     for word in "abc":
-        answer = load_onnx(tmp_path).predict({"word": [word] * 50, "x": steps, "z": np.full(50, 0.4)})["prediction"]
+        answer = load(tmp_path).answer({"word": [word] * 50, "x": steps, "z": np.full(50, 0.4)})["prediction"]
         assert (np.diff(answer) >= -1e-6).all()
     free = fit(framework, path).pipeline.predict(fitted.sample.assign(x=0.9))
     assert free.mean() < fitted.pipeline.predict(fitted.sample.assign(x=0.9)).mean()
@@ -70,7 +71,7 @@ def test_lightgbm_takes_categories_by_name(tmp_path: Path) -> None:
 
     FRAMEWORKS["lightgbm"].save(fitted, tmp_path, ABOUT)
 
-    answer = load_onnx(tmp_path).predict({name: rows[name].to_numpy() for name in ("word", "x", "z")})
+    answer = load(tmp_path).answer({name: rows[name].to_numpy() for name in ("word", "x", "z")})
     assert "==" in str(oracle.booster_.dump_model())
     np.testing.assert_allclose(answer["prediction"], oracle.predict(seen), atol=1e-5)
 
@@ -96,8 +97,8 @@ def test_histogram_trees_take_categories_by_name(path: str, tmp_path: Path) -> N
     FRAMEWORKS["sklearn"].save(fitted, tmp_path, ABOUT)
 
     columns = {name: asked[name].to_numpy() for name in ("word", "x", "z")}
-    for predictor in (FRAMEWORKS["sklearn"].load(tmp_path), load_onnx(tmp_path)):
-        answer = predictor.predict(columns)
+    for predictor in (FRAMEWORKS["sklearn"].load(tmp_path).predict, load(tmp_path).answer):
+        answer = predictor(columns)
         np.testing.assert_allclose(answer.get("probability", answer.get("prediction")), right, atol=1e-5)
 
 

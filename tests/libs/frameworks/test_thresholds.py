@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
 from headrace.contracts import Column
-from headrace.frameworks import FRAMEWORKS, About, Fitted, Recipe, load_onnx
+from headrace.frameworks import FRAMEWORKS, About, Fitted, Recipe
 from headrace.frameworks.thresholds import beside, down
+from headrace.runtimes import load
 
 ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
 TREES = [
@@ -71,7 +72,7 @@ def test_graph_and_model_agree_beside_every_threshold(
     assert model.splits
     rows = pd.concat([model.sample, beside(list(model.splits), model.sample, 2)])
     asked = {name: rows[name].to_numpy() for name in ("epoch", "latitude")}
-    own, graph = FRAMEWORKS[framework].load(tmp_path).predict(asked), load_onnx(tmp_path).predict(asked)
+    own, graph = FRAMEWORKS[framework].load(tmp_path).predict(asked), load(tmp_path).answer(asked)
     for name, values in own.items():
         np.testing.assert_allclose(graph[name].astype(float), values.astype(float), rtol=1e-4, atol=1e-5)
 
@@ -103,7 +104,7 @@ def test_a_tie_of_a_forest_is_a_tie_in_its_graph(trees: int, tmp_path: Path) -> 
     model = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda step, of: None)
     FRAMEWORKS["sklearn"].save(model, tmp_path, ABOUT)
 
-    graph = load_onnx(tmp_path).predict({"x": asked})
+    graph = load(tmp_path).answer({"x": asked})
     assert (graph["probability"][tied] == 0.5).all()
     assert graph["label"].tolist() == (sure > 0.5 + 1e-9).astype(int).tolist()
 

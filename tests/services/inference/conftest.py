@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,7 +67,9 @@ class Model:
         )
 
 
-def make_model(folder: Path, features: list[Column], *, seed: int = 0) -> Model:
+def make_model(
+    folder: Path, features: list[Column], *, seed: int = 0, labels: Sequence[Any] = (0, 1), positive: Any = None
+) -> Model:
     """Fit a small classifier on made-up rows; another seed is another model."""
     rng = np.random.default_rng(seed)
     makers: dict[str, Callable[[], Any]] = {
@@ -77,8 +79,8 @@ def make_model(folder: Path, features: list[Column], *, seed: int = 0) -> Model:
         "string": lambda: rng.choice(["UA", "AA", "B6"], 200),
     }
     frame = pd.DataFrame({column.name: makers[column.type]() for column in features})
-    frame["y"] = (frame[features[0].name] + rng.normal(size=200) > 0).astype(int)
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, seed, features, "y")
+    frame["y"] = [labels[int(each > 0)] for each in frame[features[0].name] + rng.normal(size=200)]
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, seed, features, "y", positive)
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
     folder.mkdir(parents=True)
     saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run", datetime(2026, 1, 5, tzinfo=UTC)))

@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from headrace.inference.http import inflated
 from headrace.inference.protocol import json_of
 from headrace.inference.tensors import NUMPY
 
-from .conftest import Alone, Lonely, Model, matrix, row
+from .conftest import NUMBERS, Alone, Lonely, Model, make_model, matrix, row
 
 ROW = [1.0, 2.0, 3.0, 4.0]
 CSV = "distance,wind,month,late,carrier\n1.5,0.5,3,true,UA\n"
@@ -44,7 +45,7 @@ def logged(made: Alone) -> list[dict[str, Any]]:
 async def served(alone: Lonely, mixed: Model, numbers: Model) -> Alone:
     """A replica with the mixed model and the one of numbers."""
     made: Alone = await alone(mixed, numbers)
-    await made.serve("mixed", told(mixed, labels=[0, 1], positive=1, context=CONTEXT))
+    await made.serve("mixed", told(mixed, context=CONTEXT))
     await made.serve("numbers", numbers.route())
     return made
 
@@ -351,16 +352,19 @@ async def test_an_answer_says_of_which_label_its_probability_is(served: Alone, m
     assert about["probability"]["label"] == 1
 
 
-async def test_labels_keep_their_type(alone: Lonely, numbers: Model) -> None:
+async def test_labels_keep_their_type(alone: Lonely, tmp_path: Path) -> None:
     """Text, booleans and numbers are answered as what they are."""
-    made: Alone = await alone(numbers)
     named = {"text": ["fraud", "legit"], "logical": [False, True], "decimal": [1.5, 2.5], "whole": [1, 2]}
-    for model, labels in named.items():
-        await made.serve(model, told(numbers, labels=labels, positive=labels[0]))
+    made_of = {
+        name: make_model(tmp_path / name, NUMBERS, labels=labels, positive=labels[0]) for name, labels in named.items()
+    }
+    made: Alone = await alone(*made_of.values())
+    for name, model in made_of.items():
+        await made.serve(name, model.route())
 
-    answers = {model: await made.http.post(f"/v2/models/{model}/infer", json=matrix(ROW)) for model in named}
+    answers = {name: await made.http.post(f"/v2/models/{name}/infer", json=matrix(ROW)) for name in named}
 
-    said = {model: answer.json()["outputs"][1]["parameters"]["label"] for model, answer in answers.items()}
+    said = {name: answer.json()["outputs"][1]["parameters"]["label"] for name, answer in answers.items()}
     assert said == {"text": "fraud", "logical": False, "decimal": 1.5, "whole": 1}
     assert [type(label) for label in said.values()] == [str, bool, float, int]
 

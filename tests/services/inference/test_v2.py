@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace.frameworks import load_onnx
+from headrace.runtimes import load
 
 from .conftest import Alone, Lonely, Model, matrix, open_port, row
 
@@ -62,7 +62,7 @@ async def test_the_answer_is_what_the_model_says(served: Alone, mixed: Model) ->
     """The server adds nothing to the model and takes nothing away."""
     values: dict[str, Any] = {"distance": [0.3, -2.0], "wind": [None, 1.0], "month": [2, 12], "late": [True, False]}
     values["carrier"] = ["AA", None]
-    expected = load_onnx(mixed.folder).predict(values)
+    expected = load(mixed.folder).answer(values)
     request = row()
     for tensor in request["inputs"]:
         tensor |= {"shape": [2], "data": values[tensor["name"]]}
@@ -77,7 +77,7 @@ async def test_rows_come_as_one_matrix_flat_or_nested(served: Alone, numbers: Mo
     """One tensor [rows, columns] in the order of the signature stands for all columns."""
     request = {"inputs": [{"name": "any", "shape": [2, 4], "datatype": "FP32", "data": data}]}
     columns = {f"x{at}": [[1, 2.5, 3, 4][at], [5, 6, 7, 8][at]] for at in range(4)}
-    expected = load_onnx(numbers.folder).predict(columns)
+    expected = load(numbers.folder).answer(columns)
 
     answer = (await served.http.post("/v2/models/numbers/infer", json=request)).json()
 
@@ -129,7 +129,7 @@ async def test_tensors_travel_as_raw_bytes_both_ways(served: Alone, numbers: Mod
     length = int(answer.headers["inference-header-content-length"])
     document = json.loads(answer.content[:length])
     raw, listed = document["outputs"]
-    expected = load_onnx(numbers.folder).predict({f"x{at}": rows[:, at] for at in range(4)})
+    expected = load(numbers.folder).answer({f"x{at}": rows[:, at] for at in range(4)})
     assert raw["parameters"]["binary_data_size"] == 16
     assert np.frombuffer(answer.content[length:], "<f8").tolist() == expected["probability"].tolist()
     assert listed["data"] == expected["label"].tolist()
@@ -279,7 +279,7 @@ async def test_a_body_that_is_too_large_is_refused(alone: Lonely, numbers: Model
 async def test_large_requests_are_answered_in_a_thread_with_the_same_answers(served: Alone, numbers: Model) -> None:
     """Above 32 KiB the way is another, the answer is not."""
     rows = [[float(at), 2.0, 3.0, 4.0] for at in range(5000)]
-    expected = load_onnx(numbers.folder).predict({f"x{at}": [r[at] for r in rows] for at in range(4)})
+    expected = load(numbers.folder).answer({f"x{at}": [r[at] for r in rows] for at in range(4)})
 
     answer = (await served.http.post("/v2/models/numbers/infer", json=matrix(*rows))).json()
 
@@ -336,7 +336,7 @@ async def test_requests_in_a_row_on_one_connection_are_answered_in_order(served:
 async def test_mlflow_scoring_is_understood(served: Alone, numbers: Model, body: Any, kind: str) -> None:
     """Every form of MLflow's scoring protocol gives the model's answer."""
     content = body if isinstance(body, str) else json.dumps(body)
-    expected = load_onnx(numbers.folder).predict({"x0": [1], "x1": [2], "x2": [3], "x3": [4]})
+    expected = load(numbers.folder).answer({"x0": [1], "x1": [2], "x2": [3], "x3": [4]})
 
     answer = await served.http.post("/invocations?model=numbers", content=content, headers={"content-type": kind})
 

@@ -43,10 +43,15 @@ DECLARATION: dict[str, Any] = {
 }
 
 
-CLASSIFIER = [
-    Tensor(name="label", datatype="INT64", shape=[-1]),
-    Tensor(name="probability", datatype="FP32", shape=[-1]),
-]
+def classifier(labels: Sequence[Any] | None = (0, 1), positive: Any = None) -> list[Tensor]:
+    """What a classifier gives: one of its labels, and the probability of one of them."""
+    known = list(labels) if labels is not None else None
+    return [
+        Tensor(name="label", datatype="INT64", shape=[-1], labels=known),
+        Tensor(name="probability", datatype="FP32", shape=[-1], label=positive),
+    ]
+
+
 REGRESSION = [Tensor(name="prediction", datatype="FP32", shape=[-1])]
 
 
@@ -87,7 +92,13 @@ def rows(count: int, seed: int, *, shift: float = 0.0) -> pd.DataFrame:
 
 
 def trained(
-    s3: S3, version: int = 1, model: str = "flights", reference: pd.DataFrame | None = None, **signature: Any
+    s3: S3,
+    version: int = 1,
+    model: str = "flights",
+    reference: pd.DataFrame | None = None,
+    labels: Sequence[Any] = (0, 1),
+    positive: Any = 1,
+    **signature: Any,
 ) -> VersionRegistered:
     """A version whose reference lies in the object store; the digest tells versions apart."""
     sample = rows(4000, 0) if reference is None else reference
@@ -107,7 +118,7 @@ def trained(
         digest=digest_of(version, model),
         reference=ref,
         features=features,
-        signature=Signature(**{"inputs": [], "outputs": CLASSIFIER, "labels": [0, 1], "positive": 1, **signature}),
+        signature=Signature(**{"inputs": [], "outputs": classifier(labels, positive), **signature}),
         target="late",
         metrics={"roc_auc": 0.9, "brier": 0.1},
     )

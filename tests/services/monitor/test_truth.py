@@ -13,7 +13,7 @@ from headrace.monitor.truth import Answer, BadTruth, Known, Scale, place_of, sor
 from headrace.testkit import Harness, a
 from headrace.testkit.s3 import S3
 
-from .conftest import CLASSIFIER, DAY, MARCH, REGRESSION, answer_day, declared, logged, rows, trained
+from .conftest import DAY, MARCH, REGRESSION, answer_day, classifier, declared, logged, rows, trained
 
 ZERO_ONE, NUMBERS = Scale(labels=(0, 1), positive=1), Scale()
 
@@ -50,7 +50,7 @@ def test_every_finite_number_is_a_truth_of_a_regression(value: float) -> None:
 @given(st.lists(st.one_of(st.integers(), st.text(max_size=8)), min_size=2, max_size=2, unique_by=str))
 def test_the_place_of_a_label_is_the_models_own(labels: list[Any]) -> None:
     """In the order of the signature, whatever the labels are."""
-    scale = Scale.of(Signature(inputs=[], outputs=CLASSIFIER, labels=labels, positive=labels[0]))
+    scale = Scale.of(Signature(inputs=[], outputs=classifier(labels, labels[0])))
 
     assert [scale.read(label) for label in labels] == [0.0, 1.0]
     assert scale.hit == 0.0
@@ -58,8 +58,8 @@ def test_the_place_of_a_label_is_the_models_own(labels: list[Any]) -> None:
 
 def test_a_classifier_that_names_no_labels_knows_0_and_1() -> None:
     """As all did before labels had names; without a word about the positive one it is the last."""
-    assert Scale.of(Signature(inputs=[], outputs=CLASSIFIER)) == ZERO_ONE
-    assert Scale.of(Signature(inputs=[], outputs=CLASSIFIER, labels=["a", "b"])).positive == "b"
+    assert Scale.of(Signature(inputs=[], outputs=classifier(None))) == ZERO_ONE
+    assert Scale.of(Signature(inputs=[], outputs=classifier(["a", "b"]))).positive == "b"
     assert Scale.of(Signature(inputs=[], outputs=REGRESSION)) == NUMBERS
 
 

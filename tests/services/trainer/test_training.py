@@ -19,7 +19,8 @@ from headrace.contracts import (
     TrainingRequested,
     TrainingStarted,
 )
-from headrace.frameworks import load_onnx
+from headrace.contracts.signatures import labels_of, positive_of
+from headrace.runtimes import load
 from headrace.testkit import Harness
 from headrace.testkit.s3 import S3
 
@@ -46,7 +47,7 @@ async def test_a_request_becomes_a_model(on: Harness, world: Any, buckets: S3, t
     assert (told.dataset.name, told.dataset.version, told.declared_revision) == ("flights", 1, 1)
     assert (told.params, told.seed, told.estimator) == ({"C": 0.5}, 4, "sklearn.linear_model.LogisticRegression")
     assert str(UUID(told.run)) == told.run
-    assert (told.signature.labels, told.signature.positive) == ([0, 1], 1)
+    assert (labels_of(told.signature), positive_of(told.signature)) == ([0, 1], 1)
     assert told.learned is not None
     assert (told.learned.rows, told.learned.object.size) == (960, 8 * 960)
     assert [column.name for column in told.features] == ["wind", "carrier"]
@@ -56,9 +57,9 @@ async def test_a_request_becomes_a_model(on: Harness, world: Any, buckets: S3, t
     assert "+sources." in told.code_version
     assert "scikit-learn" in told.packages
     folder = buckets.sync.get_directory(told.artifact, tmp_path / "model")
-    answer = load_onnx(folder).predict({"wind": [90.0, 0.0], "carrier": ["UA", "AA"]})
+    answer = load(folder).answer({"wind": [90.0, 0.0], "carrier": ["UA", "AA"]})
     assert answer["label"].tolist() == [1, 0]
-    assert load_onnx(folder).signature == told.signature
+    assert load(folder).signature == told.signature
     reference = pd.read_parquet(io.BytesIO(buckets.sync.get(told.reference)))
     assert list(reference.columns) == ["wind", "carrier", ANSWER_COLUMN, "late"]
     for kind in (TrainingQueued, TrainingStarted, TrainingCompleted):
@@ -249,7 +250,7 @@ async def test_rows_without_a_label_are_left_out_and_counted(on: Harness, world:
 
     told = (await on.heard(TrainingCompleted, timeout=120)).data
     assert (told.unlabelled_rows, told.train_rows + told.holdout.rows) == (7, 593)
-    assert told.signature.labels == [0, 1]
+    assert labels_of(told.signature) == [0, 1]
     assert "7 of 600 rows have no late and were left out" in (told.warnings or [])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from headrace.contracts import Column, Signature
 from headrace.frameworks.labels import Label, Labels
-from headrace.frameworks.layout import Columns
+from headrace.runtimes import Columns
 
 if TYPE_CHECKING:  # pandas is for those who fit
     import pandas as pd
@@ -80,7 +80,7 @@ class Saved:
 
 
 class Predictor(Protocol):
-    """A model that answers; the same for every framework and for ONNX."""
+    """A fitted model that answers in its framework's own way; what is served is a `headrace.runtimes.Model`."""
 
     @property
     def signature(self) -> Signature:

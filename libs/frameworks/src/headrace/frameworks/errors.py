@@ -15,11 +15,3 @@ class BadTrainingData(FrameworkError):
 
 class ExportRefused(FrameworkError):
     """The fitted model cannot be saved in an allowed format, or its ONNX graph answers differently."""
-
-
-class BadModel(FrameworkError):
-    """A folder is no model directory of ours, or is damaged."""
-
-
-class PickleFound(BadModel):
-    """Bytes that look like pickle: loading them would run whatever code they carry."""

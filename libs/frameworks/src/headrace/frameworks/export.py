@@ -1,7 +1,7 @@
 """ONNX export, and the proof that the graph answers as the pipeline does."""
 
-import json
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from headrace.frameworks.base import Fitted
 from headrace.frameworks.errors import ExportRefused
 from headrace.frameworks.labels import Labels
-from headrace.frameworks.layout import Layout
-from headrace.frameworks.onnx import LABELS_PROPERTY, LAYOUT_PROPERTY, OnnxPredictor
 from headrace.frameworks.preparation import layout_of
 from headrace.frameworks.thresholds import beside
+from headrace.runtimes import Model
+from headrace.runtimes.layout import Layout
+from headrace.runtimes.onnx import LAYOUT_PROPERTY
 
 TOLERANCE = 1e-4  # of a probability, or relative to the size of a prediction; real exports differ by about 1e-7
 HALF = 2.0**-20  # probabilities this near to one half are one half: eight times what float32 sums differ by there
@@ -38,12 +39,11 @@ def export(fitted: Fitted) -> bytes:
     except Exception as error:  # converters raise whatever they meet first
         raise ExportRefused(f"{fitted.recipe.estimator} cannot be exported to ONNX: {error}; {_WAY_ON}") from error
     _finish(model, fitted.labels)
-    labels = fitted.labels.ordered if fitted.labels else None
-    helper.set_model_props(model, {LAYOUT_PROPERTY: layout.dumps(), LABELS_PROPERTY: json.dumps(labels)})
+    helper.set_model_props(model, {LAYOUT_PROPERTY: layout.dumps()})
     return bytes(model.SerializeToString())
 
 
-def largest_difference(fitted: Fitted, graph: OnnxPredictor) -> float:
+def largest_difference(fitted: Fitted, graph: Model) -> float:
     """How far the graph is from the pipeline, on the sample and beside thresholds; ExportRefused above the tolerance.
 
     Labels must be the same but where the probability is one half, within what float32 can tell.
@@ -52,7 +52,7 @@ def largest_difference(fitted: Fitted, graph: OnnxPredictor) -> float:
     rows = pd.concat([fitted.sample, beside(list(fitted.splits), fitted.sample, numbers)], ignore_index=True)
     own = answers(fitted.pipeline, rows, fitted.labels)
     try:
-        exported = graph.predict(columns_of(rows))
+        exported = graph.answer(columns_of(rows))
     except Exception as error:  # the runtime's own errors have no common base
         raise ExportRefused(f"the ONNX graph of {fitted.recipe.estimator} does not run: {error}") from error
     name = "probability" if fitted.classifies else "prediction"
@@ -72,7 +72,7 @@ def largest_difference(fitted: Fitted, graph: OnnxPredictor) -> float:
 
 
 def answers(pipeline: Any, frame: pd.DataFrame, labels: Labels | None) -> dict[str, np.ndarray]:
-    """What a pipeline says, in the words of `Predictor.predict`."""
+    """What a pipeline says, in the words of the model's signature."""
     if labels is None:
         return {"prediction": np.asarray(pipeline.predict(frame), dtype=np.float64)}
     probability = np.asarray(pipeline.predict_proba(frame), dtype=np.float64)[:, 1]
@@ -80,7 +80,7 @@ def answers(pipeline: Any, frame: pd.DataFrame, labels: Labels | None) -> dict[s
     return {"label": labels.array()[(probability > 0.5).astype(int)], "probability": probability}
 
 
-def _other_labels(own: dict[str, np.ndarray], exported: dict[str, np.ndarray]) -> int:
+def _other_labels(own: Mapping[str, np.ndarray], exported: Mapping[str, np.ndarray]) -> int:
     """Rows with another label, those apart whose probability float32 cannot tell from the edge of `HALF`."""
     edge = np.abs(np.abs(own["probability"] - 0.5) - HALF) < HALF
     return int(((own["label"] != exported["label"]) & ~edge).sum())

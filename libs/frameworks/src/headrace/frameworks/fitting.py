@@ -11,15 +11,16 @@ from sklearn.base import is_classifier
 from headrace.contracts import Signature
 from headrace.contracts.labels import match_label, named_labels
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
-from headrace.frameworks.directory import GRAPH, labels_in, read_signature, signature_of, write_directory
 from headrace.frameworks.errors import BadEstimator, BadTrainingData
 from headrace.frameworks.export import answers, export, largest_difference
 from headrace.frameworks.labels import Labels, labels_of
-from headrace.frameworks.layout import Columns, Layout
 from headrace.frameworks.named_columns import by_column
-from headrace.frameworks.onnx import from_bytes
-from headrace.frameworks.pickles import refuse_pickle
 from headrace.frameworks.preparation import layout_of, pipeline, prepare, quantities_of, target_of
+from headrace.frameworks.signature import labels_in, signature_of
+from headrace.runtimes import Columns, Description, read_description, refuse_pickle, write_directory
+from headrace.runtimes.directory import GRAPH, onnx_flavor
+from headrace.runtimes.layout import Layout
+from headrace.runtimes.onnx import OnnxModel
 
 SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
 _EXAMPLE_ROWS = 3
@@ -80,14 +81,13 @@ def save_model(
     graph = export(fitted)
     outputs = answers(fitted.pipeline, fitted.sample.head(_EXAMPLE_ROWS), fitted.labels)
     signature = signature_of(fitted.recipe, fitted.labels, outputs)
-    difference = largest_difference(fitted, from_bytes(graph, signature))
+    difference = largest_difference(fitted, OnnxModel(graph, signature))
     (folder / GRAPH).write_bytes(graph)
     write_directory(
         folder,
+        Description("onnx", signature, framework),
         about={"run": about.run, "created": about.created.isoformat()},
-        framework=framework,
-        signature=signature,
-        flavors=flavors,
+        flavors={**flavors, **onnx_flavor()},
         packages=sorted([*_COMMON_PACKAGES, *packages]),
         example={name: _json(fitted.sample[name].head(_EXAMPLE_ROWS)) for name in fitted.recipe.names},
     )
@@ -106,7 +106,7 @@ class PipelinePredictor:
     @classmethod
     def at(cls, folder: Path, pipeline: Any) -> "PipelinePredictor":
         """A predictor with the interface that a model directory promises."""
-        signature = read_signature(folder)
+        signature = read_description(folder).signature
         strings = tuple(t.name for t in signature.inputs if t.datatype == "BYTES")
         numbers = tuple(t.name for t in signature.inputs if t.datatype != "BYTES")
         return cls(pipeline, Layout(numbers=numbers, strings=strings), signature)

@@ -19,13 +19,13 @@ from skl2onnx.common.shape_calculator import (
 
 from headrace.contracts.estimators import frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
-from headrace.frameworks.errors import BadModel
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
-from headrace.frameworks.layout import Layout
 from headrace.frameworks.named_columns import SETS
 from headrace.frameworks.preparation import UNKNOWN, for_trees
 from headrace.frameworks.thresholds import down
+from headrace.runtimes import BadModel
+from headrace.runtimes.layout import Layout
 
 _ALLOWED = ("lightgbm",)
 _MODEL = "model.lgb.txt"

@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from headrace.contracts import Column
 from headrace.frameworks.base import Recipe
 from headrace.frameworks.errors import BadTrainingData
-from headrace.frameworks.layout import Layout
+from headrace.runtimes.layout import Layout
 
 FEWEST_ROWS = 20  # below this a holdout and a fit say nothing
 UNKNOWN = -1  # the code of a category that training has not seen

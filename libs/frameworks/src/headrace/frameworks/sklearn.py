@@ -11,11 +11,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.categories import make_numeric
-from headrace.frameworks.errors import BadModel, ExportRefused
+from headrace.frameworks.errors import ExportRefused
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.preparation import for_distances, for_trees
 from headrace.frameworks.thresholds import make_exact, splits_of
+from headrace.runtimes import BadModel
 
 _ALLOWED = ("sklearn",)
 _TREES = ("sklearn.ensemble", "sklearn.tree")

@@ -1,26 +1,22 @@
 """What one version takes: its signature, compiled once, so that a request is checked and laid out in microseconds.
 
-A row comes as one tensor a column, or all rows as one matrix in the order of the signature. Numbers reach the graph
-as one float32 matrix, strings as one matrix of strings: what `headrace.frameworks` exports.
+A row comes as one tensor a column, or all rows as one matrix in the order of the signature. Where the runtime takes
+one matrix of all inputs, the commonest request is laid out as one right away.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from headrace.contracts import Column, Signature
 from headrace.contracts import Tensor as Declared
-from headrace.frameworks.layout import Layout
 from headrace.inference.tensors import MISSING, BadInput, Given, Values
 
 _DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}
-LABEL, PROBABILITY = "label", "probability"  # a classifier's outputs
 _KINDS = {"BOOL": "boolean", "BYTES": "string"}
 _NUMBERS = frozenset({float, int})
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Rows:
     count: int
     columns: Mapping[str, Values]
     matrix: np.ndarray | None = None
-    """The graph's numbers, where the request came as one matrix of them."""
+    """All inputs as the model takes them, where the request came as one matrix of them."""
     context: Mapping[str, Values] | None = None
     """Columns that are logged and never reach the model."""
 
@@ -63,23 +59,23 @@ class Rows:
 class Interface:
     """A compiled signature."""
 
-    def __init__(self, signature: Signature, layout: Layout, *, ignore_unknown: bool = False) -> None:
+    def __init__(self, signature: Signature, matrix: np.dtype[Any] | None, *, ignore_unknown: bool = False) -> None:
+        """`matrix` is the type of one matrix of all inputs, in their order, where the model takes that."""
         self.signature = signature
         self.fields = {tensor.name: Field.of(tensor) for tensor in signature.inputs}
         self.context = {column.name: Field.of_context(column) for column in signature.context or ()}
         self.names = tuple(self.fields)
         self.ignore_unknown = ignore_unknown
         self.outputs = {tensor.name: tensor.datatype for tensor in signature.outputs}
-        self.about = {tensor.name: _about(tensor.name, signature) for tensor in signature.outputs}
+        self.about = {tensor.name: _about(tensor) for tensor in signature.outputs}
         """What each output is about, for the metadata: which labels there are, of which one a probability is."""
-        self.heads = {name: _head(name, kind, self.about[name]) for name, kind in self.outputs.items()}
+        self.named = {name: about for name, about in self.about.items() if "label" in about}
+        """What an answer says with its outputs: of which label a probability is."""
+        self.heads = {name: _head(name, kind, self.named.get(name)) for name, kind in self.outputs.items()}
         """What an output of an answer begins with."""
-        self.named = {PROBABILITY: self.about[PROBABILITY]} if self.about.get(PROBABILITY) else {}
-        """What an answer says with its outputs: of which label the probability is."""
-        self._layout = layout
-        self._numeric = all(field.kind != "string" for field in self.fields.values())
-        self._plain = self._numeric and all(f.kind == "number" for f in self.fields.values())
-        self._in_order = layout.numbers == self.names
+        self._matrix = matrix
+        self._largest = 0.0 if matrix is None or matrix.kind != "f" else float(np.finfo(matrix).max)
+        self._plain = self._largest > 0 and all(field.kind == "number" for field in self.fields.values())
 
     # rows
 
@@ -105,31 +101,19 @@ class Interface:
 
     def one_row(self, data: list[Any]) -> Rows | None:
         """The shortest way for the commonest request, one row of plain numbers; None where it needs a closer look."""
-        if not (self._plain and self._in_order) or len(data) != len(self.names):
+        if not self._plain or len(data) != len(self.names):
             return None
-        if not set(map(type, data)) <= _NUMBERS or not (min(data) > -_LARGEST and max(data) < _LARGEST):
+        if not set(map(type, data)) <= _NUMBERS or not (min(data) > -self._largest and max(data) < self._largest):
             return None
         columns = dict(zip(self.names, [[value] for value in data], strict=True))
-        return Rows(1, columns, np.array([data], dtype=np.float32))
-
-    def feeds(self, rows: Rows) -> dict[str, np.ndarray]:
-        """The graph's inputs."""
-        if rows.matrix is not None:
-            return {"numbers": rows.matrix}
-        feeds = {}
-        if self._layout.numbers:
-            feeds["numbers"] = self._numbers(rows)
-        if self._layout.strings:
-            columns = [rows.columns[name] for name in self._layout.strings]
-            feeds["strings"] = np.array([["" if v is None else v for v in c] for c in columns], dtype=object).T
-        return feeds
+        return Rows(1, columns, np.array([data], dtype=self._matrix))
 
     def checked(self, rows: Rows) -> Rows:
         """Rows that were checked for another version, for this one; raises BadInput where the columns differ."""
         if rows.columns.keys() != self.fields.keys():
             raise BadInput(f"this version takes {_listed(self.names)}, the rows have {_listed(list(rows.columns))}")
-        matrix = rows.matrix if tuple(rows.columns) == self._layout.numbers else None
-        return Rows(rows.count, rows.columns, matrix, rows.context)
+        fits = rows.matrix is not None and rows.matrix.dtype == self._matrix and tuple(rows.columns) == self.names
+        return Rows(rows.count, rows.columns, rows.matrix if fits else None, rows.context)
 
     def example(self) -> Rows:
         """A row that any version with this signature must be able to answer; warms it up."""
@@ -214,30 +198,15 @@ class Interface:
         else:
             _check_list(field, tensor.values, place)
 
-    def _numbers(self, rows: Rows) -> np.ndarray:
-        columns = [rows.columns[name] for name in self._layout.numbers]
-        with np.errstate(over="ignore"):
-            matrix = np.array(columns, dtype=np.float32)
-        if not isfinite(np.add.reduce(matrix, axis=None)) and np.isinf(matrix).any():
-            column, row = (int(at[0]) for at in np.nonzero(np.isinf(matrix)))
-            value = columns[column][row]
-            raise BadInput(
-                f"input {self._layout.numbers[column]!r}: element {row} ({value}) is too large for the model"
-            )
-        return matrix.T
 
-
-def _head(output: str, datatype: str, about: Mapping[str, Any]) -> dict[str, Any]:
+def _head(output: str, datatype: str, named: Mapping[str, Any] | None) -> dict[str, Any]:
     head = {"name": output, "datatype": datatype}
-    return {**head, "parameters": about} if output == PROBABILITY and about else head
+    return {**head, "parameters": named} if named else head
 
 
-def _about(output: str, signature: Signature) -> dict[str, Any]:
-    if output == LABEL and signature.labels:
-        return {"labels": list(signature.labels)}
-    if output == PROBABILITY and signature.positive is not None:
-        return {"label": signature.positive}
-    return {}
+def _about(output: Declared) -> dict[str, Any]:
+    labels = {} if output.labels is None else {"labels": list(output.labels)}
+    return labels if output.label is None else {**labels, "label": output.label}
 
 
 def _all_missing(values: Values) -> bool:
@@ -258,7 +227,12 @@ def _check_list(field: Field, values: list[Any], place: str) -> None:
 def _check_array(field: Field, values: np.ndarray, place: str) -> None:
     if values.dtype.kind == "f":
         _check_floats(field, values, place)
-    if field.kind == "boolean" and values.dtype.kind != "b" and not np.isin(values, (0, 1)).all():
+    if field.kind == "boolean" and values.dtype.kind != "b":
+        _check_truths(field, values, place)
+
+
+def _check_truths(field: Field, values: np.ndarray, place: str) -> None:
+    if not (np.isin(values, (0, 1)) | (values != values)).all():
         _refuse_first(field, values.tolist(), lambda v: v == v and v not in (0, 1), "true, false, 0 or 1", place)
 
 

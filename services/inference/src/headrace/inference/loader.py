@@ -19,10 +19,10 @@ from weakref import WeakValueDictionary
 import structlog
 
 from headrace.contracts import Artifact, File, Route
-from headrace.frameworks import FrameworkError, load_onnx, refuse_pickle
 from headrace.inference.errors import Refusal
 from headrace.inference.route_table import Loaded
 from headrace.objects import Corrupt, Missing, digest_of
+from headrace.runtimes import BadModel, load
 
 log = structlog.get_logger()
 
@@ -117,14 +117,14 @@ class Loader:
 
 def _read(folder: Path, route: Route, ignore_unknown: bool) -> Loaded:
     try:
-        refuse_pickle(folder)
-        predictor = load_onnx(folder)
-    except FrameworkError as error:
+        model = load(folder)
+    except BadModel as error:
         raise Refusal(str(error)) from error
-    own, registered = predictor.signature, route.signature
+    own, registered = model.signature, route.signature
     if (own.inputs, own.outputs) != (registered.inputs, registered.outputs):
+        model.close()
         raise Refusal("the model's own signature is not the one that was registered")
-    loaded = Loaded(route.version, route.digest, predictor, registered, ignore_unknown=ignore_unknown)
+    loaded = Loaded(route.version, route.digest, model, registered, ignore_unknown=ignore_unknown)
     try:
         loaded.warm_up()
     except Exception as error:  # the runtime's own errors have no common base

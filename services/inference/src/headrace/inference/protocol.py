@@ -107,14 +107,14 @@ def answer(
     return orjson.dumps(document), None
 
 
-def described(model: str, versions: Sequence[int], interface: Interface) -> dict[str, Any]:
+def described(model: str, versions: Sequence[int], interface: Interface, platform: str) -> dict[str, Any]:
     """The metadata of a model."""
     signature = interface.signature
     context = [{"name": each.name, "datatype": each.datatype} for each in interface.context.values()]
     return {
         "name": model,
         "versions": [str(version) for version in versions],
-        "platform": "onnx_onnxruntime",
+        "platform": platform,
         "inputs": [_described(tensor) for tensor in signature.inputs],
         "outputs": [_described(tensor, interface.about[tensor.name]) for tensor in signature.outputs],
         **({"parameters": {"context": context}} if context else {}),

@@ -88,7 +88,8 @@ class ModelRepository:
         known = sorted({s.loaded.version for s in table.routed_versions})
         if routed is None:
             raise Unknown(f"model {model!r} has no version {version} here; loaded: {', '.join(map(str, known))}")
-        return protocol.described(model, known if version is None else [routed.loaded.version], routed.loaded.interface)
+        loaded, shown = routed.loaded, known if version is None else [routed.loaded.version]
+        return protocol.described(model, shown, loaded.interface, loaded.platform)
 
     def ready(self, model: str, version: int | None) -> bool:
         """Whether a model, or one of its versions, answers here."""

@@ -4,14 +4,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import finalize
 from zlib import crc32
 
 import numpy as np
 
 from headrace.contracts import Signature
-from headrace.frameworks import OnnxPredictor
 from headrace.inference.interface import Interface, Rows
 from headrace.inference.stats import Stats
+from headrace.inference.tensors import BadInput
+from headrace.runtimes import BadValue, Model
 
 _WARM_RUNS = 5  # the first run of a graph allocates; from the third on times are steady
 
@@ -20,16 +22,24 @@ class Loaded:
     """One version in memory. Safe for many threads; it lives as long as anybody still answers with it."""
 
     def __init__(
-        self, version: int, digest: str, predictor: OnnxPredictor, signature: Signature, *, ignore_unknown: bool = False
+        self, version: int, digest: str, model: Model, signature: Signature, *, ignore_unknown: bool = False
     ) -> None:
         self.version = version
         self.digest = digest
-        self.interface = Interface(signature, predictor.layout, ignore_unknown=ignore_unknown)
-        self._run = predictor.run
+        self.platform = model.platform
+        self.memory_bytes = model.memory_bytes
+        self.interface = Interface(signature, model.matrix, ignore_unknown=ignore_unknown)
+        self._answer, self._answer_matrix = model.answer, model.answer_matrix
+        finalize(self, model.close)  # when the last one who answers with it is done
 
     def answer(self, rows: Rows) -> Mapping[str, np.ndarray]:
-        """The outputs for checked rows."""
-        return self._run(self.interface.feeds(rows))
+        """The outputs for checked rows; raises BadInput where a number is too large for the model."""
+        if rows.matrix is not None:
+            return self._answer_matrix(rows.matrix)
+        try:
+            return self._answer(rows.columns, strict=True)
+        except BadValue as error:
+            raise BadInput(str(error)) from error
 
     def warm_up(self) -> float:
         """Answer some rows that mean nothing; returns the seconds that one of them takes."""

@@ -12,18 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from headrace.runtimes.datatypes import NUMPY
+
 Values = list[Any] | np.ndarray
 """Flat, row-major."""
 
 MISSING = type(None)
 LENGTH = struct.Struct("<I")  # of one element of a BYTES tensor in raw form
 
-NUMPY: Mapping[str, np.dtype[Any]] = {
-    "BOOL": np.dtype("?"),
-    **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
-    **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
-    **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
-}
 DATATYPES = (*NUMPY, "BYTES")
 _ALLOWED: Mapping[str, frozenset[type]] = {
     "BOOL": frozenset({bool, MISSING}),

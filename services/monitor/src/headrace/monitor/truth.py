@@ -14,6 +14,7 @@ from headrace.contracts import ContractError, Label, Signature
 from headrace.contracts.labels import Label as Value
 from headrace.contracts.labels import match_label, named_labels
 from headrace.contracts.names import row_of
+from headrace.contracts.signatures import labels_of, positive_of
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as JSON writes numbers
 _SHOWN = 10  # bad labels that an answer names
@@ -35,8 +36,8 @@ class Scale:
         """By what the model says it gives; a classifier that names no labels tells 0 and 1 apart."""
         if not any(tensor.name == "label" for tensor in signature.outputs):
             return cls()
-        labels = tuple(signature.labels or (0, 1))
-        return cls(labels, labels[-1] if signature.positive is None and len(labels) == 2 else signature.positive)
+        labels, positive = tuple(labels_of(signature) or (0, 1)), positive_of(signature)
+        return cls(labels, labels[-1] if positive is None and len(labels) == 2 else positive)
 
     def read(self, value: Any) -> float:
         """The number, or the place of the label among the model's; raises BadTruth."""

@@ -619,7 +619,7 @@ class Tensor(Model):
     """
     datatype: str
     """
-    FP64, FP32, INT64, INT32, BOOL, BYTES, ...
+    BOOL, INT64, FP64, BYTES, ...: of a tabular input the column's own type, whether values may be missing or not.
     """
     shape: list[int]
     """
@@ -627,7 +627,15 @@ class Tensor(Model):
     """
     nullable: bool | None = None
     """
-    Whether values may be missing (null or NaN); they may where it is not said.
+    Whether values may be missing (null, or NaN where the datatype has it); they may where it is not said.
+    """
+    labels: list[int | float | str | bool] | None = None
+    """
+    Of an output: the labels that its values are among, or that its columns stand for, in the model's order and with the type that the training data gave them.
+    """
+    label: int | float | str | bool | None = None
+    """
+    Of an output that is a probability of one label: that label.
     """
 
 
@@ -2765,19 +2773,11 @@ class Signature(Model):
 
     inputs: list[Tensor]
     """
-    One input per feature column.
+    What goes in: for tabular models one tensor a feature column.
     """
     outputs: list[Tensor]
     """
-    For a classifier `label` and `probability`, for a regression `prediction`.
-    """
-    labels: list[int | float | str | bool] | None = None
-    """
-    Of a classifier: every label that it knows, in its own order and with the type that the training data gave it.
-    """
-    positive: int | float | str | bool | None = None
-    """
-    Of a classifier with two labels: the label whose probability `probability` is.
+    What comes out, as the task has it: `label` and `probability`, `prediction`, ...
     """
     context: list[Column] | None = None
     """

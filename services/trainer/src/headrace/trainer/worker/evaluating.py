@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import Artifact, Holdout
-from headrace.frameworks import OnnxPredictor, load_onnx
+from headrace.contracts.signatures import positive_of
 from headrace.frameworks.metrics import compare, measured
 from headrace.objects import SyncObjectStore
+from headrace.runtimes import Model
+from headrace.runtimes import load as load_model
 from headrace.trainer.worker.content import unpacked
 from headrace.trainer.worker.holdout import at_random, since
 from headrace.trainer.worker.jobs import AgainstTrivial, Compared, Evaluated, EvaluateJob, Rival, Step, Tell
@@ -40,13 +43,13 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Case:
-    """What an evaluation has before it: the rows, and the graphs that would serve."""
+    """What an evaluation has before it: the rows, and the models as they would serve."""
 
     job: EvaluateJob
     store: SyncObjectStore
     rows: Rows
-    candidate: OnnxPredictor
-    champion: OnnxPredictor | None
+    candidate: Model
+    champion: Model | None
 
     def unlearned(self, rival: Rival, name: str) -> np.ndarray:
         """The mask of the rows that a model has not learned from, by their content."""
@@ -59,9 +62,16 @@ class _Case:
 
 
 def evaluate(job: EvaluateJob, store: SyncObjectStore, tell: Tell) -> Evaluated:
-    """Run the job: the graphs that would serve are what is judged."""
-    candidate = load(store, job.candidate.artifact)
-    champion = load(store, job.champion.artifact) if job.champion else None
+    """Run the job: the artifacts that would serve are judged, in the runtimes that they are served with."""
+    with ExitStack() as loaded:
+        candidate = loaded.enter_context(closing(load(store, job.candidate.artifact)))
+        champion = loaded.enter_context(closing(load(store, job.champion.artifact))) if job.champion else None
+        return _evaluate(job, store, tell, candidate, champion)
+
+
+def _evaluate(
+    job: EvaluateJob, store: SyncObjectStore, tell: Tell, candidate: Model, champion: Model | None
+) -> Evaluated:
     rows = read_rows(store, job.data, _columns(job, candidate, champion), job.target, tell, _known_by(job))
     case = _Case(job, store, rows, candidate, champion)
     held = held_out(job.holdout, rows)
@@ -102,17 +112,17 @@ def held_out(holdout: Holdout, rows: Rows) -> np.ndarray:
     return at_random(rows.identity[_HOLDOUT], holdout.fraction)
 
 
-def load(store: SyncObjectStore, artifact: Artifact) -> OnnxPredictor:
-    """The graph of an artifact."""
+def load(store: SyncObjectStore, artifact: Artifact) -> Model:
+    """What an artifact answers with."""
     with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-        return load_onnx(store.get_directory(artifact, Path(scratch) / "model"))
+        return load_model(store.get_directory(artifact, Path(scratch) / "model"))
 
 
-def _judged(job: EvaluateJob, candidate: OnnxPredictor, held: pd.DataFrame) -> _Judged:
+def _judged(job: EvaluateJob, candidate: Model, held: pd.DataFrame) -> _Judged:
     return _Judged(held, truth_of(candidate, held[job.target]), score_of(candidate, held))
 
 
-def _columns(job: EvaluateJob, candidate: OnnxPredictor, champion: OnnxPredictor | None) -> list[str]:
+def _columns(job: EvaluateJob, candidate: Model, champion: Model | None) -> list[str]:
     """What both models take, of the champion's only what there is, and what finds the holdout."""
     wanted = {tensor.name for tensor in candidate.signature.inputs} | {job.target}
     met = {tensor.name for tensor in champion.signature.inputs} if champion else set()
@@ -130,9 +140,7 @@ def _known_by(job: EvaluateJob) -> dict[str, Sequence[str]]:
     return known
 
 
-def _met(
-    job: EvaluateJob, rival: Rival, champion: OnnxPredictor, judged: _Judged, honest: np.ndarray
-) -> dict[str, Any]:
+def _met(job: EvaluateJob, rival: Rival, champion: Model, judged: _Judged, honest: np.ndarray) -> dict[str, Any]:
     """Candidate and champion on the honest rows, as the fields of an outcome."""
     needed = {tensor.name for tensor in champion.signature.inputs}
     if missing := sorted(needed - set(judged.rows.columns)):
@@ -165,12 +173,13 @@ def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: np.ndarray, cha
     return [Compared(**each) for each in told if _finite(each)]
 
 
-def _baselines(job: EvaluateJob, judged: _Judged, known: np.ndarray, candidate: OnnxPredictor) -> list[AgainstTrivial]:
+def _baselines(job: EvaluateJob, judged: _Judged, known: np.ndarray, candidate: Model) -> list[AgainstTrivial]:
     """The candidate beside the mean of what could be learned from: of labels, the share of the positive one."""
     if not len(known):
         return []
     trivial = np.full(len(judged.truth), known.mean())
-    answer = f"the share of {candidate.labels.positive!r}" if candidate.labels else "the mean"
+    positive = positive_of(candidate.signature)
+    answer = "the mean" if positive is None else f"the share of {positive!r}"
     told = [vars(compare(name, judged.truth, judged.score, trivial, **_asked(job))) for name in job.metrics]
     return [
         AgainstTrivial(trivial=each.pop("champion"), answer=f"{answer}, {known.mean():.4g}", **each)

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused, FrameworkError
 from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
+from headrace.runtimes import BadModel
 from headrace.trainer.worker.holdout import NoHoldout
 from headrace.trainer.worker.jobs import Failure
 from headrace.trainer.worker.reading import MissingColumns
@@ -23,7 +24,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(because="data", reason=str(error))
     if isinstance(error, ExportRefused):
         return Failure(because="export", reason=str(error))
-    if isinstance(error, BadEstimator | FrameworkError):
+    if isinstance(error, BadEstimator | FrameworkError | BadModel):
         return Failure(because="code", reason=str(error))
     if isinstance(error, _AWAY):
         return Failure(because="lost", reason=f"the object store failed the run: {_words(error)}")

@@ -8,11 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import headrace.frameworks
+import headrace.runtimes
 import headrace.trainer
 
 _PACKAGES = (
     "headrace-trainer",
     "headrace-frameworks",
+    "headrace-runtimes",
     "lightgbm",
     "numpy",
     "onnx",
@@ -42,7 +44,8 @@ def code_version() -> str:
 
     The digest is what proves: a checkout may hold changes that no commit has.
     """
-    roots = [Path(module.__file__ or "").parent for module in (headrace.trainer, headrace.frameworks)]
+    modules = (headrace.trainer, headrace.frameworks, headrace.runtimes)
+    roots = [Path(module.__file__ or "").parent for module in modules]
     known = commit(roots[0]) or importlib.metadata.version("headrace-trainer")
     return f"{known}+sources.{source_digest(roots)[:16]}"
 

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import ANSWER_COLUMN, Holdout
-from headrace.frameworks import FRAMEWORKS, About, Fitted, OnnxPredictor, Recipe, Saved, load_onnx
+from headrace.contracts.signatures import labels_of
+from headrace.frameworks import FRAMEWORKS, About, Fitted, Recipe, Saved
 from headrace.frameworks.metrics import measured
 from headrace.objects import SyncObjectStore
+from headrace.runtimes import Model, load
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time
@@ -36,12 +38,12 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
         folder = Path(scratch)
         saved = _save(job, fitted, folder, tell)
-        graph = load_onnx(folder)
-        metrics = _score(job, graph, kept, tell)
+        model = load(folder)
+        metrics = _score(job, model, kept, tell)
         tell(Step(stage="uploading", step=0, of=3, message="model"))
         artifact = store.put_directory(job.bucket, folder, prefix=f"{job.prefix}/model")
     tell(Step(stage="uploading", step=1, of=3, message="reference"))
-    reference = store.put(job.bucket, reference_of(job, graph, learned, kept), key=f"{job.prefix}/reference.parquet")
+    reference = store.put(job.bucket, reference_of(job, model, learned, kept), key=f"{job.prefix}/reference.parquet")
     tell(Step(stage="uploading", step=2, of=3, message="learned rows"))
     known = store.put(job.bucket, packed(rows.identity[_SEEN][~held]), key=f"{job.prefix}/learned-rows.u64")
     tell(Step(stage="uploading", step=3, of=3))
@@ -58,7 +60,7 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
         packages=packages(),
         python=python(),
         largest_difference=saved.largest_difference,
-        warnings=[*_warnings(job, graph, rows, held, metrics)],
+        warnings=[*_warnings(job, model, rows, held, metrics)],
     )
 
 
@@ -74,7 +76,7 @@ def divide(job: TrainJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
     return held, Holdout(by="random", fraction=job.fraction, columns=list(job.columns), rows=int(held.sum()))
 
 
-def reference_of(job: TrainJob, graph: OnnxPredictor, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
+def reference_of(job: TrainJob, model: Model, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
     """A sample of the rows that the model knows, as Parquet, with its answers on those that it has not learned from.
 
     What a model says of rows that it has learned is surer than what it says of any other: measured against that,
@@ -83,7 +85,7 @@ def reference_of(job: TrainJob, graph: OnnxPredictor, learned: pd.DataFrame, hel
     asked = _sample(held, REFERENCE_ROWS // 2, job.seed)
     sample = pd.concat([asked, _sample(learned, REFERENCE_ROWS - len(asked), job.seed)])
     answer = np.full(len(sample), np.nan)
-    answer[: len(asked)] = score_of(graph, asked)
+    answer[: len(asked)] = score_of(model, asked)
     names = [column.name for column in (*job.features, *job.context)]
     kept = sample[names].assign(**{ANSWER_COLUMN: answer}).assign(**{job.target: sample[job.target]})
     buffer = io.BytesIO()
@@ -108,9 +110,7 @@ def _known_by(job: TrainJob) -> dict[str, Sequence[str]]:
     return {_SEEN: _seen(job), **({_ANY: job.columns} if job.by == "random" else {})}
 
 
-def _warnings(
-    job: TrainJob, graph: OnnxPredictor, rows: Rows, held: np.ndarray, metrics: Mapping[str, float]
-) -> Iterator[str]:
+def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics: Mapping[str, float]) -> Iterator[str]:
     """What the author should look at."""
     yield from job.warnings
     learned, kept = rows.frame[~held], rows.frame[held]
@@ -119,8 +119,8 @@ def _warnings(
         yield f"{rows.unlabelled} of {total} rows have no {job.target} and were left out"
     for name in [name for name in job.metrics if name not in metrics]:
         yield f"metric {name} has no value on the {len(kept)} held-out rows"
-    known, asked = (Known(part, truth_of(graph, part[job.target])) for part in (learned, kept))
-    yield from advice(job.features, known, asked, graph.labels is not None)
+    known, asked = (Known(part, truth_of(model, part[job.target])) for part in (learned, kept))
+    yield from advice(job.features, known, asked, labels_of(model.signature) is not None)
 
 
 def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
@@ -138,8 +138,8 @@ def _save(job: TrainJob, fitted: Fitted, folder: Path, tell: Tell) -> Saved:
     return saved
 
 
-def _score(job: TrainJob, graph: OnnxPredictor, held: pd.DataFrame, tell: Tell) -> dict[str, float]:
+def _score(job: TrainJob, model: Model, held: pd.DataFrame, tell: Tell) -> dict[str, float]:
     tell(Step(stage="scoring", step=0, of=1, message=f"{len(held)} rows"))
-    metrics = measured(job.metrics, truth_of(graph, held[job.target]), score_of(graph, held))
+    metrics = measured(job.metrics, truth_of(model, held[job.target]), score_of(model, held))
     tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
     return metrics

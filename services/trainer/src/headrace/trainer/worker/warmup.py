@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import Column
-from headrace.frameworks import CATALOG, FRAMEWORKS, About, Recipe, load_onnx
+from headrace.frameworks import CATALOG, FRAMEWORKS, About, Recipe
+from headrace.runtimes import load
 
 
 def warm_up() -> None:
@@ -21,4 +22,4 @@ def warm_up() -> None:
         fitted = FRAMEWORKS[name].fit(rows, toy, lambda step, of: None)
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
             FRAMEWORKS[name].save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))
-            load_onnx(Path(folder))
+            load(Path(folder))

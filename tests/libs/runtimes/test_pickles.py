@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headrace.frameworks import PickleFound, refuse_pickle
-from headrace.frameworks.pickles import pickled
+from headrace.runtimes import PickleFound, refuse_pickle
+from headrace.runtimes.pickles import pickled
 
 
 def zipped(name: str, data: bytes) -> bytes:

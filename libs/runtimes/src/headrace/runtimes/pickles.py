@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from headrace.frameworks.errors import PickleFound
+from headrace.runtimes.errors import PickleFound
 
 _SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill", ".cloudpickle"})
 _CALLING = frozenset({"GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "BUILD", "OBJ", "NEWOBJ", "NEWOBJ_EX"})

@@ -1,0 +1,74 @@
+"""What a runtime is: it loads a model directory, and what it has loaded answers batches of named columns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from headrace.contracts import Signature
+
+Columns = Mapping[str, Any]
+"""One array or list per input of the signature, by name; None and NaN both stand for a missing value."""
+
+
+class BadValue(ValueError):
+    """A value that the artifact cannot hold; names the input, the row and the value."""
+
+    def __init__(self, name: str, row: int, value: Any) -> None:
+        super().__init__(f"input {name!r}: element {row} ({value}) is too large for the model")
+
+
+class Model(Protocol):
+    """An artifact in memory. It answers in any number of threads at once."""
+
+    @property
+    def signature(self) -> Signature:
+        """The inputs that it takes and the outputs that it gives, as tensors with names, datatypes and shapes."""
+        ...
+
+    @property
+    def platform(self) -> str:
+        """What answers, as the metadata of the Open Inference Protocol V2 name it."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory it holds."""
+        ...
+
+    @property
+    def matrix(self) -> np.dtype[Any] | None:
+        """The type of one matrix of all inputs that `answer_matrix` takes; None where inputs must come apart."""
+        ...
+
+    def answer(self, columns: Columns, *, strict: bool = False) -> Mapping[str, np.ndarray]:
+        """The outputs by name, one entry a row; inputs that the signature does not name are ignored.
+
+        With `strict`, a number that is too large for the artifact raises BadValue; else it counts as infinite.
+        """
+        ...
+
+    def answer_matrix(self, matrix: np.ndarray) -> Mapping[str, np.ndarray]:
+        """The same for rows that lie in one matrix already, its columns in the order of the signature.
+
+        This is the way of a server that counts microseconds.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; nobody asks it afterwards."""
+        ...
+
+
+class Runtime(Protocol):
+    """One way in which artifacts answer."""
+
+    @property
+    def name(self) -> str:
+        """The name in the model directory's description."""
+        ...
+
+    def load(self, folder: Path, signature: Signature) -> Model:
+        """Load the artifact of a model directory; raise BadModel where it cannot be loaded, or is not as described."""
+        ...

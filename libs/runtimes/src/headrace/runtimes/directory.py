@@ -1,0 +1,114 @@
+"""The model directory: MLflow's layout, so that MLflow and people who know it can read ours.
+
+`MLmodel`, `requirements.txt`, `input_example.json`, and the files of the runtime and the framework. The flavor
+`headrace` of `MLmodel` says which runtime answers, and what the model takes and gives.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from headrace.contracts import Signature, Tensor
+from headrace.runtimes.errors import BadModel
+
+GRAPH = "model.onnx"
+_MLMODEL = "MLmodel"
+_FLAVOR = "headrace"
+_EXAMPLE = "input_example.json"
+_MLFLOW_TYPES = {
+    "BOOL": "boolean",
+    "BYTES": "string",
+    "FP16": "float",
+    "FP32": "float",
+    "FP64": "double",
+    "INT64": "long",
+    "UINT32": "long",
+    "UINT64": "long",
+}  # every other whole number is an `integer`
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model directory says of itself."""
+
+    runtime: str
+    signature: Signature
+    framework: str | None = None
+    """What fitted it; None where that is not known."""
+
+
+def write_directory(
+    folder: Path,
+    described: Description,
+    *,
+    about: Mapping[str, str],
+    flavors: Mapping[str, Any],
+    packages: Sequence[str],
+    example: Mapping[str, Sequence[Any]],
+) -> None:
+    """Write everything but the files of the runtime and the framework; `about` has the `run` and when it was made."""
+    own = {
+        "runtime": described.runtime,
+        **({"framework": described.framework} if described.framework else {}),
+        "signature": described.signature.model_dump(mode="json", exclude_none=True),
+    }
+    mlmodel = {
+        "run_id": about["run"],
+        "utc_time_created": about["created"],
+        "flavors": {**flavors, _FLAVOR: own},
+        "signature": _mlflow_signature(described.signature),
+        "saved_input_example_info": {"artifact_path": _EXAMPLE, "type": "dataframe", "pandas_orient": "split"},
+    }
+    (folder / _MLMODEL).write_text(yaml.safe_dump(mlmodel, sort_keys=False))
+    (folder / "requirements.txt").write_text("".join(f"{p}=={importlib.metadata.version(p)}\n" for p in packages))
+    rows = [list(row) for row in zip(*example.values(), strict=True)]
+    (folder / _EXAMPLE).write_text(json.dumps({"columns": list(example), "data": rows}))
+
+
+def read_description(folder: Path) -> Description:
+    """What a directory says of itself; raises BadModel."""
+    own = _read_mlmodel(folder)["flavors"][_FLAVOR]
+    try:
+        return Description(own["runtime"], Signature.model_validate(own["signature"]), own.get("framework"))
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise BadModel(
+            f"{folder.name}: the flavor {_FLAVOR!r} of {_MLMODEL} does not describe a model: {error}"
+        ) from error
+
+
+def onnx_flavor() -> dict[str, Any]:
+    """The flavor by which MLflow loads the graph."""
+    return {"onnx": {"data": GRAPH, "onnx_version": importlib.metadata.version("onnx")}}
+
+
+def _read_mlmodel(folder: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load((folder / _MLMODEL).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadModel(f"{folder.name} has no readable {_MLMODEL} file: {error}") from error
+    flavors = found.get("flavors") if isinstance(found, dict) else None
+    if not isinstance(flavors, dict) or _FLAVOR not in flavors:
+        raise BadModel(f"{folder.name}: {_MLMODEL} has no flavor {_FLAVOR!r}; only models saved by headrace load")
+    return {**found, "flavors": flavors}
+
+
+def _mlflow_signature(signature: Signature) -> dict[str, str]:
+    return {"inputs": _mlflow_columns(signature.inputs), "outputs": _mlflow_columns(signature.outputs)}
+
+
+def _mlflow_columns(tensors: Sequence[Tensor]) -> str:
+    return json.dumps([_mlflow_column(tensor) for tensor in tensors])
+
+
+def _mlflow_column(tensor: Tensor) -> dict[str, Any]:
+    """MLflow has numbers with gaps as floating point alone."""
+    kind = _MLFLOW_TYPES.get(tensor.datatype, "integer")
+    if tensor.nullable and kind not in ("string", "float"):
+        kind = "double"
+    return {"name": tensor.name, "type": kind, "required": not tensor.nullable}

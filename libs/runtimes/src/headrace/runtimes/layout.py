@@ -1,0 +1,106 @@
+"""How columns lie in the inputs of an ONNX graph: together in two matrices, or each in a tensor of its own."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from headrace.contracts import Signature
+from headrace.runtimes.base import BadValue, Columns
+from headrace.runtimes.datatypes import NUMPY
+
+NUMBERS, STRINGS = "numbers", "strings"  # the inputs of a graph that takes matrices
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One float32 matrix and one string matrix: the columns of each, in the order of the graph."""
+
+    numbers: tuple[str, ...]
+    strings: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column."""
+        return (*self.numbers, *self.strings)
+
+    def in_one_matrix(self, names: Sequence[str]) -> bool:
+        """Whether all columns, in this order, are the matrix of numbers."""
+        return tuple(names) == self.numbers and not self.strings
+
+    def feeds(self, columns: Columns, *, strict: bool = False) -> dict[str, np.ndarray]:
+        """The graph's inputs from one array or list a column."""
+        feeds = {}
+        if self.numbers:
+            feeds[NUMBERS] = self._matrix([columns[name] for name in self.numbers], strict)
+        if self.strings:
+            feeds[STRINGS] = np.array([_known(columns[name]) for name in self.strings], dtype=object).T
+        return feeds
+
+    def dumps(self) -> str:
+        """As JSON, for the graph's metadata."""
+        return json.dumps({"numbers": self.numbers, "strings": self.strings})
+
+    @classmethod
+    def loads(cls, text: str) -> "Layout":
+        """From the graph's metadata."""
+        found = json.loads(text)
+        return cls(numbers=tuple(found["numbers"]), strings=tuple(found["strings"]))
+
+    def _matrix(self, columns: Sequence[Any], strict: bool) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            matrix = np.array(columns, dtype=np.float32)
+        if strict and not isfinite(np.add.reduce(matrix, axis=None)) and np.isinf(matrix).any():
+            column, row = (int(at[0]) for at in np.nonzero(np.isinf(matrix)))
+            raise BadValue(self.numbers[column], row, columns[column][row])
+        return matrix.T
+
+
+@dataclass(frozen=True)
+class Apart:
+    """One tensor an input, by the signature's datatypes; `ranks` says whether a column is [rows] or [rows, 1]."""
+
+    datatypes: Mapping[str, str]
+    ranks: Mapping[str, int]
+
+    @classmethod
+    def of(cls, signature: Signature, ranks: Mapping[str, int]) -> "Apart":
+        """By what the signature says, and the number of dimensions of each of the graph's inputs."""
+        return cls({tensor.name: tensor.datatype for tensor in signature.inputs}, ranks)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every input of the graph."""
+        return tuple(self.ranks)
+
+    def in_one_matrix(self, names: Sequence[str]) -> bool:
+        """Never: inputs come apart."""
+        return False
+
+    def feeds(self, columns: Columns, *, strict: bool = False) -> dict[str, np.ndarray]:
+        """The graph's inputs from one array or list an input."""
+        return {name: self._tensor(name, columns[name], strict) for name in self.ranks}
+
+    def _tensor(self, name: str, values: Any, strict: bool) -> np.ndarray:
+        kind = NUMPY.get(self.datatypes[name])
+        if kind is None:
+            array = np.array(_known(values), dtype=object)
+        else:
+            with np.errstate(over="ignore"):
+                array = np.array(values, dtype=kind)
+        if strict and array.dtype.kind == "f" and np.isinf(array).any():
+            row = int(np.nonzero(np.isinf(array))[0][0])
+            raise BadValue(name, row, values[row])
+        return array.reshape(-1, 1) if self.ranks[name] == 2 and array.ndim == 1 else array
+
+
+def _known(values: Any) -> list[str]:
+    return [value if type(value) is str else _text(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    """A missing value, None or NaN (the only one unequal to itself), is the empty string."""
+    return "" if value is None or value != value else str(value)

@@ -1,0 +1,80 @@
+"""Model directories of graphs that are made here, node by node."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper
+
+from headrace.contracts import Signature, Tensor
+from headrace.runtimes import Description, write_directory
+from headrace.runtimes.directory import GRAPH, onnx_flavor
+from headrace.runtimes.layout import Layout
+from headrace.runtimes.onnx import LAYOUT_PROPERTY
+
+ABSURD = 1e300
+ABOUT = {"run": "run-1", "created": "2026-01-02T03:04:05+00:00"}
+OPSET = [helper.make_opsetid("", 17)]
+
+
+def save(
+    folder: Path, graph: bytes, signature: Signature, runtime: str = "onnx", example: Mapping[str, Any] | None = None
+) -> None:
+    """A model directory around a graph."""
+    (folder / GRAPH).write_bytes(graph)
+    described = Description(runtime, signature)
+    write_directory(folder, described, about=ABOUT, flavors=onnx_flavor(), packages=["onnx"], example=example or {})
+
+
+def graph_of(
+    nodes: Sequence[Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    constants: Sequence[Any] = (),
+    **properties: str,
+) -> bytes:
+    """A graph as bytes."""
+    model = helper.make_model(
+        helper.make_graph(list(nodes), "made", list(inputs), list(outputs), list(constants)),
+        opset_imports=OPSET,
+        ir_version=8,
+    )
+    if properties:
+        helper.set_model_props(model, properties)
+    return bytes(model.SerializeToString())
+
+
+def save_classifier(folder: Path) -> tuple[Mapping[str, list[Any]], Mapping[str, np.ndarray]]:
+    """Probability = sigmoid(wind - distance) of one matrix of numbers; the label is whether it is above one half."""
+    constants = [
+        helper.make_tensor("weights", TensorProto.FLOAT, [2, 1], [1.0, -1.0]),
+        helper.make_tensor("half", TensorProto.DOUBLE, [], [0.5]),
+        helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["numbers", "weights"], ["score"]),
+        helper.make_node("Sigmoid", ["score"], ["share"]),
+        helper.make_node("Cast", ["share"], ["column"], to=TensorProto.DOUBLE),
+        helper.make_node("Reshape", ["column", "flat"], ["probability"]),
+        helper.make_node("Greater", ["probability", "half"], ["label"]),
+    ]
+    inputs = [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [None, 2])]
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.BOOL, [None]),
+        helper.make_tensor_value_info("probability", TensorProto.DOUBLE, [None]),
+    ]
+    layout = Layout(numbers=("wind", "distance"), strings=())
+    graph = graph_of(nodes, inputs, outputs, constants, **{LAYOUT_PROPERTY: layout.dumps()})
+    signature = Signature(
+        inputs=[Tensor(name=name, datatype="FP64", shape=[-1]) for name in ("wind", "distance")],
+        outputs=[
+            Tensor(name="label", datatype="BOOL", shape=[-1], labels=[False, True]),
+            Tensor(name="probability", datatype="FP64", shape=[-1], label=True),
+        ],
+    )
+    rows = {"wind": [1.0, 2.0, 0.5, 0.0], "distance": [0.0, 3.0, 0.5, -2.0]}
+    save(folder, graph, signature, example=rows)
+    score = np.array(rows["wind"]) - np.array(rows["distance"])
+    probability = 1 / (1 + np.exp(-score))
+    return rows, {"label": probability > 0.5, "probability": probability}

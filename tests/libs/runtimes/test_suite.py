@@ -1,0 +1,151 @@
+"""What every runtime must do; the suite runs over the mapping, so that a new entry is tested by being there."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headrace.contracts import Signature
+from headrace.runtimes import RUNTIMES, BadModel, BadValue, Model, load
+
+from .conftest import ABSURD, save_classifier
+
+
+@dataclass(frozen=True)
+class Example:
+    """A model directory, rows that it can answer, and what it answers."""
+
+    folder: Path
+    rows: Mapping[str, list[Any]]
+    answers: Mapping[str, np.ndarray]
+
+
+def _onnx(folder: Path) -> Example:
+    rows, answers = save_classifier(folder)
+    return Example(folder, rows, answers)
+
+
+EXAMPLES: Mapping[str, Callable[[Path], Example]] = {"onnx": _onnx}
+
+
+def test_every_runtime_has_an_example() -> None:
+    """A runtime without one would not be tested."""
+    assert EXAMPLES.keys() == RUNTIMES.keys()
+    assert all(RUNTIMES[name].name == name for name in RUNTIMES)
+
+
+@pytest.fixture(params=sorted(RUNTIMES))
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
+    """One of each runtime."""
+    return EXAMPLES[request.param](tmp_path)
+
+
+@pytest.fixture
+def model(example: Example) -> Model:
+    """The example, loaded."""
+    return load(example.folder)
+
+
+def test_a_model_answers_as_what_it_was_saved_from(example: Example, model: Model) -> None:
+    """Every output of the signature, one entry a row, with the datatype that the signature promises."""
+    told = model.answer(example.rows)
+
+    assert set(told) == {tensor.name for tensor in model.signature.outputs}
+    for name, expected in example.answers.items():
+        if expected.dtype.kind == "f":
+            np.testing.assert_allclose(told[name], expected, atol=1e-5)
+        else:
+            assert told[name].tolist() == expected.tolist()
+
+
+def test_one_row_is_answered_as_among_many(example: Example, model: Model) -> None:
+    """No row's answer depends on its neighbours."""
+    whole = model.answer(example.rows)
+    count = len(next(iter(example.rows.values())))
+
+    for row in range(count):
+        alone = model.answer({name: values[row : row + 1] for name, values in example.rows.items()})
+        for name, values in whole.items():
+            assert alone[name].tolist() == pytest.approx(values[row : row + 1].tolist())
+
+
+def test_columns_that_the_signature_does_not_name_are_ignored(example: Example, model: Model) -> None:
+    """Rows of a dataset have columns that no model takes."""
+    more = {**example.rows, "stranger": ["x"] * len(next(iter(example.rows.values())))}
+
+    told = model.answer(more)
+
+    assert {name: values.tolist() for name, values in told.items()} == {
+        name: values.tolist() for name, values in model.answer(example.rows).items()
+    }
+
+
+def test_a_number_that_is_too_large_is_named_where_that_is_asked_for(example: Example, model: Model) -> None:
+    """By its input and row; without `strict` the row counts as one of infinite numbers."""
+    number = next(tensor.name for tensor in model.signature.inputs if tensor.datatype.startswith("FP"))
+    rows = {name: list(values) for name, values in example.rows.items()}
+    rows[number][1] = ABSURD
+
+    with pytest.raises(BadValue, match=rf"input '{number}': element 1 \(1e\+300\) is too large for the model"):
+        model.answer(rows, strict=True)
+    assert len(next(iter(model.answer(rows).values()))) == len(rows[number])
+
+
+def test_many_threads_get_their_own_answers(example: Example, model: Model) -> None:
+    """A server asks one model from all its threads."""
+    expected = {name: values.tolist() for name, values in model.answer(example.rows).items()}
+    wrong: list[Any] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            told = {name: values.tolist() for name, values in model.answer(example.rows).items()}
+            if told != expected:
+                wrong.append(told)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert wrong == []
+
+
+def test_a_matrix_is_answered_as_its_columns(example: Example, model: Model) -> None:
+    """Where a model takes one matrix, its columns are in the order of the signature."""
+    if model.matrix is None:
+        return
+    names = [tensor.name for tensor in model.signature.inputs]
+    matrix = np.array([example.rows[name] for name in names], dtype=model.matrix).T
+
+    told = model.answer_matrix(matrix)
+
+    assert {name: values.tolist() for name, values in told.items()} == {
+        name: values.tolist() for name, values in model.answer(example.rows).items()
+    }
+
+
+def test_a_model_says_what_it_is(model: Model) -> None:
+    """What answers, how much memory it holds; closing gives that back."""
+    assert model.platform
+    assert model.memory_bytes > 0
+    assert isinstance(model.signature, Signature)
+    model.close()
+
+
+def test_a_damaged_directory_is_refused(example: Example) -> None:
+    """Whatever file is cut or missing, the answer is BadModel, never an answer or another error."""
+    for file in sorted(example.folder.iterdir()):
+        whole = file.read_bytes()
+        if file.name in ("requirements.txt", "input_example.json"):  # for people and for MLflow
+            continue
+        for damaged in (b"", whole[: len(whole) // 2]):
+            file.write_bytes(damaged)
+            with pytest.raises(BadModel):
+                load(example.folder)
+        file.write_bytes(whole)
+    assert load(example.folder)
