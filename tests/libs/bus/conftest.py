@@ -59,7 +59,16 @@ class Effect(SQLModel, table=True):
     model: str
 
 
-NAMES = ("inbox", "deduplication", "stream_checkpoint", "outbox", "dead_letter", "loop_item", "bus_test_effect")
+NAMES = (
+    "inbox",
+    "deduplication",
+    "stream_checkpoint",
+    "outbox",
+    "dead_letter",
+    "deferred",
+    "loop_item",
+    "bus_test_effect",
+)
 TABLES = [SQLModel.metadata.tables[name] for name in NAMES]
 
 

@@ -206,7 +206,9 @@ def test_a_program_asks_with_rows_at_hand(at: CommandLine, parcels: Cluster) -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id,value\np:0,yes\n", "no column prediction_id; it has id, value"),
+        ("id,value\np:0,yes\n", "columns prediction_id or key, and value, are needed; it has id, value"),
+        ("key,prediction_id,value\na,p:0,yes\n", "exactly one is needed, and 2 are filled in"),
+        ("key,value\n,yes\n", "line 2, 'key': exactly one is needed, and 0 are filled in"),
         ("prediction_id,value\np:0,yes\np:1,\n", "line 3, column 'value' is empty"),
         ("prediction_id,value\n", "no rows"),
         ("prediction_id,value\np:0,oops\n", "'no', 'yes'"),

@@ -25,6 +25,7 @@ from headrace.contracts import (
     ShadowPolicy,
     VersionTraffic,
 )
+from headrace.contracts.catalogs import STRATEGIES
 from headrace.deployer import domain
 from headrace.deployer.api import RolloutView
 from headrace.deployer.domain import Decision, Impossible, Phase, Traffic
@@ -526,3 +527,8 @@ def test_a_strategy_of_a_newer_registry_is_refused_by_name() -> None:
 
     with pytest.raises(ContractError, match=r"serving\.strategy: 'blue-green' is not known"):
         domain.policy_of(newer)
+
+
+def test_every_strategy_that_may_be_declared_is_one_that_is_carried_out() -> None:
+    """The catalogue says what may be named; this service does it."""
+    assert {each.value for each in domain.Strategy} == set(STRATEGIES)

@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from headrace.contracts import Column, Route
+from headrace.contracts import KEY_COLUMN, Column, Route
 from headrace.inference.http import inflated
 from headrace.inference.protocol import json_of
 from headrace.inference.tensors import NUMPY
@@ -331,6 +331,93 @@ async def test_a_shadow_logs_the_context_as_well(alone: Lonely, numbers: Model, 
     await made.http.post("/v2/models/m/infer", json={"inputs": [*matrix(ROW)["inputs"], gender]})
 
     assert [data["context"] for data in logged(made)] == [{"gender": ["f"]}] * 2
+
+
+# the caller's own key
+
+
+async def test_a_row_may_name_itself_by_a_key_of_the_callers(served: Alone) -> None:
+    """As a parameter of one row, or as an input of any number; it is logged, and changes no answer."""
+    many = {"name": KEY_COLUMN, "shape": [1], "datatype": "BYTES", "data": ["order-7"]}
+    number = {"name": KEY_COLUMN, "shape": [1, 1], "datatype": "INT64", "data": [7]}
+
+    answers = [
+        await served.http.post(INFER, json={**row(), "parameters": {"key": "order-7"}}),
+        await served.http.post(INFER, json={**row(), "parameters": {"key": 7}}),
+        await served.http.post(INFER, json={"inputs": [*row()["inputs"], many]}),
+        await served.http.post(INFER, json={"inputs": [*row()["inputs"], number]}),
+        await served.http.post(INFER, json=row()),
+    ]
+
+    assert [await same(served, answer) for answer in answers] == [True] * 5
+    assert [data.get("keys") for data in logged(served)[:5]] == [["order-7"], ["7"], ["order-7"], ["7"], None]
+    assert all(KEY_COLUMN not in data["inputs"] for data in logged(served))
+
+
+async def test_keys_go_with_a_matrix_and_some_may_be_missing(alone: Lonely, numbers: Model) -> None:
+    """One value a row."""
+    made: Alone = await alone(numbers)
+    await made.serve("m", numbers.route())
+    keys = {"name": KEY_COLUMN, "shape": [2], "datatype": "BYTES", "data": ["a", None]}
+
+    answer = await made.http.post("/v2/models/m/infer", json={"inputs": [*matrix(ROW, ROW)["inputs"], keys]})
+
+    assert answer.status_code == 200
+    assert logged(made)[0]["keys"] == ["a", None]
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        (f"{KEY_COLUMN},{CSV}".replace("\n1.5", "\n0007,1.5"), "text/csv"),
+        (json.dumps({"dataframe_split": {
+            "columns": [*CSV.splitlines()[0].split(","), KEY_COLUMN], "data": [[1.5, 0.5, 3, True, "UA", "0007"]]}}),
+            "application/json"),
+    ],
+)  # fmt: skip
+async def test_a_key_is_a_column_in_mlflows_shape(served: Alone, body: str, content: str) -> None:
+    """Text stays text, with its zeros."""
+    answer = await served.http.post(SCORING, content=body, headers={"content-type": content})
+
+    assert await same(served, answer)
+    assert logged(served)[0]["keys"] == ["0007"]
+
+
+@pytest.mark.parametrize(
+    ("more", "parameters", "says"),
+    [
+        ([{"shape": [2], "datatype": "BYTES", "data": ["a", "b"]}], {}, "but the inputs have 1 rows"),
+        ([{"shape": [1], "datatype": "FP64", "data": [1.5]}], {}, "must be a string or a whole number, not a number"),
+        ([{"shape": [1], "datatype": "BYTES", "data": [""]}], {}, "a key has 1 to 200 characters"),
+        ([{"shape": [1], "datatype": "BYTES", "data": ["a"]}] * 2, {}, "is given twice"),
+        ([{"shape": [1], "datatype": "BYTES", "data": ["a"]}], {"key": "a"}, "exclude each other"),
+        ([], {"key": "x" * 201}, "parameters.key is"),
+        ([], {"key": "a\u0000"}, "none of them a control character"),
+        ([], {"key": [1]}, "parameters.key must be a string or a whole number, not an array"),
+    ],
+)
+async def test_a_key_that_is_none_is_refused(
+    served: Alone, more: list[dict[str, Any]], parameters: dict[str, Any], says: str
+) -> None:
+    """With the place and what would be one; nothing is logged."""
+    inputs = [*row()["inputs"], *({"name": KEY_COLUMN, **tensor} for tensor in more)]
+
+    answer = await served.http.post(INFER, json={"inputs": inputs, "parameters": parameters})
+
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]
+    assert logged(served) == []
+
+
+async def test_one_key_for_many_rows_is_refused(alone: Lonely, numbers: Model) -> None:
+    """Which of them it names nobody could tell."""
+    made: Alone = await alone(numbers)
+    await made.serve("m", numbers.route())
+
+    answer = await made.http.post("/v2/models/m/infer", json={**matrix(ROW, ROW), "parameters": {"key": "a"}})
+
+    assert answer.status_code == 400
+    assert f"the key of one row, the inputs have 2; send '{KEY_COLUMN}'" in answer.json()["error"]
 
 
 # labels

@@ -1,13 +1,14 @@
 """The trainer's decisions, without a broker, a database or Ray."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.contracts import Column, Declaration, parse_declaration
+from headrace.contracts.catalogs import FAILURES, STAGES
 from headrace.trainer.domain import (
     MOST_ATTEMPTS,
     Queued,
@@ -23,6 +24,7 @@ from headrace.trainer.domain import (
     waits_for,
     will_train_on,
 )
+from headrace.trainer.worker.jobs import Harness, Kind
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COLUMNS = [
@@ -184,3 +186,9 @@ def test_what_does_not_fit_is_said_in_words(data: dict[str, Any], reason: str) -
 def test_only_the_last_states_have_ended() -> None:
     """A run that has ended changes no more."""
     assert {s for s in State if s.ended} == {State.COMPLETED, State.FAILED, State.CANCELLED}
+
+
+def test_stages_and_failures_that_are_said_are_those_of_the_catalogue() -> None:
+    """What nobody has read about cannot be understood."""
+    assert set(get_args(Harness)) == set(STAGES)
+    assert set(get_args(Kind)) == set(FAILURES)

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from headrace.bus.checkpoints import InHand, reach
 from headrace.bus.connection import Connection
 from headrace.bus.dead_letters import set_aside_once
+from headrace.bus.deferred import Deferred
 from headrace.bus.errors import NotYet, Refused
 from headrace.bus.items import count_try, forget_items
 from headrace.bus.messages import RawMessage
@@ -21,7 +22,7 @@ from headrace.bus.retry import RetryPolicy, jitter
 from headrace.bus.store import Clock, Store
 from headrace.bus.trace import follow
 from headrace.bus.unit_of_work import UnitOfWork
-from headrace.contracts import ContractError
+from headrace.contracts import ContractError, NewerVersion
 from headrace.faults import point
 
 log = structlog.get_logger()
@@ -50,7 +51,9 @@ class BatchProcessor:
         clock: Clock,
         last_resort: LastResort = set_aside_once,
         retry_policy: RetryPolicy = BATCH_RETRY_POLICY,
+        deferred: Deferred | None = None,
     ) -> None:
+        self.deferred = deferred or Deferred(store, clock=clock)
         self._service = service
         self._store = store
         self._connection = connection
@@ -100,12 +103,31 @@ class BatchProcessor:
             return
         if is_away(error):
             await self._outage(messages, error)
+        elif isinstance(error, NewerVersion):
+            await self._without_newer(messages, hopeless)
         elif len(messages) == 1:
             await self._failed(messages[0], error, hopeless)
         else:
             middle = len(messages) // 2
             await self._halving(messages[:middle], hopeless)
             await self._halving(messages[middle:], hopeless)
+
+    async def _without_newer(self, messages: Sequence[RawMessage], hopeless: Hopeless) -> None:
+        """The rest of a batch; what is of a newer version than this program knows waits until it is upgraded.
+
+        A tap that bears any bytes raises no NewerVersion, and leaves nothing for later.
+        """
+        newer = {message.seq: kind for message in messages if (kind := newer_kind(message))}
+        try:
+            await self.deferred.put([(message, newer[message.seq]) for message in messages if message.seq in newer])
+        except Exception as error:
+            await self._outage(messages, error)
+            return
+        point("tap.deferred")
+        await self._ack([message for message in messages if message.seq in newer])
+        rest = [message for message in messages if message.seq not in newer]
+        if rest:
+            await self._halving(rest, hopeless)
 
     async def _counted(self, message: RawMessage, hopeless: Hopeless) -> None:
         """One that the process may have died of: counted before it is tried."""
@@ -186,6 +208,9 @@ class BatchProcessor:
     async def _ack(self, messages: Sequence[RawMessage]) -> None:
         for message in messages:
             self._failures.pop(message.seq, None)
+            if not message.reply:  # the broker has its answer
+                self.deferred.done(message)
+                continue
             await self._connection.send(message.reply, b"+ACK")
 
     async def _outage(self, messages: Sequence[RawMessage], error: Exception) -> None:
@@ -195,4 +220,18 @@ class BatchProcessor:
             await self._back(message, OUTAGE_DELAY_S)
 
     async def _back(self, message: RawMessage, seconds: float) -> None:
+        if not message.reply:
+            self.deferred.later(message, seconds)
+            return
         await self._connection.send(message.reply, b'-NAK {"delay": %d}' % int(jitter(seconds) * 1e9))
+
+
+def newer_kind(message: RawMessage) -> str | None:
+    """The type of a message whose version is newer than this program knows; None of any other."""
+    try:
+        message.envelope()
+    except NewerVersion as error:
+        return error.kind
+    except ContractError:
+        return None
+    return None

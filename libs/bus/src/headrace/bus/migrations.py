@@ -9,14 +9,15 @@ from alembic import op
 
 from headrace.bus.tables import Number, UtcTime
 
-FIRST = ("loop_item", "dead_letter", "outbox", "stream_checkpoint", "deduplication", "inbox")
+FIRST = ("loop_item", "deferred", "dead_letter", "outbox", "stream_checkpoint", "deduplication", "inbox")
 
 
 def create_first() -> None:
-    """Create the inbox with its memory, the outbox, the dead letters, and the items of loops that failed."""
+    """Create the inbox with its memory, the outbox, the dead letters, what waits, and the items of loops that failed."""
     _create_inbox()
     _create_outbox()
     _create_dead_letters()
+    _create_deferred()
     _create_loop_item()
 
 
@@ -95,6 +96,23 @@ def _create_dead_letters() -> None:
     )
     op.create_index(op.f("ix_dead_letter_message_id"), "dead_letter", ["message_id"])
     op.create_index("ix_dead_letter_open", "dead_letter", ["replayed_at", "dropped_at"])
+
+
+def _create_deferred() -> None:
+    op.create_table(
+        "deferred",
+        sa.Column("stream", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("taken_at", UtcTime(), nullable=False),
+        sa.Column("deferred_at", UtcTime(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("stream", "seq"),
+    )
+    op.create_index(op.f("ix_deferred_subject"), "deferred", ["subject"])
 
 
 def _create_loop_item() -> None:

@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from headrace.bus.checkpoints import InHand
 from headrace.bus.connection import Connection
 from headrace.bus.dead_letters import UNREAD, kept, plain, set_aside_message
+from headrace.bus.deferred import Deferred
 from headrace.bus.errors import NotYet, Refused
 from headrace.bus.inbox import Item, claim, close, count
 from headrace.bus.messages import RawMessage
@@ -26,7 +27,7 @@ from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.tables import Inbox
 from headrace.bus.trace import follow, span, trace_id
 from headrace.bus.unit_of_work import UnitOfWork
-from headrace.contracts import OUTSIDER, ContractError, Envelope, Event, MessageReplayed, origin_of
+from headrace.contracts import OUTSIDER, ContractError, Envelope, Event, MessageReplayed, NewerVersion, origin_of
 from headrace.faults import point
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ LONGEST_BATCH_S = 0.25  # others wait for the database meanwhile; slow handlers 
 SUSPECT = 3  # delivered this often without an answer: perhaps handling it ends the process
 LONGEST_ID = 256
 REQUESTS = "REQUESTS"
+REPLAY_DELAY_S = 60.0
 BEHIND_DELAY_S, LONGEST_BEHIND_S = 0.1, 5.0  # how long a request waits for the facts before it
 
 
@@ -72,7 +74,9 @@ class MessageProcessor:
         batch_subscriptions: Mapping[str, BatchHandler] | None = None,
         retry_policy: RetryPolicy | None = None,
         observe: Observe = lambda _type, _outcome, _seconds: None,
+        deferred: Deferred | None = None,
     ) -> None:
+        self.deferred = deferred or Deferred(store, clock=clock)
         self._service = service
         self._store = store
         self._connection = connection
@@ -110,16 +114,38 @@ class MessageProcessor:
             return
         items: dict[str, Item] = {}
         later: list[RawMessage] = []  # the same event under another sequence: known by then
+        waiting: list[tuple[RawMessage, str]] = []  # of a newer version, or behind one that is
         for message in messages:
-            item = await self._read(message)
+            item = await self._read(message, waiting)
             if item is None:
                 continue
             first = items.setdefault(item.id, item)
             if (first.message.stream, first.message.seq) != (message.stream, message.seq):
                 later.append(message)
+        await self._defer(waiting)
         await self._handle(list(items.values()))
         if later:
             await self.process(later)
+
+    async def _defer(self, waiting: Sequence[tuple[RawMessage, str]]) -> None:
+        """Put messages aside until this program is upgraded; the durable goes on."""
+        fresh = [(message, kind) for message, kind in waiting if message.reply]
+        for message, _ in waiting:
+            if not message.reply:  # it replays what cannot be read yet
+                self.deferred.later(message, REPLAY_DELAY_S)
+        if not fresh:
+            return
+        try:
+            await self.deferred.put(fresh)
+        except Exception as error:
+            self.problem = reason_of(error)
+            for message, _ in fresh:
+                await self._back(message, jitter(OUTAGE_DELAY_S))
+            return
+        point("inlet.deferred")
+        for message, kind in fresh:
+            self._observe(kind, "deferred", 0.0)
+            await self._ack(message)
 
     async def _is_early(self, messages: Sequence[RawMessage]) -> bool:
         """Whether these are requests, and facts that were there before them are not handled yet."""
@@ -232,7 +258,7 @@ class MessageProcessor:
         envelope = item.envelope
         handler = self._handler_of(item)
         if handler is None:
-            raise Refused(f"{self._service} hears no {envelope.type}")
+            raise Refused(f"{self._service} hears no {envelope.data.TYPE}")
         attributes = {"messaging.message.id": item.id}
         with (
             span(f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, attributes) as at,
@@ -243,8 +269,9 @@ class MessageProcessor:
     def _handler_of(self, item: Item) -> Handler | None:
         """What handles a message; a replayed dead letter of a batch subscription goes to that subscription."""
         batch_handler = self._batch_subscriptions.get(item.meant.stream) if item.meant is not item.message else None
-        if batch_handler is None or item.envelope.type in self._handlers:
-            return self._handlers.get(item.envelope.type)
+        kind = item.envelope.data.TYPE  # the newest version, whichever was said
+        if batch_handler is None or kind in self._handlers:
+            return self._handlers.get(kind)
         return lambda _event, work: batch_handler([item.meant], work)
 
     def _work(self, item: Item, session: AsyncSession, traceparent: str) -> UnitOfWork:
@@ -310,8 +337,8 @@ class MessageProcessor:
         await self._ack(item.message)
         return "dead_letter"
 
-    async def _read(self, message: RawMessage) -> Item | None:
-        """Read a message, or park it at once when no schema allows it."""
+    async def _read(self, message: RawMessage, waiting: list[tuple[RawMessage, str]]) -> Item | None:
+        """Read a message, or park it at once when no schema allows it; add it to those that wait where it must."""
         meant = message
         try:
             envelope = message.envelope()
@@ -321,6 +348,8 @@ class MessageProcessor:
                 envelope = replace(again, id=envelope.id, causationid=again.id)
             if len(envelope.id) > LONGEST_ID or plain(envelope.id) != envelope.id:
                 raise ContractError(f"id: at most {LONGEST_ID} characters of plain text are needed")
+        except NewerVersion as error:
+            waiting.append((message, error.kind))
         except ContractError as error:
             await self._unreadable(message, meant, str(error))
         except Exception as error:  # a bug in reading must not stop what comes after
@@ -331,7 +360,9 @@ class MessageProcessor:
             log.exception("reading_failed", stream=message.stream, seq=message.seq)
             await self._unreadable(message, meant, reason_of(error))
         else:
-            return Item(message, envelope, meant)
+            if not (self.deferred.holds(message) or any(each.subject == message.subject for each, _ in waiting)):
+                return Item(message, envelope, meant)
+            waiting.append((message, envelope.type))
         return None
 
     async def _kept(self, replayed: MessageReplayed) -> RawMessage:
@@ -368,9 +399,15 @@ class MessageProcessor:
             set_aside_message(work, meant, place, reason, 1)
 
     async def _ack(self, message: RawMessage) -> None:
+        if not message.reply:  # the broker has its answer
+            self.deferred.done(message)
+            return
         await self._connection.send(message.reply, b"+ACK")
 
     async def _back(self, message: RawMessage, seconds: float) -> None:
+        if not message.reply:
+            self.deferred.later(message, seconds)
+            return
         self._sent_back.add((message.stream, message.seq))
         await self._connection.send(message.reply, b'-NAK {"delay": %d}' % int(seconds * 1e9))
 

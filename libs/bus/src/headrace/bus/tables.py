@@ -105,6 +105,22 @@ class DeadLetter(SQLModel, table=True):
         return {name: getattr(self, name) for name in names}
 
 
+class DeferredMessage(SQLModel, table=True):
+    """One message that waits until this program is upgraded, because it, or one before it, is of a newer version."""
+
+    __tablename__ = "deferred"
+
+    stream: str = Field(primary_key=True)
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    subject: str = Field(index=True)
+    type: str
+    headers: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    taken_at: datetime = Field(sa_type=UtcTime)  # by its stream
+    deferred_at: datetime = Field(sa_type=UtcTime)
+    tries: int = 0  # how often it was handed on since it can be read
+
+
 class LoopItem(SQLModel, table=True):
     """One item of a background loop whose handling has begun and not ended well: how often tried, and why it failed.
 

@@ -41,9 +41,11 @@ async def problems(runtime: Runtime) -> dict[str, str]:
 async def degraded(runtime: Runtime) -> dict[str, str]:
     """Single pieces of work that fail or were set aside, while the rest goes on; a few of them, where they are many.
 
-    Refused requests are not among them: their sender was told.
+    Refused requests are not among them: their sender was told. Events of a version that is newer than the service are:
+    it goes on with the rest, so nothing is gained by sending it no requests.
     """
-    found = dict(islice(runtime.degraded.items(), MOST_NAMED))
+    waiting = runtime.deferred.problems if runtime.deferred is not None else {}
+    found = dict(islice({**waiting, **runtime.degraded}.items(), MOST_NAMED))
     limit = runtime.settings.dead_letter_after_attempts
     with suppress(Exception):  # `problems` tells of a database that is away
         async with asyncio.timeout(LONGEST_S), runtime.session() as session:

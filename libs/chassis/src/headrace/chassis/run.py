@@ -27,6 +27,7 @@ from headrace.bus import (
 )
 from headrace.bus.checkpoints import CheckpointWatch
 from headrace.bus.dead_letters import set_aside_once
+from headrace.bus.deferred import Deferred
 from headrace.bus.progress import Progress
 from headrace.bus.prune import EVERY_S, prune
 from headrace.bus.tasks import cancel
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 
 HTTP_SHARE, CONSUMER_SHARE, RELAY_SHARE = 0.4, 0.4, 0.2  # of the time that a stop may take
 FACTS = "EVENTS"
+RELEASE_EVERY = timedelta(seconds=2)  # an upgrade is a restart, and the first look comes with it
 FATAL = 70  # the connection was closed for good: whoever watches the process starts it anew
 
 
@@ -106,12 +108,13 @@ async def running(service: Service, *, on_fatal=lambda _why: None) -> AsyncItera
         runtime.consumers = consumers(runtime)
         await stack.enter_async_context(_taking_in(runtime))
         pruning = chore(timedelta(seconds=EVERY_S), _prune, name="prune", wait_first=True)
+        releasing = chore(RELEASE_EVERY, _release, name="deferred")
         app = make_app(service, [routes.health, routes.dead_letters, routes.keys])
         app.state.runtime = runtime
         gate: Gate = app.state.gate
         stack.push_async_callback(_last_uses, gate, runtime)
         looks = [looking_at(dependency) for dependency in service.dependencies]
-        own = [pruning, watch_subscriptions(), *gate.loops(), keep_uses(gate)]
+        own = [pruning, releasing, watch_subscriptions(), *gate.loops(), keep_uses(gate)]
         loops: list[Loop] = [*service.background, *looks, *own]
         for loop in loops:
             running_loop = restarted(partial(loop, runtime), called(loop), runtime.problems)
@@ -139,6 +142,8 @@ async def _taking_in(runtime: Runtime) -> AsyncIterator[None]:
 
 async def _start_intakes(runtime: Runtime) -> None:
     await runtime.connection.opened.wait()
+    if runtime.deferred is not None:  # before anything comes in that has to wait behind what is there
+        await restarted(runtime.deferred.refresh, "deferred", runtime.problems)
     for consumer in runtime.consumers:
         runtime.checkpoints.append(position := CheckpointWatch(runtime.connection, runtime.store, consumer.spec))
         await restarted(partial(_caught_up, position, runtime), "position", runtime.problems)
@@ -160,6 +165,7 @@ async def _caught_up(position: CheckpointWatch, runtime: Runtime) -> None:
 def consumers(runtime: Runtime) -> list[Consumer]:
     """A consumer for each durable: to the batch handler of its stream where there is one, else to the handlers."""
     service = runtime.service
+    runtime.deferred = Deferred(runtime.store, clock=service.clock)
     runtime.processor = MessageProcessor(
         service.name,
         runtime.store,
@@ -169,6 +175,7 @@ def consumers(runtime: Runtime) -> list[Consumer]:
         batch_subscriptions=service.batch_subscriptions,
         retry_policy=retry_policy(service.settings),
         observe=metrics.observe,
+        deferred=runtime.deferred,
     )
     specs = load_topology().consumers(service.name)
     made = [Consumer(runtime.connection, spec, _batch_handler(runtime, spec) or runtime.processor) for spec in specs]
@@ -193,10 +200,24 @@ def _batch_handler(runtime: Runtime, spec: ConsumerSpec) -> BatchProcessor | Non
         return None
     last_resort = service.last_resorts.get(spec.stream, set_aside_once)
     processor = BatchProcessor(
-        service.name, runtime.store, runtime.connection, batch_handler, clock=runtime.clock, last_resort=last_resort
+        service.name,
+        runtime.store,
+        runtime.connection,
+        batch_handler,
+        clock=runtime.clock,
+        last_resort=last_resort,
+        deferred=runtime.deferred,
     )
     runtime.batch_processors[spec.stream] = processor
     return processor
+
+
+async def _release(runtime: Runtime) -> bool:
+    """Hand on what waited for an upgrade that has come; True where there may be more."""
+    if runtime.deferred is None or runtime.processor is None:
+        return False
+    processor = runtime.processor
+    return await runtime.deferred.release(lambda stream: runtime.batch_processors.get(stream) or processor)
 
 
 async def _prune(runtime: Runtime) -> None:

@@ -25,6 +25,7 @@ from headrace.bus import (
     utc_now,
 )
 from headrace.bus.checkpoints import CheckpointWatch
+from headrace.bus.deferred import Deferred
 from headrace.bus.processor import LONGEST_BEHIND_S
 from headrace.bus.progress import Progress
 from headrace.bus.trace import follow
@@ -78,6 +79,7 @@ class Runtime:
     consumers: list[Consumer] = field(default_factory=list)
     progress: Progress | None = None
     checkpoints: list[CheckpointWatch] = field(default_factory=list)
+    deferred: Deferred | None = None
     processor: MessageProcessor | None = None
     batch_processors: dict[str, BatchProcessor] = field(default_factory=dict)  # by stream
     problems: dict[str, str] = field(default_factory=dict)

@@ -40,6 +40,9 @@ def predict(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", help="A column to carry beside the answers, such as an order's id.")
     ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="The column with your own key of each row, to report truth by.")
+    ] = None,
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the model does not know.")
     ] = False,
@@ -52,17 +55,19 @@ def predict(
     answer now (429, 503) is asked again for a minute, as late as its Retry-After wishes.
     """
     with session(ctx).client() as client, counted("rows answered") as tell:
-        answers = client.predict_rows(model, input_, keep=keep or [], ignore_unknown=ignore_unknown)
+        answers = client.predict_rows(model, input_, keep=keep or [], key=key, ignore_unknown=ignore_unknown)
         (_as_json if as_json else _as_lines)(_some(told(answers, tell)))
 
 
 def truth(
     ctx: typer.Context,
     model: Model,
-    file: Annotated[str, typer.Argument(help="Columns prediction_id and value, and at; - is standard input.")],
+    file: Annotated[str, typer.Argument(help="Columns prediction_id or key, value, and at; - is standard input.")],
     as_json: Json = False,
 ) -> None:
-    """Report what really happened, joined to the predictions by their ids.
+    """Report what really happened, joined to the predictions by their ids, or by your own keys (`predict --key`).
+
+    A key names the newest prediction that has it; a truth that comes before the first one waits for that.
 
     Values are read as the model's labels are: in text, with its zeros, or as numbers.
     """

@@ -27,21 +27,23 @@ def predictions(
     ask: Ask,
     *,
     keep: Sequence[str] = (),
+    key: str | None = None,
     ignore_unknown: bool = False,
     parameters: Mapping[str, Any] | None = None,
 ) -> Iterator[list[Document]]:
     """The answers, some rows at a time, in the order of the rows.
 
     Each is {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names. Columns that the
-    model logs are sent, those that only `keep` names are not. Raises HeadraceError with the place of a wrong row,
+    model logs are sent, those that only `keep` names are not; `key` names the column with the caller's own key of each
+    row, by which truth can be reported. Raises HeadraceError with the place of a wrong row,
     after the answers to the requests before it.
     """
 
     def send(chunk: Sequence[Row]) -> Document:
-        tensors = served.tensors([row.values for row in chunk])
+        tensors = served.tensors([row.values for row in chunk], key)
         return ask({"inputs": tensors, **({"parameters": parameters} if parameters else {})})
 
-    chunks = (_known(each, served, keep, ignore_unknown) for each in in_batches(_complete(rows, served), ROWS))
+    chunks = (_known(each, served, keep, key, ignore_unknown) for each in in_batches(_complete(rows, served), ROWS))
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for chunk, flight in _flights(chunks, lambda chunk: pool.submit(send, chunk)):
             yield _answered(chunk, flight, keep)
@@ -93,10 +95,10 @@ def _complete(rows: Iterable[Row], served: Served) -> Iterator[Row]:
         yield row
 
 
-def _known(chunk: list[Row], served: Served, keep: Sequence[str], ignore_unknown: bool) -> list[Row]:
+def _known(chunk: list[Row], served: Served, keep: Sequence[str], key: str | None, ignore_unknown: bool) -> list[Row]:
     names = dict.fromkeys(name for row in chunk for name in row.values)
     try:
-        served.check(list(names), keep, ignore_unknown=ignore_unknown)
+        served.check(list(names), keep, key=key, ignore_unknown=ignore_unknown)
     except HeadraceError as error:
         raise HeadraceError(f"{_places(chunk)}: {error}") from error
     return chunk

@@ -155,17 +155,19 @@ class Client:
         source: str | Path | Iterable[Mapping[str, Any]],
         *,
         keep: Sequence[str] = (),
+        key: str | None = None,
         ignore_unknown: bool = False,
         **parameters: Any,
     ) -> Iterator[Document]:
         """Predictions for the rows of a file (CSV, JSON, JSON lines or Parquet), or for rows that are at hand.
 
         Text is read by the signature of the served model. Answers come in the order of the rows, while the next rows
-        are read: {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names. A replica
-        that cannot answer now (429, 503) is asked again for a minute, as late as it wishes.
+        are read: {prediction_id, model_version, outputs}, and `kept` with the columns that `keep` names. `key` names
+        the column with your own key of each row, by which truth can be reported. A replica that cannot answer now (429,
+        503) is asked again for a minute, as late as it wishes.
         """
         served = self.served(model)
-        wishes: dict[str, Any] = {"keep": keep, "ignore_unknown": ignore_unknown, "parameters": parameters}
+        wishes: dict[str, Any] = {"keep": keep, "key": key, "ignore_unknown": ignore_unknown, "parameters": parameters}
         if isinstance(source, (str, Path)):
             with opened(str(source)) as stream:
                 rows = read(stream, served.kinds, str(source))
@@ -184,7 +186,7 @@ class Client:
         return patient(ask)
 
     def truth(self, model: str, labels: Sequence[Document]) -> Document:
-        """Report what really happened: labels are {prediction_id, value, at?}."""
+        """Report what really happened: labels are {prediction_id or key, value, at?}."""
         body = {"labels": list(labels)}
         answer: Document = self.http.json("POST", "monitor", f"/models/{model}/truth", json=body)
         return answer

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from headrace.client.errors import HeadraceError
+from headrace.contracts import KEY_COLUMN
 from headrace.contracts.cells import BOOLEAN, INTEGER, NUMBER, STRING
 from headrace.contracts.rows import kind_of
 
@@ -58,7 +59,14 @@ class Served:
         types = {type(label) for label in self.labels}
         return _LABELS[types.pop()] if len(types) == 1 else kind_of(self.answers)
 
-    def check(self, names: Collection[str], keep: Collection[str] = (), *, ignore_unknown: bool = False) -> None:
+    def check(
+        self,
+        names: Collection[str],
+        keep: Collection[str] = (),
+        *,
+        key: str | None = None,
+        ignore_unknown: bool = False,
+    ) -> None:
         """Raise HeadraceError where rows with these columns cannot be asked about, saying what to do."""
         if missing := [name for name in self.inputs if name not in names]:
             raise HeadraceError(
@@ -67,21 +75,30 @@ class Served:
             )
         if absent := [name for name in keep if name not in names]:
             raise HeadraceError(f"no column {_listed(absent)} to keep; the rows have {_listed(names)}")
-        unknown = [name for name in names if name not in self.datatypes and name not in keep]
+        if key is not None and key not in names:
+            raise HeadraceError(f"no column {key!r} for the keys; the rows have {_listed(names)}")
+        unknown = [name for name in names if name not in self.datatypes and name not in keep and name != key]
         if unknown and not ignore_unknown:
             raise HeadraceError(
                 f"{self.model} knows no column {_listed(unknown)}: carry it beside the answers with "
                 f"--keep {unknown[0]}, or leave it out with --ignore-unknown. It takes {_listed(self.datatypes)}"
             )
 
-    def tensors(self, rows: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Rows as the inputs of a request (V2 protocol); context columns that the rows have go with them."""
+    def tensors(self, rows: Sequence[Mapping[str, Any]], key: str | None = None) -> list[Document]:
+        """Rows as the inputs of a request (V2 protocol); context columns that the rows have go with them.
+
+        The column `key` is sent as the caller's own key of each row.
+        """
         present = {name for row in rows for name in row}
         sent = {name: kind for name, kind in self.datatypes.items() if name in self.inputs or name in present}
-        return [
+        tensors = [
             {"name": name, "datatype": kind, "shape": [len(rows)], "data": [row.get(name) for row in rows]}
             for name, kind in sent.items()
         ]
+        if key is None:
+            return tensors
+        keys = [None if (value := row.get(key)) in (None, "") else str(value) for row in rows]
+        return [*tensors, {"name": KEY_COLUMN, "datatype": "BYTES", "shape": [len(rows)], "data": keys}]
 
 
 def _told(tensor: Mapping[str, Any]) -> Mapping[str, Any]:

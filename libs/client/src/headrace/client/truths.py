@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from headrace.client.sdk import Client
 
 Document = dict[str, Any]
-NEEDED, ALSO = ("prediction_id", "value"), "at"
+NAMED_BY, VALUE, ALSO = ("prediction_id", "key"), "value", "at"
 
 
 def read_truths(client: "Client", model: str, source: str) -> Iterator[Document]:
-    """The truths of a file or of standard input (`-`): {prediction_id, value, at?}.
+    """The truths of a file or of standard input (`-`): {prediction_id or key, value, at?}.
 
     Raises HeadraceError that names the line where a column or value is missing. A value that is none of the model's
     labels is passed on as it is: the monitor knows every label of every version, and names them.
     """
     kind = kind_of_truth(client, model)
     with opened(source) as stream:
-        for row in read(stream, {"prediction_id": STRING, ALSO: STRING}, source):
+        for row in read(stream, {**dict.fromkeys(NAMED_BY, STRING), ALSO: STRING}, source):
             yield truth_of(row, kind, source)
 
 
@@ -40,13 +40,18 @@ def kind_of_truth(client: "Client", model: str) -> str | None:
 
 def truth_of(row: Row, kind: str | None, source: str) -> Document:
     """One truth; raises HeadraceError that names what it lacks."""
-    if missing := [name for name in NEEDED if name not in row.values]:
-        raise HeadraceError(f"{source}: no column {', '.join(missing)}; it has {', '.join(row.values)}")
-    if empty := [name for name in NEEDED if row.values[name] in (None, "")]:
-        raise HeadraceError(f"{source}: {row.place}, column {empty[0]!r} is empty")
+    if VALUE not in row.values or not any(name in row.values for name in NAMED_BY):
+        raise HeadraceError(
+            f"{source}: columns {' or '.join(NAMED_BY)}, and {VALUE}, are needed; it has {', '.join(row.values)}"
+        )
+    named = {name: row.values[name] for name in NAMED_BY if row.values.get(name) not in (None, "")}
+    if len(named) != 1:
+        there = " and ".join(repr(name) for name in NAMED_BY if name in row.values)
+        raise HeadraceError(f"{source}: {row.place}, {there}: exactly one is needed, and {len(named)} are filled in")
+    if row.values[VALUE] in (None, ""):
+        raise HeadraceError(f"{source}: {row.place}, column {VALUE!r} is empty")
     at = row.values.get(ALSO)
-    value = _value(row.values["value"], kind)
-    return {"prediction_id": row.values["prediction_id"], "value": value, **({ALSO: at} if at else {})}
+    return {**named, VALUE: _value(row.values[VALUE], kind), **({ALSO: at} if at else {})}
 
 
 def _value(value: Any, kind: str | None) -> Any:

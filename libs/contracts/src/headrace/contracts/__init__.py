@@ -22,6 +22,7 @@ from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.metrics import METRICS, MetricInfo
 from headrace.contracts.names import (
     ANSWER_COLUMN,
+    KEY_COLUMN,
     Alias,
     DatasetName,
     Digest,
@@ -30,5 +31,14 @@ from headrace.contracts.names import (
     column_name,
     is_name,
 )
-from headrace.contracts.outside import OUTSIDER, Origin, asker_of, decode_message, is_person, origin_of
+from headrace.contracts.outside import (
+    OUTSIDER,
+    Origin,
+    asker_of,
+    attributes_of,
+    decode_message,
+    is_person,
+    origin_of,
+)
 from headrace.contracts.topology import Topology, load_topology, stream_of
+from headrace.contracts.event_versions import NewerVersion

@@ -15,9 +15,10 @@ from headrace.contracts import topology
 from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError
 from headrace.contracts.explain import explain
-from headrace.contracts.generated.models import EVENTS
+from headrace.contracts.lifts import lifted
 from headrace.contracts.times import rfc3339
 from headrace.contracts.topology import ANONYMOUS
+from headrace.contracts.event_versions import class_of, named
 
 CONTENT_TYPE = "application/cloudevents+json"
 SOURCE = "headrace/"  # and the identity
@@ -86,14 +87,15 @@ def encode(envelope: Envelope) -> bytes:
 
     Raises ContractError for values that no reader would take: a caller's text with NUL, or with half a character.
     """
+    kind = envelope.data.TYPE  # an older version was lifted when it was read, and is written as the newest
     head: dict[str, Any] = {
         "specversion": envelope.specversion,
         "id": envelope.id,
         "source": envelope.source,
-        "type": envelope.type,
+        "type": kind,
         "subject": envelope.subject,
         "time": envelope.time.astimezone(UTC),
-        "dataschema": dataschema(envelope.type),
+        "dataschema": dataschema(kind),
         "datacontenttype": envelope.datacontenttype,
         "correlationid": envelope.correlationid,
     }
@@ -135,18 +137,18 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def from_document(document: dict[str, Any]) -> Envelope:
-    """An envelope from its parsed attributes."""
+    """An envelope from its parsed attributes; its type is the one that was said, its data are of the newest version."""
     if document.get("specversion", "1.0") != "1.0":
         raise ContractError(f"specversion: '1.0' is needed, not {document['specversion']!r}")
     event = read_event(document["type"], document["data"])
     if event.key != document["subject"]:
         raise ContractError(f"subject: is {document['subject']!r}, but data.{event.KEY} is {event.key!r}")
     return Envelope(
-        id=_text(document, "id"),
-        source=_text(document, "source"),
-        type=event.TYPE,
+        id=text_of(document, "id"),
+        source=text_of(document, "source"),
+        type=document["type"],
         subject=event.key,
-        time=_time(document["time"]),
+        time=time_of(document["time"]),
         data=event,
         correlationid=_optional_text(document, "correlationid") or document["id"],
         causationid=_optional_text(document, "causationid"),
@@ -156,12 +158,13 @@ def from_document(document: dict[str, Any]) -> Envelope:
 
 
 def read_event(kind: object, data: object) -> Event:
-    """The typed data of an event; unknown fields are ignored, wrong ones raise ContractError."""
-    cls = EVENTS.get(kind) if isinstance(kind, str) else None
-    if cls is None:
-        raise ContractError(f"type: {kind!r} is not known; schemas/README.md lists all events")
+    """The typed data of an event, in its newest version; unknown fields are ignored, wrong ones raise ContractError.
+
+    Raises NewerVersion where the version is newer than any that is known here.
+    """
+    cls = class_of(kind)
     try:
-        return cls.model_validate(data, extra="allow" if issubclass(cls, OpenEvent) else "ignore")
+        return lifted(cls.model_validate(data, extra="allow" if issubclass(cls, OpenEvent) else "ignore"))
     except ValidationError as error:
         raise ContractError(explain(error, "data")) from error
 
@@ -182,22 +185,27 @@ def dataschema(kind: str) -> str:
 
 
 def derive_id(cause_id: str, kind: str, key: str, ordinal: int) -> str:
-    """The id of an event that follows from another: the same whenever it is computed again."""
-    return str(uuid5(_NAMESPACE, f"{cause_id}\n{kind}\n{key}\n{ordinal}"))
+    """The id of an event that follows from another: the same whenever it is computed again.
+
+    Also after an upgrade, which may say it in a newer version.
+    """
+    return str(uuid5(_NAMESPACE, f"{cause_id}\n{named(kind)[0]}\n{key}\n{ordinal}"))
 
 
 def _optional_text(document: dict[str, Any], name: str) -> str | None:
-    return None if document.get(name) is None else _text(document, name)
+    return None if document.get(name) is None else text_of(document, name)
 
 
-def _text(document: dict[str, Any], name: str) -> str:
+def text_of(document: Mapping[str, Any], name: str) -> str:
+    """An attribute that is text and not empty; raises ContractError."""
     value = document[name]
     if not isinstance(value, str) or not value:
         raise ContractError(f"{name}: a non-empty string is needed, not {value!r}")
     return value
 
 
-def _time(value: object) -> datetime:
+def time_of(value: object) -> datetime:
+    """An attribute that is a time; raises ContractError."""
     try:
         return rfc3339(value)
     except ValueError as error:

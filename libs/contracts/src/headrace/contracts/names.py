@@ -21,6 +21,9 @@ OURS = "headrace:"
 ANSWER_COLUMN = f"{OURS}prediction"
 """The column of a drift reference that holds the model's own answers."""
 
+KEY_COLUMN = f"{OURS}key"
+"""The input of a prediction request that holds the caller's own key of each row."""
+
 
 def is_name(text: str) -> bool:
     """Whether `text` can name a model or a dataset: it is a token of subjects and a part of URLs."""

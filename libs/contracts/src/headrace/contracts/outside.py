@@ -15,10 +15,11 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from headrace.contracts.envelope import SOURCE, Envelope, decode, from_document, parse_object
+from headrace.contracts.envelope import SOURCE, Envelope, decode, from_document, parse_object, text_of, time_of
 from headrace.contracts.errors import ContractError
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.topology import ANONYMOUS, load_topology, unattributed
+from headrace.contracts.event_versions import NewerVersion, named, oldest
 
 PREFIX = "headrace"
 REQUEST = "request"
@@ -79,14 +80,46 @@ def decode_message(
     origin = origin_of(subject)
     if origin.authenticates:
         return _from_within(origin, data)
+    document, given = _sent(origin, headers, data, _from_stream(origin, stream, seq, timestamp))
+    document["data"] = _with_key(document["type"], document["subject"], document["data"])
+    try:
+        envelope = from_document(document)
+    except NewerVersion as newer:  # whether a service is ready is not for outsiders to say: they are told, and ask anew
+        told = f"type: version {newer.known} is the newest of {named(newer.kind)[0]} here, not {newer.kind}"
+        raise ContractError(told) from newer
+    return _claiming(origin, _on_its_subject(origin, envelope), given)
+
+
+def attributes_of(
+    subject: str, headers: Mapping[str, str] | None, data: bytes, *, stream: str, seq: int, timestamp: datetime
+) -> dict[str, Any]:
+    """The attributes and the data of a message, without asking any schema: every program reads them alike for ever.
+
+    For whoever keeps a record, and derives it again when the schemas have changed. Raises ContractError.
+    """
+    origin = origin_of(subject)
+    if origin.authenticates:
+        found = parse_object(data)
+        own = {"authid": origin.actor, "correlationid": found.get("id")} | found
+        return own | {"source": f"{SOURCE}{origin.speaker}", "time": time_of(found.get("time"))}
+    document, _ = _sent(origin, headers, data, _from_stream(origin, stream, seq, timestamp))
+    ids = {name: text_of(document, name) for name in ("id", "correlationid", "causationid") if document.get(name)}
+    ids.setdefault("correlationid", ids["id"])
+    claimed = {name: origin.own(each) for name, each in ids.items()}
+    proved = {"source": f"{SOURCE}{origin.speaker}", "authid": origin.actor, "time": time_of(document["time"])}
+    return {**document, **claimed, **proved, "data": _with_key(document["type"], document["subject"], document["data"])}
+
+
+def _sent(
+    origin: Origin, headers: Mapping[str, str] | None, data: bytes, place: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A request of an outsider as attributes and data, what it left out filled in; and what it has given itself."""
     if origin.aggregate != REQUEST:
-        raise ContractError(f"subject: {origin.speaker} says requests alone, not {subject!r}")
+        raise ContractError(f"subject: {origin.speaker} says requests alone, not {origin.aggregate}.{origin.fact}")
     lowered = {name.lower(): value for name, value in (headers or {}).items()}
     attributes, content = _as_sent(lowered, data)
     given = {name: value for name, value in attributes.items() if value is not None}
-    document = _from_stream(origin, stream, seq, timestamp) | given
-    document["data"] = _with_key(document["type"], document["subject"], content)
-    return _claiming(origin, _on_its_subject(origin, from_document(document)), given)
+    return {**place, **given, "data": content}, given
 
 
 def _from_within(origin: Origin, data: bytes) -> Envelope:
@@ -141,7 +174,7 @@ def _from_stream(origin: Origin, stream: str, seq: int, timestamp: datetime) -> 
     return {
         "id": f"{stream}-{seq}",
         "source": f"{SOURCE}{origin.speaker}",
-        "type": f"{PREFIX}.{origin.aggregate}.{origin.fact}.v1",
+        "type": oldest(f"{PREFIX}.{origin.aggregate}.{origin.fact}"),
         "subject": origin.key,
         "time": timestamp.isoformat(),
     }
@@ -163,7 +196,7 @@ def _claiming(origin: Origin, envelope: Envelope, given: Mapping[str, Any]) -> E
 
 def _with_key(kind: Any, key: Any, data: dict[str, Any]) -> dict[str, Any]:
     """The data with its key property, which the subject already says."""
-    cls = EVENTS.get(kind) if isinstance(kind, str) else None
+    cls = EVENTS.get(oldest(named(kind)[0])) if isinstance(kind, str) else None
     return {cls.KEY: key, **data} if cls else data
 
 

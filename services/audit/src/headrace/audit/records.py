@@ -16,21 +16,19 @@ from typing import Any, Protocol
 
 import structlog
 
-from headrace.contracts import ContractError, decode_message, origin_of
+from headrace.contracts import ContractError, attributes_of, origin_of
 from headrace.contracts.envelope import SOURCE
 from headrace.contracts.names import bare
 from headrace.tlog import Entry, encode_headers, event_digest, headers_digest
 
 log = structlog.get_logger()
 
-PREDICTION_LOGGED = "headrace.prediction.logged.v1"
-CHECKPOINT_SIGNED = "headrace.checkpoint.signed.v1"
+PREDICTION_LOGGED, CHECKPOINT_SIGNED = "headrace.prediction.logged.", "headrace.checkpoint.signed."  # any version
 UNREADABLE = "unreadable"
 REQUESTS = "REQUESTS"  # the stream: what is said there is read as its hearers read it
 COPIES = "PARKED"  # the stream of what could not be handled: its messages hold what their senders claimed
 LONGEST = 512  # characters of what is searched by: an index of PostgreSQL takes no more than 2,704 bytes
 MOST_REFERENCES = 20_000  # of one message; a report of truths has 10,000
-_ATTRIBUTES = ("id", "type", "source", "subject", "correlationid", "causationid", "traceparent", "authid")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Reference = tuple[str, str]
@@ -215,9 +213,12 @@ def _from_its_place(message: Message) -> Mapping[str, Any]:
 
 
 def _request(message: Message) -> Mapping[str, Any] | None:
-    """A request, with the id, time and actor that every other reader derives for it; None where it is none."""
+    """A request, with the id, time and actor that every other reader derives for it; None where it is none.
+
+    No schema is asked: an older or a newer one would read another record out of the same bytes.
+    """
     try:
-        envelope = decode_message(
+        found = attributes_of(
             message.subject,
             message.headers,
             message.data,
@@ -227,10 +228,7 @@ def _request(message: Message) -> Mapping[str, Any] | None:
         )
     except ContractError:
         return None
-    return {name: getattr(envelope, name) for name in _ATTRIBUTES} | {
-        "time": rfc3339(microseconds(envelope.time)),
-        "data": envelope.data.model_dump(mode="json", exclude_none=True),
-    }
+    return found | {"time": rfc3339(microseconds(found["time"]))}
 
 
 def _binary(headers: Mapping[str, str], body: Any) -> Mapping[str, Any]:
@@ -269,7 +267,7 @@ def _trace_id(traceparent: str | None) -> str | None:
 
 def references(kind: str, data: Mapping[str, Any]) -> Iterator[Reference]:
     """What an event refers to, by the names that all schemas share; so a new event needs nothing here."""
-    logged = kind == PREDICTION_LOGGED
+    logged = kind.startswith(PREDICTION_LOGGED)
     yield from (("prediction", value if logged else bare(value)) for value in _predictions(data))
     if logged:
         return  # by far the most events: they are found by their prediction, and lead on from there

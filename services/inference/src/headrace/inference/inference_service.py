@@ -141,6 +141,7 @@ class InferenceService:
             request_id=answer.ask.id,
             traceparent=request.traceparent,
             context=answer.ask.rows.context,
+            keys=answer.ask.rows.keys,
         )
 
     def _append(self, model: str, records: Sequence[tuple[str, bytes]]) -> None:

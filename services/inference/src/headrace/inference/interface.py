@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headrace.contracts import Column, Signature
+from headrace.contracts import KEY_COLUMN, Column, Signature
 from headrace.contracts import Tensor as Declared
 from headrace.inference.tensors import MISSING, BadInput, Given, Values
 
@@ -54,6 +54,11 @@ class Rows:
     """All inputs as the model takes them, where the request came as one matrix of them."""
     context: Mapping[str, Values] | None = None
     """Columns that are logged and never reach the model."""
+    keys: Sequence[str | None] | None = None
+    """The caller's own key of each row."""
+
+
+_KEYS = Field(KEY_COLUMN, "BYTES", "string", nullable=True)
 
 
 class Interface:
@@ -90,14 +95,15 @@ class Interface:
 
     def known(self, names: Iterable[str]) -> frozenset[str]:
         """Those of some names that are inputs or context; raises BadInput where others are not to be ignored."""
-        unknown = [name for name in names if name not in self.fields and name not in self.context]
+        beside = {*self.context, KEY_COLUMN}
+        unknown = [name for name in names if name not in self.fields and name not in beside]
         if unknown and not self.ignore_unknown:
             self._refuse_names([*self.names, *unknown])
         return frozenset(names) - frozenset(unknown)
 
     def field(self, name: str) -> Field:
-        """An input or a context column."""
-        return self.fields.get(name) or self.context[name]
+        """An input, a context column, or the callers' own keys."""
+        return _KEYS if name == KEY_COLUMN else self.fields.get(name) or self.context[name]
 
     def one_row(self, data: list[Any]) -> Rows | None:
         """The shortest way for the commonest request, one row of plain numbers; None where it needs a closer look."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headrace.contracts import KEY_COLUMN
 from headrace.contracts.rows import columns_of
 from headrace.inference.interface import Field, Interface
 from headrace.inference.protocol import json_of
@@ -39,6 +40,8 @@ def answer(outputs: Mapping[str, np.ndarray], interface: Interface) -> dict[str,
 
 
 def _input(field: Field, values: list[Any]) -> dict[str, Any]:
+    if field.name == KEY_COLUMN:  # an order's number may be a number there
+        values = [str(each) if type(each) is int else each for each in values]
     return {"name": field.name, "shape": [len(values)], "datatype": field.datatype, "data": values}
 
 

@@ -32,6 +32,11 @@ _REQUEST = {
             "type": "object",
             "properties": {
                 "time": {"type": "string", "format": "date-time", "description": "Event time; default: arrival."},
+                "key": {
+                    "type": ["string", "integer"],
+                    "description": "The caller's own key of a single row, to report truth by; of several rows they are "
+                    "the input `headrace:key`.",
+                },
                 "routing_key": {"type": "string", "description": "The same key meets the same version."},
                 "binary_data_output": {"type": "boolean", "description": "Answer with raw tensors."},
             },

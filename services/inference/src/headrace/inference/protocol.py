@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from headrace.contracts.times import rfc3339
+from headrace.inference import row_keys
 from headrace.inference.interface import Interface, Rows
 from headrace.inference.tensors import DATATYPES, BadInput, Given, from_json, from_raw, kind, shown, to_raw
 
@@ -84,7 +85,9 @@ def parse(
     if len(document) == 1 and type(given) is list and len(given) == 1 and (rows := _simplest(given[0], interface)):
         return Ask(rows)
     moment = moment_of(parameters, latest)
-    ask = Ask(interface.rows(_tensors(given, raw)), _id(document), parameters, time=moment)
+    tensors, keys = row_keys.parted(_tensors(given, raw))
+    rows = row_keys.keyed(interface.rows(tensors), keys, parameters.get(row_keys.PARAMETER))
+    ask = Ask(rows, _id(document), parameters, time=moment)
     _want(ask, document.get("outputs"), interface)
     return ask
 

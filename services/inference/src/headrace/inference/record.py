@@ -3,7 +3,7 @@
 A test compares it, byte for meaning, with what `headrace.contracts` makes of the same values.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -41,6 +41,7 @@ class Prediction:
     traceparent: str | None = None
     first_row: int = 0
     context: Mapping[str, Any] | None = None
+    keys: Sequence[str | None] | None = None
 
     def part(self, start: int, stop: int) -> "Prediction":
         """The rows from `start` to `stop`."""
@@ -50,6 +51,7 @@ class Prediction:
             {name: values[start:stop] for name, values in self.outputs.items()},
             self.caller, self.latency_ms, self.replica, self.request_id, self.traceparent, self.first_row + start,
             {name: values[start:stop] for name, values in (self.context or {}).items()},
+            self.keys and self.keys[start:stop],
         )  # fmt: skip
 
 
@@ -94,6 +96,8 @@ def _payload(event_id: str, p: Prediction) -> bytes:
     }
     if p.context:
         data["context"] = p.context
+    if p.keys:
+        data["keys"] = p.keys
     if p.request_id is not None:
         data["request_id"] = p.request_id
     if p.first_row:

@@ -29,9 +29,10 @@ def _moment(value: Any) -> datetime | None:
 
 
 class LabelIn(BaseModel):
-    """What really happened to one predicted row; `id:row`, and the bare id for row 0."""
+    """What really happened to one predicted row; `id:row`, and the bare id for row 0; or the caller's own key."""
 
-    prediction_id: str
+    prediction_id: str | None = None
+    key: str | None = None
     value: StrictInt | StrictFloat | StrictStr | StrictBool
     at: Annotated[datetime | None, BeforeValidator(_moment)] = None
 
@@ -47,7 +48,8 @@ class TruthTaken(BaseModel):
 
     `accepted` count when their window is judged; `waiting` do so too, as soon as their answer is logged here; `late`
     are kept, but their window is judged already; `unknown` were not kept, since the prediction has no such row or is
-    another model's.
+    another model's. A key names the newest prediction that has it, in event time; a truth that comes before the first
+    one waits for that.
     """
 
     accepted: int
@@ -87,7 +89,7 @@ async def post_truth(model: str, truth: TruthIn, work: UnitOfWorkDep) -> TruthTa
     found = await keep_truths(_reported(model, truth), work)
     return TruthTaken(
         accepted=found.accepted,
-        waiting=len(found.waiting),
+        waiting=len(found.waiting) + len(found.by_key),
         late=len(found.late),
         unknown=len(found.unknown),
         unknown_ids=found.unknown[:SHOWN],
@@ -96,7 +98,9 @@ async def post_truth(model: str, truth: TruthIn, work: UnitOfWorkDep) -> TruthTa
 
 def _reported(model: str, truth: TruthIn) -> TruthReported:
     """As an event would say it, not yet checked: a value that no event can hold is told of with the model's labels."""
-    labels = [Label.model_construct(prediction_id=each.prediction_id, value=each.value) for each in truth.labels]
+    labels = [
+        Label.model_construct(prediction_id=each.prediction_id, key=each.key, value=each.value) for each in truth.labels
+    ]
     return TruthReported.model_construct(model=model, labels=labels)
 
 

@@ -12,6 +12,7 @@ from headrace.contracts import (
     ContractError,
     Envelope,
     ModelDeclared,
+    NewerVersion,
     PredictionLogged,
     RequestRefused,
     TruthReported,
@@ -22,7 +23,7 @@ from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
 from headrace.monitor.tables import DeclaredRow, Records, RegisteredRow, WindowRow
 from headrace.monitor.timers import keep_schedule
-from headrace.monitor.truth import Known, Scale, Sorted, listing, place_of, sort_truths
+from headrace.monitor.truth import Known, Scale, Sorted, is_key, listing, place_of, sort_truths
 
 SHADOW = "shadow"
 
@@ -72,6 +73,8 @@ async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
         for (prediction, at), value in found.kept.items()
     ]
     await records.put_truths(rows)
+    about = {"model": event.model, "reported_at": work.now}
+    await records.put_key_truths([{**about, "key": key, "value": value} for key, value in found.by_key.items()])
     if row is not None and found.late:
         await _note_late(records, row, Counter(found.late.values()), "late_truths")
     return found
@@ -79,14 +82,17 @@ async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
 
 async def _known(records: Records, row: DeclaredRow | None, event: TruthReported) -> Known:
     scales = {each.digest: Scale.of(each.facts.signature) for each in await records.versions(event.model)}
-    answers = await records.answers(sorted(_ids(event)))
-    return Known(event.model, answers, scales, row.judged_until if row else None)
+    keys = await records.places(event.model, sorted({str(each.key) for each in event.labels if is_key(each.key)}))
+    answers = await records.answers(sorted(_ids(event) | {prediction for prediction, _ in keys.values()}))
+    return Known(event.model, answers, scales, row.judged_until if row else None, keys)
 
 
 def _ids(event: TruthReported) -> set[str]:
     """The predictions that are named; what is no id is told of when the truths are sorted."""
     found = set()
     for label in event.labels:
+        if label.prediction_id is None:
+            continue
         try:
             found.add(place_of(label.prediction_id)[0])
         except ValueError:
@@ -136,6 +142,14 @@ class Logged:
         """What an answer is told apart by."""
         return self.event.prediction_id, self.event.first_row or 0, self.event.route
 
+    def keyed(self) -> list[dict[str, Any]]:
+        """Its rows that have a key of the caller's own; a shadow answers nobody."""
+        if self.event.route == SHADOW or not self.event.keys:
+            return []
+        about = {"model": self.event.model, "prediction_id": self.event.prediction_id, "time": self.time}
+        first = self.event.first_row or 0
+        return [{**about, "key": key, "row": first + at} for at, key in enumerate(self.event.keys) if key is not None]
+
     def row(self) -> dict[str, Any]:
         """As it is kept."""
         prediction, first_row, route = self.key
@@ -165,7 +179,26 @@ async def on_predictions(messages: Sequence[RawMessage], work: UnitOfWork, *, ah
     for model, answers in sorted(by_model.items()):
         row = await records.declared(model, lock=True) or DeclaredRow(model=model, revision=0, declaration={})
         _move_clock(row, max(each.time for each in answers), work)
+        await _note_keys(records, model, [each for each in answers if each.key in added])
         await _note_late(records, row, _late(row, answers, added), "late_predictions")
+
+
+async def _note_keys(records: Records, model: str, answers: Sequence[Logged]) -> None:
+    """Note which prediction is the newest of each key; truths that came before the first one belong to it now."""
+    rows = [row for each in sorted(answers, key=lambda each: each.time) for row in each.keyed()]
+    if not rows:
+        return
+    await records.put_keys(rows)
+    newest = {row["key"]: row for row in rows}
+    truths = await records.take_key_truths(model, sorted(newest))
+    named = ("prediction_id", "row")
+    await records.put_truths(
+        [
+            {"model": model, "value": each.value, "reported_at": each.reported_at}
+            | {name: newest[each.key][name] for name in named}
+            for each in truths
+        ]
+    )
 
 
 def _move_clock(row: DeclaredRow, newest: datetime, work: UnitOfWork) -> None:
@@ -188,6 +221,8 @@ async def _read(message: RawMessage, work: UnitOfWork, ahead: timedelta) -> Logg
     try:
         event = message.envelope().data
         return _dated(event, work.now, ahead) if isinstance(event, PredictionLogged) else None
+    except NewerVersion:  # it waits until this service is upgraded
+        raise
     except ContractError as error:
         await set_aside_once(work, message, str(error))
         return None

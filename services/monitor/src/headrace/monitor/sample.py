@@ -33,6 +33,8 @@ def uneven(event: PredictionLogged) -> str | None:
         for name, values in (getattr(event, part, None) or {}).items():
             if len(values) != event.rows:
                 return f"{part}.{name} has {len(values)} values for {event.rows} rows"
+    if event.keys is not None and len(event.keys) != event.rows:
+        return f"keys has {len(event.keys)} values for {event.rows} rows"
     return None
 
 

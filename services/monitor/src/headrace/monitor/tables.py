@@ -91,6 +91,30 @@ class TruthRow(SQLModel, table=True):
     reported_at: datetime = Field(sa_type=UtcTime)
 
 
+class KeyRow(SQLModel, table=True):
+    """The newest prediction, in event time, of each of the callers' own keys."""
+
+    __tablename__ = "keys"
+    __table_args__ = (Index("ix_keys_time", "model", "time"),)
+
+    model: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    prediction_id: str
+    row: int
+    time: datetime = Field(sa_type=UtcTime)
+
+
+class KeyTruthRow(SQLModel, table=True):
+    """What really happened to a row that is named by a key of which no prediction is logged yet."""
+
+    __tablename__ = "key_truths"
+
+    model: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    value: Any = Field(sa_column=Column(JSON, nullable=False))
+    reported_at: datetime = Field(sa_type=UtcTime)
+
+
 class WindowRow(SQLModel, table=True):
     """One window that is over, and what came too late for it; `failed` says why it could not be judged."""
 
@@ -291,6 +315,46 @@ class Records:
             keys = (LoggedRow.prediction_id, LoggedRow.first_row, LoggedRow.route)
             added.update(tuple(row) for row in (await self.session.exec(statement.returning(*keys))).all())
         return added
+
+    async def places(self, model: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """The newest prediction of some keys, by id and row."""
+        found: dict[str, tuple[str, int]] = {}
+        for some in _chunks(keys):
+            query = select(KeyRow).where(KeyRow.model == model, col(KeyRow.key).in_(some))
+            found |= {row.key: (row.prediction_id, row.row) for row in (await self.session.exec(query)).all()}
+        return found
+
+    async def put_keys(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Note predictions with a key, in their order; one that is newer in event time stays."""
+        if not rows:
+            return
+        statement = self._insert(KeyRow)
+        new = statement.excluded
+        changed = {name: new[name] for name in ("prediction_id", "row", "time")}
+        statement = statement.on_conflict_do_update(
+            index_elements=_keys(KeyRow), set_=changed, where=col(KeyRow.time) <= new["time"]
+        )
+        await (await self.session.connection()).execute(statement, list(rows))
+
+    async def put_key_truths(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Keep truths until a prediction with their key comes; a newer report replaces an older one."""
+        if not rows:
+            return
+        statement = self._insert(KeyTruthRow)
+        changed = {name: statement.excluded[name] for name in ("value", "reported_at")}
+        statement = statement.on_conflict_do_update(index_elements=_keys(KeyTruthRow), set_=changed)
+        await (await self.session.connection()).execute(statement, list(rows))
+
+    async def take_key_truths(self, model: str, keys: Sequence[str]) -> Sequence[KeyTruthRow]:
+        """The truths that waited for these keys; they wait no more."""
+        found: list[KeyTruthRow] = []
+        for some in _chunks(keys):
+            here = (col(KeyTruthRow.model) == model) & col(KeyTruthRow.key).in_(some)
+            rows = (await self.session.exec(select(KeyTruthRow).where(here))).all()
+            found += rows
+            for row in rows:
+                await self.session.delete(row)
+        return found
 
     async def put_truths(self, rows: Sequence[dict[str, Any]]) -> None:
         """Insert truths; a newer report replaces an older one.

@@ -14,7 +14,7 @@ from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import cooled, window_of
 from headrace.monitor.facts import SCHEDULED, ask
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.tables import DeclaredRow, LoggedRow, Records, ScheduleRow, TruthRow
+from headrace.monitor.tables import DeclaredRow, KeyRow, KeyTruthRow, LoggedRow, Records, ScheduleRow, TruthRow
 
 ACTOR = "service:monitor"
 EVERY = timedelta(hours=1)  # old answers cost space, not time
@@ -133,6 +133,10 @@ async def forget(runtime: Runtime, model: str, *, settings: MonitorSettings) -> 
             return
         old, reported = row.judged_until - settings.monitor_keep, work.now - settings.monitor_keep
         await work.session.exec(delete(LoggedRow).where(col(LoggedRow.model) == model, col(LoggedRow.time) < old))
+        await work.session.exec(delete(KeyRow).where(col(KeyRow.model) == model, col(KeyRow.time) < old))
+        await work.session.exec(
+            delete(KeyTruthRow).where(col(KeyTruthRow.model) == model, col(KeyTruthRow.reported_at) < reported)
+        )
         await work.session.exec(
             delete(TruthRow).where(col(TruthRow.model) == model, col(TruthRow.reported_at) < reported)
         )

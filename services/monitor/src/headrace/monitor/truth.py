@@ -16,6 +16,7 @@ from headrace.contracts.labels import match_label, named_labels
 from headrace.contracts.names import row_of
 from headrace.contracts.signatures import labels_of, positive_of
 
+_KEY = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")  # what replicas take
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as JSON writes numbers
 _SHOWN = 10  # bad labels that an answer names
 
@@ -127,6 +128,8 @@ class Known:
     answers: Mapping[str, Sequence[Answer]]  # by prediction id, shadows apart, of any model
     scales: Mapping[str, Scale]  # by digest, of the model's versions
     judged_until: datetime | None
+    keys: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """The newest prediction, by id and row, of each of the caller's own keys that are named."""
 
 
 @dataclass
@@ -136,12 +139,13 @@ class Sorted:
     kept: dict[tuple[str, int], Any] = field(default_factory=dict)
     late: dict[tuple[str, int], datetime] = field(default_factory=dict)  # kept, with the answer's event time
     waiting: set[tuple[str, int]] = field(default_factory=set)  # kept: the answer is not logged here yet
+    by_key: dict[str, Any] = field(default_factory=dict)  # kept apart: no prediction with this key is logged here yet
     unknown: list[str] = field(default_factory=list)  # not kept: no such row, or another model's
     bad: list[str] = field(default_factory=list)  # sentences
 
     @property
     def accepted(self) -> int:
-        """Truths that count when their window is judged."""
+        """Truths that count when their window is judged, as far as is known now."""
         return len(self.kept) - len(self.late) - len(self.waiting)
 
 
@@ -152,23 +156,45 @@ def sort_truths(labels: Iterable[Label], known: Known) -> Sorted:
         try:
             _sort(label, known, found)
         except BadTruth as error:
-            found.bad.append(f"labels[{at}] ({_shown(label.prediction_id)}): {error}")
+            named = label.key if label.prediction_id is None else label.prediction_id
+            found.bad.append(f"labels[{at}] ({_shown(named)}): {error}")
     return found
 
 
 def _sort(label: Label, known: Known, found: Sorted) -> None:
-    prediction, row = place = place_of(label.prediction_id)
+    place = _place(label, known)
+    if place is None:
+        _check(label.value, known, None)
+        found.by_key[str(label.key)] = label.value
+        return
+    prediction, row = place
     answers = known.answers.get(prediction, ())
     owner = next((each for each in answers if each.model == known.model and each.has(row)), None)
     _check(label.value, known, owner)
     if answers and owner is None:
-        found.unknown.append(label.prediction_id)
+        found.unknown.append(label.prediction_id or str(label.key))
         return
     found.kept[place] = label.value
     if owner is None:
         found.waiting.add(place)
     elif known.judged_until is not None and owner.time < known.judged_until:
         found.late[place] = owner.time
+
+
+def _place(label: Label, known: Known) -> tuple[str, int] | None:
+    """The row that a truth names; None of a key that no prediction has yet. Raises BadTruth."""
+    if (label.prediction_id is None) == (label.key is None):
+        raise BadTruth("a truth names its row either by prediction_id or by key")
+    if label.prediction_id is not None:
+        return place_of(label.prediction_id)
+    if not is_key(label.key):
+        raise BadTruth(f"{_shown(label.key)} is no key; one has 1 to 200 characters, none of them a control character")
+    return known.keys.get(label.key or "")
+
+
+def is_key(key: str | None) -> bool:
+    """Whether a text can be the caller's own key of a row."""
+    return key is not None and _KEY.fullmatch(key) is not None
 
 
 def _check(value: Any, known: Known, owner: Answer | None) -> None:

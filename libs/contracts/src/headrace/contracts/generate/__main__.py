@@ -10,6 +10,7 @@ from headrace.contracts.generate.lock import check_released, render_lock
 from headrace.contracts.generate.models import render_models
 from headrace.contracts.generate.sources import Sources, find_sources
 from headrace.contracts.generate.table import render_readme
+from headrace.contracts.generate.versions import lift_problems, version_problems
 
 NOTE = '"""Generated from schemas/ by `make schemas`; changes here are lost."""\n'
 
@@ -20,9 +21,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when anything would change")
     check = parser.parse_args().check
     sources = find_sources()
-    broken = check_released(sources)
-    for problem in broken:
-        print(f"released schema broken: {problem}", file=sys.stderr)
+    broken = [f"released schema broken: {each}" for each in check_released(sources)] + list(version_problems(sources))
+    unlifted = list(lift_problems(sources))  # a lift needs the classes that are written here
+    for problem in [*broken, *unlifted]:
+        print(problem, file=sys.stderr)
+    broken += unlifted if check else []
     return 1 if broken or (_compare(sources) if check else _write(sources)) else 0
 
 

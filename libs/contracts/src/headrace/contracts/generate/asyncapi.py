@@ -1,5 +1,6 @@
 """AsyncAPI 3.0 of the whole bus, for tools."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -12,18 +13,24 @@ NOTE = "# Generated from schemas/ by `make schemas`; changes here are lost.\n"
 
 def render_asyncapi(sources: Sources) -> str:
     """The text of schemas/asyncapi.yaml."""
-    events, spec = sources.events(), sources.topology()["events"]
+    events, classes, spec = sources.newest(), sources.classes(), sources.topology()["events"]
+    messages = {classes[kind]: _message(kind, schema) for kind, schema in sources.events().items()}
     document = {
         "asyncapi": "3.0.0",
         "info": {"title": "Headrace", "version": "1.0.0", "description": "Every event of the suite."},
-        "channels": {schema["title"]: _channel(kind, schema) for kind, schema in events.items()},
+        "channels": {schema["title"]: _channel(kind, schema, _all(kind, classes)) for kind, schema in events.items()},
         "operations": dict(_operations(events, spec)),
-        "components": {"messages": {schema["title"]: _message(kind, schema) for kind, schema in events.items()}},
+        "components": {"messages": messages},
     }
     return NOTE + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _channel(kind: str, schema: Schema) -> dict[str, Any]:
+def _all(kind: str, classes: Mapping[str, str]) -> list[str]:
+    """The classes of every version of an event: its stream holds older ones, too."""
+    return [name for each, name in classes.items() if each.rpartition(".")[0] == kind.rpartition(".")[0]]
+
+
+def _channel(kind: str, schema: Schema, messages: Sequence[str]) -> dict[str, Any]:
     address = pattern(kind, "{speaker}").replace("*", "{key}")
     speaker = {"speaker": {"description": "Who says it. In an outsider's account the subject lacks this and `from`."}}
     return {
@@ -33,7 +40,7 @@ def _channel(kind: str, schema: Schema) -> dict[str, Any]:
             **(speaker if "{speaker}" in address else {}),
             "key": {"description": f"The event's {schema['x-key']}."},
         },
-        "messages": {schema["title"]: {"$ref": f"#/components/messages/{schema['title']}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
     }
 
 

@@ -81,9 +81,10 @@ def _with_events(text: str, sources: Sources) -> str:
     text = _without_scalar_roots(text)
     for pattern, replacement in REWRITES:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE | re.DOTALL)
+    classes = sources.classes()
     for kind, schema in sources.events().items():
-        text = _as_event(text, kind, schema)
-    names = "".join(f'    "{kind}": {schema["title"]},\n' for kind, schema in sorted(sources.events().items()))
+        text = _as_event(text, kind, schema, classes[kind])
+    names = "".join(f'    "{kind}": {name},\n' for kind, name in sorted(classes.items()))
     return f"{HEADER}\n{text.strip()}\n\n\nEVENTS: dict[str, type[Event]] = {{\n{names}}}\n"
 
 
@@ -95,8 +96,8 @@ def _without_scalar_roots(text: str) -> str:
     return text
 
 
-def _as_event(text: str, kind: str, schema: Schema) -> str:
-    title, key = schema["title"], schema["x-key"]
+def _as_event(text: str, kind: str, schema: Schema, title: str) -> str:
+    key = schema["x-key"]
     match = re.search(rf'class {title}\((\w+)\):\n(    """\n.*?\n    """\n)', text, re.DOTALL)
     if match is None:
         raise ValueError(f"no class {title} was generated for {kind}")

@@ -18,12 +18,19 @@ def event_table(sources: Sources) -> str:
     """One row an event: type, what it says, who says it, who hears it, its stream."""
     topology = read_topology(sources.topology())
     head = "| event | says | from | to | stream |\n|---|---|---|---|---|"
-    rows = [_row(kind, schema["description"], topology, sources) for kind, schema in sources.events().items()]
+    rows = [_row(kind, schema["description"], topology, sources) for kind, schema in sources.newest().items()]
     return "\n".join([head, *rows])
 
 
 def _row(kind: str, about: str, topology: Topology, sources: Sources) -> str:
-    _, aggregate, fact, version = kind.split(".")
-    link = f"[`{aggregate}.{fact}`](events/{aggregate}/{fact}.{version}.json)"
+    _, aggregate, fact, _ = kind.split(".")
+    link = f"[`{aggregate}.{fact}`]({_place(kind)})"
+    older = [each for each in sources.events() if each != kind and each.startswith(f"headrace.{aggregate}.{fact}.")]
+    link += "".join(f" ([{each.rpartition('.')[2]}]({_place(each)}))" for each in older)
     says, hears = topology.says[kind], topology.hears[kind]
     return f"| {link} | {about} | {', '.join(says)} | {', '.join(hears) or 'audit alone'} | {stream_of(kind)} |"
+
+
+def _place(kind: str) -> str:
+    _, aggregate, fact, version = kind.split(".")
+    return f"events/{aggregate}/{fact}.{version}.json"

@@ -445,12 +445,16 @@ class Holdout(Model):
 
 class Label(Model):
     """
-    What really happened for one predicted row.
+    What really happened for one predicted row, which is named by its prediction's id or by the caller's own key.
     """
 
-    prediction_id: str
+    prediction_id: str | None = None
     """
-    Id of the prediction; `id:row` names one row of a request, the bare id row 0.
+    Id of the prediction; `id:row` names one row of a request, the bare id row 0. Either this or `key`.
+    """
+    key: Annotated[str | None, Field(max_length=200, min_length=1)] = None
+    """
+    The caller's own key of the row; of several predictions with it the newest in event time, or the first that comes. Either this or `prediction_id`.
     """
     value: int | float | str | bool
     """
@@ -1348,6 +1352,10 @@ class PredictionLogged(Event):
     context: dict[str, list[Any]] | None = None
     """
     Context columns that the request carried, column by column: watched, never given to the model.
+    """
+    keys: list[str | None] | None = None
+    """
+    The caller's own key of each row, null where it gave none: truth can be reported by it.
     """
     outputs: dict[str, list[Any]]
     """

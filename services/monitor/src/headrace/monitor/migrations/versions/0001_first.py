@@ -69,6 +69,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_truths_at", "truths", ["model", "reported_at"], unique=False)
     op.create_table(
+        "keys",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("prediction_id", sa.String(), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "key"),
+    )
+    op.create_index("ix_keys_time", "keys", ["model", "time"], unique=False)
+    op.create_table(
+        "key_truths",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("value", sa.JSON(), nullable=False),
+        sa.Column("reported_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "key"),
+    )
+    op.create_table(
         "windows",
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -112,6 +130,8 @@ def downgrade() -> None:
     op.drop_table("findings")
     op.drop_table("judgements")
     op.drop_table("windows")
+    op.drop_table("key_truths")
+    op.drop_table("keys")
     op.drop_table("truths")
     op.drop_table("registered")
     op.drop_table("logged")
