@@ -13,7 +13,7 @@ FIRST = ("loop_item", "deferred", "dead_letter", "outbox", "stream_checkpoint", 
 
 
 def create_first() -> None:
-    """Create the inbox with its memory, the outbox, the dead letters, what waits, and the items of loops that failed."""
+    """Create the inbox with its memory, the outbox, dead letters, what waits, and the items of loops that failed."""
     _create_inbox()
     _create_outbox()
     _create_dead_letters()
