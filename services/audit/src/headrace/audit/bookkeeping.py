@@ -50,7 +50,7 @@ async def read_books(session: AsyncSession, key: SigningKey) -> Books:
 
 async def _recorded(session: AsyncSession, origin: str) -> list[tuple[str, int, Past]]:
     """Every published checkpoint that came back as an event: its note, when it was said, and what it says."""
-    query = select(RECORD.c.position, RECORD.c.at, RECORD.c.body).where(RECORD.c.type == CHECKPOINT_SIGNED)
+    query = select(RECORD.c.position, RECORD.c.at, RECORD.c.body).where(RECORD.c.type.in_(CHECKPOINT_SIGNED))
     return [
         (note, row.at, past)
         for row in await run(session, query)
@@ -101,7 +101,7 @@ async def _head(session: AsyncSession) -> Sequence[Finding]:
     """The head's size, and its count of what is not published: both follow from the records."""
     covered = select(func.coalesce(func.max(CHECKPOINT.c.size), 0)).scalar_subquery()
     size = select(func.count()).select_from(RECORD).scalar_subquery().label("records")
-    open_ = select(func.count()).where(RECORD.c.position >= covered, RECORD.c.type != CHECKPOINT_SIGNED)
+    open_ = select(func.count()).where(RECORD.c.position >= covered, RECORD.c.type.not_in(CHECKPOINT_SIGNED))
     query = select(HEAD.c.size, HEAD.c.unpublished, size, open_.scalar_subquery().label("uncovered"))
     row = (await run(session, query)).first()
     if row is None:

@@ -201,4 +201,4 @@ def _among(tiles: Iterable[TileId]) -> ColumnElement[bool]:
 
 def _counts(record: Record) -> bool:
     """A checkpoint's own event asks for no further checkpoint: an idle system must come to rest."""
-    return not record.entry.type.startswith(CHECKPOINT_SIGNED)
+    return record.entry.type not in CHECKPOINT_SIGNED

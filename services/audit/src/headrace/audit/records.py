@@ -16,14 +16,15 @@ from typing import Any, Protocol
 
 import structlog
 
-from headrace.contracts import ContractError, attributes_of, origin_of
+from headrace.contracts import EVENTS, ContractError, attributes_of, origin_of
 from headrace.contracts.envelope import SOURCE
 from headrace.contracts.names import bare
 from headrace.tlog import Entry, encode_headers, event_digest, headers_digest
 
 log = structlog.get_logger()
 
-PREDICTION_LOGGED, CHECKPOINT_SIGNED = "headrace.prediction.logged.", "headrace.checkpoint.signed."  # any version
+PREDICTION_LOGGED = "headrace.prediction.logged."  # in any version
+CHECKPOINT_SIGNED = tuple(sorted(kind for kind in EVENTS if kind.startswith("headrace.checkpoint.signed.")))
 UNREADABLE = "unreadable"
 REQUESTS = "REQUESTS"  # the stream: what is said there is read as its hearers read it
 COPIES = "PARKED"  # the stream of what could not be handled: its messages hold what their senders claimed
