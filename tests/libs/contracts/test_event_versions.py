@@ -20,11 +20,12 @@ from headrace.contracts import (
     versions,
     wrap,
 )
+from headrace.contracts import event_versions as versions
 from headrace.contracts import lifts as all_lifts
 from headrace.contracts.envelope import derive_id
+from headrace.contracts.event_versions import newer_than, newest_types, oldest
 from headrace.contracts.generate.sources import find_sources
 from headrace.contracts.lifts import LIFTS
-from headrace.contracts.event_versions import newer_than, newest_types, oldest
 
 MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NAME = "headrace.request.training"

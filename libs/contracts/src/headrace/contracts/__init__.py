@@ -17,6 +17,7 @@ from headrace.contracts.envelope import (
     wrap,
 )
 from headrace.contracts.errors import ContractError, Problem
+from headrace.contracts.event_versions import NewerVersion
 from headrace.contracts.generated.models import *  # noqa: F403  every class of the wire, by its own name
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.metrics import METRICS, MetricInfo
@@ -41,4 +42,3 @@ from headrace.contracts.outside import (
     origin_of,
 )
 from headrace.contracts.topology import Topology, load_topology, stream_of
-from headrace.contracts.event_versions import NewerVersion

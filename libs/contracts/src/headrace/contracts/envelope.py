@@ -14,11 +14,11 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from headrace.contracts import topology
 from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError
+from headrace.contracts.event_versions import class_of, named
 from headrace.contracts.explain import explain
 from headrace.contracts.lifts import lifted
 from headrace.contracts.times import rfc3339
 from headrace.contracts.topology import ANONYMOUS
-from headrace.contracts.event_versions import class_of, named
 
 CONTENT_TYPE = "application/cloudevents+json"
 SOURCE = "headrace/"  # and the identity

@@ -17,9 +17,9 @@ from urllib.parse import unquote
 
 from headrace.contracts.envelope import SOURCE, Envelope, decode, from_document, parse_object, text_of, time_of
 from headrace.contracts.errors import ContractError
+from headrace.contracts.event_versions import NewerVersion, named, oldest
 from headrace.contracts.generated.models import EVENTS
 from headrace.contracts.topology import ANONYMOUS, load_topology, unattributed
-from headrace.contracts.event_versions import NewerVersion, named, oldest
 
 PREFIX = "headrace"
 REQUEST = "request"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from headrace.contracts.event_versions import named
 from headrace.contracts.generate.sources import Sources
 from headrace.contracts.lifts import LIFTS
-from headrace.contracts.event_versions import named
 
 
 def version_problems(sources: Sources) -> Iterator[str]:
