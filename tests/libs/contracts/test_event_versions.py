@@ -17,7 +17,6 @@ from headrace.contracts import (
     decode,
     decode_message,
     encode,
-    versions,
     wrap,
 )
 from headrace.contracts import event_versions as versions
