@@ -1,12 +1,12 @@
 """A message as it lies in a stream, and what its acknowledgement subject says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from nats.aio.msg import Msg
 
-from headrace.contracts import Envelope, decode_message
+from headrace.contracts import OUTSIDER, ContractError, Envelope, decode_message, origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +39,12 @@ def raw(message: Msg) -> RawMessage:
     moment = datetime.fromtimestamp(int(stamp) / 1e9, UTC)
     headers = {str(k): str(v) for k, v in (message.headers or {}).items()}
     return RawMessage(stream, int(seq), message.subject, headers, message.data, moment, int(delivered), message.reply)
+
+
+def said_by(message: RawMessage) -> tuple[str, Callable[[str], str]]:
+    """Who said a message that cannot be read, and how its ids are written."""
+    try:
+        origin = origin_of(message.subject)
+    except ContractError:
+        return OUTSIDER, str
+    return origin.actor, origin.own

@@ -21,13 +21,13 @@ from headrace.bus.dead_letters import UNREAD, kept, plain, set_aside_message
 from headrace.bus.deferred import Deferred
 from headrace.bus.errors import NotYet, Refused
 from headrace.bus.inbox import Item, claim, close, count
-from headrace.bus.messages import RawMessage
+from headrace.bus.messages import RawMessage, said_by
 from headrace.bus.retry import RetryPolicy, jitter
 from headrace.bus.store import Clock, Store, is_outage
 from headrace.bus.tables import Inbox
-from headrace.bus.trace import follow, span, trace_id
+from headrace.bus.trace import follow, log_context, span
 from headrace.bus.unit_of_work import UnitOfWork
-from headrace.contracts import OUTSIDER, ContractError, Envelope, Event, MessageReplayed, NewerVersion, origin_of
+from headrace.contracts import ContractError, Event, MessageReplayed, NewerVersion
 from headrace.faults import point
 
 log = structlog.get_logger()
@@ -262,7 +262,7 @@ class MessageProcessor:
         attributes = {"messaging.message.id": item.id}
         with (
             span(f"handle {envelope.type}", envelope.traceparent, SpanKind.CONSUMER, attributes) as at,
-            structlog.contextvars.bound_contextvars(**context(envelope)),
+            structlog.contextvars.bound_contextvars(**log_context(envelope)),
         ):
             await guarded(handler(envelope.data, self._work(item, session, at)), self._retry_policy)
 
@@ -311,7 +311,7 @@ class MessageProcessor:
             return await self._set_aside(item, reason_of(error), known.attempts)
         if isinstance(error, NotYet):
             return await self._wait(item, error, known)
-        log.warning("handler_failed", exc_info=error, attempt=known.attempts, **context(item.envelope))
+        log.warning("handler_failed", exc_info=error, attempt=known.attempts, **log_context(item.envelope))
         if known.attempts >= self._retry_policy.attempts:
             return await self._set_aside(item, reason_of(error), known.attempts)
         await self._back(item.message, self._retry_policy.delay(known.attempts))
@@ -415,7 +415,7 @@ class MessageProcessor:
         """One wide line per message."""
         self._observe(item.envelope.type, outcome, seconds)
         tell = log.info if outcome in {"done", "duplicate", "not_yet"} else log.warning
-        tell("message_handled", outcome=outcome, ms=round(seconds * 1e3, 2), **context(item.envelope))
+        tell("message_handled", outcome=outcome, ms=round(seconds * 1e3, 2), **log_context(item.envelope))
 
 
 async def guarded(handling: Awaitable[Answer], retry_policy: RetryPolicy) -> Answer:
@@ -437,31 +437,11 @@ def is_away(error: Exception) -> bool:
     return is_outage(error) or (isinstance(error, HandlerBroke) and isinstance(error.__cause__, ConnectionError))
 
 
-def said_by(message: RawMessage) -> tuple[str, Callable[[str], str]]:
-    """Who said a message that cannot be read, and how its ids are written."""
-    try:
-        origin = origin_of(message.subject)
-    except ContractError:
-        return OUTSIDER, str
-    return origin.actor, origin.own
-
-
 def fitting(handled: int, seconds: float, most: int) -> int:
     """How many messages the next batch may have, so that it does not hold the database for long."""
     if seconds > LONGEST_BATCH_S:
         return max(1, int(handled * LONGEST_BATCH_S / seconds))
     return min(LARGEST_BATCH, 2 * most) if handled >= most else most
-
-
-def context(envelope: Envelope) -> dict[str, object]:
-    """What every log line about an event carries."""
-    return {
-        "event_type": envelope.type,
-        "event_id": envelope.id,
-        "key": envelope.subject,
-        "correlation_id": envelope.correlationid,
-        "trace_id": trace_id(envelope.traceparent),
-    }
 
 
 def reason_of(error: Exception) -> str:

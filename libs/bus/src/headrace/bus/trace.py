@@ -9,6 +9,8 @@ from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from headrace.contracts import Envelope
+
 _TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("headrace")
@@ -49,3 +51,14 @@ def trace_id(traceparent: str | None) -> str | None:
 def _parent_span(traceparent: str | None) -> int:
     told = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     return int(told[2], 16) if told else 0
+
+
+def log_context(envelope: Envelope) -> dict[str, object]:
+    """What every log line about an event carries."""
+    return {
+        "event_type": envelope.type,
+        "event_id": envelope.id,
+        "key": envelope.subject,
+        "correlation_id": envelope.correlationid,
+        "trace_id": trace_id(envelope.traceparent),
+    }
