@@ -47,7 +47,7 @@ def ends(on: Harness) -> list[str]:
 
 async def fitting(on: Harness) -> TrainingProgressed:
     """Wait until a run fits."""
-    said = await on.heard(TrainingProgressed, where=lambda event: event.harness == "fitting", timeout=120)
+    said = await on.heard(TrainingProgressed, where=lambda event: event.stage == "fitting", timeout=120)
     return said.data
 
 

@@ -49,7 +49,7 @@ async def test_a_run_waits_for_a_store_that_hangs(trainer: Any, server: Any, wor
         assert not on.all(TrainingStarted)
 
         store.resume()
-        await on.heard(TrainingProgressed, where=lambda event: event.harness == "fitting", timeout=120)
+        await on.heard(TrainingProgressed, where=lambda event: event.stage == "fitting", timeout=120)
         assert (await run_of(on))["attempt"] == 1
         store.suspend()
         await eventually(lambda: is_tried_again(on), 120)

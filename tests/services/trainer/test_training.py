@@ -67,7 +67,7 @@ async def test_a_request_becomes_a_model(on: Harness, world: Any, buckets: S3, t
         assert [each.correlationid for each in said] == [asked.id]
         assert [(each.traceparent or "")[3:35] for each in said] == ["a" * 32], kind
         assert said[0].causationid
-    stages = [each.data.harness for each in on.all(TrainingProgressed)]
+    stages = [each.data.stage for each in on.all(TrainingProgressed)]
     assert list(dict.fromkeys(stages)) == ["loading", "fitting", "exporting", "scoring", "uploading"]
 
 
