@@ -10,16 +10,17 @@ ALLOWED: dict[str, set[str]] = {
     "faults": set(),
     "bus": {"contracts", "faults"},
     "objects": {"contracts", "faults"},
+    "tasks": {"contracts"},
     "runtimes": {"contracts"},
-    "frameworks": {"contracts", "runtimes"},
+    "frameworks": {"contracts", "runtimes", "tasks"},
     "tlog": set(),
     "chassis": {"contracts", "bus"},
     "provision": {"contracts", "bus", "chassis", "objects", "tlog"},
     "local": {"contracts", "bus", "chassis", "objects", "provision"},
     "client": {"contracts", "bus", "tlog"},
-    "cli": {"contracts", "client", "chassis", "local", "provision"},
+    "cli": {"contracts", "tasks", "client", "chassis", "local", "provision"},
     "demo": {"contracts", "client", "cli", "local"},
-    "testkit": {"contracts", "bus", "chassis", "objects", "provision", "local"},
+    "testkit": {"contracts", "tasks", "bus", "chassis", "objects", "provision", "local"},
 }
 ABOVE_SERVICES = {"client", "cli", "demo", "local", "provision", "testkit"}
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib.request", "http.client", "urllib3", "websockets", "grpc"}
@@ -28,7 +29,7 @@ IO = {
     "minio", "fastapi", "starlette", "uvicorn", "httpx", "requests", "urllib", "ray",
     "pandas", "pyarrow", "polars", "structlog", "shutil", "tempfile", "os",
 }  # fmt: skip
-PURE_LIBS = {"contracts", "frameworks", "runtimes"}  # what a domain may import of ours
+PURE_LIBS = {"contracts", "frameworks", "runtimes", "tasks"}  # what a domain may import of ours
 
 
 def ours(module: str) -> str | None:

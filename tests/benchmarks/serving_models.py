@@ -43,7 +43,7 @@ def _fit(folder: Path, name: str, frame: pd.DataFrame, names: list[str], request
     estimator, params = ESTIMATORS[name]
     features = [Column(name=column, type="number", nullable=False) for column in names]
     sklearn = FRAMEWORKS["sklearn"]
-    fitted = sklearn.fit(frame, Recipe(estimator, params, 0, features, "y"), lambda _step, _of: None)
+    fitted = sklearn.fit(frame, Recipe(estimator, params, 0, features, "y", "binary"), lambda _step, _of: None)
     folder.mkdir(parents=True)
     saved = sklearn.save(fitted, folder, About("bench", datetime.now(UTC)))
     return Fitted(folder, _artifact(folder), saved.signature, request)

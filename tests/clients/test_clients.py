@@ -52,7 +52,7 @@ def make_model(folder: Path, features: Sequence[Column]) -> Path:
     }
     frame = pd.DataFrame({column.name: rng.permutation(values[column.type]) for column in features})
     frame["y"] = (frame[features[0].name] > 0).astype(int)
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, list(features), "y")
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, list(features), "y", "binary")
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
     folder.mkdir(parents=True)
     FRAMEWORKS["sklearn"].save(fitted, folder, About("run", datetime(2026, 1, 5, tzinfo=UTC)))

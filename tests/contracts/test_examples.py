@@ -9,8 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
-from headrace.contracts import EVENTS, ContractError, DeclarationRequested, Envelope, decode, encode, parse_declaration
+from headrace.contracts import EVENTS, ContractError, DeclarationRequested, Envelope, decode, encode
 from headrace.contracts.generate.sources import find_sources
+from headrace.tasks import parse_declaration
 
 SOURCES = find_sources()
 SCHEMAS = SOURCES.events()

@@ -56,7 +56,7 @@ def _route(folder: Path, s3: S3) -> Route:
         {"distance": rng.normal(size=60), "wind": rng.normal(size=60), "month": rng.integers(1, 13, 60)}
     )
     frame["carrier"], frame["late"] = rng.choice(["UA", "AA"], 60), rng.integers(0, 2, 60)
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, COLUMNS, "late")
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, COLUMNS, "late", "binary")
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
     folder.mkdir()
     saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run-1", datetime(2026, 1, 5, tzinfo=UTC)))

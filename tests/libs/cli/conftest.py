@@ -133,7 +133,7 @@ def _fitted(folder: Path, cluster: Cluster, prefix: str, seed: int) -> tuple[Sig
         "code": codes, "weight": rng.normal(size=400), "month": rng.integers(1, 13, 400),
         "lost": np.where(np.isin(codes, ["NA", "007"]), "yes", "no"),
     })  # fmt: skip
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, FEATURES, "lost", context=CONTEXT)
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, 0, FEATURES, "lost", "binary", context=CONTEXT)
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
     folder.mkdir(parents=True)
     saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run-1", datetime(2026, 1, 5, tzinfo=UTC)))

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import ContractError, parse_declaration
+from headrace.contracts import ContractError
 from headrace.contracts.catalogs import CATALOGS, DECLARED, name_problems
 from headrace.contracts.generate.sources import find_sources
+from headrace.contracts.task_catalog import DECLARED as TASKS_DECLARED
+from headrace.tasks import TASK_CATALOG, parse_declaration
 
 SOURCES = find_sources()
 FILES = {str(path): schema for path, schema in SOURCES.files().items()}
 NAME = "^[a-z0-9][a-z0-9_-]{0,62}$"
-CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal", "task", "metric", "metrics"}
-"""Properties with an enum; schemas/README.md says why each can never grow (`task`, `metric` will be opened)."""
+CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal"}
+"""Properties with an enum; schemas/README.md says why each can never grow."""
 DETECTORS = ("monitoring", "drift")
+ALL = {**CATALOGS, **TASK_CATALOG.names}
+PLACES = {**DECLARED, **TASKS_DECLARED}
 
 
 def nodes(schema: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -39,12 +43,12 @@ def test_a_name_that_grows_is_a_pattern_of_a_known_catalogue(file: str, at: tupl
     """A new name changes no schema; and every name of its catalogue fits the pattern."""
     assert node["pattern"] == NAME
     assert "enum" not in node
-    assert CATALOGS[node["x-names"]].entries
+    assert ALL[node["x-names"]].entries
 
 
 def test_every_catalogue_is_used_by_a_schema() -> None:
     """A catalogue that nobody asks is no rule."""
-    assert {node["x-names"] for _, _, node in OPEN} == set(CATALOGS)
+    assert {node["x-names"] for _, _, node in OPEN} == set(ALL)
 
 
 def test_only_what_can_never_grow_is_an_enum() -> None:
@@ -63,7 +67,7 @@ def test_the_places_of_a_declaration_are_those_that_its_schema_opens() -> None:
     """What the schema leaves open is asked of its catalogue."""
     model = FILES["model/v1.json"]
     ours = sorted(node["x-names"] for _, node in nodes(model) if "x-names" in node)
-    asked = [name for place, name in DECLARED.items() if name not in ("detector", "column-type")]
+    asked = [name for place, name in PLACES.items() if name not in ("detector", "column-type")]
 
     assert sorted(name for name in ours if name != "detector") == sorted(asked)
     assert [place for place, name in DECLARED.items() if name == "detector"] == [
@@ -80,14 +84,14 @@ def declared_with(place: tuple[str, ...], name: str) -> dict[str, Any]:
     for part in reversed(place):
         inner = [inner] if part == "*" else {part: inner}
     for part, value in inner.items():
-        document[part] = {**document.get(part, {}), **value}
+        document[part] = {**document.get(part, {}), **value} if isinstance(value, dict) else value
     return document
 
 
-@pytest.mark.parametrize("place", DECLARED, ids=".".join)
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
 def test_an_unknown_name_in_a_declaration_is_answered_with_its_place_and_the_nearest(place: tuple[str, ...]) -> None:
     """Each place in turn, with a name that misses one letter of a right one."""
-    right = max(CATALOGS[DECLARED[place]].entries, key=len)
+    right = max(ALL[PLACES[place]].entries, key=len)
     wrong = f"{right[:-2]}{right[-1]}"
     document = declared_with(place, wrong)
 
@@ -116,7 +120,7 @@ def test_examples_use_names_that_are_known(path: Path) -> None:
     data = document.get("data", document)
     for name, node in schema.get("properties", {}).items():
         if "x-names" in node and name in data:
-            assert CATALOGS[node["x-names"]].problem(data[name]) is None
+            assert ALL[node["x-names"]].problem(data[name]) is None
 
 
 def test_a_new_name_needs_no_other_schema(monkeypatch: pytest.MonkeyPatch) -> None:

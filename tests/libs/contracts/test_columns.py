@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import ContractError, KnownDataset, examine, parse_declaration
+from headrace.contracts import ContractError, KnownDataset
+from headrace.tasks import examine, parse_declaration
 from headrace.testkit.declarations import LEAST, merged
 
 TYPES = {
@@ -121,9 +122,9 @@ def test_what_has_no_order_in_time_cannot_be_the_time(column: str) -> None:
 @pytest.mark.parametrize(
     ("target", "task"),
     [
-        ("left", "classification"),
-        ("gender", "classification"),
-        ("member", "classification"),
+        ("left", "binary"),
+        ("gender", "binary"),
+        ("member", "binary"),
         ("age", "regression"),
         ("income", "regression"),
     ],
@@ -133,7 +134,7 @@ def test_the_task_follows_from_what_the_target_holds(target: str, task: str) -> 
     found = examine(merged(LEAST, {"data": {"target": target}}), CUSTOMERS)
 
     assert found.declaration.task == task
-    assert found.declaration.evaluation.metrics[0] == ("roc_auc" if task == "classification" else "rmse")
+    assert found.declaration.evaluation.metrics[0] == ("roc_auc" if task == "binary" else "rmse")
     assert any("regression is taken" in each for each in found.warnings) is (task == "regression")
 
 
@@ -149,22 +150,23 @@ def test_where_nothing_tells_the_task_the_answer_says_which_was_taken() -> None:
     """Nobody learns it from a failed run."""
     (said,) = examine(LEAST).warnings
 
-    assert said == "task: classification is taken; say `task: regression` where 'left' is a quantity"
+    assert said == (
+        "task: binary (one of two labels) is taken; say `task: multiclass` (one of three labels or more) or "
+        "`task: regression` (a number) where 'left' calls for it"
+    )
 
 
 def test_a_classifier_of_a_quantity_is_refused_with_what_to_say() -> None:
     """The person is told of the task, not of a failed run."""
-    said = refused({"task": "classification", "data": {"target": "age"}})
+    said = refused({"task": "binary", "data": {"target": "age"}})
 
-    assert said == (
-        "data.target: 'age' holds 70 different values; a classifier here tells 2 labels apart; say `task: regression`"
-    )
+    assert said == ("data.target: 'age' holds 70 different values; binary tells 2 labels apart; say `task: regression`")
 
 
 @pytest.mark.parametrize(("target", "holds"), [("gender", "text"), ("member", "true and false")])
 def test_a_regression_of_labels_is_refused_with_what_to_say(target: str, holds: str) -> None:
     """Text has no mean."""
-    assert f"{target!r} holds {holds}; say `task: classification`" in refused(
+    assert f"{target!r} holds {holds}; a regression learns numbers; say `task: binary`" in refused(
         {"task": "regression", "data": {"target": target}}
     )
 

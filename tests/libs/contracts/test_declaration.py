@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from headrace.contracts import ContractError, load_yaml, parse_declaration
-from headrace.contracts.metrics import METRICS, USUAL
+from headrace.contracts import ContractError, load_yaml
+from headrace.tasks import METRICS, TASKS, parse_declaration
 from headrace.testkit.builders import a_declaration
 from headrace.testkit.declarations import LEAST, Bad, bad_documents
 
@@ -22,7 +22,7 @@ def test_the_least_declaration_is_filled_with_the_usual() -> None:
     declaration = parse_declaration(LEAST)
 
     assert declaration.training.estimator == "sklearn.ensemble.HistGradientBoostingClassifier"
-    assert declaration.evaluation.metrics == list(USUAL["classification"])
+    assert declaration.evaluation.metrics == list(TASKS["binary"].usual)
     assert declaration.evaluation.holdout.by == "random"
     assert declaration.approval.needed == 0
 
@@ -32,7 +32,7 @@ def test_where_no_gate_is_declared_a_version_must_beat_the_trivial_answer_and_th
     usual = parse_declaration(LEAST).evaluation.gates
     chosen = declared(evaluation={"metrics": ["accuracy"]}).evaluation.gates
 
-    first = USUAL["classification"][0]
+    first = TASKS["binary"].usual[0]
     assert [(gate.metric, gate.beats, gate.by) for gate in usual] == [(first, "trivial", 0), (first, "champion", 0)]
     assert [gate.metric for gate in chosen] == ["accuracy", "accuracy"]
 
@@ -51,7 +51,7 @@ def test_a_regression_is_judged_by_the_metrics_of_regressions() -> None:
     """The task decides the defaults."""
     declaration = declared(task="regression")
 
-    assert declaration.evaluation.metrics == list(USUAL["regression"])
+    assert declaration.evaluation.metrics == list(TASKS["regression"].usual)
     assert declaration.training.estimator.endswith("Regressor")
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import ContractError, load_yaml, parse_declaration, with_lines
+from headrace.contracts import ContractError, load_yaml, with_lines
+from headrace.tasks import parse_declaration
 
 SOURCE = """\
 name: churn

@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import parse_declaration
-from headrace.contracts.estimators import ESTIMATORS, fits, frameworks, params_problems, task_of, training_problems
+from headrace.contracts.estimators import (
+    fits,
+    frameworks,
+    kind_of_estimator,
+    params_problems,
+    training_problems,
+    usual_estimator,
+)
 from headrace.frameworks import CATALOG
+from headrace.tasks import TASKS, parse_declaration
 from headrace.testkit.declarations import LEAST, merged
 
 NAMED = [(framework, path) for framework, info in frameworks().items() for path in info.estimators]
@@ -20,10 +27,11 @@ def said(framework: str, path: str, **params: Any) -> str:
 
 def test_the_catalogue_has_every_framework_and_its_usual_estimators() -> None:
     """What is trained where nothing is named can be named."""
-    assert set(frameworks()) == set(CATALOG) == {framework for framework, _ in ESTIMATORS}
-    for (framework, task), path in ESTIMATORS.items():
-        assert task_of(framework, path) == task
-        assert CATALOG[framework].default(task) == path  # type: ignore[arg-type]
+    assert set(frameworks()) == set(CATALOG)
+    for framework, entry in CATALOG.items():
+        for kind, path in entry.usual.items():
+            assert usual_estimator(framework, kind) == path
+            assert kind_of_estimator(framework, path) == kind
 
 
 @pytest.mark.parametrize(("framework", "path"), NAMED)
@@ -43,7 +51,21 @@ def test_every_estimator_can_be_declared_with_what_it_needs(framework: str, path
     found = frameworks()[framework].estimators[path]
     params = {name: values[0] for name, values in found.needs.items()}
 
-    assert list(training_problems(framework, path, params, found.task)) == []
+    able = [task for task in TASKS.values() if task.estimators == found.kind and task.name not in found.cannot]
+    assert able
+    for task in able:
+        assert list(training_problems(framework, path, params, task.name, task.estimators)) == []
+
+
+def test_an_estimator_that_cannot_fit_a_task_is_refused_with_the_reason() -> None:
+    """Of the same kind, but this one fails where the catalogue was made."""
+    found = frameworks()["sklearn"].estimators
+    path, reasons = next((path, each.cannot) for path, each in found.items() if each.cannot)
+    task = next(iter(reasons))
+
+    (problem,) = training_problems("sklearn", path, {}, task, TASKS[task].estimators)
+
+    assert str(problem).startswith(f"training.estimator: {path} cannot be trained for task {task}: it {reasons[task]}")
 
 
 @pytest.mark.parametrize("name", ["max_bin", "scale_pos_weight", "monotone_constraints", "device_type", "alpha"])

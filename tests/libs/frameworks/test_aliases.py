@@ -15,7 +15,7 @@ FRAME = pd.DataFrame({"wind": WIND, "delay": WIND * 2 + CHANCE.normal(size=300)}
 def answers(**params: object) -> np.ndarray:
     """What a model with these parameters says of the rows that it has learned from."""
     columns = [Column(name="wind", type="number", nullable=False)]
-    recipe = Recipe("lightgbm.LGBMRegressor", {"n_estimators": 5, **params}, 0, columns, "delay")
+    recipe = Recipe("lightgbm.LGBMRegressor", {"n_estimators": 5, **params}, 0, columns, "delay", "regression")
     fitted = FRAMEWORKS["lightgbm"].fit(FRAME, recipe, lambda step, of: None)
     found: np.ndarray = fitted.pipeline.predict(fitted.sample)
     return found

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from headrace.contracts import Column, parse_declaration
+from headrace.contracts import Column
 from headrace.frameworks import CATALOG, FRAMEWORKS, About, BadEstimator, BadTrainingData, Fitted, Recipe
 from headrace.runtimes import BadModel, load, refuse_pickle
+from headrace.tasks import TASKS, parse_declaration, target_of
 
 ABOUT = About(run="run-1", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 ESTIMATORS = {
@@ -40,8 +41,9 @@ REGRESSORS = {"sklearn": "sklearn.linear_model.Ridge", "lightgbm": "lightgbm.LGB
 
 def recipe(path: str, features: list[Column], target: str | None = None, **params: object) -> Recipe:
     """A recipe for an estimator; regressors learn minutes."""
-    default = "late" if path.endswith(("Classifier", "LogisticRegression", "GaussianNB")) else "minutes"
-    return Recipe(estimator=path, params=params, seed=3, features=features, target=target or default)
+    classifies = path.endswith(("Classifier", "LogisticRegression", "GaussianNB"))
+    default, task = ("late", "binary") if classifies else ("minutes", "regression")
+    return Recipe(path, params, 3, features, target or default, task)
 
 
 def fit(framework: str, frame: pd.DataFrame, wanted: Recipe) -> Fitted:
@@ -75,14 +77,46 @@ def test_every_framework_is_tried() -> None:
 
 
 @pytest.mark.parametrize("framework", CATALOG)
-@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("task", TASKS)
 def test_declarations_get_the_catalogs_estimator(framework: str, task: str) -> None:
     """A declaration without an estimator means the one that the catalog names, and it can be fitted."""
     data = {"dataset": "d", "target": "t"}
     declared = parse_declaration({"name": "m", "task": task, "data": data, "training": {"framework": framework}})
 
-    assert declared.training.estimator == CATALOG[framework].default(task)
-    FRAMEWORKS[framework].check(CATALOG[framework].default(task), {})
+    usual = CATALOG[framework].usual[TASKS[task].estimators]
+    assert declared.training.estimator == usual
+    FRAMEWORKS[framework].check(usual, {})
+
+
+@pytest.mark.parametrize("framework", CATALOG)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_framework_fits_every_task(
+    framework: str, task: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """With its usual estimator: what the task promises comes out, and graph and framework agree."""
+    signal = frame["minutes"].to_numpy()
+    frame["y"] = TASKS[task].example((signal - signal.mean()) / signal.std())
+    path = CATALOG[framework].usual[TASKS[task].estimators]
+    fitted = fit(framework, frame, Recipe(path, {}, 3, features, "y", task))
+
+    saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
+
+    graph, own = load(tmp_path), FRAMEWORKS[framework].load(tmp_path)
+    assert saved.signature.task == task
+    assert target_of(graph.signature) == own.target == fitted.target
+    answer = graph.answer(unseen())
+    assert list(answer) == [tensor.name for tensor in saved.signature.outputs]
+    assert_same(own.predict(unseen()), answer)
+    for tensor in saved.signature.outputs:
+        assert answer[tensor.name].shape == (3, *tensor.shape[1:])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_estimator_of_the_other_kind_is_refused(task: str, frame: pd.DataFrame, features: list[Column]) -> None:
+    """A regressor gives no probabilities, and a classifier no quantities."""
+    other = REGRESSORS if TASKS[task].estimators == "classifier" else CLASSIFIERS
+    with pytest.raises(BadEstimator, match=f"is no {TASKS[task].estimators}, and task {task} needs one"):
+        fit("sklearn", frame, Recipe(other["sklearn"], {}, 0, features, "late", task))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -8,13 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import accuracy_score, average_precision_score
 
 from headrace.contracts import Column, Signature
-from headrace.contracts.signatures import labels_of as labels_in_order
-from headrace.contracts.signatures import positive_of
-from headrace.frameworks import FRAMEWORKS, About, BadEstimator, BadTrainingData, Recipe
-from headrace.frameworks.labels import ForeignLabels, Labels, labels_of
+from headrace.frameworks import FRAMEWORKS, About, BadEstimator, Recipe
 from headrace.runtimes import Model, load
 
 ABOUT = About(run="run", created=datetime(2026, 1, 2, tzinfo=UTC))
@@ -42,7 +39,9 @@ def rows(negative: Any, positive: Any, share: float = 0.3) -> pd.DataFrame:
 
 def saved(frame: pd.DataFrame, folder: Path, **fields: Any) -> tuple[Model, Signature]:
     """A logistic regression of y on x, as it serves."""
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", fields.pop("params", {}), 0, [X], "y", **fields)
+    recipe = Recipe(
+        "sklearn.linear_model.LogisticRegression", fields.pop("params", {}), 0, [X], "y", "binary", **fields
+    )
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda step, of: None)
     signature = FRAMEWORKS["sklearn"].save(fitted, folder, ABOUT).signature
     return load(folder), signature
@@ -60,8 +59,9 @@ def test_labels_keep_their_type_and_probability_is_of_the_positive_one(
 
     graph, signature = saved(frame, tmp_path, positive=positive if swapped else None)
 
-    assert (labels_in_order(signature), positive_of(signature)) == ([negative, positive], positive)
-    assert [type(label) for label in labels_in_order(signature) or ()] == [type(negative), type(positive)]
+    label, probability = signature.outputs
+    assert (label.labels, probability.label) == ([negative, positive], positive)
+    assert [type(each) for each in label.labels or ()] == [type(negative), type(positive)]
     answer = graph.answer({"x": frame["x"].tolist()})
     assert {type(label) for label in answer["label"].tolist()} == {type(positive)}
     truth = (frame["y"] == positive).astype(int)
@@ -80,34 +80,63 @@ def test_lightgbm_answers_with_the_same_labels(kind: str, tmp_path: Path) -> Non
     """The graph, and LightGBM's own text read back."""
     negative, positive = KINDS[kind]
     frame = rows(negative, positive)
-    recipe = Recipe("lightgbm.LGBMClassifier", {"n_estimators": 5}, 0, [X], "y", positive=negative)
+    recipe = Recipe("lightgbm.LGBMClassifier", {"n_estimators": 5}, 0, [X], "y", "binary", positive=negative)
     fitted = FRAMEWORKS["lightgbm"].fit(frame, recipe, lambda step, of: None)
 
     signature = FRAMEWORKS["lightgbm"].save(fitted, tmp_path, ABOUT).signature
 
     graph, own = load(tmp_path), FRAMEWORKS["lightgbm"].load(tmp_path)
     asked = {"x": frame["x"].tolist()}
-    assert (labels_in_order(signature), positive_of(signature)) == ([positive, negative], negative)
+    assert [each.labels or each.label for each in signature.outputs] == [[positive, negative], negative]
     assert graph.answer(asked)["label"].tolist() == own.predict(asked)["label"].tolist()
     assert set(graph.answer(asked)["label"].tolist()) == {negative, positive}
 
 
-def test_a_positive_class_that_the_data_lack_is_refused() -> None:
-    """The error names what there is."""
-    with pytest.raises(BadTrainingData, match=r"data.positive is 'fraud', but target 'y' holds 'no', 'yes'"):
-        labels_of(pd.Series(["no", "yes"], name="y"), "fraud")
+@pytest.mark.parametrize("kind", ["words", "one_two", "minus_one", "floats", "seventeen_digits"])
+@pytest.mark.parametrize("framework", ["sklearn", "lightgbm"])
+def test_three_labels_keep_their_type_and_each_has_its_probability(framework: str, kind: str, tmp_path: Path) -> None:
+    """From data to signature to answer, in the graph and in the framework's own model; scikit-learn's own columns."""
+    lesser, greater = KINDS[kind]
+    middle = f"{lesser}+" if isinstance(lesser, str) else greater + (greater - lesser)
+    rng = np.random.default_rng(4)
+    x = rng.normal(0, 1, 900).astype(np.float32).astype(np.float64)
+    labels = sorted([lesser, greater, middle])
+    frame = pd.DataFrame(
+        {"x": x, "y": [labels[place] for place in np.digitize(x + rng.normal(0, 0.3, 900), [-0.5, 0.5])]}
+    )
+    path = {"sklearn": "sklearn.linear_model.LogisticRegression", "lightgbm": "lightgbm.LGBMClassifier"}[framework]
+    recipe = Recipe(path, {}, 0, [X], "y", "multiclass")
+    fitted = FRAMEWORKS[framework].fit(frame, recipe, lambda step, of: None)
+
+    label, probabilities = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT).signature.outputs
+
+    assert label.labels == probabilities.labels == labels
+    assert [type(each) for each in label.labels or ()] == [type(lesser)] * 3
+    asked = {"x": frame["x"].tolist()}
+    graph, own = load(tmp_path).answer(asked), FRAMEWORKS[framework].load(tmp_path).predict(asked)
+    assert {type(each) for each in graph["label"].tolist()} == {type(lesser)}
+    assert graph["label"].tolist() == own["label"].tolist()
+    np.testing.assert_allclose(graph["probabilities"], own["probabilities"], atol=1e-5)
+    np.testing.assert_allclose(graph["probabilities"].sum(axis=1), 1, atol=1e-5)
+    likeliest = [labels[place] for place in graph["probabilities"].argmax(axis=1)]
+    assert graph["label"].tolist() == likeliest
+    assert accuracy_score(list(map(str, frame["y"])), list(map(str, graph["label"].tolist()))) > 0.75
 
 
-def test_a_numeric_target_of_many_values_is_told_of_regression() -> None:
-    """Classification is the default of a declaration; 193 numbers are no classes."""
-    with pytest.raises(BadTrainingData, match="declare task: regression"):
-        labels_of(pd.Series(range(193), name="y"), None)
+def test_a_tie_between_labels_is_the_same_in_the_graph(tmp_path: Path) -> None:
+    """A forest of few trees ties often; the first label wins in both, though float32 sums differ."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"x": np.round(rng.normal(0, 1, 600), 2), "y": rng.choice(["a", "b", "c"], 600)})
+    recipe = Recipe("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 6}, 1, [X], "y", "multiclass")
+    fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda step, of: None)
+    FRAMEWORKS["sklearn"].save(fitted, tmp_path, ABOUT)
+    asked = {"x": np.linspace(-3, 3, 4000).astype(np.float32).astype(float)}
 
+    graph, own = load(tmp_path).answer(asked), FRAMEWORKS["sklearn"].load(tmp_path).predict(asked)
 
-def test_foreign_labels_are_named() -> None:
-    """A truth that is none of the model's labels never counts as the other one."""
-    with pytest.raises(ForeignLabels, match="'oops'; the model's labels are 'no', 'yes'"):
-        Labels("no", "yes").codes(pd.Series(["no", "oops"], name="y"))
+    ordered = np.sort(own["probabilities"], axis=1)
+    assert (ordered[:, 2] - ordered[:, 1] < 1e-9).any()
+    assert graph["label"].tolist() == own["label"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,9 @@ def frame() -> pd.DataFrame:
 
 def fit(framework: str, path: str, **params: Any) -> Fitted:
     """Fit without listening."""
-    return FRAMEWORKS[framework].fit(frame(), Recipe(path, params, 0, COLUMNS, "v"), lambda step, of: None)
+    return FRAMEWORKS[framework].fit(
+        frame(), Recipe(path, params, 0, COLUMNS, "v", "regression"), lambda step, of: None
+    )
 
 
 @pytest.mark.parametrize(("framework", "path", "param"), CONSTRAINED)
@@ -86,7 +88,8 @@ def test_histogram_trees_take_categories_by_name(path: str, tmp_path: Path) -> N
     rows["v"] = rows["word"].map(height) + 3 * rows["x"] + rng.normal(0, 1, 3000)
     rows["v"] = rows["v"] if path.endswith("Regressor") else (rows["v"] > 13).astype(int)
     params = {"categorical_features": ["word"], "max_iter": 30}
-    recipe = Recipe(f"sklearn.ensemble.{path}", params, 0, COLUMNS, "v")
+    task = "regression" if path.endswith("Regressor") else "binary"
+    recipe = Recipe(f"sklearn.ensemble.{path}", params, 0, COLUMNS, "v", task)
     asked = rows.assign(word=rng.choice(letters, 3000))
     seen = asked[["x", "z"]].astype(np.float32).astype(np.float64).assign(word=asked["word"])
     oracle = getattr(sklearn.ensemble, path)(categorical_features=[2], max_iter=30, random_state=0)
@@ -106,7 +109,14 @@ def test_a_number_is_no_category_for_histogram_trees() -> None:
     """Its codes would not be its values; the error names the ways on."""
     rows = frame().assign(n=lambda f: (f["x"] * 5).astype(int) * 10)
     column = Column(name="n", type="integer", nullable=False)
-    recipe = Recipe("sklearn.ensemble.HistGradientBoostingRegressor", {"categorical_features": ["n"]}, 0, [column], "v")
+    recipe = Recipe(
+        "sklearn.ensemble.HistGradientBoostingRegressor",
+        {"categorical_features": ["n"]},
+        0,
+        [column],
+        "v",
+        "regression",
+    )
 
     with pytest.raises(BadEstimator, match="declare the others as strings"):
         FRAMEWORKS["sklearn"].fit(rows, recipe, lambda step, of: None)

@@ -56,8 +56,8 @@ FEATURES = [
 
 def fitted(framework: str, path: str, params: dict[str, Any]) -> Fitted:
     """A model of the epochs."""
-    target = "y" if path.endswith("Classifier") else "v"
-    return FRAMEWORKS[framework].fit(epochs(), Recipe(path, params, 0, FEATURES, target), lambda step, of: None)
+    target, task = ("y", "binary") if path.endswith("Classifier") else ("v", "regression")
+    return FRAMEWORKS[framework].fit(epochs(), Recipe(path, params, 0, FEATURES, target, task), lambda step, of: None)
 
 
 @pytest.mark.parametrize(("framework", "path", "params"), TREES, ids=[path for _, path, _ in TREES])
@@ -94,7 +94,7 @@ def test_a_tie_of_a_forest_is_a_tie_in_its_graph(trees: int, tmp_path: Path) -> 
     x = np.round(rng.normal(0, 1, 609), 3).astype(np.float32).astype(float)
     frame = pd.DataFrame({"x": x, "y": rng.integers(0, 2, 609)})
     column = [Column(name="x", type="number", nullable=False)]
-    recipe = Recipe("sklearn.ensemble.RandomForestClassifier", {"n_estimators": trees}, 1, column, "y")
+    recipe = Recipe("sklearn.ensemble.RandomForestClassifier", {"n_estimators": trees}, 1, column, "y", "binary")
     oracle = RandomForestClassifier(n_estimators=trees, random_state=1).fit(x[:, None], frame["y"])
     asked = np.linspace(-3, 3, 4000).astype(np.float32).astype(float)
     sure = oracle.predict_proba(asked[:, None])[:, 1]
@@ -115,7 +115,7 @@ def test_lightgbm_may_split_around_zero(tmp_path: Path) -> None:
     wind = chance.normal(size=120)
     frame = pd.DataFrame({"wind": wind, "late": (wind + chance.normal(size=120) * 0.5 > 0).astype(int)})
     columns = [Column(name="wind", type="number", nullable=False)]
-    recipe = Recipe("lightgbm.LGBMClassifier", {"min_child_samples": 5}, 0, columns, "late")
+    recipe = Recipe("lightgbm.LGBMClassifier", {"min_child_samples": 5}, 0, columns, "late", "binary")
 
     fitted = FRAMEWORKS["lightgbm"].fit(frame, recipe, lambda step, of: None)
     zeros = [t for t in _thresholds(fitted) if 0 < abs(t) < 1e-34]

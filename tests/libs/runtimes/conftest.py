@@ -67,6 +67,7 @@ def save_classifier(folder: Path) -> tuple[Mapping[str, list[Any]], Mapping[str,
     layout = Layout(numbers=("wind", "distance"), strings=())
     graph = graph_of(nodes, inputs, outputs, constants, **{LAYOUT_PROPERTY: layout.dumps()})
     signature = Signature(
+        task="binary",
         inputs=[Tensor(name=name, datatype="FP64", shape=[-1]) for name in ("wind", "distance")],
         outputs=[
             Tensor(name="label", datatype="BOOL", shape=[-1], labels=[False, True]),

@@ -39,6 +39,7 @@ T = TypeVar("T")
 WITHIN_S = 60.0
 FILE = "formula.json"
 SIGNATURE = Signature(
+    task="binary",
     inputs=[Tensor(name=name, datatype="FP64", shape=[-1], nullable=False) for name in ("wind", "distance")],
     outputs=[
         Tensor(name="label", datatype="INT64", shape=[-1], labels=[0, 1]),

@@ -36,7 +36,7 @@ def apart(folder: Path, *, inputs: list[Tensor] | None = None, outputs: list[Ten
         ],
         [helper.make_tensor("two", TensorProto.FLOAT, [], [2.0])],
     )
-    save(folder, graph, Signature(inputs=inputs or [NUMBER, WORD], outputs=outputs or [OUTPUT]))
+    save(folder, graph, Signature(task="regression", inputs=inputs or [NUMBER, WORD], outputs=outputs or [OUTPUT]))
 
 
 def test_a_graph_with_an_input_a_column_takes_each_by_its_name(tmp_path: Path) -> None:

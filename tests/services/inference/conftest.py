@@ -80,7 +80,7 @@ def make_model(
     }
     frame = pd.DataFrame({column.name: makers[column.type]() for column in features})
     frame["y"] = [labels[int(each > 0)] for each in frame[features[0].name] + rng.normal(size=200)]
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, seed, features, "y", positive)
+    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, seed, features, "y", "binary", positive)
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
     folder.mkdir(parents=True)
     saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run", datetime(2026, 1, 5, tzinfo=UTC)))

@@ -22,6 +22,7 @@ from headrace.contracts import (
 )
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
+from headrace.tasks.multiclass import MulticlassTarget
 from headrace.testkit import Harness, a
 from headrace.testkit.builders import a_declaration
 from headrace.testkit.s3 import S3
@@ -43,16 +44,27 @@ DECLARATION: dict[str, Any] = {
 }
 
 
-def classifier(labels: Sequence[Any] | None = (0, 1), positive: Any = None) -> list[Tensor]:
-    """What a classifier gives: one of its labels, and the probability of one of them."""
-    known = list(labels) if labels is not None else None
-    return [
-        Tensor(name="label", datatype="INT64", shape=[-1], labels=known),
-        Tensor(name="probability", datatype="FP32", shape=[-1], label=positive),
-    ]
+SPECIES = ("adelie", "chinstrap", "gentoo")
 
 
-REGRESSION = [Tensor(name="prediction", datatype="FP32", shape=[-1])]
+def two(labels: Sequence[Any] = (0, 1), positive: Any = 1) -> Signature:
+    """A model of two labels."""
+    label = Tensor(name="label", datatype="INT64", shape=[-1], labels=list(labels))
+    return Signature(
+        task="binary",
+        inputs=[],
+        outputs=[label, Tensor(name="probability", datatype="FP32", shape=[-1], label=positive)],
+    )
+
+
+def many(labels: Sequence[Any] = SPECIES) -> Signature:
+    """A model of more labels."""
+    return Signature(task="multiclass", inputs=[], outputs=MulticlassTarget(tuple(labels)).outputs())
+
+
+def number() -> Signature:
+    """A model of a number."""
+    return Signature(task="regression", inputs=[], outputs=[Tensor(name="prediction", datatype="FP32", shape=[-1])])
 
 
 @pytest.fixture
@@ -96,9 +108,7 @@ def trained(
     version: int = 1,
     model: str = "flights",
     reference: pd.DataFrame | None = None,
-    labels: Sequence[Any] = (0, 1),
-    positive: Any = 1,
-    **signature: Any,
+    signature: Signature | None = None,
 ) -> VersionRegistered:
     """A version whose reference lies in the object store; the digest tells versions apart."""
     sample = rows(4000, 0) if reference is None else reference
@@ -118,7 +128,7 @@ def trained(
         digest=digest_of(version, model),
         reference=ref,
         features=features,
-        signature=Signature(**{"inputs": [], "outputs": classifier(labels, positive), **signature}),
+        signature=signature or two(),
         target="late",
         metrics={"roc_auc": 0.9, "brier": 0.1},
     )

@@ -10,7 +10,7 @@ from headrace.testkit import Harness, a
 from headrace.testkit.builders import a_declaration
 from headrace.testkit.s3 import S3
 
-from .conftest import DECLARATION, MARCH, answer_day, logged, rows, trained
+from .conftest import DECLARATION, MARCH, answer_day, logged, rows, trained, two
 
 REGION = Column(name="region", type="string", nullable=True)
 
@@ -20,7 +20,7 @@ async def watch(on: Harness, s3: S3, groups: list[str]) -> None:
     document = {**DECLARATION, "data": {**DECLARATION["data"], "groups": groups}}
     sample = rows(4000, 0).assign(region=np.resize(["north", "south"], 4000))
     await on.say(a(ModelDeclared, name="flights", revision=1, declaration=a_declaration(**document)))
-    await on.say(trained(s3, reference=sample, context=[REGION]))
+    await on.say(trained(s3, reference=sample, signature=two().model_copy(update={"context": [REGION]})))
     await on.quiet()
 
 

@@ -7,17 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as sk
-from sklearn.exceptions import UndefinedMetricWarning
 
-from headrace.contracts import METRICS, PredictionLogged
+from headrace.contracts import PredictionLogged
 from headrace.monitor.quality import quality_of
 from headrace.monitor.sample import Sample, packed, sample_of, uneven
 from headrace.monitor.tables import LoggedRow
-from headrace.monitor.truth import Scale
+from headrace.tasks import METRICS, TASK_CATALOG, TASKS, measured, target_of
+from headrace.tasks.multiclass import MulticlassTarget
 
-from .conftest import MARCH, logged, rows
+from .conftest import MARCH, SPECIES, logged, rows, two
 
-NAMES = [name for name, info in METRICS.items() if info.task == "classification"]
+NAMES = TASK_CATALOG.metrics_of("binary")
+ZERO_ONE = TASKS["binary"].bare()
 PAIRS: list[tuple[Any, Any]] = [
     (0, 1), (1, 2), (2, 1), (-1, 1), ("no", "yes"), ("fraud", "legit"), ("legit", "fraud"), ("0", "1"),
     (False, True), (0.5, 1.5), (12_345_678_901_234_567, 12_345_678_901_234_568),
@@ -39,8 +40,8 @@ def answered(
     probability = np.clip(truth * 0.4 + rng.uniform(0, 0.6, count), 0, 1)
     row = kept(logged("p", MARCH, rows(count, 1), probability.tolist(), labels=labels))
     truths = {("p", at): reported(labels[code]) for at, code in enumerate(truth)}
-    scale = Scale(labels=tuple(sorted(labels)), positive=labels[1])
-    return sample_of([row], truths, scale), truth, probability
+    target = target_of(two(sorted(labels), labels[1]))
+    return sample_of([row], truths, target), truth, probability
 
 
 @pytest.mark.parametrize("labels", PAIRS, ids=str)
@@ -76,7 +77,7 @@ def test_one_truth_that_is_none_is_a_gap() -> None:
 
     assert (sample.truths, spoiled.truths) == (400, 399)
     assert found == pytest.approx(sk.roc_auc_score(truth[others], probability[others]))
-    assert np.isnan(Scale(labels=(0, 1), positive=1).place("maybe"))
+    assert np.isnan(ZERO_ONE.truths(["maybe"])).all()
 
 
 def test_no_figure_is_made_of_too_little() -> None:
@@ -106,18 +107,36 @@ def test_a_figure_that_cannot_be_computed_is_absent(wrong: float) -> None:
     assert "accuracy" in found
 
 
-def test_three_labels_have_accuracy_alone() -> None:
-    """The other figures are of one positive label among two."""
-    sample, _, _ = answered(400)
-    three = Sample(sample.inputs, sample.context, sample.outputs, sample.truth, Scale(labels=(0, 1, 2)))
+def test_many_labels_are_judged_by_their_own_metrics() -> None:
+    """Text labels, a probability for each, logged as JSON and joined with reported truth; as scikit-learn has them."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 3, 600)
+    shares = rng.dirichlet(np.ones(3), 600) + (truth[:, None] == np.arange(3))
+    shares /= shares.sum(axis=1, keepdims=True)
+    said = shares.argmax(axis=1)
+    event = logged("p", MARCH, rows(600, 1), [0.0] * 600).model_copy(
+        update={"outputs": {"label": [SPECIES[each] for each in said], "probabilities": shares.tolist()}}
+    )
 
-    assert set(quality_of(three, NAMES, 100)) == {"accuracy"}
+    sample = sample_of(
+        [kept(event)], {("p", at): SPECIES[each] for at, each in enumerate(truth)}, MulticlassTarget(SPECIES)
+    )
+    found = quality_of(sample, list(METRICS), 100)
+
+    assert set(found) == set(TASK_CATALOG.metrics_of("multiclass"))
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, said))
+    assert found["f1_macro"] == pytest.approx(sk.f1_score(truth, said, average="macro"))
+    assert found["log_loss"] == pytest.approx(sk.log_loss(truth, shares))
+    assert found["roc_auc_ovr"] == pytest.approx(sk.roc_auc_score(truth, shares, multi_class="ovr"))
+    assert {label: int(each.sum()) for label, each in sample.outcomes.items()} == {
+        label: int((said == place).sum()) for place, label in enumerate(SPECIES)
+    }
 
 
 def regression(truth: Sequence[float], prediction: Sequence[float | None]) -> Sample:
     """Answers of a regression."""
     outputs = pd.DataFrame({"prediction": prediction})
-    return Sample(outputs[[]], outputs[[]], outputs, np.array(truth), Scale())
+    return Sample(outputs[[]], outputs[[]], outputs, np.array(truth), TASKS["regression"].bare())
 
 
 def test_quality_of_numbers() -> None:
@@ -130,20 +149,14 @@ def test_quality_of_numbers() -> None:
 
 def test_a_constant_truth_has_no_r2() -> None:
     """Nothing is explained of what does not vary, and one row has none either."""
-    with pytest.warns(UndefinedMetricWarning):
-        assert quality_of(regression([2.0], [2.0]), ["r2"], 1) == {}
+    assert quality_of(regression([2.0], [2.0]), ["r2"], 1) == {}
 
 
 def test_the_monitor_and_the_trainer_mean_the_same_by_every_metric() -> None:
-    """Two implementations, one meaning: a promise is measured as it was made."""
-    from headrace.frameworks.metrics import value
-
+    """One implementation: a promise is measured as it was made."""
     sample, truth, probability = answered(500)
-    numbers = regression(truth.astype(float).tolist(), probability.tolist())
 
-    for name, info in METRICS.items():
-        found = quality_of(sample if info.task == "classification" else numbers, [name], 100)[name]
-        assert found == pytest.approx(value(name, truth, probability), rel=1e-6), name
+    assert quality_of(sample, NAMES, 100) == measured(NAMES, truth.astype(float), probability)
 
 
 def test_a_feature_may_have_the_name_of_an_answer() -> None:
@@ -152,12 +165,11 @@ def test_a_feature_may_have_the_name_of_an_answer() -> None:
     inputs = pd.DataFrame({name: ["a", "b"] for name in names})
     event = logged("p", MARCH, inputs, [0.1, 0.9])
 
-    sample = sample_of([kept(event)], {("p", 1): 1}, Scale(labels=(0, 1), positive=1))
+    sample = sample_of([kept(event)], {("p", 1): 1}, ZERO_ONE)
 
     assert sample.inputs.to_dict("list") == {name: ["a", "b"] for name in names}
     assert sample.outputs["probability"].tolist() == [0.1, 0.9]
-    assert sample.labels is not None
-    assert sample.labels.tolist() == [0.0, 1.0]
+    assert sample.outcomes[1].tolist() == [0.0, 1.0]
     assert sample.truth[1] == 1.0
 
 
@@ -166,7 +178,7 @@ def test_answers_with_different_columns_stand_side_by_side() -> None:
     frames = [pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"b": ["x"]})]
     made = [kept(logged(f"p{at}", MARCH, inputs, [0.5] * len(inputs))) for at, inputs in enumerate(frames)]
 
-    sample = sample_of(made, {}, Scale(labels=(0, 1), positive=1))
+    sample = sample_of(made, {}, ZERO_ONE)
 
     assert sample.inputs["a"].tolist()[:2] == [1, 2]
     assert sample.inputs["a"].isna().tolist() == [False, False, True]

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.contracts import Label, PredictionLogged, RequestRefused, Signature, TruthReported, WindowEvaluated
-from headrace.monitor.truth import Answer, BadTruth, Known, Scale, place_of, sort_truths
+from headrace.contracts import Label, PredictionLogged, RequestRefused, TruthReported, WindowEvaluated
+from headrace.monitor.truth import Answer, BadTruth, Known, place_of, sort_truths
+from headrace.tasks import TASKS, target_of
 from headrace.testkit import Harness, a
 from headrace.testkit.s3 import S3
 
-from .conftest import DAY, MARCH, REGRESSION, answer_day, classifier, declared, logged, rows, trained
+from .conftest import DAY, MARCH, answer_day, declared, logged, rows, trained, two
 
-ZERO_ONE, NUMBERS = Scale(labels=(0, 1), positive=1), Scale()
+ZERO_ONE, NUMBERS = TASKS["binary"].bare(), TASKS["regression"].bare()
 
 
 @pytest.mark.parametrize("value", ["false", "", 2, 0.5, 1e400, "-0,032", "maybe", True, -1, "1.0", 10**400])
@@ -47,22 +48,6 @@ def test_every_finite_number_is_a_truth_of_a_regression(value: float) -> None:
     assert NUMBERS.read(repr(value)) == float(value)
 
 
-@given(st.lists(st.one_of(st.integers(), st.text(max_size=8)), min_size=2, max_size=2, unique_by=str))
-def test_the_place_of_a_label_is_the_models_own(labels: list[Any]) -> None:
-    """In the order of the signature, whatever the labels are."""
-    scale = Scale.of(Signature(inputs=[], outputs=classifier(labels, labels[0])))
-
-    assert [scale.read(label) for label in labels] == [0.0, 1.0]
-    assert scale.hit == 0.0
-
-
-def test_a_classifier_that_names_no_labels_knows_0_and_1() -> None:
-    """As all did before labels had names; without a word about the positive one it is the last."""
-    assert Scale.of(Signature(inputs=[], outputs=classifier(None))) == ZERO_ONE
-    assert Scale.of(Signature(inputs=[], outputs=classifier(["a", "b"]))).positive == "b"
-    assert Scale.of(Signature(inputs=[], outputs=REGRESSION)) == NUMBERS
-
-
 @pytest.mark.parametrize(
     ("text", "place"), [("p", ("p", 0)), ("p:3", ("p", 3)), ("a:b:12", ("a:b", 12)), ("p:007", ("p", 7))]
 )
@@ -86,7 +71,7 @@ def known(**fields: Any) -> Known:
         "p": [Answer("flights", "d1", 0, 3, MARCH), Answer("flights", "d1", 3, 2, MARCH)],
         "other": [Answer("trains", "d9", 0, 5, MARCH)],
     }
-    return Known("flights", answers, **{"scales": {"d1": ZERO_ONE}, "judged_until": None, **fields})
+    return Known("flights", answers, **{"targets": {"d1": ZERO_ONE}, "judged_until": None, **fields})
 
 
 def labels(*ids: str, value: Any = 1) -> list[Label]:
@@ -113,11 +98,11 @@ def test_a_truth_for_a_judged_window_is_late() -> None:
 
 def test_truth_is_read_by_the_version_that_answered() -> None:
     """Another version's labels are no truth of it; where none is known, any version's are."""
-    scales = {"d1": ZERO_ONE, "d2": Scale(labels=("no", "yes"), positive="yes")}
+    targets = {"d1": ZERO_ONE, "d2": target_of(two(("no", "yes"), "yes"))}
 
-    assert sort_truths(labels("p", value="yes"), known(scales=scales)).bad
-    assert not sort_truths(labels("new", value="yes"), known(scales=scales)).bad
-    assert sort_truths(labels("new", value="maybe"), known(scales=scales)).bad
+    assert sort_truths(labels("p", value="yes"), known(targets=targets)).bad
+    assert not sort_truths(labels("new", value="yes"), known(targets=targets)).bad
+    assert sort_truths(labels("new", value="maybe"), known(targets=targets)).bad
 
 
 def test_of_two_truths_for_one_row_the_last_counts() -> None:
@@ -262,7 +247,7 @@ async def test_text_labels_go_from_training_to_truth(watched: Harness, s3: S3) -
     """Labels yes and no stopped the monitoring of all models; 1 and 2 gave the figures of the wrong class."""
     for name, pair in (("words", ("<=50K", ">50K")), ("numbers", (1, 2))):
         await watched.say(declared(model=name))
-        await watched.say(trained(s3, model=name, labels=list(pair), positive=pair[1]))
+        await watched.say(trained(s3, model=name, signature=two(pair, pair[1])))
         await watched.quiet()
         await answer_day(watched, 0, model=name, labels=pair)
         await answer_day(watched, 1, model=name, labels=pair)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.contracts import Gate, parse_declaration
+from headrace.contracts import Gate
 from headrace.contracts.generate.sources import find_sources
 from headrace.registry.policy import FIELDS, GATE_LIMITS, Policy, implies, loosenings, policy_of, stricter
+from headrace.tasks import parse_declaration
 from headrace.testkit.builders import a_declaration
 
 from .ways import WAYS, WORDS, declared

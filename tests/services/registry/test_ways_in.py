@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from headrace.contracts import Column, ColumnFacts, DatasetIngested, ModelDeclared, RequestRefused, parse_declaration
+from headrace.contracts import Column, ColumnFacts, DatasetIngested, ModelDeclared, RequestRefused
 from headrace.contracts.errors import ContractError
+from headrace.tasks import parse_declaration
 from headrace.testkit import Harness, a, eventually
 from headrace.testkit.declarations import LEAST, bad_documents, merged
 
@@ -114,7 +115,7 @@ async def test_a_new_version_of_the_data_is_what_the_next_declaration_is_held_ag
 
     await on.say(ingested(2, left=193))
     await on.quiet()
-    answer = await on.http.put("/models/churn", json={**LEAST, "task": "classification"})
+    answer = await on.http.put("/models/churn", json={**LEAST, "task": "binary"})
 
     assert answer.status_code == 422
     assert "'left' holds 193 different values" in answer.json()["detail"]

@@ -17,7 +17,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part, parse_declaration
+from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part
+from headrace.tasks import parse_declaration
 from headrace.testkit import Harness, a
 from headrace.testkit.datasets import a_version
 from headrace.testkit.ports import free_ports, wait_until

@@ -10,10 +10,16 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from headrace.contracts import Column
+from headrace.tasks import TASKS
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.output import MOST_WARNINGS, Captured
 
 ROWS = 600
+TARGETS = {
+    "binary": TASKS["binary"].bare(),
+    "multiclass": TASKS["multiclass"].learn(np.arange(3), "y", None),
+    "regression": TASKS["regression"].bare(),
+}
 
 
 def known(values: Any, truth: np.ndarray) -> tuple[Known, Known]:
@@ -23,10 +29,10 @@ def known(values: Any, truth: np.ndarray) -> tuple[Known, Known]:
     return Known(rows[~held], truth[~held]), Known(rows[held], truth[held])
 
 
-def advised(values: Any, truth: np.ndarray, kind: str = "number", binary: bool = True) -> list[str]:
+def advised(values: Any, truth: np.ndarray, kind: str = "number", task: str = "binary") -> list[str]:
     """What is said of a model with that one feature."""
     feature = Column(name="f", type=kind, nullable=True)
-    return list(advice([feature], *known(values, truth), binary))
+    return list(advice([feature], *known(values, truth), TARGETS[task]))
 
 
 RNG = np.random.default_rng(1)
@@ -35,23 +41,24 @@ X = RNG.normal(size=ROWS)
 
 
 @pytest.mark.parametrize(
-    ("values", "truth", "kind", "binary"),
+    ("values", "truth", "kind", "task"),
     [
-        (np.arange(ROWS), COIN, "integer", True),
-        (np.where(COIN == 1, "paid", "open"), COIN, "string", True),
-        (-X, (X > 0).astype(float), "number", True),
-        (np.abs(X), (np.abs(X) > 1).astype(float), "number", True),
-        (np.where(RNG.random(ROWS) < 0.05, np.nan, COIN), COIN, "number", True),
-        (X, 2 * X + 1, "number", False),
+        (np.arange(ROWS), COIN, "integer", "binary"),
+        (np.where(COIN == 1, "paid", "open"), COIN, "string", "binary"),
+        (-X, (X > 0).astype(float), "number", "binary"),
+        (np.abs(X), (np.abs(X) > 1).astype(float), "number", "binary"),
+        (np.where(RNG.random(ROWS) < 0.05, np.nan, COIN), COIN, "number", "binary"),
+        (X, 2 * X + 1, "number", "regression"),
+        (X, np.digitize(X, [-0.5, 0.5]).astype(float), "number", "multiclass"),
     ],
-    ids=["row number", "text", "falling", "no line", "gaps", "regression"],
+    ids=["row number", "text", "falling", "no line", "gaps", "regression", "three labels"],
 )
-def test_a_feature_that_decides_alone_is_named(values: Any, truth: np.ndarray, kind: str, binary: bool) -> None:
+def test_a_feature_that_decides_alone_is_named(values: Any, truth: np.ndarray, kind: str, task: str) -> None:
     """A row number of sorted rows, a column that is written with the answer, in whatever shape."""
     if kind == "number" and np.isnan(values).any():
         truth = np.where(np.isnan(values), 1.0, truth)
 
-    (said,) = advised(values, truth, kind, binary)
+    (said,) = advised(values, truth, kind, task)
 
     assert said.startswith("feature f alone decides the target almost always")
     assert "data.ignore" in said
@@ -60,7 +67,7 @@ def test_a_feature_that_decides_alone_is_named(values: Any, truth: np.ndarray, k
 def test_a_good_feature_is_no_suspect() -> None:
     """A strong and honest signal passes without a word."""
     assert advised(X, (X + RNG.normal(0, 1, ROWS) > 0).astype(float)) == []
-    assert advised(X, X + RNG.normal(0, 1, ROWS), binary=False) == []
+    assert advised(X, X + RNG.normal(0, 1, ROWS), task="regression") == []
 
 
 def test_a_text_of_many_values_is_named() -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.contracts import Column, Declaration, parse_declaration
+from headrace.contracts import Column, Declaration
 from headrace.contracts.catalogs import FAILURES, STAGES
+from headrace.tasks import parse_declaration
 from headrace.trainer.domain import (
     MOST_ATTEMPTS,
     Queued,

@@ -60,6 +60,7 @@ def trained(buckets: S3, parts: list[Part], run: str, **fields: Any) -> Trained:
         "features": COLUMNS[1:],
         "columns": ["at", "x", "y", "z"],
         "target": "y",
+        "task": "binary",
         "time": None,
         "seed": 0,
         "by": "random",
@@ -228,7 +229,9 @@ def test_a_champion_with_other_labels_is_not_compared(buckets: S3, put: Put) -> 
     other = trained(buckets, renamed, "labels-after")
     swapped = trained(buckets, [put(OLD)], "labels-swapped", positive=0)
 
-    assert "cannot answer for these rows: target 'y' holds" in str(met(buckets, renamed, other, champion).incomparable)
+    assert "cannot answer for these rows: its labels are 0, 1, not 'no'" in str(
+        met(buckets, renamed, other, champion).incomparable
+    )
     assert "another label positive" in str(met(buckets, [put(OLD)], swapped, champion).incomparable)
 
 
@@ -262,7 +265,7 @@ def test_a_regression_beats_or_misses_the_mean(buckets: S3, put: Put) -> None:
     rng = np.random.default_rng(5)
     rows = population(600).assign(y=lambda f: f["x"] * 3 + rng.normal(0, 0.1, 600))
     estimator = ("sklearn.linear_model.LinearRegression", {})
-    run = trained(buckets, [put(rows)], "mean", metrics=["rmse", "r2"], estimator=estimator)
+    run = trained(buckets, [put(rows)], "mean", task="regression", metrics=["rmse", "r2"], estimator=estimator)
 
     rmse, r2 = met(buckets, [put(rows)], run, None, metrics=["rmse", "r2"]).baselines
 

@@ -19,8 +19,8 @@ from headrace.contracts import (
     TrainingRequested,
     TrainingStarted,
 )
-from headrace.contracts.signatures import labels_of, positive_of
 from headrace.runtimes import load
+from headrace.tasks import target_of
 from headrace.testkit import Harness
 from headrace.testkit.s3 import S3
 
@@ -47,7 +47,8 @@ async def test_a_request_becomes_a_model(on: Harness, world: Any, buckets: S3, t
     assert (told.dataset.name, told.dataset.version, told.declared_revision) == ("flights", 1, 1)
     assert (told.params, told.seed, told.estimator) == ({"C": 0.5}, 4, "sklearn.linear_model.LogisticRegression")
     assert str(UUID(told.run)) == told.run
-    assert (labels_of(told.signature), positive_of(told.signature)) == ([0, 1], 1)
+    assert target_of(told.signature).labels == (0, 1)
+    assert told.signature.task == "binary"
     assert told.learned is not None
     assert (told.learned.rows, told.learned.object.size) == (960, 8 * 960)
     assert [column.name for column in told.features] == ["wind", "carrier"]
@@ -250,7 +251,7 @@ async def test_rows_without_a_label_are_left_out_and_counted(on: Harness, world:
 
     told = (await on.heard(TrainingCompleted, timeout=120)).data
     assert (told.unlabelled_rows, told.train_rows + told.holdout.rows) == (7, 593)
-    assert labels_of(told.signature) == [0, 1]
+    assert target_of(told.signature).labels == (0, 1)
     assert "7 of 600 rows have no late and were left out" in (told.warnings or [])
 
 

@@ -12,7 +12,8 @@ from headrace.cli.tables import record, table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Client, Document
 from headrace.client.uris import ModelUri
-from headrace.contracts import ContractError, load_yaml, parse_declaration, with_lines
+from headrace.contracts import ContractError, load_yaml, with_lines
+from headrace.tasks import parse_declaration
 
 Uri = Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]

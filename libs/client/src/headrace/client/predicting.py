@@ -76,7 +76,7 @@ def rows_of(document: Document) -> list[Document]:
     prediction, version = document["parameters"]["prediction_id"], document["model_version"]
     outputs = document["outputs"]
     names = [output["name"] for output in outputs]
-    values = zip(*(output["data"] for output in outputs), strict=True)
+    values = zip(*map(_by_row, outputs), strict=True)
     return [
         {
             "prediction_id": f"{prediction}:{row}",
@@ -85,6 +85,13 @@ def rows_of(document: Document) -> list[Document]:
         }
         for row, each in enumerate(values)
     ]
+
+
+def _by_row(output: Document) -> list[Any]:
+    """One value a row, or one list a row of a matrix; data may be flat, as the protocol allows."""
+    data, shape = output["data"], output.get("shape", ())
+    width = shape[1] if len(shape) > 1 else 0
+    return [data[at : at + width] for at in range(0, len(data), width)] if width else data
 
 
 def _complete(rows: Iterable[Row], served: Served) -> Iterator[Row]:

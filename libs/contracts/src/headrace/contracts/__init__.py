@@ -2,8 +2,8 @@
 
 from headrace.contracts.base import Event, Model
 from headrace.contracts.columns import KnownDataset
-from headrace.contracts.declaration import Examined, examine, parse_declaration
-from headrace.contracts.detectors import DETECTORS, DetectorInfo, detector_problem
+from headrace.contracts.declaration import Examined
+from headrace.contracts.detectors import DETECTORS, DetectorInfo, Kind, detector_problem
 from headrace.contracts.documents import load_yaml, with_lines
 from headrace.contracts.envelope import (
     CONTENT_TYPE,
@@ -20,7 +20,6 @@ from headrace.contracts.errors import ContractError, Problem
 from headrace.contracts.event_versions import NewerVersion
 from headrace.contracts.generated.models import *  # noqa: F403  every class of the wire, by its own name
 from headrace.contracts.generated.models import EVENTS
-from headrace.contracts.metrics import METRICS, MetricInfo
 from headrace.contracts.names import (
     ANSWER_COLUMN,
     KEY_COLUMN,
@@ -41,4 +40,5 @@ from headrace.contracts.outside import (
     is_person,
     origin_of,
 )
+from headrace.contracts.task_catalog import KnownColumn, MetricInfo, TaskCatalog, TaskInfo
 from headrace.contracts.topology import Topology, load_topology, stream_of

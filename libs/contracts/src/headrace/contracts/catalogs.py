@@ -156,11 +156,13 @@ DECLARED: Mapping[tuple[str, ...], str] = {
 """Where a declaration holds such names, and the catalogue of each; `*` is every entry of a list."""
 
 
-def name_problems(document: Any) -> Iterator[Problem]:
+def name_problems(
+    document: Any, declared: Mapping[tuple[str, ...], str] = DECLARED, catalogs: Mapping[str, Catalog] = CATALOGS
+) -> Iterator[Problem]:
     """Each name in a declaration as it was written that no catalogue knows; what is no text is judged elsewhere."""
-    for place, catalog in DECLARED.items():
+    for place, catalog in declared.items():
         for at, name in _values(document, place):
-            if isinstance(name, str) and (problem := CATALOGS[catalog].problem(name)):
+            if isinstance(name, str) and (problem := catalogs[catalog].problem(name)):
                 yield Problem(at, problem)
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from headrace.contracts.cells import how_to_declare_times
 from headrace.contracts.detectors import Kind, detector_problem
 from headrace.contracts.errors import Place, Problem, hint, shown
-from headrace.contracts.estimators import ESTIMATORS, Task, columns_named, labels_named
+from headrace.contracts.estimators import columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
+from headrace.contracts.labels import same_label
+from headrace.contracts.task_catalog import KnownColumn, TaskCatalog
 
 MANY = 100  # different texts of a column above which its values are hardly categories
-LABELS = 2  # that a classifier here tells apart
+FEW = 2  # different whole numbers up to which drift takes a column for categories
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,16 @@ class KnownDataset:
     """Different values of a column; None for more than are counted; a column of which nothing is known is not here."""
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The values of a column as text, where they are few."""
+    rows: int | None = None
+
+    def column(self, name: str) -> KnownColumn:
+        """What is known of one column, be it there or not."""
+        counted, values = name in self.distinct, self.values.get(name, ())
+        return KnownColumn(name, self.types.get(name), counted, self.distinct.get(name), values, self.rows)
 
     def more_than(self, column: str, count: int) -> bool:
         """Whether a column is known to hold more different values than so many."""
-        if column not in self.distinct:
-            return False
-        found = self.distinct[column]
-        return found is None or found > count
+        return self.column(column).more_than(count)
 
 
 def promised(declared: Declaration) -> KnownDataset | None:
@@ -39,17 +44,6 @@ def promised(declared: Declaration) -> KnownDataset | None:
     if not isinstance(contract, Contract) or contract.columns is None:
         return None
     return KnownDataset(declared.data.dataset, {rule.name: rule.type for rule in contract.columns})
-
-
-def task_for(target: str, dataset: KnownDataset) -> Task | None:
-    """The task that a target's values call for; None where they do not tell."""
-    kind = dataset.types.get(target)
-    if kind in ("string", "boolean"):
-        return "classification"
-    if kind not in ("integer", "number") or (kind == "integer" and target not in dataset.distinct):
-        return None
-    few = target in dataset.distinct and not dataset.more_than(target, LABELS)
-    return "classification" if few else "regression"
 
 
 def named(declared: Declaration) -> Iterator[tuple[Place, str]]:
@@ -62,8 +56,7 @@ def named(declared: Declaration) -> Iterator[tuple[Place, str]]:
         for position, column in enumerate(getattr(data, name) or []):
             yield ("data", name, position), column
     training = declared.training
-    estimator = training.estimator or ESTIMATORS.get((training.framework, declared.task), "")
-    for place, column in columns_named(training.framework, estimator, training.params):
+    for place, column in columns_named(training.framework, training.estimator or "", training.params):
         yield ("training", "params", *place), column
 
 
@@ -113,14 +106,14 @@ def _both(one: str, other: str, roles: Mapping[str, Sequence[str]], why: str) ->
             yield Problem(("data", other, position), f"{column!r} is in data.{one}, too; {why}")
 
 
-def column_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
+def column_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[Problem]:
     """What does not fit the dataset: unknown columns, and types that cannot have the role."""
     for place, column in named(declared):
         if column not in dataset.types:
             yield Problem(
                 place, f"dataset {dataset.name!r} has no column {shown(column)}; {hint(column, dataset.types)}"
             )
-    yield from _target_problems(declared, dataset)
+    yield from _target_problems(declared, dataset, catalog)
     yield from _time_problems(declared, dataset)
     for position, column in enumerate(declared.data.features or []):
         if dataset.types.get(column) == "timestamp":
@@ -142,44 +135,15 @@ def features_of(declared: Declaration, dataset: KnownDataset) -> list[str]:
     return [name for name, kind in dataset.types.items() if name not in left_out and kind != "timestamp"]
 
 
-def _target_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
-    target, kind = declared.data.target, dataset.types.get(declared.data.target)
-    place = ("data", "target")
-    if kind == "timestamp":
-        yield Problem(place, f"{target!r} is a timestamp; a model predicts a label or a number")
-    elif declared.task == "regression" and kind in ("string", "boolean"):
-        what = "text" if kind == "string" else "true and false"
-        yield Problem(place, f"{target!r} holds {what}; say `task: classification`, or name a column of numbers")
-    elif declared.task == "classification" and kind and dataset.more_than(target, LABELS):
-        yield Problem(place, _too_many(target, kind, dataset))
-    elif declared.task == "classification":
-        yield from _positive_problems(declared, dataset)
-
-
-def _too_many(target: str, kind: str, dataset: KnownDataset) -> str:
-    count = dataset.distinct[target] or "more different values than are counted"
-    told = f"{target!r} holds {count} different values; a classifier here tells {LABELS} labels apart"
-    return f"{told}; say `task: regression`" if kind in ("integer", "number") else told
-
-
-def _positive_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
-    positive, values = declared.data.positive, dataset.values.get(declared.data.target)
-    if positive is None or not values:
-        return
-    if not any(same_label(positive, each) for each in values):
-        text = f"{shown(positive)} is no label of {declared.data.target!r}; its labels are {', '.join(sorted(values))}"
+def _target_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[Problem]:
+    target, place = dataset.column(declared.data.target), ("data", "target")
+    task, positive = catalog.tasks[declared.task], declared.data.positive
+    if target.type == "timestamp":
+        yield Problem(place, f"{target.name!r} is a timestamp; a model predicts a label or a number")
+    elif target.type and (text := task.target_problem(target)):
+        yield Problem(place, text + catalog.suggestion(target))
+    elif positive is not None and (text := task.positive_problem(positive, target)):
         yield Problem(("data", "positive"), text)
-
-
-def same_label(label: object, text: str) -> bool:
-    """Whether a declared label is the one that a column's text stands for: 1, 1.0, true and their texts."""
-    written = str(label).lower() if isinstance(label, bool) else str(label)
-    if written == text or (isinstance(label, bool) and text in ("01"[label], str(label))):
-        return True
-    try:
-        return not isinstance(label, bool) and float(written) == float(text)
-    except ValueError:
-        return False
 
 
 def _time_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
@@ -201,8 +165,7 @@ def _feature_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Pr
 def _label_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
     """Weights of labels that the target does not have would have no effect."""
     training, labels = declared.training, dataset.values.get(declared.data.target)
-    estimator = training.estimator or ESTIMATORS.get((training.framework, declared.task), "")
-    for place, label in labels_named(training.framework, estimator, training.params):
+    for place, label in labels_named(training.framework, training.estimator or "", training.params):
         if labels and not any(same_label(label, each) for each in labels):
             text = f"{shown(label)} is no label of {declared.data.target!r}; its labels are {', '.join(sorted(labels))}"
             yield Problem(("training", "params", *place), text)
@@ -229,12 +192,12 @@ def kind_of(dataset: KnownDataset, column: str) -> Kind | None:
     kind = dataset.types[column]
     if kind in ("string", "boolean"):
         return "categorical"
-    if kind == "integer" and not dataset.more_than(column, LABELS):
+    if kind == "integer" and not dataset.more_than(column, FEW):
         return "categorical" if column in dataset.distinct else None
     return "numeric"
 
 
-def column_warnings(declared: Declaration, dataset: KnownDataset) -> Iterator[str]:
+def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[str]:
     """What is legal, but may surprise."""
     features = features_of(declared, dataset)
     for column, kind in dataset.types.items():
@@ -251,6 +214,4 @@ def column_warnings(declared: Declaration, dataset: KnownDataset) -> Iterator[st
                 f"data: {column!r} is text with {count} different values, which are taken as categories; "
                 "name it in data.ignore where it only identifies a row"
             )
-    target = declared.data.target
-    if declared.task == "classification" and dataset.distinct.get(target) == 1:
-        yield f"data.target: {target!r} holds one value so far; a classifier needs two labels"
+    yield from catalog.tasks[declared.task].surprises(dataset.column(declared.data.target))

@@ -9,15 +9,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from headrace.contracts.catalogs import name_problems
-from headrace.contracts.columns import KnownDataset, column_problems, column_warnings, promised, task_for
+from headrace.contracts.columns import KnownDataset, column_problems, column_warnings, promised
 from headrace.contracts.documents import load_yaml
 from headrace.contracts.errors import ContractError, Place, Problem, hint
-from headrace.contracts.estimators import ESTIMATORS, task_of
+from headrace.contracts.estimators import kind_of_estimator, usual_estimator
 from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
-from headrace.contracts.metrics import USUAL
 from headrace.contracts.names import column_name
 from headrace.contracts.rules import bounds, problems, warnings
+from headrace.contracts.task_catalog import TaskCatalog, TaskInfo
 
 Source = bytes | str | Mapping[str, Any]
 Document = dict[str, Any]
@@ -35,29 +35,38 @@ class Examined:
     warnings: Sequence[str]
 
 
-def parse_declaration(source: Source, dataset: KnownDataset | None = None) -> Declaration:
-    """A declaration with its defaults filled in; raises ContractError with every wrong place.
+def examine(source: Source, catalog: TaskCatalog, dataset: KnownDataset | None = None) -> Examined:
+    """A declaration with its defaults filled in, and what in it is legal but may surprise.
 
-    `source` is YAML, JSON, or the parsed document. What is unknown is answered with the nearest known name. `dataset`
-    is what is known of the dataset: columns are checked against it.
+    Raises ContractError with every wrong place; what is unknown is answered with the nearest known name. `source` is
+    YAML, JSON, or the parsed document. `dataset` is what is known of the dataset: columns are checked against it.
+    `headrace.tasks.examine` is the same with the tasks and metrics that are installed.
     """
-    return examine(source, dataset).declaration
-
-
-def examine(source: Source, dataset: KnownDataset | None = None) -> Examined:
-    """The same with warnings: what is legal, but may surprise."""
     document = _plain(_document(source))
-    _refuse([*bounds(document), *_unknown(document, Declaration, ()), *name_problems(document)])
+    _refuse([*bounds(document), *_unknown(document, Declaration, ()), *_unknown_names(document, catalog)])
     _normalise_columns(document)
-    surprises = _choose_task(document, dataset)
+    surprises = _choose_task(document, catalog, dataset)
     try:
         declared = Declaration.model_validate(document)
     except ValidationError as error:
         raise ContractError.of(problems_of(error)) from error
     known = dataset or promised(declared)
-    _refuse([*problems(declared), *(column_problems(declared, known) if known else ())])
-    filled = _filled(declared)
-    return Examined(filled, [*surprises, *warnings(filled), *(column_warnings(filled, known) if known else ())])
+    _refuse([*problems(declared, catalog), *_held_against(declared, known, catalog)])
+    filled = _filled(declared, catalog)
+    told = [*surprises, *warnings(filled, catalog)]
+    return Examined(filled, [*told, *(column_warnings(filled, known, catalog) if known else ())])
+
+
+def _unknown_names(document: Document, catalog: TaskCatalog) -> Iterator[Problem]:
+    yield from name_problems(document)
+    yield from catalog.name_problems(document)
+
+
+def _held_against(declared: Declaration, known: KnownDataset | None, catalog: TaskCatalog) -> Iterator[Problem]:
+    """What does not fit the dataset, where that is known; the usual estimator counts as named."""
+    if known is not None:
+        training = declared.training.model_copy(update={"estimator": _estimator(declared, catalog)})
+        yield from column_problems(declared.model_copy(update={"training": training}), known, catalog)
 
 
 def _refuse(found: Sequence[Problem]) -> None:
@@ -108,20 +117,31 @@ def _column(name: Any, place: Place) -> Any:
         raise ContractError.of([Problem(place, str(error))]) from error
 
 
-def _choose_task(document: Document, dataset: KnownDataset | None) -> list[str]:
-    """Say the task where the declaration leaves it out: the estimator's, else what the target calls for."""
+def _choose_task(document: Document, catalog: TaskCatalog, dataset: KnownDataset | None) -> list[str]:
+    """Say the task where the declaration leaves it out: one that the estimator fits, and that takes the target."""
     if "task" in document:
         return []
-    named = task_of(_text(document, "training", "framework") or "sklearn", _text(document, "training", "estimator"))
+    framework, estimator = (
+        _text(document, "training", "framework") or "sklearn",
+        _text(document, "training", "estimator"),
+    )
+    fitting = catalog.fitted_by(kind_of_estimator(framework, estimator))
     target = _text(document, "data", "target")
-    found = named or (task_for(target, dataset) if dataset and target else None)
-    if found:
-        document["task"] = found
-    if named or found == "classification" or target is None:
+    column = dataset.column(target) if dataset and target else None
+    found = next((task for task in fitting if column and task.takes(column)), None)
+    document["task"] = (found or fitting[0]).name
+    if target is None or len(fitting) == 1:
         return []
-    if found == "regression":
-        return [f"task: regression is taken, because {target!r} holds numbers; say `task` to choose"]
-    return [f"task: classification is taken; say `task: regression` where {target!r} is a quantity"]
+    if found is None:
+        return [_guessed(fitting, target)]
+    doubt = found.doubt(column) if column else None
+    return [f"task: {found.name} is taken, {doubt}"] if doubt else []
+
+
+def _guessed(fitting: Sequence[TaskInfo], target: str) -> str:
+    first, *others = fitting
+    ways = " or ".join(f"`task: {task.name}` ({task.about})" for task in others)
+    return f"task: {first.name} ({first.about}) is taken; say {ways} where {target!r} calls for it"
 
 
 def _text(document: Document, part: str, name: str) -> str | None:
@@ -155,21 +175,27 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for each in get_args(annotation) if (model := _model_in(each))), None)
 
 
-def _filled(declared: Declaration) -> Declaration:
+def _filled(declared: Declaration, catalog: TaskCatalog) -> Declaration:
     """Defaults that depend on other parts: metrics by task, gates, holdout by the time column, the usual estimator."""
     evaluation = declared.evaluation
     holdout = evaluation.holdout
+    usual = catalog.tasks[declared.task].usual
     filled = evaluation.model_copy(
         update={
-            "metrics": _all_metrics(declared, evaluation),
-            "gates": _gates(declared, evaluation),
+            "metrics": _all_metrics(declared, usual),
+            "gates": _gates(evaluation, usual),
             "holdout": holdout.model_copy(update={"by": holdout.by or ("time" if declared.data.time else "random")}),
         }
     )
-    usual = ESTIMATORS.get((declared.training.framework, declared.task))
-    training = declared.training.model_copy(update={"estimator": declared.training.estimator or usual})
+    training = declared.training.model_copy(update={"estimator": _estimator(declared, catalog)})
     monitoring = _monitoring(declared.monitoring)
     return declared.model_copy(update={"evaluation": filled, "training": training, "monitoring": monitoring})
+
+
+def _estimator(declared: Declaration, catalog: TaskCatalog) -> str | None:
+    """The estimator that is named, else the usual one of the framework for the task."""
+    training = declared.training
+    return training.estimator or usual_estimator(training.framework, catalog.tasks[declared.task].estimators)
 
 
 def _monitoring(declared: Monitoring) -> Monitoring:
@@ -180,20 +206,20 @@ def _monitoring(declared: Monitoring) -> Monitoring:
     return declared.model_copy(update={"fairness": policy.model_copy(update={"limit": USUAL_RATIO})})
 
 
-def _gates(declared: Declaration, evaluation: Evaluation) -> list[Gate]:
+def _gates(evaluation: Evaluation, usual: Sequence[str]) -> list[Gate]:
     """What is declared, also where that is none; else the floor of every first version, and better than the champion.
 
     The floor is the trivial answer: a model that is no better than the share of each label, or the mean, is none.
     """
     if "gates" in evaluation.model_fields_set:
         return evaluation.gates
-    first = evaluation.metrics[0] if evaluation.metrics else USUAL[declared.task][0]
+    first = evaluation.metrics[0] if evaluation.metrics else usual[0]
     return [Gate.model_validate({"metric": first, "beats": whom}) for whom in ("trivial", "champion")]
 
 
-def _all_metrics(declared: Declaration, evaluation: Evaluation) -> list[Any]:
+def _all_metrics(declared: Declaration, usual: Sequence[str]) -> list[str]:
     """The metrics to compute, and those that gates and monitoring need."""
-    watched = declared.monitoring.performance
-    wanted: Sequence[str] = evaluation.metrics or USUAL[declared.task]
+    watched, evaluation = declared.monitoring.performance, declared.evaluation
+    wanted: Sequence[str] = evaluation.metrics or usual
     needed: list[str] = [*(gate.metric for gate in evaluation.gates), *([watched.metric] if watched else [])]
     return list(dict.fromkeys([*wanted, *needed]))

@@ -1,4 +1,4 @@
-"""The estimators that declarations may name, with their parameters: read from a catalogue, without the libraries.
+"""The estimators that declarations may name, with their parameters: read from a catalog, without the libraries.
 
 `generated/estimators.json` is made by `make schemas` from the libraries that the trainer has.
 """
@@ -13,16 +13,10 @@ from typing import Any, Literal
 
 from headrace.contracts.errors import Place, Problem, choice_problem, hint, shown
 
-Task = Literal["classification", "regression"]
-Params = Mapping[str, Any]
+EstimatorKind = Literal["classifier", "regressor"]
+"""What an estimator answers, in scikit-learn's words: probabilities of classes, or numbers."""
 
-ESTIMATORS: Mapping[tuple[str, str], str] = {
-    ("sklearn", "classification"): "sklearn.ensemble.HistGradientBoostingClassifier",
-    ("sklearn", "regression"): "sklearn.ensemble.HistGradientBoostingRegressor",
-    ("lightgbm", "classification"): "lightgbm.LGBMClassifier",
-    ("lightgbm", "regression"): "lightgbm.LGBMRegressor",
-}
-"""What is trained where a declaration names no estimator: gradient-boosted trees."""
+Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,12 +31,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One estimator: the task it fits, its parameters, those that a run cannot take, and values that it needs."""
+    """One estimator: its kind, its parameters, those that a run cannot take, and values that it needs."""
 
-    task: Task
+    kind: EstimatorKind
     params: Mapping[str, Parameter]
     needs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     closed: Mapping[str, str] = field(default_factory=dict)
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    """Tasks of its kind that it cannot fit, each with the reason."""
 
     def canonical(self, name: str) -> str | None:
         """The name that the estimator itself gives a parameter; None for one that it does not have."""
@@ -56,6 +52,8 @@ class FrameworkInfo:
     version: str
     estimators: Mapping[str, Estimator]
     refused: Mapping[str, str]
+    usual: Mapping[EstimatorKind, str]
+    """What is trained where a declaration names no estimator: gradient-boosted trees."""
 
 
 @cache
@@ -67,7 +65,7 @@ def frameworks() -> Mapping[str, FrameworkInfo]:
 
 def _framework(entry: Mapping[str, Any]) -> FrameworkInfo:
     found = {path: _estimator(each) for path, each in entry["estimators"].items()}
-    return FrameworkInfo(entry["version"], found, entry["refused"])
+    return FrameworkInfo(entry["version"], found, entry["refused"], entry["usual"])
 
 
 def _estimator(entry: Mapping[str, Any]) -> Estimator:
@@ -80,27 +78,37 @@ def _names(estimator: Estimator) -> dict[str, str]:
     return {alias: name for name, each in estimator.params.items() for alias in each.aliases} | own
 
 
-def task_of(framework: str, estimator: str | None) -> Task | None:
-    """The task that a named estimator fits; None where that is not known."""
+def kind_of_estimator(framework: str, estimator: str | None) -> EstimatorKind | None:
+    """The kind of a named estimator; None where that is not known."""
     info = frameworks().get(framework)
     found = info.estimators.get(estimator) if info and estimator else None
-    return found.task if found else None
+    return found.kind if found else None
 
 
-def training_problems(framework: str, estimator: str | None, params: Params, task: str) -> Iterator[Problem]:
-    """What is wrong with `training.framework`, `training.estimator` and `training.params`, for a task."""
+def usual_estimator(framework: str, kind: EstimatorKind) -> str | None:
+    """What is trained where a declaration names no estimator; None for a framework that is not known."""
+    info = frameworks().get(framework)
+    return info.usual[kind] if info else None
+
+
+def training_problems(
+    framework: str, estimator: str | None, params: Params, task: str, kind: EstimatorKind
+) -> Iterator[Problem]:
+    """What is wrong with `training.framework`, `.estimator` and `.params`, for a task that a kind of estimator fits."""
     info = frameworks().get(framework)
     if info is None:
         yield Problem(("training", "framework"), choice_problem(framework, list(frameworks())))
         return
-    path = estimator or ESTIMATORS[framework, task]
+    path = estimator or info.usual[kind]
     found = info.estimators.get(path)
     if found is None:
         yield Problem(("training", "estimator"), _unknown_estimator(framework, path, info))
-    elif found.task != task:
-        fitting = _twin(path, info, task)
-        text = f"{path} is for {found.task}, but the task is {task}; name {fitting}, or say `task: {found.task}`"
-        yield Problem(("training", "estimator"), text)
+    elif found.kind != kind:
+        text = f"{path} is a {found.kind}, but the task is {task}, which a {kind} fits"
+        yield Problem(("training", "estimator"), f"{text}; name {_twin(path, info, kind)}, or say another task")
+    elif task in found.cannot:
+        text = f"{path} cannot be trained for task {task}: it {found.cannot[task]}"
+        yield Problem(("training", "estimator"), f"{text}; name {info.usual[kind]}, or another one")
     else:
         yield from params_problems(path, found, params)
 
@@ -136,14 +144,12 @@ def _unknown_estimator(framework: str, path: str, info: FrameworkInfo) -> str:
     return f"{framework} has no estimator {shown(path)} that can be trained; {near}"
 
 
-def _twin(path: str, info: FrameworkInfo, task: str) -> str:
-    """The estimator of the other task that is called most alike."""
+def _twin(path: str, info: FrameworkInfo, kind: EstimatorKind) -> str:
+    """The estimator of the other kind that is called alike."""
     swapped = (
-        path.replace("Regressor", "Classifier") if task == "classification" else path.replace("Classifier", "Regressor")
+        path.replace("Regressor", "Classifier") if kind == "classifier" else path.replace("Classifier", "Regressor")
     )
-    if swapped in info.estimators:
-        return swapped
-    return next(usual for (name, each), usual in ESTIMATORS.items() if each == task and usual in info.estimators)
+    return swapped if swapped in info.estimators else info.usual[kind]
 
 
 def _unknown_param(path: str, name: str, estimator: Estimator) -> str:

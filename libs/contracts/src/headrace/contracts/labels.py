@@ -29,6 +29,17 @@ def named_labels(labels: Sequence[Label]) -> str:
     return shown if len(labels) <= _MOST_NAMED else f"{shown} and {len(labels) - _MOST_NAMED} more"
 
 
+def same_label(label: object, text: str) -> bool:
+    """Whether a declared label is the one that a column's text stands for: 1, 1.0, true and their texts."""
+    written = str(label).lower() if isinstance(label, bool) else str(label)
+    if written == text or (isinstance(label, bool) and text in ("01"[label], str(label))):
+        return True
+    try:
+        return not isinstance(label, bool) and float(written) == float(text)
+    except ValueError:
+        return False
+
+
 def _same_type(wanted: Any, label: Label) -> bool:
     return type(wanted) is type(label) and bool(wanted == label)
 

@@ -12,8 +12,8 @@ from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
 from headrace.contracts.estimators import training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
-from headrace.contracts.metrics import METRICS, MetricInfo
 from headrace.contracts.schedules import schedule_problem
+from headrace.contracts.task_catalog import MetricInfo, TaskCatalog
 
 LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
 LONGEST_TEXT = 10_000  # characters
@@ -56,8 +56,11 @@ def _beyond(value: Any, depth: int) -> str | None:
     return None
 
 
-def problems(declared: Declaration) -> Iterator[Problem]:
+def problems(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
     """Everything that is wrong with a declaration by itself, whatever its dataset holds."""
+    yield from role_problems(declared)
+    for judged in _BY_TASK_CATALOG:
+        yield from judged(declared, catalog)
     for rule in _RULES:
         yield from rule(declared)
 
@@ -68,26 +71,34 @@ def _steps(declared: Declaration) -> Iterator[Problem]:
         yield Problem(("serving", "steps"), f"rising percents that end with 100 are needed, not {steps}")
 
 
-def _metrics(declared: Declaration) -> Iterator[Problem]:
+def _metrics(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
     watched = declared.monitoring.performance
     named: list[tuple[Place, str]] = [
         (("evaluation", "metrics", at), name) for at, name in enumerate(declared.evaluation.metrics)
     ]
     named += [(("monitoring", "performance", "metric"), watched.metric)] if watched else []
     named += [(("evaluation", "gates", at, "metric"), gate.metric) for at, gate in enumerate(declared.evaluation.gates)]
-    fitting = [name for name, info in METRICS.items() if info.task == declared.task]
     for place, name in named:
-        if name not in fitting:
-            other = f"it is one of {METRICS[name].task}: say `task: {METRICS[name].task}`"
-            yield Problem(place, f"{name} is no metric of {declared.task}; known are {', '.join(fitting)}; {other}")
+        if text := _metric_problem(name, declared.task, catalog):
+            yield Problem(place, text)
 
 
-def _gates(declared: Declaration) -> Iterator[Problem]:
+def _metric_problem(name: str, task: str, catalog: TaskCatalog) -> str | None:
+    fitting = catalog.metrics_of(task)
+    if name in fitting:
+        return None
+    others = catalog.tasks_with(name)
+    told = f"{name} is no metric of {task}; known are {', '.join(fitting)}"
+    ways = " or ".join(f"`task: {each}`" for each in others)
+    return f"{told}; it is one of {' and '.join(others)}: say {ways}" if others else told
+
+
+def _gates(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
     for at, gate in enumerate(declared.evaluation.gates):
-        yield from _gate(("evaluation", "gates", at), gate)
+        yield from _gate(("evaluation", "gates", at), gate, catalog.metrics[gate.metric])
 
 
-def _gate(place: Place, gate: Gate) -> Iterator[Problem]:
+def _gate(place: Place, gate: Gate, metric: MetricInfo) -> Iterator[Problem]:
     limits = [limit for limit in (gate.at_least, gate.at_most, gate.beats) if limit is not None]
     if len(limits) != 1:
         yield Problem(place, "exactly one of at_least, at_most and beats is needed")
@@ -96,9 +107,9 @@ def _gate(place: Place, gate: Gate) -> Iterator[Problem]:
         yield Problem((*place, "by"), "belongs to beats; a limit has no margin")
     for name in ("at_least", "at_most"):
         value = getattr(gate, name)
-        if value is not None and (text := _outside(METRICS[gate.metric], value)):
+        if value is not None and (text := _outside(metric, value)):
             yield Problem((*place, name), text)
-    if gate.beats is not None and (text := _too_far(METRICS[gate.metric], gate.by)):
+    if gate.beats is not None and (text := _too_far(metric, gate.by)):
         yield Problem((*place, "by"), text)
 
 
@@ -116,9 +127,9 @@ def _too_far(metric: MetricInfo, difference: float) -> str | None:
     return None
 
 
-def _performance(declared: Declaration) -> Iterator[Problem]:
+def _performance(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
     watched = declared.monitoring.performance
-    if watched and (text := _too_far(METRICS[watched.metric], watched.drop)):
+    if watched and (text := _too_far(catalog.metrics[watched.metric], watched.drop)):
         yield Problem(("monitoring", "performance", "drop"), text)
 
 
@@ -155,9 +166,10 @@ def _retraining(declared: Declaration) -> Iterator[Problem]:
         yield Problem(place, "fairness needs data.groups, the columns whose groups are compared")
 
 
-def _positive(declared: Declaration) -> Iterator[Problem]:
-    if declared.data.positive is not None and declared.task == "regression":
-        yield Problem(("data", "positive"), "is for classification; a regression has no labels")
+def _positive(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+    positive = declared.data.positive
+    if positive is not None and (text := catalog.tasks[declared.task].positive_problem(positive, None)):
+        yield Problem(("data", "positive"), text)
 
 
 def _detectors(declared: Declaration) -> Iterator[Problem]:
@@ -208,9 +220,9 @@ def _durations(declared: Declaration) -> Iterator[Problem]:
 LONGEST_RUN = timedelta(days=30)
 
 
-def _training(declared: Declaration) -> Iterator[Problem]:
-    training = declared.training
-    yield from training_problems(training.framework, training.estimator, training.params, declared.task)
+def _training(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+    training, kind = declared.training, catalog.tasks[declared.task].estimators
+    yield from training_problems(training.framework, training.estimator, training.params, declared.task, kind)
 
 
 def _contract(declared: Declaration) -> Iterator[Problem]:
@@ -232,30 +244,31 @@ def _lists(declared: Declaration) -> Iterator[Problem]:
 
 
 _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
-    role_problems,
-    _training,
-    _metrics,
-    _gates,
     _steps,
-    _performance,
     _fairness,
     _holdout,
     _retraining,
-    _positive,
     _detectors,
     _schedules,
     _durations,
     _contract,
     _lists,
 )
+_BY_TASK_CATALOG: Sequence[Callable[[Declaration, TaskCatalog], Iterator[Problem]]] = (
+    _training,
+    _metrics,
+    _gates,
+    _performance,
+    _positive,
+)
 
 
-def warnings(declared: Declaration) -> Iterator[str]:
+def warnings(declared: Declaration, catalog: TaskCatalog) -> Iterator[str]:
     """What is legal, but may surprise, whatever the dataset holds."""
     if not declared.evaluation.gates:
         yield "evaluation.gates: there are none; every version that can be evaluated passes"
     for at, gate in enumerate(declared.evaluation.gates):
-        better = METRICS[gate.metric].greater_is_better
+        better = catalog.metrics[gate.metric].greater_is_better
         wrong, right = ("at_most", "at_least") if better else ("at_least", "at_most")
         if getattr(gate, wrong) is not None:
             side = "more" if better else "less"

@@ -11,7 +11,6 @@ from headrace.frameworks.errors import (
     ExportRefused,
     FrameworkError,
 )
-from headrace.frameworks.labels import ForeignLabels, Labels
 
 __all__ = [
     "CATALOG",
@@ -21,10 +20,8 @@ __all__ = [
     "BadTrainingData",
     "ExportRefused",
     "Fitted",
-    "ForeignLabels",
     "Framework",
     "FrameworkError",
-    "Labels",
     "Predictor",
     "Recipe",
     "Saved",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from headrace.contracts import Column, Signature
-from headrace.frameworks.labels import Label, Labels
+from headrace.contracts.labels import Label
 from headrace.runtimes import Columns
+from headrace.tasks import Target
 
 if TYPE_CHECKING:  # pandas is for those who fit
     import pandas as pd
@@ -21,13 +22,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to fit: an estimator by import path, its parameters, and which columns it may see."""
+    """What to fit: an estimator by import path for a task, its parameters, and which columns it may see."""
 
     estimator: str
     params: Mapping[str, Any]
     seed: int
     features: Sequence[Column]
     target: str
+    task: str
     positive: Label | None = None
     """Of two labels the one that figures and `probability` are about; unset: the greater one."""
     context: Sequence[Column] = ()
@@ -45,17 +47,12 @@ class Fitted:
 
     recipe: Recipe
     pipeline: Any
+    target: Target
+    """What can be true; the pipeline learned its codes."""
     sample: "pd.DataFrame"
     """Real training rows, prepared, on which the export is compared with the pipeline."""
-    labels: Labels | None = None
-    """Of a classifier, whose pipeline answers with their codes; a regressor has none."""
     splits: Sequence[tuple[int, float]] = ()
     """(column, threshold) of trees: rows beside them are where an export would differ first."""
-
-    @property
-    def classifies(self) -> bool:
-        """Whether the answer is a label with a probability; else it is a number."""
-        return self.labels is not None
 
     @property
     def estimator(self) -> Any:
@@ -80,7 +77,7 @@ class Saved:
 
 
 class Predictor(Protocol):
-    """A fitted model that answers in its framework's own way; what is served is a `headrace.runtimes.Model`."""
+    """A model that answers; the same for every framework and for ONNX."""
 
     @property
     def signature(self) -> Signature:
@@ -88,7 +85,7 @@ class Predictor(Protocol):
         ...
 
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
-        """`label` and `probability` (of the positive one) of a classifier, or `prediction`; one entry a row."""
+        """The outputs that the signature names, one entry a row."""
         ...
 
 

@@ -3,11 +3,10 @@
 import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
+from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.base import Framework
-
-Task = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +17,10 @@ class Entry:
     classifier: str
     regressor: str
 
-    def default(self, task: Task) -> str:
-        """The estimator for a task."""
-        return self.classifier if task == "classification" else self.regressor
+    @property
+    def usual(self) -> Mapping[EstimatorKind, str]:
+        """The estimator of each kind."""
+        return {"classifier": self.classifier, "regressor": self.regressor}
 
     def load(self) -> Framework:
         """Import the framework: the module's `FRAMEWORK`."""

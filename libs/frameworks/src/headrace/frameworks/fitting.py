@@ -13,14 +13,15 @@ from headrace.contracts.labels import match_label, named_labels
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator, BadTrainingData
 from headrace.frameworks.export import answers, export, largest_difference
-from headrace.frameworks.labels import Labels, labels_of
 from headrace.frameworks.named_columns import by_column
-from headrace.frameworks.preparation import layout_of, pipeline, prepare, quantities_of, target_of
-from headrace.frameworks.signature import labels_in, signature_of
+from headrace.frameworks.preparation import layout_of, pipeline, prepare, target_of
+from headrace.frameworks.signature import signature_of
 from headrace.runtimes import Columns, Description, read_description, refuse_pickle, write_directory
 from headrace.runtimes.directory import GRAPH, onnx_flavor
 from headrace.runtimes.layout import Layout
 from headrace.runtimes.onnx import OnnxModel
+from headrace.tasks import BadTarget, Target, task_named
+from headrace.tasks import target_of as target_of_signature
 
 SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
 _EXAMPLE_ROWS = 3
@@ -43,29 +44,42 @@ def fit_pipeline(
         raise BadTrainingData(f"features {', '.join(missing)} are no columns of the data: {', '.join(frame.columns)}")
     layout = layout_of(recipe.features)
     estimator = build(recipe.params)
-    target = target_of(frame, recipe)
-    labels = labels_of(target, recipe.positive) if is_classifier(estimator) else None
-    params = _translated(recipe, labels, layout)
+    values = target_of(frame, recipe)
+    target = _learned(recipe, values, estimator)
+    params = _translated(recipe, target, layout)
     estimator = build(params)
     rows = prepare({name: frame[name] for name in recipe.names}, layout)
-    wanted = labels.codes(target) if labels else quantities_of(target)
+    wanted = target.encode(values)
+    if target.labels:
+        wanted = wanted.astype(np.int64)  # classifiers learn codes, and give them back
     fitted = pipeline(preparation(estimator)(layout), estimator).fit(rows, wanted, **extra(params))
-    return Fitted(recipe=recipe, pipeline=fitted, sample=spread(rows, SAMPLE_ROWS), labels=labels)
+    return Fitted(recipe=recipe, pipeline=fitted, target=target, sample=spread(rows, SAMPLE_ROWS))
 
 
-def _translated(recipe: Recipe, labels: Labels | None, layout: Layout) -> dict[str, Any]:
+def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:
+    """What can be true, by the task; raises BadEstimator where the estimator is for another one."""
+    task = task_named(recipe.task)
+    if is_classifier(estimator) != (task.estimators == "classifier"):
+        raise BadEstimator(f"{recipe.estimator} is no {task.estimators}, and task {task.name} needs one")
+    try:
+        return task.learn(values, recipe.target, recipe.positive)
+    except BadTarget as error:
+        raise BadTrainingData(str(error)) from error
+
+
+def _translated(recipe: Recipe, target: Target, layout: Layout) -> dict[str, Any]:
     """The parameters in the estimator's terms: its own order of the columns, and codes for labels."""
     params = by_column(recipe.params, recipe.names, [*layout.numbers, *layout.strings])
     weights = params.get("class_weight")
-    if labels is not None and isinstance(weights, Mapping):
-        params["class_weight"] = {_code(label, labels): weight for label, weight in weights.items()}
+    if target.labels and isinstance(weights, Mapping):
+        params["class_weight"] = {_code(label, target): weight for label, weight in weights.items()}
     return params
 
 
-def _code(label: Any, labels: Labels) -> int:
-    code = match_label(label, labels.ordered)
+def _code(label: Any, target: Target) -> int:
+    code = match_label(label, target.labels)
     if code is None:
-        raise BadEstimator(f"class_weight names {label!r}; the labels of the data are {named_labels(labels.ordered)}")
+        raise BadEstimator(f"class_weight names {label!r}; the labels of the data are {named_labels(target.labels)}")
     return code
 
 
@@ -79,8 +93,7 @@ def save_model(
 ) -> Saved:
     """Write graph, signature and descriptions beside the framework's own file, and check that nothing is pickle."""
     graph = export(fitted)
-    outputs = answers(fitted.pipeline, fitted.sample.head(_EXAMPLE_ROWS), fitted.labels)
-    signature = signature_of(fitted.recipe, fitted.labels, outputs)
+    signature = signature_of(fitted.recipe, fitted.target)
     difference = largest_difference(fitted, OnnxModel(graph, signature))
     (folder / GRAPH).write_bytes(graph)
     write_directory(
@@ -101,6 +114,7 @@ class PipelinePredictor:
     def __init__(self, pipeline: Any, layout: Layout, signature: Signature) -> None:
         self._pipeline = pipeline
         self._layout = layout
+        self.target = target_of_signature(signature)
         self.signature = signature
 
     @classmethod
@@ -112,8 +126,8 @@ class PipelinePredictor:
         return cls(pipeline, Layout(numbers=numbers, strings=strings), signature)
 
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
-        """`label` and `probability`, or `prediction`; one entry a row."""
-        return answers(self._pipeline, prepare(columns, self._layout), labels_in(self.signature))
+        """The outputs of the task, one entry a row."""
+        return answers(self._pipeline, prepare(columns, self._layout), self.target)
 
 
 def spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:

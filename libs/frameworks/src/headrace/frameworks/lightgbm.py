@@ -115,7 +115,7 @@ class Lightgbm:
         (folder / _MODEL).write_text(booster.model_to_string(), encoding="utf-8")
         strings = fitted.pipeline[0].named_transformers_.get("strings")
         categories = [list(known) for known in strings.categories_] if strings is not None else []
-        (folder / _CATEGORIES).write_text(json.dumps({"strings": categories, "classifies": fitted.classifies}))
+        (folder / _CATEGORIES).write_text(json.dumps({"strings": categories, "classifies": bool(fitted.target.labels)}))
         flavor = {"lightgbm": {"data": _MODEL, "model_class": fitted.recipe.estimator}}
         return save_model(self.name, fitted, folder, about, flavor, ["lightgbm", "onnxmltools", "scikit-learn"])
 
@@ -198,8 +198,8 @@ class _Regressing:
 @dataclass(frozen=True)
 class _Classifying(_Regressing):
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        positive = self.predict(frame)
-        return np.column_stack([1 - positive, positive])
+        found = self.predict(frame)
+        return found if found.ndim == 2 else np.column_stack([1 - found, found])
 
 
 def _restored(booster: Any, categories: Sequence[Mapping[str, int]], classifies: bool) -> _Regressing:

@@ -44,8 +44,8 @@ def prepare(columns: Mapping[str, Any], layout: Layout) -> pd.DataFrame:
     return pd.DataFrame(data | {name: _strings(columns[name]) for name in layout.strings})
 
 
-def target_of(frame: pd.DataFrame, recipe: Recipe) -> pd.Series:
-    """The target, complete and long enough, or a sentence about why it cannot be learned."""
+def target_of(frame: pd.DataFrame, recipe: Recipe) -> np.ndarray:
+    """The target's values, complete and long enough, or a sentence about why it cannot be learned."""
     if recipe.target not in frame.columns:
         raise BadTrainingData(f"target {recipe.target!r} is no column of the data: {', '.join(frame.columns)}")
     if recipe.target in recipe.names:
@@ -55,7 +55,7 @@ def target_of(frame: pd.DataFrame, recipe: Recipe) -> pd.Series:
         raise BadTrainingData(f"{len(target)} rows are too few to train on; at least {FEWEST_ROWS} are needed")
     if missing := int(target.isna().sum()):
         raise BadTrainingData(f"target {recipe.target!r} is missing in {missing} of {len(target)} rows")
-    return target
+    return np.asarray(target.to_numpy())
 
 
 def for_trees(layout: Layout, keeps_nan: bool) -> ColumnTransformer:
@@ -95,15 +95,3 @@ def _numbers(values: Any) -> np.ndarray:
 def _strings(values: Any) -> np.ndarray:
     series = pd.Series(values, dtype=object)
     return series.where(series.notna(), "").astype(str).to_numpy(dtype=object)
-
-
-def quantities_of(target: pd.Series) -> np.ndarray:
-    """A regressor's target as float64, or a sentence about why it is no quantity."""
-    if not (pd.api.types.is_numeric_dtype(target) and not pd.api.types.is_bool_dtype(target)):
-        raise BadTrainingData(
-            f"target {target.name!r} holds {target.dtype}; a regressor learns numbers, declare task: classification"
-        )
-    values = target.to_numpy(dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise BadTrainingData(f"target {target.name!r} holds infinite numbers")
-    return values

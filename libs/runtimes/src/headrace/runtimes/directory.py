@@ -95,6 +95,8 @@ def _read_mlmodel(folder: Path) -> dict[str, Any]:
     flavors = found.get("flavors") if isinstance(found, dict) else None
     if not isinstance(flavors, dict) or _FLAVOR not in flavors:
         raise BadModel(f"{folder.name}: {_MLMODEL} has no flavor {_FLAVOR!r}; only models saved by headrace load")
+    if "signature" not in found:  # it is written last: a file that was cut has none
+        raise BadModel(f"{folder.name}: {_MLMODEL} ends before its signature; the file was cut")
     return {**found, "flavors": flavors}
 
 
@@ -111,4 +113,5 @@ def _mlflow_column(tensor: Tensor) -> dict[str, Any]:
     kind = _MLFLOW_TYPES.get(tensor.datatype, "integer")
     if tensor.nullable and kind not in ("string", "float"):
         kind = "double"
-    return {"name": tensor.name, "type": kind, "required": not tensor.nullable}
+    told = {"name": tensor.name, "required": not tensor.nullable}
+    return {**told, "type": kind} if len(tensor.shape) == 1 else {**told, "type": "array", "items": {"type": kind}}

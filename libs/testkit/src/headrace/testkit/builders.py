@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
 from headrace.contracts import Declaration, DeclarationRequested, Model
+from headrace.tasks import TASKS, parse_declaration
 
 M = TypeVar("M", bound=Model)
 
@@ -30,8 +31,6 @@ def a(kind: type[M], **fields: Any) -> M:
 
 def a_declaration(**fields: Any) -> Declaration:
     """The smallest declaration, with defaults filled in."""
-    from headrace.contracts import parse_declaration
-
     return parse_declaration({"name": "model", "data": {"dataset": "data", "target": "target"}, **fields})
 
 
@@ -67,5 +66,7 @@ def _plain(kind: Any, name: str, field: FieldInfo | None) -> Any:
         return a_declaration() if kind is Declaration else a(kind)
     if kind in (datetime, AwareDatetime):
         return MOMENT
+    if kind is str and name == "task":
+        return next(iter(TASKS))
     values: dict[Any, Any] = {str: name.replace("_", "-"), int: 1, float: 0.5, bool: True, Any: name}
     return values.get(kind, name)

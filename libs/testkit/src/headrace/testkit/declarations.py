@@ -69,11 +69,15 @@ BAD: tuple[Bad, ...] = (
     Bad("training-on", _training(on=["newdata"]), "training.on[0]: 'newdata' is not known; did you mean 'new-data'?"),
     Bad("kind", {"kind": "Modell"}, "kind: 'Modell' is not known; did you mean 'Model'?"),
     # the task
-    Bad("regressor", {"task": "classification", **_training(estimator="sklearn.linear_model.Ridge")}, "is for regress"),
+    Bad("regressor", {"task": "binary", **_training(estimator="sklearn.linear_model.Ridge")}, "is a regressor, but"),
     Bad("classifier", {"task": "regression", **_training(estimator=FOREST)}, "name sklearn.ensemble.RandomForestRegre"),
-    Bad("metric-of-regression", {"evaluation": {"metrics": ["rmse"]}}, "rmse is no metric of classification; known ar"),
+    Bad("metric-of-regression", {"evaluation": {"metrics": ["rmse"]}}, "rmse is no metric of binary; known are roc"),
     Bad("performance-metric", {"monitoring": {"performance": {"metric": "mae", "drop": 1.0}}}, "say `task: regression"),
-    Bad("positive", {"task": "regression", "data": {"positive": 1}}, "data.positive: is for classification"),
+    Bad("positive", {"task": "regression", "data": {"positive": 1}}, "data.positive: is for binary; a regression has"),
+    Bad("task", {"task": "classification"}, "task: 'classification' is not known; known here are binary, multiclass"),
+    Bad("task-near", {"task": "regresion"}, "task: 'regresion' is not known; did you mean 'regression'?"),
+    Bad("metric-of-binary", {"task": "multiclass", "evaluation": {"metrics": ["roc_auc"]}}, "say `task: binary`"),
+    Bad("positive-of-many", {"task": "multiclass", "data": {"positive": "a"}}, "multiclass treats all labels alike"),
     # values of parameters
     Bad("parameter-type", _training(params={"max_iter": "many"}), "params.max_iter: takes an integer from 1; not 'man"),
     Bad("parameter-range", _training(params={"learning_rate": -1}), "params.learning_rate: takes a number above 0; no"),

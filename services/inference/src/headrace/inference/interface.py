@@ -74,8 +74,8 @@ class Interface:
         self.outputs = {tensor.name: tensor.datatype for tensor in signature.outputs}
         self.about = {tensor.name: _about(tensor) for tensor in signature.outputs}
         """What each output is about, for the metadata: which labels there are, of which one a probability is."""
-        self.named = {name: about for name, about in self.about.items() if "label" in about}
-        """What an answer says with its outputs: of which label a probability is."""
+        self.named = {each.name: self.about[each.name] for each in signature.outputs if _is_of_labels(each)}
+        """What an answer says with its outputs: of which label a probability is, or each column of probabilities."""
         self.heads = {name: _head(name, kind, self.named.get(name)) for name, kind in self.outputs.items()}
         """What an output of an answer begins with."""
         self._matrix = matrix
@@ -213,6 +213,11 @@ def _head(output: str, datatype: str, named: Mapping[str, Any] | None) -> dict[s
 def _about(output: Declared) -> dict[str, Any]:
     labels = {} if output.labels is None else {"labels": list(output.labels)}
     return labels if output.label is None else {**labels, "label": output.label}
+
+
+def _is_of_labels(output: Declared) -> bool:
+    """Whether numbers mean nothing without the label, or the labels, that they are about."""
+    return output.label is not None or (output.labels is not None and len(output.shape) > 1)
 
 
 def _all_missing(values: Values) -> bool:

@@ -105,7 +105,7 @@ def answer(
         return _with_raw(ask, outputs, interface, document, wanted)
     heads = interface.heads
     document["outputs"] = [
-        {**heads[name], "shape": list(outputs[name].shape), "data": outputs[name].tolist()} for name in wanted
+        {**heads[name], "shape": list(outputs[name].shape), "data": outputs[name].ravel().tolist()} for name in wanted
     ]
     return orjson.dumps(document), None
 
@@ -240,7 +240,7 @@ def _with_raw(
             tail.append(to_raw(interface.outputs[name], outputs[name]))
             tensor["parameters"] = {**interface.named.get(name, _NOTHING), "binary_data_size": len(tail[-1])}
         else:
-            tensor["data"] = outputs[name].tolist()
+            tensor["data"] = outputs[name].ravel().tolist()
         tensors.append(tensor)
     document["outputs"] = tensors
     head = orjson.dumps(document)

@@ -1,6 +1,6 @@
 """What the monitor decides: which window a moment is in, when it can be judged, what its figures call for.
 
-Pure: standard library, contracts and croniter's arithmetic only.
+Pure: standard library, contracts, tasks and croniter's arithmetic only.
 """
 
 import math
@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from croniter import croniter
 
 from headrace.contracts import (
-    METRICS,
     AlertRaised,
     ColumnDrift,
     Declaration,
@@ -25,6 +24,8 @@ from headrace.contracts import (
     derive_id,
 )
 from headrace.contracts.durations import parse_duration
+from headrace.tasks import METRICS
+from headrace.tasks.labels import text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMED = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
@@ -118,7 +119,7 @@ def judged(figures: Figures, declared: Declaration) -> set[str]:
     return {
         *(["drift"] if figures.drift_share is not None else []),
         *([f"performance/{policy.metric}"] if policy and policy.metric in figures.metrics else []),
-        *(f"fairness/{each.column}" for each in figures.fairness),
+        *(_about_fairness(each) for each in figures.fairness),
     }
 
 
@@ -176,6 +177,7 @@ def _fairness(figures: Figures) -> Iterator[Finding]:
                 version=figures.version,
                 window=figures.window,
                 column=each.column,
+                label=each.label,
                 measure=each.measure,
                 value=each.value,
                 low=each.low,
@@ -183,11 +185,17 @@ def _fairness(figures: Figures) -> Iterator[Finding]:
                 limit=each.limit,
                 group=each.group,
             )
-            seen = f"{each.measure} over {each.column} is {each.value:.3f} (limit {each.limit:g})"
+            seen = f"{each.measure}{_of_label(each)} over {each.column} is {each.value:.3f} (limit {each.limit:g})"
             message = f"{seen}; {each.group} fares worst"
-            yield Finding(
-                "fairness", f"fairness/{each.column}", frozenset({str(each.group)}), "warning", event, message
-            )
+            yield Finding("fairness", _about_fairness(each), frozenset({str(each.group)}), "warning", event, message)
+
+
+def _about_fairness(result: FairnessResult) -> str:
+    return f"fairness/{result.column}" + ("" if result.label is None else f"/{text(result.label)}")
+
+
+def _of_label(result: FairnessResult) -> str:
+    return "" if result.label is None else f" of the answer {result.label!r}"
 
 
 def alert_of(finding: Finding, figures: Figures) -> AlertRaised:

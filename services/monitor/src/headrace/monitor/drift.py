@@ -28,6 +28,8 @@ class Pair:
     role: str
     reference: pd.Series
     current: pd.Series
+    kind: Kind | None = None
+    """What it holds, where that is known; else the reference tells."""
 
 
 def drift_of(
@@ -72,11 +74,13 @@ def _judged(pair: Pair, policy: DriftPolicy, minimum: int) -> ColumnDrift | NotJ
 
 def column_drift(pair: Pair, policy: DriftPolicy, minimum: int) -> ColumnDrift | NotJudged:
     """Drift of one column; gaps are left out on both sides, and too few values give no figure."""
-    kind = kind_of(pair.reference)
+    kind = pair.kind or kind_of(pair.reference)
     before, after = (_numbers if kind == "numeric" else _counted)(pair.reference, pair.current)
     if lacking := _too_few(pair.name, _size(kind, before), _size(kind, after), minimum):
         return lacking
     method, limit = declared(policy, kind)
+    if pair.role == PREDICTION and method is not None and detector_problem(method, kind=kind):
+        method, limit = None, None  # the method was chosen for the features
     if method is not None and (problem := detector_problem(method, kind=kind)):
         return NotJudged(column=pair.name, rows=_size(kind, after), reason=problem)
     detector = DETECTORS[method] if method else usual(kind, len(pair.current), len(before))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import FairnessPolicy, FairnessResult, NotJudged
+from headrace.contracts.labels import Label
 from headrace.monitor.intervals import Interval, Rates, greatest_difference, smallest_ratio
 
 CONFIDENCE = 0.95  # of the interval that must exclude the limit
@@ -24,11 +25,33 @@ class Fairness:
     not_judged: list[NotJudged]
 
 
-def fairness_of(positive: pd.Series, groups: Mapping[str, pd.Series], policy: FairnessPolicy, minimum: int) -> Fairness:
+def fairness_of_labels(
+    outcomes: Mapping[Label, np.ndarray], groups: Mapping[str, pd.Series], policy: FairnessPolicy, minimum: int
+) -> Fairness:
+    """The results of each label, at a confidence that allows for the number of labels (Bonferroni).
+
+    `outcomes` is, for each label of interest, 1 where it was the answer and 0 where not, in [rows].
+    """
+    confidence = 1 - (1 - CONFIDENCE) / len(outcomes)
+    found = [
+        fairness_of(pd.Series(answered), groups, policy, minimum, label, confidence)
+        for label, answered in outcomes.items()
+    ]
+    return Fairness([result for each in found for result in each.results], found[0].not_judged)
+
+
+def fairness_of(
+    positive: pd.Series,
+    groups: Mapping[str, pd.Series],
+    policy: FairnessPolicy,
+    minimum: int,
+    label: Label | None = None,
+    confidence: float = CONFIDENCE,
+) -> Fairness:
     """One result per group column that has two groups of at least `minimum` rows.
 
-    `positive` is 1 where the model answered with the positive label and 0 where not, in [rows]; `groups` has the
-    values of each group column, in [rows].
+    `positive` is 1 where the model answered with the label and 0 where not, in [rows]; `groups` has the values of
+    each group column, in [rows].
     """
     found = Fairness([], [])
     for column, values in groups.items():
@@ -38,7 +61,7 @@ def fairness_of(positive: pd.Series, groups: Mapping[str, pd.Series], policy: Fa
         if missing := int(values.isna().sum()):
             found.not_judged.append(NotJudged(column=column, rows=missing, reason="no value in these rows"))
         if len(enough) >= 2:
-            found.results.append(_result(column, enough, policy))
+            found.results.append(_result(column, enough, policy, label, confidence))
         else:
             rows, reason = int(enough["size"].sum()), f"two groups of at least {minimum} rows are needed"
             found.not_judged.append(NotJudged(column=column, rows=rows, needed=minimum, reason=reason))
@@ -58,12 +81,15 @@ def _left_out(column: str, counts: pd.DataFrame, minimum: int) -> Iterator[NotJu
         yield NotJudged(column=column, group=str(name), rows=int(rows), needed=minimum, reason=reason)
 
 
-def _result(column: str, counts: pd.DataFrame, policy: FairnessPolicy) -> FairnessResult:
+def _result(
+    column: str, counts: pd.DataFrame, policy: FairnessPolicy, label: Label | None, confidence: float
+) -> FairnessResult:
     rates = Rates(counts["sum"].to_numpy(np.float64), counts["size"].to_numpy(np.float64))
     measure = smallest_ratio if policy.measure == "parity_ratio" else greatest_difference
-    interval = measure(rates, CONFIDENCE)
+    interval = measure(rates, confidence)
     return FairnessResult(
         column=column,
+        label=label,
         measure=policy.measure,
         value=round(interval.value, 6),
         low=round(interval.low, 6),

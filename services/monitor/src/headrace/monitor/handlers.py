@@ -23,7 +23,8 @@ from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
 from headrace.monitor.tables import DeclaredRow, Records, RegisteredRow, WindowRow
 from headrace.monitor.timers import keep_schedule
-from headrace.monitor.truth import Known, Scale, Sorted, is_key, listing, place_of, sort_truths
+from headrace.monitor.truth import Known, Sorted, is_key, listing, place_of, sort_truths
+from headrace.tasks import target_of
 
 SHADOW = "shadow"
 
@@ -81,10 +82,10 @@ async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
 
 
 async def _known(records: Records, row: DeclaredRow | None, event: TruthReported) -> Known:
-    scales = {each.digest: Scale.of(each.facts.signature) for each in await records.versions(event.model)}
+    targets = {each.digest: target_of(each.facts.signature) for each in await records.versions(event.model)}
     keys = await records.places(event.model, sorted({str(each.key) for each in event.labels if is_key(each.key)}))
     answers = await records.answers(sorted(_ids(event) | {prediction for prediction, _ in keys.values()}))
-    return Known(event.model, answers, scales, row.judged_until if row else None, keys)
+    return Known(event.model, answers, targets, row.judged_until if row else None, keys)
 
 
 def _ids(event: TruthReported) -> set[str]:

@@ -14,7 +14,7 @@ from headrace.contracts import (
     VersionRegistered,
 )
 from headrace.monitor.drift import CONTEXT, FEATURE, PREDICTION, Pair, drift_of, pairs_of, share
-from headrace.monitor.fairness import Fairness, fairness_of, shortened
+from headrace.monitor.fairness import Fairness, fairness_of_labels, shortened
 from headrace.monitor.quality import quality_of
 from headrace.monitor.sample import Sample
 
@@ -77,21 +77,21 @@ def _pairs(
 
 def _answers(sample: Sample, reference: pd.DataFrame) -> list[Pair]:
     """The model's answers beside those for rows that it has not learned from."""
-    score = sample.score()
-    if score is None or ANSWER_COLUMN not in reference:
+    watched = sample.watched
+    if watched is None or ANSWER_COLUMN not in reference:
         return []
-    return [Pair(ANSWER_COLUMN, PREDICTION, reference[ANSWER_COLUMN].dropna(), score)]
+    before = reference[ANSWER_COLUMN].dropna()
+    return [Pair(ANSWER_COLUMN, PREDICTION, before, pd.Series(watched.values), watched.kind)]
 
 
 def _fairness(sample: Sample, declared: Declaration) -> Fairness:
-    policy = declared.monitoring.fairness
-    if policy is None or sample.labels is None or sample.scale.hit is None:
+    policy, outcomes = declared.monitoring.fairness, sample.outcomes
+    if policy is None or not outcomes:
         return Fairness([], [])
-    positive = pd.Series(sample.labels == sample.scale.hit, dtype=float)
     found = {name: _group(sample, name) for name in declared.data.groups}
     missing = [name for name, values in found.items() if values is None]
     there = {name: values for name, values in found.items() if values is not None}
-    fairness = fairness_of(positive, there, policy, policy.minimum)
+    fairness = fairness_of_labels(outcomes, there, policy, policy.minimum)
     return Fairness(fairness.results, [*_never_sent(missing, policy.minimum), *fairness.not_judged])
 
 

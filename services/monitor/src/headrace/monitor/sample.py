@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from headrace.contracts import PredictionLogged
+from headrace.contracts.labels import Label
 from headrace.monitor.tables import LoggedRow
-from headrace.monitor.truth import Scale
+from headrace.tasks import Score, Target, Watched
 
 Floats = NDArray[np.float64]
 Truths = Mapping[tuple[str, int], Any]
@@ -42,14 +43,14 @@ def uneven(event: PredictionLogged) -> str | None:
 class Sample:
     """The answers of one version in a window, in [rows]; what a row lacks is missing.
 
-    `truth` holds numbers, or for a classifier the places of the labels among the version's own; NaN where unknown.
+    `truth` is encoded as the version's task has it; NaN where it is unknown.
     """
 
     inputs: pd.DataFrame
     context: pd.DataFrame
     outputs: pd.DataFrame
     truth: Floats
-    scale: Scale
+    target: Target
     unread: int = 0  # truths that came before the model was known, and are none of its own
 
     @property
@@ -58,27 +59,35 @@ class Sample:
         return int(np.isfinite(self.truth).sum())
 
     @cached_property
-    def labels(self) -> Floats | None:
-        """What a classifier answered, as places of labels; None for other models."""
-        if self.scale.labels is None or "label" not in self.outputs:
-            return None
-        return _places(self.outputs["label"].tolist(), self.scale)
+    def answers(self) -> Mapping[str, Any]:
+        """The outputs, a list each."""
+        return {str(name): self.outputs[name].tolist() for name in self.outputs}
 
-    def score(self) -> pd.Series | None:
+    @cached_property
+    def score(self) -> Score | None:
+        """The answers as metrics take them."""
+        return self.target.score(self.answers)
+
+    @property
+    def watched(self) -> Watched | None:
         """The one column of answers that drift looks at."""
-        name = next((name for name in ("probability", "prediction", "label") if name in self.outputs), None)
-        return None if name is None else self.outputs[name]
+        return self.target.watched(self.answers)
+
+    @property
+    def outcomes(self) -> Mapping[Label, Floats]:
+        """Where each label of interest was the answer, as 1 and 0."""
+        return self.target.outcomes(self.answers)
 
 
-def sample_of(rows: Sequence[LoggedRow], truths: Truths, scale: Scale) -> Sample:
+def sample_of(rows: Sequence[LoggedRow], truths: Truths, target: Target) -> Sample:
     """Unpack logged answers and join each row with its truth."""
     documents: list[Document] = [json.loads(zlib.decompress(row.data)) for row in rows]
     sizes = [row.rows for row in rows]
     inputs, context, outputs = (_side_by_side([each.get(part, {}) for each in documents], sizes) for part in PARTS)
     known = [truths.get((row.prediction_id, row.first_row + at)) for row in rows for at in range(row.rows)]
-    truth = _places(known, scale)
+    truth = target.truths(known)
     unread = sum(value is not None for value in known) - int(np.isfinite(truth).sum())
-    return Sample(inputs, context, outputs, truth, scale, unread)
+    return Sample(inputs, context, outputs, truth, target, unread)
 
 
 def _side_by_side(parts: Sequence[Mapping[str, Sequence[Any]]], sizes: Sequence[int]) -> pd.DataFrame:
@@ -88,20 +97,3 @@ def _side_by_side(parts: Sequence[Mapping[str, Sequence[Any]]], sizes: Sequence[
         for name, values in columns.items():
             values.extend(part[name] if name in part else [None] * size)
     return pd.DataFrame(columns, index=range(sum(sizes)))
-
-
-def _places(values: Sequence[Any], scale: Scale) -> Floats:
-    """Values as the scale reads them; there are few different ones where they are labels."""
-    if scale.labels is None:
-        return np.array([np.nan if value is None else scale.place(value) for value in values], dtype=np.float64)
-    seen: dict[tuple[type, Any], float] = {}
-    return np.array([_place(value, scale, seen) for value in values], dtype=np.float64)
-
-
-def _place(value: Any, scale: Scale, seen: dict[tuple[type, Any], float]) -> float:
-    if value is None or isinstance(value, list | dict):
-        return np.nan
-    key = (type(value), value)
-    if key not in seen:
-        seen[key] = scale.place(value)
-    return seen[key]

@@ -1,99 +1,23 @@
 """Reported truths: which are good for a model, and where each one belongs.
 
-Pure: standard library and contracts only.
+Pure: standard library, contracts and tasks only.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from headrace.contracts import ContractError, Label, Signature
-from headrace.contracts.labels import Label as Value
-from headrace.contracts.labels import match_label, named_labels
+from headrace.contracts import ContractError, Label
+from headrace.contracts.errors import shown
 from headrace.contracts.names import row_of
-from headrace.contracts.signatures import labels_of, positive_of
+from headrace.tasks import BadTruth, Target
+
+__all__ = ["Answer", "BadTruth", "Known", "Sorted", "is_key", "listing", "place_of", "sort_truths"]
 
 _KEY = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")  # what replicas take
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as JSON writes numbers
 _SHOWN = 10  # bad labels that an answer names
-
-
-class BadTruth(ValueError):
-    """Not a truth that the model can have; the text says what would be one."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What the truth of a model can be: one of its labels, or a finite number."""
-
-    labels: tuple[Value, ...] | None = None
-    positive: Value | None = None
-
-    @classmethod
-    def of(cls, signature: Signature) -> "Scale":
-        """By what the model says it gives; a classifier that names no labels tells 0 and 1 apart."""
-        if not any(tensor.name == "label" for tensor in signature.outputs):
-            return cls()
-        labels, positive = tuple(labels_of(signature) or (0, 1)), positive_of(signature)
-        return cls(labels, labels[-1] if positive is None and len(labels) == 2 else positive)
-
-    def read(self, value: Any) -> float:
-        """The number, or the place of the label among the model's; raises BadTruth."""
-        if self.labels is None:
-            return _number(value)
-        place = match_label(value, self.labels)
-        if place is None:
-            raise BadTruth(f"{_shown(value)} is none of the model's labels, which are {named_labels(self.labels)}")
-        return float(place)
-
-    def place(self, value: Any) -> float:
-        """As `read`, but NaN for what is no truth of this model, and for a missing one."""
-        try:
-            return self.read(value)
-        except BadTruth:
-            return math.nan
-
-    @property
-    def hit(self) -> float | None:
-        """The place of the positive label."""
-        if self.labels is None or self.positive is None:
-            return None
-        place = match_label(self.positive, self.labels)
-        return None if place is None else float(place)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, str):
-        return _number_of(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadTruth(f"{_shown(value)} is no number")
-    return _finite(value, _shown(value))
-
-
-def _number_of(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        pointed = text.replace(",", ".")
-        hint = f"; write {pointed}, with a point" if _NUMBER.fullmatch(pointed) else ""
-        raise BadTruth(f"{_shown(text)} is no number{hint}")
-    return _finite(float(text), _shown(text))
-
-
-def _finite(value: float, shown: str) -> float:
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise BadTruth(f"{shown} is outside the range of numbers; a finite one is needed")
-    return number
-
-
-def _shown(value: Any) -> str:
-    text = repr(value) if not isinstance(value, int) or value.bit_length() < 256 else "a number of many digits"
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def place_of(prediction_id: str) -> tuple[str, int]:
@@ -126,7 +50,7 @@ class Known:
 
     model: str
     answers: Mapping[str, Sequence[Answer]]  # by prediction id, shadows apart, of any model
-    scales: Mapping[str, Scale]  # by digest, of the model's versions
+    targets: Mapping[str, Target]  # by digest, of the model's versions
     judged_until: datetime | None
     keys: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """The newest prediction, by id and row, of each of the caller's own keys that are named."""
@@ -157,7 +81,7 @@ def sort_truths(labels: Iterable[Label], known: Known) -> Sorted:
             _sort(label, known, found)
         except BadTruth as error:
             named = label.key if label.prediction_id is None else label.prediction_id
-            found.bad.append(f"labels[{at}] ({_shown(named)}): {error}")
+            found.bad.append(f"labels[{at}] ({shown(named)}): {error}")
     return found
 
 
@@ -188,7 +112,7 @@ def _place(label: Label, known: Known) -> tuple[str, int] | None:
     if label.prediction_id is not None:
         return place_of(label.prediction_id)
     if not is_key(label.key):
-        raise BadTruth(f"{_shown(label.key)} is no key; one has 1 to 200 characters, none of them a control character")
+        raise BadTruth(f"{shown(label.key)} is no key; one has 1 to 200 characters, none of them a control character")
     return known.keys.get(label.key or "")
 
 
@@ -199,20 +123,20 @@ def is_key(key: str | None) -> bool:
 
 def _check(value: Any, known: Known, owner: Answer | None) -> None:
     """By the version that answered; where that is not known, any of the model's versions may have."""
-    scales = _scales(known, owner)
-    for at, scale in enumerate(scales, 1):
+    targets = _targets(known, owner)
+    for at, target in enumerate(targets, 1):
         try:
-            scale.read(value)
+            target.read(value)
         except BadTruth:
-            if at == len(scales):
+            if at == len(targets):
                 raise
         else:
             return
 
 
-def _scales(known: Known, owner: Answer | None) -> list[Scale]:
-    own = known.scales.get(owner.digest) if owner else None
-    return [own] if own else list(dict.fromkeys(known.scales.values()))
+def _targets(known: Known, owner: Answer | None) -> list[Target]:
+    own = known.targets.get(owner.digest) if owner else None
+    return [own] if own else list(dict.fromkeys(known.targets.values()))
 
 
 def listing(sentences: Sequence[str]) -> str:

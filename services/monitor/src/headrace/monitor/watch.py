@@ -21,14 +21,13 @@ from headrace.monitor.references import References
 from headrace.monitor.sample import Sample, sample_of
 from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import DeclaredRow, LoggedRow, Records, WindowRow
-from headrace.monitor.truth import Scale
+from headrace.tasks import target_of, task_named
 
 log = structlog.get_logger()
 
 ACTOR = "service:monitor"
 LONGEST = timedelta(minutes=30)  # of a window of some million rows; its thread cannot be cut off
 AT_ONCE = 2  # windows; each has its rows in memory
-BARE = Scale(labels=(0, 1), positive=1)  # of a version of which nothing is known
 
 
 @dataclass(frozen=True)
@@ -130,10 +129,11 @@ class Watch:
         known: VersionRegistered | None,
     ) -> Figures:
         declared = self._declarations.of(row)
+        target = target_of(known.signature) if known else task_named(declared.task).bare()
         reference = await self._references.get(known.reference) if known and known.reference else None
 
         def measured() -> tuple[Sample, Measured]:
-            sample = sample_of(answers, truths, Scale.of(known.signature) if known else BARE)
+            sample = sample_of(answers, truths, target)
             return sample, measure(sample, declared, known, reference, self._settings.monitor_threads)
 
         sample, found = await asyncio.to_thread(measured)

@@ -8,6 +8,7 @@ import yaml
 from headrace.contracts import DatasetRef, Lineage, derive_id
 from headrace.registry.domain import TRAINED, risk_of
 from headrace.registry.tables import DecisionRow, ModelRow, SignalRow, VersionRow
+from headrace.tasks import task_named
 
 PRODUCER = "https://schemas.headrace.example"
 _JOBS = {TRAINED: "train"}
@@ -73,14 +74,13 @@ def _run_facet(version: VersionRow) -> dict[str, Any]:
 
 
 def _front(model: ModelRow, version: VersionRow, signals: Sequence[SignalRow]) -> dict[str, Any]:
-    task = {"classification": "tabular-classification", "regression": "tabular-regression"}
     results = [{"type": name, "value": round(value, 6)} for name, value in version.metrics.items()]
     facts = version.facts
     return {
         "model_name": model.name,
         "version": version.version,
         "digest": version.digest,
-        "pipeline_tag": task[model.parsed().task],
+        "pipeline_tag": task_named(facts.task).pipeline_tag,
         "library_name": facts.lineage.framework or facts.origin,
         "datasets": [f"{facts.dataset.name}@{facts.dataset.version}"],
         "metrics": results,

@@ -11,12 +11,12 @@ from headrace.contracts import (
     ContractError,
     Declaration,
     derive_id,
-    examine,
 )
 from headrace.registry.domain import State, digest_of, expires_at
 from headrace.registry.governance import voices
 from headrace.registry.rebase import Rebased, rebased
 from headrace.registry.tables import ChangeRow, ModelRow, Registry, VersionRow
+from headrace.tasks import examine
 
 DECLARATION, ALIAS = "declaration", "alias"
 

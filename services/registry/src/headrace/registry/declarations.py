@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headrace.bus import Refused, UnitOfWork
-from headrace.contracts import Approval, Column, Declaration, KnownDataset, ModelDeclared, examine, is_name
+from headrace.contracts import Approval, Column, Declaration, KnownDataset, ModelDeclared, is_name
 from headrace.registry import changes
 from headrace.registry.datasets import known_dataset, what_starts
 from headrace.registry.domain import changed_paths, digest_of, may_not_change, review_due
 from headrace.registry.policy import loosenings
 from headrace.registry.tables import ChangeRow, ModelRow, Registry, RevisionRow
+from headrace.tasks import examine
 
 Document = dict[str, object]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from math import isfinite, prod
+from math import inf, isfinite, prod
 from typing import Any
 
 from headrace.contracts import (
@@ -132,10 +132,11 @@ def _beats(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResul
 
 
 def _beats_trivial(gate: Gate, event: EvaluationCompleted) -> GateResult:
-    """Better than an answer that needs no model."""
-    found = next((each for each in event.baselines or [] if each.metric == gate.metric), None)
-    if found is None:
+    """Better than every answer that needs no model; held against the one that comes nearest."""
+    met = [each for each in event.baselines or [] if each.metric == gate.metric]
+    if not met:
         return _unmet(gate, f"{gate.metric} was not compared with the trivial answer")
+    found = min(met, key=lambda each: each.low if isfinite(each.low) else -inf)
     return _better(gate, found, f"{found.trivial:.4f} of {found.answer}", "the trivial answer")
 
 

@@ -60,9 +60,7 @@ async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> N
     model = await registry.hold(event.model)
     if model is None:
         raise NotYet(f"{event.model} is not declared here yet")
-    revision = await registry.revision(event.model, event.declared_revision)
-    task = (revision or model).parsed().task
-    await register(work, model, of_run(event, model.last_version + 1, task))
+    await register(work, model, of_run(event, model.last_version + 1))
 
 
 async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) -> None:

@@ -31,7 +31,7 @@ async def register(work: UnitOfWork, model: ModelRow, facts: VersionRegistered) 
     return version
 
 
-def of_run(event: TrainingCompleted, number: int, task: str) -> VersionRegistered:
+def of_run(event: TrainingCompleted, number: int) -> VersionRegistered:
     """What a run that was completed here says of the version that it made."""
     return VersionRegistered(
         model=event.model,
@@ -40,7 +40,7 @@ def of_run(event: TrainingCompleted, number: int, task: str) -> VersionRegistere
         digest=event.artifact.digest,
         artifact=event.artifact,
         signature=event.signature,
-        task=task,
+        task=event.signature.task,
         features=event.features,
         target=event.target,
         dataset=event.dataset,

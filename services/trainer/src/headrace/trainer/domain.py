@@ -1,6 +1,6 @@
 """The trainer's decisions: what is trained, with what, in which order, and what a lost or late run means.
 
-Pure: the standard library and contracts only.
+Pure: the standard library, contracts and tasks only.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from headrace.contracts import Column, Declaration
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import FORMATS
-from headrace.contracts.metrics import USUAL
+from headrace.tasks import task_named
 from headrace.trainer.resources import Size
 
 MOST_ATTEMPTS = 3  # a run that lost its worker this often takes workers down by itself
@@ -64,6 +64,7 @@ class Plan:
     features: Sequence[Column]
     context: Sequence[Column]
     target: str
+    task: str
     positive: int | float | str | bool | None
     time: str | None
     framework: str
@@ -157,6 +158,7 @@ def plan(
         features=features,
         context=_context(declaration, features, known),
         target=data.target,
+        task=declaration.task,
         positive=data.positive,
         time=data.time,
         framework=training.framework,
@@ -172,7 +174,7 @@ def plan(
 
 def metrics_of(declaration: Declaration) -> list[str]:
     """The metrics of a run: those declared (else the usual of the task), and those that a gate asks about."""
-    asked = declaration.evaluation.metrics or USUAL[declaration.task]
+    asked = declaration.evaluation.metrics or task_named(declaration.task).usual
     return list(dict.fromkeys([*asked, *(gate.metric for gate in declaration.evaluation.gates)]))
 
 

@@ -21,6 +21,7 @@ from headrace.contracts import (
 )
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.estimators import training_problems
+from headrace.tasks import task_named
 from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
 from headrace.trainer.tables import (
     DatasetVersion,
@@ -93,7 +94,8 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> Run:
     declaration = DECLARATION.validate_python(declared.declaration)
     training = declaration.training
     asked = {**training.params, **(event.params or {})}
-    problems = list(training_problems(training.framework, training.estimator, asked, declaration.task))
+    kind = task_named(declaration.task).estimators
+    problems = list(training_problems(training.framework, training.estimator, asked, declaration.task, kind))
     if problems:
         raise Refused("; ".join(map(str, problems)))
     return await _queue(event, declared, work, wanted=wanted)

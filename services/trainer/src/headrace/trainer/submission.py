@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from headrace.bus import UnitOfWork
 from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVersion, ObjectRef, TrainingStarted
 from headrace.frameworks.catalog import CATALOG
+from headrace.tasks import task_named
 from headrace.trainer import lifecycle
 from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
 from headrace.trainer.handlers import declaration_of, queued
@@ -127,7 +128,7 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
     framework = declaration.training.framework
     if framework not in CATALOG:
         raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
-    default = CATALOG[framework].default(declaration.task)
+    default = CATALOG[framework].usual[task_named(declaration.task).estimators]
     return plan(declaration, columns, run.params, run.seed, default)
 
 
@@ -136,6 +137,7 @@ def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_m
         "features",
         "context",
         "target",
+        "task",
         "positive",
         "time",
         "framework",

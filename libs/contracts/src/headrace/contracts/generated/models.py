@@ -63,7 +63,7 @@ class Baseline(Model):
 
     metric: str
     """
-    Metric.
+    Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")].
     """
     candidate: float
     """
@@ -222,7 +222,7 @@ class Comparison(Model):
 
     metric: str
     """
-    Metric.
+    Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")].
     """
     candidate: float
     """
@@ -360,6 +360,10 @@ class FairnessResult(Model):
     """
     Groups with enough rows, which were compared.
     """
+    label: int | float | str | bool | None = None
+    """
+    The answer that was compared: how often each group gets this label.
+    """
 
 
 class File(Model):
@@ -392,7 +396,7 @@ class GateResult(Model):
     """
     metric: str
     """
-    Metric that was looked at.
+    Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] that was looked at.
     """
     passed: bool
     """
@@ -1193,6 +1197,10 @@ class FairnessBreached(Event):
     """
     Upper end of the 95 % interval; the limit lies outside.
     """
+    label: int | float | str | bool | None = None
+    """
+    The answer that was compared: how often each group gets this label.
+    """
 
 
 class IntegrityViolated(Event):
@@ -1281,7 +1289,7 @@ class PerformanceDegraded(Event):
     """
     metric: str
     """
-    Metric.
+    Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")].
     """
     value: float
     """
@@ -2289,21 +2297,9 @@ class Gate(Model):
     One condition: a limit on the metric, or a comparison on the same rows with the champion or with the trivial answer.
     """
 
-    metric: Literal[
-        "roc_auc",
-        "average_precision",
-        "brier",
-        "log_loss",
-        "accuracy",
-        "f1",
-        "precision",
-        "recall",
-        "rmse",
-        "mae",
-        "r2",
-    ]
+    metric: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
-    Metric.
+    Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")], one of those that the task allows.
     """
     at_least: float | None = None
     """
@@ -2332,23 +2328,9 @@ class Evaluation(Model):
     """
     Rows it is judged on.
     """
-    metrics: list[
-        Literal[
-            "roc_auc",
-            "average_precision",
-            "brier",
-            "log_loss",
-            "accuracy",
-            "f1",
-            "precision",
-            "recall",
-            "rmse",
-            "mae",
-            "r2",
-        ]
-    ] = []
+    metrics: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] = []
     """
-    Metrics to compute; default: those usual for the task.
+    Metrics to compute, of those that the task allows; default: those usual for the task.
     """
     gates: list[Gate] = []
     """
@@ -2446,21 +2428,9 @@ class PerformancePolicy(Model):
     When quality counts as degraded.
     """
 
-    metric: Literal[
-        "roc_auc",
-        "average_precision",
-        "brier",
-        "log_loss",
-        "accuracy",
-        "f1",
-        "precision",
-        "recall",
-        "rmse",
-        "mae",
-        "r2",
-    ]
+    metric: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
-    Metric.
+    Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")], one of those that the task allows.
     """
     drop: Annotated[float, Field(gt=0.0)]
     """
@@ -2779,6 +2749,10 @@ class Signature(Model):
     What a model takes and gives.
     """
 
+    task: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    What the model predicts, one of the tasks that headrace.tasks knows: how its answers are read, and what can be true.
+    """
     inputs: list[Tensor]
     """
     What goes in: for tabular models one tensor a feature column.
@@ -3059,7 +3033,7 @@ class VersionRegistered(Event):
     """
     What it takes and gives, with its labels.
     """
-    task: Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,62}$")]
+    task: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     What it does, in the words of the declaration.
     """
@@ -3329,9 +3303,9 @@ class Declaration(Model):
     """
     Name of the model; part of subjects and URLs.
     """
-    task: Literal["classification", "regression"] = "classification"
+    task: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "binary"
     """
-    What the model predicts: a class or a number; default: what the target's column holds, where the dataset is known.
+    What the model predicts, one of the tasks that headrace.tasks knows; default: the first one that takes what the target's column holds, where the dataset is known.
     """
     owner: Owner = Field(default_factory=Owner)
     """

@@ -11,15 +11,19 @@ from typing import Any
 import lightgbm
 from lightgbm.basic import _ConfigAliases
 
+from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
-from headrace.frameworks.generate.trial import why_not
+from headrace.frameworks.generate.trial import tried
 
 Param = dict[str, Any]
 
-ESTIMATORS = {"lightgbm.LGBMClassifier": "classification", "lightgbm.LGBMRegressor": "regression"}
+ESTIMATORS: Mapping[str, EstimatorKind] = {
+    "lightgbm.LGBMClassifier": "classifier",
+    "lightgbm.LGBMRegressor": "regressor",
+}
 REFUSED = {
     "lightgbm.LGBMModel": "is the base of LGBMClassifier and LGBMRegressor; name one of them",
-    "lightgbm.LGBMRanker": "ranks, which is neither classification nor regression",
+    "lightgbm.LGBMRanker": "ranks, which no task here does",
 }
 _FILES = "reads or writes a file on the node that trains"
 _ROWS = "is for LightGBM's own reader of files; the rows come from the dataset"
@@ -27,7 +31,7 @@ _NET = "is for LightGBM's own network; a run uses the node that it was given"
 _PREDICT = "is for predictions by LightGBM; a served model answers as it was exported"
 _STOP = "needs validation rows inside the fit, which a run does not have"
 _TASK = "is decided by the declaration's task"
-_RANK = "is for ranking, which is neither classification nor regression"
+_RANK = "is for ranking, which no task here does"
 CLOSED: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -96,9 +100,12 @@ _BOOLEAN = {"type": "boolean"}
 _LIST = {"type": "list"}
 _TEXT = {"type": "string"}
 _SEED = {"type": "integer", "min": 0, "max": 2**31 - 1}
-_LOSSES = {
-    "classification": ["binary", "cross_entropy", "cross_entropy_lambda", "xentropy", "xentlambda"],
-    "regression": [
+_LOSSES: Mapping[EstimatorKind, list[str]] = {
+    "classifier": [
+        "binary", "cross_entropy", "cross_entropy_lambda", "xentropy", "xentlambda",
+        "multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr",
+    ],
+    "regressor": [
         "regression", "regression_l2", "l2", "mean_squared_error", "mse", "l2_root", "root_mean_squared_error", "rmse",
         "regression_l1", "l1", "mean_absolute_error", "mae", "huber", "fair", "poisson", "quantile", "mape",
         "mean_absolute_percentage_error", "gamma", "tweedie",
@@ -235,33 +242,33 @@ def lightgbm_entry() -> dict[str, Any]:
     """Both estimators with every documented parameter, by the name that the class gives it."""
     return {
         "version": version("lightgbm"),
-        "estimators": {path: _estimator(path, task) for path, task in ESTIMATORS.items()},
+        "usual": CATALOG["lightgbm"].usual,
+        "estimators": {path: _estimator(path, kind) for path, kind in ESTIMATORS.items()},
         "refused": REFUSED,
     }
 
 
-def _estimator(path: str, task: str) -> dict[str, Any]:
-    reason = why_not(CATALOG["lightgbm"].load(), path, task, {})
-    if reason:
-        raise RuntimeError(f"{path} cannot be trained here: {reason}")
+def _estimator(path: str, kind: EstimatorKind) -> dict[str, Any]:
+    if cannot := tried(CATALOG["lightgbm"].load(), path, kind, {}):
+        raise RuntimeError(f"{path} cannot be trained here: {cannot}")
     cls = getattr(lightgbm, path.rpartition(".")[2])
     defaults = {p.name: p.default for p in inspect.signature(cls).parameters.values() if p.default is not p.empty}
     groups = _ConfigAliases._get_all_param_aliases()
     documented = {main: names for main, names in groups.items() if main not in CLOSED}
-    params = dict(_param(main, names, defaults, task) for main, names in documented.items())
+    params = dict(_param(main, names, defaults, kind) for main, names in documented.items())
     own = {name: _own(name, default) for name, default in defaults.items() if not _in_a_group(name, groups)}
     closed = {name: why for main, why in CLOSED.items() for name in groups[main]}
-    return {"task": task, "needs": {}, "params": params | own, "closed": closed}
+    return {"kind": kind, "needs": {}, "params": params | own, "closed": closed}
 
 
 def _in_a_group(name: str, groups: Mapping[str, list[str]]) -> bool:
     return any(name in names for names in groups.values())
 
 
-def _param(main: str, names: list[str], defaults: Mapping[str, Any], task: str) -> tuple[str, Param]:
+def _param(main: str, names: list[str], defaults: Mapping[str, Any], kind: EstimatorKind) -> tuple[str, Param]:
     """A parameter by the name in the class's signature, else its own, with its other names."""
     name = next((each for each in names if each in defaults), main)
-    allowed = [_one_of(*_LOSSES[task]), {"type": "null"}] if main == "objective" else ALLOWED[main]
+    allowed = [_one_of(*_LOSSES[kind]), {"type": "null"}] if main == "objective" else ALLOWED[main]
     found: Param = {"allowed": allowed, "aliases": sorted({main, *names} - {name})}
     if name in defaults:
         found["default"] = defaults[name]

@@ -10,10 +10,11 @@ from typing import Any
 from sklearn.utils import all_estimators
 from sklearn.utils._param_validation import Hidden, Interval, Options, StrOptions, make_constraint
 
+from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
-from headrace.frameworks.generate.trial import why_not
+from headrace.frameworks.generate.trial import fitting, tried
 
-TASKS = {"classifier": "classification", "regressor": "regression"}
+KINDS: tuple[EstimatorKind, ...] = ("classifier", "regressor")
 NAMES = {
     "class_weight": "labels",
     "monotonic_cst": "columns",
@@ -40,16 +41,17 @@ def sklearn_entry() -> dict[str, Any]:
     """The estimators that a run can fit and save, and why the others cannot be named."""
     estimators: dict[str, Any] = {}
     refused: dict[str, str] = {}
-    for kind, task in TASKS.items():
+    for kind in KINDS:
         for name, cls in all_estimators(type_filter=kind):
             path = f"{'.'.join(cls.__module__.split('.')[:2])}.{name}"
-            needs = _needs(cls, task)
-            reason = _unbuildable(cls) or _impossible(path, task, needs)
-            if reason:
-                refused[path] = reason
+            needs = _needs(cls, kind)
+            cannot = {} if (reason := _unbuildable(cls)) else _impossible(path, kind, needs)
+            if reason or len(cannot) == fitting(kind):
+                refused[path] = reason or next(iter(cannot.values()))
             else:
-                estimators[path] = {"task": task, "needs": needs, "params": _params(cls)}
-    return {"version": version("scikit-learn"), "estimators": estimators, "refused": refused}
+                estimators[path] = {"kind": kind, "needs": needs, "params": _params(cls), "cannot": cannot}
+    usual = CATALOG["sklearn"].usual
+    return {"version": version("scikit-learn"), "usual": usual, "estimators": estimators, "refused": refused}
 
 
 def _unbuildable(cls: type) -> str | None:
@@ -57,14 +59,14 @@ def _unbuildable(cls: type) -> str | None:
     return f"needs {', '.join(needed)}, which a declaration cannot hold" if needed else None
 
 
-def _impossible(path: str, task: str, needs: Mapping[str, Sequence[Any]]) -> str | None:
+def _impossible(path: str, kind: EstimatorKind, needs: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     params = {name: values[0] for name, values in needs.items()}
-    return why_not(CATALOG["sklearn"].load(), path, task, params)
+    return tried(CATALOG["sklearn"].load(), path, kind, params)
 
 
-def _needs(cls: Any, task: str) -> dict[str, list[Any]]:
+def _needs(cls: Any, kind: EstimatorKind) -> dict[str, list[Any]]:
     """Values of one parameter without which a classifier gives no probabilities."""
-    if task != "classification" or _unbuildable(cls) or hasattr(cls(), "predict_proba"):
+    if kind != "classifier" or _unbuildable(cls) or hasattr(cls(), "predict_proba"):
         return {}
     for name, param in _params(cls).items():
         able = [each for each in _choices(param) if hasattr(cls(**{name: each}), "predict_proba")]

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import Column
+from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.base import About, Framework, Recipe
 from headrace.frameworks.errors import BadEstimator, ExportRefused
+from headrace.tasks import TASKS, Task
 
 ROWS = 120
-CLASSES, QUANTITY = "late", "delay"
+TARGET = "target"
 COLUMNS = (
     Column(name="wind", type="number", nullable=False),
     Column(name="hour", type="integer", nullable=False),
@@ -24,20 +26,31 @@ KINDS_OF_ROWS = (3, 2, 1)  # with categories, with numbers alone, with one numbe
 SAVED = "cannot be saved without pickle or exported so that it answers the same"
 
 
-def why_not(framework: Framework, path: str, task: str, params: Mapping[str, Any]) -> str | None:
+def tried(framework: Framework, path: str, kind: EstimatorKind, params: Mapping[str, Any]) -> dict[str, str]:
+    """The tasks of a kind of estimator that this one cannot be trained for, each with the reason."""
+    found = {name: why_not(framework, path, task, params) for name, task in TASKS.items() if task.estimators == kind}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def fitting(kind: EstimatorKind) -> int:
+    """How many tasks a kind of estimator fits."""
+    return sum(task.estimators == kind for task in TASKS.values())
+
+
+def why_not(framework: Framework, path: str, task: Task, params: Mapping[str, Any]) -> str | None:
     """Why no run of this estimator could end well; None where one does."""
     reason = None
     for columns in KINDS_OF_ROWS:
-        target = CLASSES if task == "classification" else QUANTITY
-        reason = _trial(framework, Recipe(path, params, 0, COLUMNS[:columns], target))
+        recipe = Recipe(path, params, 0, COLUMNS[:columns], TARGET, task.name)
+        reason = _trial(framework, recipe, task)
         if reason is None or reason == SAVED:
             return reason
     return reason
 
 
-def _trial(framework: Framework, recipe: Recipe) -> str | None:
+def _trial(framework: Framework, recipe: Recipe, task: Task) -> str | None:
     try:
-        fitted = framework.fit(rows(), recipe, lambda step, of: None)
+        fitted = framework.fit(rows(task), recipe, lambda step, of: None)
         with TemporaryDirectory() as folder:
             framework.save(fitted, Path(folder), About(run="trial", created=datetime(2026, 1, 1, tzinfo=UTC)))
     except BadEstimator as error:
@@ -49,11 +62,10 @@ def _trial(framework: Framework, recipe: Recipe) -> str | None:
     return None
 
 
-def rows() -> pd.DataFrame:
-    """Rows with a label and a quantity that can be learned from them."""
+def rows(task: Task) -> pd.DataFrame:
+    """Rows with a target that can be learned from them."""
     chance = np.random.default_rng(0)
     wind, hour = chance.normal(size=ROWS), chance.integers(0, 5, ROWS)
     frame = pd.DataFrame({"wind": wind, "hour": hour, "carrier": chance.choice(["AA", "UA"], ROWS)})
-    frame[CLASSES] = (wind + chance.normal(size=ROWS) * 0.5 > 0).astype(int)
-    frame[QUANTITY] = wind * 3 + hour + chance.normal(size=ROWS) * 0.1 + 20
+    frame[TARGET] = task.example(wind + chance.normal(size=ROWS) * 0.3)
     return frame

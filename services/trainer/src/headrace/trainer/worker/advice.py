@@ -8,9 +8,8 @@ import pandas as pd
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from headrace.contracts import Column
-from headrace.frameworks.metrics import value
+from headrace.tasks import METRICS, NUMPY, Target, task_named, value
 
-DECIDES = 0.99  # ROC AUC, or R2, of one feature alone: real features rarely do, leaked answers and row numbers do
 MANY_CATEGORIES = 100  # of a text column: beyond that most of its codes have too few rows to mean anything
 _ROWS = 5_000  # looked at, which tells 0.99 from 0.98
 _LEAVES = 64  # of a tree of one feature: enough to follow a curve, too few to learn rows by heart
@@ -18,13 +17,13 @@ _LEAVES = 64  # of a tree of one feature: enough to follow a curve, too few to l
 
 @dataclass(frozen=True)
 class Known:
-    """Rows and what is true of them: 0 and 1, or numbers."""
+    """Rows and what is true of them, as metrics take it."""
 
     rows: pd.DataFrame
     truth: np.ndarray
 
 
-def advice(features: Sequence[Column], learned: Known, held: Known, binary: bool) -> Iterator[str]:
+def advice(features: Sequence[Column], learned: Known, held: Known, target: Target) -> Iterator[str]:
     """Sentences about features that alone decide the target, and texts that are hardly categories."""
     for column in features:
         many = learned.rows[column.name].nunique() if column.type == "string" else 0
@@ -33,30 +32,37 @@ def advice(features: Sequence[Column], learned: Known, held: Known, binary: bool
                 f"text feature {column.name} has {many} different values in {len(learned.rows)} rows, each a category "
                 "of its own; if it is an identifier or free text, put it into data.ignore"
             )
-    yield from _decisive(features, _some(learned), _some(held), binary)
+    yield from _decisive(features, _some(learned), _some(held), target)
 
 
-def _decisive(features: Sequence[Column], learned: Known, held: Known, binary: bool) -> Iterator[str]:
+def _decisive(features: Sequence[Column], learned: Known, held: Known, target: Target) -> Iterator[str]:
     if len(learned.rows) < 2 * _LEAVES or len(np.unique(learned.truth)) < 2:
         return
-    measure = "ROC AUC" if binary else "R2"
+    metric, decides = task_named(target.task).decisive
     for column in features:
-        score = _score(column.name, learned, held, binary)
-        if score >= DECIDES:
+        score = value(metric, held.truth, _said(column.name, learned, held, target))
+        if METRICS[metric].improvement(score, decides) >= 0:
             yield (
-                f"feature {column.name} alone decides the target almost always ({measure} {score:.3f} on held-out "
+                f"feature {column.name} alone decides the target almost always ({metric} {score:.3f} on held-out "
                 "rows): is it known before the answer is? If not, put it into data.ignore"
             )
 
 
-def _score(name: str, learned: Known, held: Known, binary: bool) -> float:
-    """How well a small tree of one feature foretells rows that it was not fitted on; NaN where nothing can be said."""
-    kind = DecisionTreeClassifier if binary else DecisionTreeRegressor
-    tree = kind(max_leaf_nodes=_LEAVES, min_samples_leaf=2, random_state=0)
-    seen, asked = _coded(name, learned, held)
-    tree.fit(seen, learned.truth)
-    said = tree.predict_proba(asked)[:, 1] if binary else tree.predict(asked)
-    return value("roc_auc" if binary else "r2", held.truth, said)
+def _said(name: str, learned: Known, held: Known, target: Target) -> np.ndarray:
+    """What a small tree of one feature says of rows that it was not fitted on, as metrics take it."""
+    score = target.score(target.answer(_raw(*_coded(name, learned, held), learned.truth, target), NUMPY))
+    return np.full(len(held.truth), np.nan) if score is None else score.values
+
+
+def _raw(seen: np.ndarray, asked: np.ndarray, truth: np.ndarray, target: Target) -> np.ndarray:
+    """The answer of the tree: the probability of each label, or one column of numbers."""
+    settings = {"max_leaf_nodes": _LEAVES, "min_samples_leaf": 2, "random_state": 0}
+    if not target.labels:
+        return np.asarray(DecisionTreeRegressor(**settings).fit(seen, truth).predict(asked))[:, None]
+    tree = DecisionTreeClassifier(**settings).fit(seen, truth)
+    said = np.zeros((len(asked), len(target.labels)))
+    said[:, tree.classes_.astype(int)] = tree.predict_proba(asked)
+    return said
 
 
 def _coded(name: str, learned: Known, held: Known) -> tuple[np.ndarray, np.ndarray]:

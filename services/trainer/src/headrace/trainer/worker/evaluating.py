@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import Artifact, Holdout
-from headrace.contracts.signatures import positive_of
-from headrace.frameworks.metrics import compare, measured
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model
 from headrace.runtimes import load as load_model
+from headrace.tasks import BadTruth, Trivial, compare, measured, target_of
+from headrace.tasks import Compared as MetricComparison
 from headrace.trainer.worker.content import unpacked
 from headrace.trainer.worker.holdout import at_random, since
 from headrace.trainer.worker.jobs import AgainstTrivial, Compared, Evaluated, EvaluateJob, Rival, Step, Tell
 from headrace.trainer.worker.reading import Rows, read_rows
-from headrace.trainer.worker.truth import BadTruth, score_of, truth_of
+from headrace.trainer.worker.truth import score_of, truth_of
 
 FEWEST_ROWS = 20  # that neither has learned from: below, an interval says nothing
 _HOLDOUT, _CANDIDATE, _CHAMPION = "holdout", "candidate", "champion"  # whose columns rows are known by
@@ -94,13 +94,13 @@ def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
         candidate=measured(job.metrics, mine.truth, mine.score),
         champion=None,
         comparisons=(),
-        baselines=_baselines(job, mine, truth_of(candidate, case.rows.frame[~held][job.target]), candidate),
+        baselines=_baselines(job, mine, _trivial(case, held, len(mine.rows))),
     )
     if job.champion is None or case.champion is None:
         return alone
     try:
         honest = case.unlearned(job.champion, _CHAMPION)[judged]
-        return alone.model_copy(update=_met(job, job.champion, case.champion, mine, honest))
+        return alone.model_copy(update=_met(case, job.champion, case.champion, mine, honest))
     except Incomparable as error:
         return alone.model_copy(update={"incomparable": str(error)})
 
@@ -140,8 +140,9 @@ def _known_by(job: EvaluateJob) -> dict[str, Sequence[str]]:
     return known
 
 
-def _met(job: EvaluateJob, rival: Rival, champion: Model, judged: _Judged, honest: np.ndarray) -> dict[str, Any]:
+def _met(case: _Case, rival: Rival, champion: Model, judged: _Judged, honest: np.ndarray) -> dict[str, Any]:
     """Candidate and champion on the honest rows, as the fields of an outcome."""
+    job, mine, theirs = case.job, target_of(case.candidate.signature), target_of(champion.signature)
     needed = {tensor.name for tensor in champion.signature.inputs}
     if missing := sorted(needed - set(judged.rows.columns)):
         raise Incomparable(f"version {rival.version} needs {_listed(missing)}, {_GONE}")
@@ -152,9 +153,7 @@ def _met(job: EvaluateJob, rival: Rival, champion: Model, judged: _Judged, hones
         )
     rows, truth = judged.rows[honest], judged.truth[honest]
     try:
-        if not np.array_equal(truth_of(champion, rows[job.target]), truth):
-            raise BadTruth("it calls another label positive")
-        score = score_of(champion, rows)
+        score = mine.aligned(theirs, score_of(champion, rows))
     except BadTruth as error:
         raise Incomparable(f"version {rival.version} cannot answer for these rows: {error}") from error
     scores = {"candidate": judged.score[honest], "champion": score}
@@ -173,19 +172,35 @@ def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: np.ndarray, cha
     return [Compared(**each) for each in told if _finite(each)]
 
 
-def _baselines(job: EvaluateJob, judged: _Judged, known: np.ndarray, candidate: Model) -> list[AgainstTrivial]:
-    """The candidate beside the mean of what could be learned from: of labels, the share of the positive one."""
-    if not len(known):
-        return []
-    trivial = np.full(len(judged.truth), known.mean())
-    positive = positive_of(candidate.signature)
-    answer = "the mean" if positive is None else f"the share of {positive!r}"
-    told = [vars(compare(name, judged.truth, judged.score, trivial, **_asked(job))) for name in job.metrics]
+def _baselines(job: EvaluateJob, judged: _Judged, answers: Sequence[Trivial]) -> list[AgainstTrivial]:
+    """The candidate beside each answer that needs no model."""
+    found = [(vars(_compare(job, name, judged, each)), each.words) for each in answers for name in job.metrics]
     return [
-        AgainstTrivial(trivial=each.pop("champion"), answer=f"{answer}, {known.mean():.4g}", **each)
-        for each in (dict(found) for found in told)
-        if _finite(each)
+        AgainstTrivial(trivial=told["champion"], answer=words, **{k: v for k, v in told.items() if k != "champion"})
+        for told, words in found
+        if _finite(told)
     ]
+
+
+def _compare(job: EvaluateJob, metric: str, judged: _Judged, trivial: Trivial) -> MetricComparison:
+    return compare(metric, judged.truth, judged.score, trivial.score, **_asked(job))
+
+
+def _trivial(case: _Case, held: np.ndarray, rows: int) -> list[Trivial]:
+    """What can be answered without a model, by the rows that could be learned from."""
+    known = case.rows.frame[~held]
+    if known.empty:
+        return []
+    truth = truth_of(case.candidate, known[case.job.target])
+    return target_of(case.candidate.signature).trivial(truth, rows, _last(case, known, truth))
+
+
+def _last(case: _Case, known: pd.DataFrame, truth: np.ndarray) -> float | None:
+    """The newest truth before the held-out rows, where they are the newest; the mean of several at one time."""
+    times = known[case.job.holdout.column] if case.job.holdout.by == "time" else None
+    if times is None or times.isna().all():
+        return None
+    return float(truth[np.asarray((times == times.max()).fillna(False), dtype=bool)].mean())
 
 
 def _asked(job: EvaluateJob) -> dict[str, Any]:

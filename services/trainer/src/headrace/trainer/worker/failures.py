@@ -7,12 +7,12 @@ from types import TracebackType
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused, FrameworkError
 from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
 from headrace.runtimes import BadModel
+from headrace.tasks import BadTruth, UnknownTask
 from headrace.trainer.worker.holdout import NoHoldout
 from headrace.trainer.worker.jobs import Failure
 from headrace.trainer.worker.reading import MissingColumns
-from headrace.trainer.worker.truth import BadTruth
 
-_DATA = (BadTrainingData, NoHoldout, BadTruth, MissingColumns, Missing, Corrupt, Denied)
+_DATA = (UnknownTask, BadTrainingData, NoHoldout, BadTruth, MissingColumns, Missing, Corrupt, Denied)
 _AWAY = (StoreAway, AlreadyExists, ConnectionError, TimeoutError)  # not the model's fault: worth another attempt
 
 

@@ -54,6 +54,7 @@ class TrainJob(Spec):
     columns: Sequence[str]
     features: Sequence[Column]
     target: str
+    task: str
     positive: int | float | str | bool | None = None
     context: Sequence[Column] = ()
     time: str | None

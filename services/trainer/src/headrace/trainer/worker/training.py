@@ -9,18 +9,17 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import ANSWER_COLUMN, Holdout
-from headrace.contracts.signatures import labels_of
 from headrace.frameworks import FRAMEWORKS, About, Fitted, Recipe, Saved
-from headrace.frameworks.metrics import measured
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, load
+from headrace.tasks import measured, target_of
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time
 from headrace.trainer.worker.jobs import Learned, Step, Tell, Trained, TrainJob
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
-from headrace.trainer.worker.truth import score_of, truth_of
+from headrace.trainer.worker.truth import answers_of, score_of, truth_of
 
 REFERENCE_ROWS = 20_000  # what drift compares with: enough for a hundredth of a quantile, 2 MB
 
@@ -84,13 +83,20 @@ def reference_of(job: TrainJob, model: Model, learned: pd.DataFrame, held: pd.Da
     """
     asked = _sample(held, REFERENCE_ROWS // 2, job.seed)
     sample = pd.concat([asked, _sample(learned, REFERENCE_ROWS - len(asked), job.seed)])
-    answer = np.full(len(sample), np.nan)
-    answer[: len(asked)] = score_of(model, asked)
+    watched = target_of(model.signature).watched(answers_of(model, asked))
+    if watched is not None:
+        sample[ANSWER_COLUMN] = _padded(watched.values, len(sample))
     names = [column.name for column in (*job.features, *job.context)]
-    kept = sample[names].assign(**{ANSWER_COLUMN: answer}).assign(**{job.target: sample[job.target]})
+    kept = sample[[*names, *([] if watched is None else [ANSWER_COLUMN]), job.target]]
     buffer = io.BytesIO()
     kept.to_parquet(buffer, index=False)
     return buffer.getvalue()
+
+
+def _padded(values: np.ndarray, rows: int) -> np.ndarray:
+    """The same for the first rows, and a gap for the others."""
+    gap = None if values.dtype == object else np.nan
+    return np.concatenate([values, np.full(rows - len(values), gap, dtype=values.dtype)])
 
 
 def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
@@ -120,11 +126,13 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
     for name in [name for name in job.metrics if name not in metrics]:
         yield f"metric {name} has no value on the {len(kept)} held-out rows"
     known, asked = (Known(part, truth_of(model, part[job.target])) for part in (learned, kept))
-    yield from advice(job.features, known, asked, labels_of(model.signature) is not None)
+    target = target_of(model.signature)
+    yield from target.remarks(asked.truth)
+    yield from advice(job.features, known, asked, target)
 
 
 def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
-    recipe = Recipe(job.estimator, job.params, job.seed, job.features, job.target, job.positive, job.context)
+    recipe = Recipe(job.estimator, job.params, job.seed, job.features, job.target, job.task, job.positive, job.context)
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
     return FRAMEWORKS[job.framework].fit(
         learned, recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of))

@@ -10,15 +10,18 @@ import pandas as pd
 from headrace.contracts import Column
 from headrace.frameworks import CATALOG, FRAMEWORKS, About, Recipe
 from headrace.runtimes import load
+from headrace.tasks import TASKS
 
 
 def warm_up() -> None:
     """Fit, save and load a toy with every framework."""
     number = Column(name="number", type="number", nullable=True)
     word = Column(name="word", type="string", nullable=False)
-    rows = pd.DataFrame({"number": np.arange(40.0), "word": ["a", "b"] * 20, "target": [0, 1, 1, 0] * 10})
+    rows = pd.DataFrame({"number": np.arange(40.0), "word": ["a", "b"] * 20})
+    task = next(iter(TASKS.values()))
+    rows["target"] = task.example(np.tile([-1.0, 1.0, 1.0, -1.0], 10))
     for name, entry in CATALOG.items():
-        toy = Recipe(entry.classifier, {}, 0, [number, word], "target")
+        toy = Recipe(entry.usual[task.estimators], {}, 0, [number, word], "target", task.name)
         fitted = FRAMEWORKS[name].fit(rows, toy, lambda step, of: None)
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
             FRAMEWORKS[name].save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))

@@ -1,0 +1,148 @@
+"""What declarations are judged by: the tasks and metrics that are installed, as far as a declaration needs them.
+
+This package is below `headrace.tasks`, which has them; it hands them to `declaration.examine` as one value.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from headrace.contracts.catalogs import Catalog, name_problems
+from headrace.contracts.errors import Problem
+from headrace.contracts.estimators import EstimatorKind
+from headrace.contracts.labels import Label
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What everybody needs to know about a metric; headrace.tasks computes its value."""
+
+    name: str
+    of: frozenset[str]
+    """The kinds of score that it can judge; it is a metric of every task whose models give one of them."""
+    greater_is_better: bool
+    about: str
+    low: float | None = 0.0
+    """The smallest value that it can have; None where there is none."""
+    high: float | None = 1.0
+    """The largest one."""
+
+    def improvement(self, new: float, old: float) -> float:
+        """How much better `new` is than `old`, in the metric's own unit; negative where it is worse."""
+        return new - old if self.greater_is_better else old - new
+
+
+@dataclass(frozen=True)
+class KnownColumn:
+    """What is known of one column of a dataset."""
+
+    name: str
+    type: str | None = None
+    counted: bool = False
+    """Whether its different values were counted."""
+    distinct: int | None = None
+    """Different values, where they were counted; None for more than are counted."""
+    values: Sequence[str] = ()
+    """The values as text, where they are few."""
+    rows: int | None = None
+    """Rows of the dataset, where that is known."""
+
+    def more_than(self, count: int) -> bool:
+        """Whether it is known to hold more different values than so many."""
+        return self.counted and (self.distinct is None or self.distinct > count)
+
+    def at_most(self, count: int) -> bool:
+        """Whether it is known to hold at most so many different values."""
+        return self.counted and self.distinct is not None and self.distinct <= count
+
+
+class TaskInfo(Protocol):
+    """A task, as declarations are judged by it; headrace.tasks.Task says what each part means."""
+
+    @property
+    def name(self) -> str:
+        """The name in a declaration."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What is predicted, in a few words."""
+        ...
+
+    @property
+    def estimators(self) -> EstimatorKind:
+        """The kind of estimator that fits it."""
+        ...
+
+    @property
+    def scores(self) -> frozenset[str]:
+        """The kinds of score that its models give."""
+        ...
+
+    @property
+    def usual(self) -> Sequence[str]:
+        """The metrics where none are declared."""
+        ...
+
+    def takes(self, column: KnownColumn) -> bool:
+        """Whether a target calls for this task."""
+        ...
+
+    def doubt(self, column: KnownColumn) -> str | None:
+        """Why it was taken, and when another one is right."""
+        ...
+
+    def target_problem(self, column: KnownColumn) -> str | None:
+        """Why a column cannot be the target."""
+        ...
+
+    def positive_problem(self, positive: Label, column: KnownColumn | None) -> str | None:
+        """Why a label cannot be the positive one."""
+        ...
+
+    def surprises(self, column: KnownColumn) -> Iterator[str]:
+        """What is legal in a target, but may surprise."""
+        ...
+
+
+DECLARED: Mapping[tuple[str, ...], str] = {
+    ("task",): "task",
+    ("evaluation", "metrics", "*"): "metric",
+    ("evaluation", "gates", "*", "metric"): "metric",
+    ("monitoring", "performance", "metric"): "metric",
+}
+"""Where a declaration holds names of tasks and metrics."""
+
+
+@dataclass(frozen=True)
+class TaskCatalog:
+    """The tasks and metrics that there are, by name; of the tasks the first one is taken where nothing tells."""
+
+    tasks: Mapping[str, TaskInfo] = field(default_factory=dict)
+    metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Mapping[str, Catalog]:
+        """The two catalogues of names, by the word that schemas write in `x-names`."""
+        return {"task": Catalog("task", lambda: self.tasks), "metric": Catalog("metric", lambda: self.metrics)}
+
+    def name_problems(self, document: Any) -> Iterator[Problem]:
+        """Each task and metric in a declaration as it was written that is not known."""
+        return name_problems(document, DECLARED, self.names)
+
+    def metrics_of(self, task: str) -> list[str]:
+        """The metrics that a task allows."""
+        return [name for name, metric in self.metrics.items() if metric.of & self.tasks[task].scores]
+
+    def tasks_with(self, metric: str) -> list[str]:
+        """The tasks that allow a metric."""
+        return [name for name, task in self.tasks.items() if self.metrics[metric].of & task.scores]
+
+    def fitted_by(self, kind: EstimatorKind | None) -> list[TaskInfo]:
+        """The tasks that a kind of estimator fits; all of them where the kind is not known."""
+        return [task for task in self.tasks.values() if kind in (None, task.estimators)]
+
+    def suggestion(self, column: KnownColumn) -> str:
+        """The end of a sentence about a target that a task cannot have: which one can."""
+        found = next((name for name, task in self.tasks.items() if task.takes(column)), None)
+        return f"; say `task: {found}`" if found else ""

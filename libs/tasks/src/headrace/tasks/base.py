@@ -1,0 +1,228 @@
+"""What a task is, and what it knows of one model: how truth is encoded, and how answers are read."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from headrace.contracts import Kind, KnownColumn, Signature, Tensor
+from headrace.contracts.estimators import EstimatorKind
+from headrace.tasks.errors import BadTruth
+from headrace.tasks.labels import Label
+from headrace.tasks.ops import Ops
+
+T = TypeVar("T")
+Outputs = Mapping[str, Any]
+"""One array or list for each output, one entry a row; None and NaN both stand for a missing value."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Answers as metrics take them."""
+
+    kind: str
+    """What the values are; a metric says which kinds it can judge."""
+    values: np.ndarray
+    """[rows], or [rows, classes]; NaN where there is no answer."""
+
+    @property
+    def known(self) -> np.ndarray:
+        """The rows that have an answer."""
+        there = np.isfinite(self.values)
+        return there if there.ndim == 1 else np.asarray(there.all(axis=1))
+
+
+@dataclass(frozen=True)
+class Trivial:
+    """An answer that needs no model, for some rows."""
+
+    score: np.ndarray
+    words: str
+    """What it is, with its value."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The one column of answers that drift looks at."""
+
+    kind: Kind
+    values: np.ndarray
+    """[rows]: numbers, or texts that name categories; NaN or None where there is no answer."""
+
+
+class Target(ABC):
+    """What can be true for one model: its labels, or numbers. Made by a task, of data or of a signature."""
+
+    task: ClassVar[str]
+    """The task's name."""
+    labels: tuple[Label, ...] = ()
+    """By code, where answers are labels."""
+    positive: Label | None = None
+    """Of two labels the one that figures and `probability` are about."""
+    exact: frozenset[str] = frozenset()
+    """Outputs that an exported model must give exactly as the fitted one does; others may differ as float32 does."""
+
+    # what the model gives
+
+    @abstractmethod
+    def outputs(self) -> list[Tensor]:
+        """The output tensors."""
+
+    @abstractmethod
+    def answer(self, raw: T, ops: Ops[T]) -> dict[str, T]:
+        """The outputs, of an estimator's raw answer: a matrix of probabilities by code, or one column of numbers."""
+
+    def unsure(self, outputs: Outputs) -> np.ndarray:
+        """The rows whose exact outputs float32 cannot tell apart from others."""
+        return np.zeros(len(next(iter(outputs.values()))), dtype=bool)
+
+    # truth
+
+    @abstractmethod
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """The truth of typed rows as metrics take it, in [rows], float64; raises BadTruth."""
+
+    @abstractmethod
+    def read(self, value: Any) -> float:
+        """One reported truth, encoded; raises BadTruth that says what would be one."""
+
+    def truths(self, values: Iterable[Any]) -> np.ndarray:
+        """Reported values, encoded; NaN for what is missing, or no truth of this model."""
+        seen: dict[tuple[type, Any], float] = {}
+        return np.array([self._truth(value, seen) for value in values], dtype=np.float64)
+
+    def _truth(self, value: Any, seen: dict[tuple[type, Any], float]) -> float:
+        if value is None or isinstance(value, list | dict):
+            return math.nan
+        key = (type(value), value)
+        if key not in seen:
+            try:
+                seen[key] = self.read(value)
+            except BadTruth:
+                seen[key] = math.nan
+        return seen[key]
+
+    def tells(self, truth: np.ndarray) -> bool:
+        """Whether these rows can say anything of the model's quality."""
+        return len(truth) > 0
+
+    def remarks(self, truth: np.ndarray) -> Iterator[str]:
+        """What the author should know of the rows that judge the model."""
+        yield from ()
+
+    # answers
+
+    @abstractmethod
+    def score(self, outputs: Outputs) -> Score | None:
+        """Answers as metrics take them; None where the outputs have none."""
+
+    def aligned(self, other: "Target", score: np.ndarray) -> np.ndarray:
+        """The score of another model in the terms of this one; raises BadTruth where they cannot be compared."""
+        if type(other) is not type(self):
+            raise BadTruth(f"it answers as {other.task}, not as {self.task}")
+        return score
+
+    @abstractmethod
+    def trivial(self, known: np.ndarray, rows: int, last: float | None) -> list[Trivial]:
+        """The answers that need no model, of truth that could be learned; `last` is the newest one, ordered by time."""
+
+    @abstractmethod
+    def watched(self, outputs: Outputs) -> Watched | None:
+        """What drift looks at; None where the outputs do not have it."""
+
+    def outcomes(self, outputs: Outputs) -> Mapping[Label, np.ndarray]:
+        """What fairness looks at: for each label of interest 1 where it was the answer and 0 where not, in [rows]."""
+        return {}
+
+
+class Task(ABC):
+    """What a model predicts; the same for every model of the task."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    """What is predicted, in a few words."""
+    estimators: ClassVar[EstimatorKind]
+    """The kind of estimator that fits it."""
+    scores: ClassVar[frozenset[str]]
+    """The kinds of score that its models give; metrics that judge one of them are its metrics."""
+    usual: ClassVar[Sequence[str]]
+    """The metrics that are computed where none are declared; the first one is that of the default gates."""
+    decisive: ClassVar[tuple[str, float]]
+    """A metric and the value from which on one feature alone is suspiciously good."""
+    pipeline_tag: ClassVar[str]
+    """The name of the task on model cards, in Hugging Face's words."""
+
+    # declarations
+
+    @abstractmethod
+    def takes(self, column: KnownColumn) -> bool:
+        """Whether a target calls for this task where none is declared."""
+
+    @abstractmethod
+    def doubt(self, column: KnownColumn) -> str | None:
+        """Why the task was taken, and when another one is right, where `takes` may be wrong."""
+
+    @abstractmethod
+    def target_problem(self, column: KnownColumn) -> str | None:
+        """Why a column cannot be the target."""
+
+    @abstractmethod
+    def positive_problem(self, positive: Label, column: KnownColumn | None) -> str | None:
+        """Why a label cannot be declared as the positive one."""
+
+    def surprises(self, column: KnownColumn) -> Iterator[str]:
+        """What is legal in a target, but may surprise."""
+        yield from ()
+
+    # models
+
+    @abstractmethod
+    def learn(self, values: np.ndarray, name: str, positive: Label | None) -> Target:
+        """The target of a model that learns these values, none of them missing; raises BadTarget."""
+
+    @abstractmethod
+    def of(self, signature: Signature) -> Target:
+        """The target of a model with this signature."""
+
+    @abstractmethod
+    def bare(self) -> Target:
+        """The target of a model of which nothing but the task is known."""
+
+    @abstractmethod
+    def example(self, signal: np.ndarray) -> np.ndarray:
+        """A target that can be learned from a standard normal signal: for trials and tests."""
+
+
+def numbers(values: Any) -> np.ndarray:
+    """A column of an answer as float64; NaN for what is no number."""
+    found = np.asarray(values)
+    if found.dtype.kind in "iuf":
+        return found.astype(np.float64)
+    return np.array([_number(value) for value in found.tolist()], dtype=np.float64)
+
+
+def matrix(values: Any, width: int) -> np.ndarray:
+    """A column of rows of numbers as [rows, width]; a row of NaN where it is none."""
+    if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == width:
+        return values.astype(np.float64)
+    rows = [
+        row if isinstance(row, list | tuple | np.ndarray) and len(row) == width else [None] * width for row in values
+    ]
+    return np.array([[_number(value) for value in row] for row in rows], dtype=np.float64).reshape(len(rows), width)
+
+
+def probabilities(values: np.ndarray) -> np.ndarray:
+    """The same; NaN for what is no probability."""
+    return np.where((values >= 0) & (values <= 1), values, np.nan)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan

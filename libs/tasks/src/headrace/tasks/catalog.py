@@ -1,0 +1,30 @@
+"""The tasks there are: one file and one line each."""
+
+from collections.abc import Mapping
+
+from headrace.contracts import Signature, TaskCatalog
+from headrace.contracts.errors import choice_problem
+from headrace.tasks.base import Target, Task
+from headrace.tasks.binary import Binary
+from headrace.tasks.errors import UnknownTask
+from headrace.tasks.metrics import METRICS
+from headrace.tasks.multiclass import Multiclass
+from headrace.tasks.regression import Regression
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
+"""By the name in a declaration; where none is declared the first one that takes the target is meant."""
+
+TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS)
+"""What declarations are judged by."""
+
+
+def task_named(name: str) -> Task:
+    """A task; raises UnknownTask for one that is not installed here."""
+    if name not in TASKS:
+        raise UnknownTask(f"task {choice_problem(name, list(TASKS))}")
+    return TASKS[name]
+
+
+def target_of(signature: Signature) -> Target:
+    """What can be true for a model with this signature, and how its answers are read; raises UnknownTask."""
+    return task_named(signature.task).of(signature)
