@@ -210,6 +210,8 @@ class Writer:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, str(HERE / "writer.py"), *arguments, stdout=subprocess.PIPE, env={**os.environ, **release}
         )
+        assert self.process.stdout is not None
+        assert await asyncio.wait_for(self.process.stdout.readline(), 60) == b"started\n"
 
     async def end(self) -> None:
         """End it; what it has said is stored."""

@@ -1,6 +1,6 @@
 """Says evaluations and trainings of some models, as the release does that it is of: writer.py URL KEYS MODELS FIRST.
 
-Until SIGTERM; then it prints the number that comes next. What it has said is stored.
+It prints that it has started, and, at SIGTERM, the number that comes next. What it has said is stored.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ async def main(url: str, keys: str, models: str, first: str) -> None:
         said.append(Publisher(await connect(settings, name=f"writer-{identity}")))
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    print("started", flush=True)  # from here on SIGTERM ends it in order
     number = int(first)
     while not stopped.is_set():
         for model in models.split(","):
