@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.contracts.generate.asyncapi import render_asyncapi
 from headrace.contracts.generate.lock import check_released, render_lock
 from headrace.contracts.generate.models import render_models
+from headrace.contracts.generate.reference import render_reference
 from headrace.contracts.generate.sources import Sources, find_sources
 from headrace.contracts.generate.table import render_readme
 from headrace.contracts.generate.versions import lift_problems, version_problems
@@ -38,6 +39,7 @@ def rendered(sources: Sources) -> dict[Path, str]:
         generated / "topology.yaml": (sources.schemas / "topology.yaml").read_text(),
         sources.schemas / "asyncapi.yaml": render_asyncapi(sources),
         sources.schemas / "README.md": render_readme(sources),
+        sources.schemas / "model" / "README.md": render_reference(sources),
         sources.schemas / "released.lock": render_lock(sources),
     }
 
