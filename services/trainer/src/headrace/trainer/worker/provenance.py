@@ -40,14 +40,10 @@ def python() -> str:
 
 @cache
 def code_version() -> str:
-    """The commit of a checkout, else the package's version; and the digest of the sources that really ran.
-
-    The digest is what proves: a checkout may hold changes that no commit has.
-    """
+    """The package's version, and the digest of the sources that really ran: an installed file may have been changed."""
     modules = (headrace.trainer, headrace.frameworks, headrace.runtimes)
     roots = [Path(module.__file__ or "").parent for module in modules]
-    known = commit(roots[0]) or importlib.metadata.version("headrace-trainer")
-    return f"{known}+sources.{source_digest(roots)[:16]}"
+    return f"{importlib.metadata.version('headrace-trainer')}+sources.{source_digest(roots)[:16]}"
 
 
 def source_digest(roots: Sequence[Path]) -> str:
@@ -58,31 +54,3 @@ def source_digest(roots: Sequence[Path]) -> str:
             digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def commit(inside: Path) -> str | None:
-    """The commit that a checkout around this path has out, read without running git."""
-    for folder in inside.resolve().parents:
-        if (folder / ".git").exists():
-            return _head(folder / ".git")
-        if folder.name == "site-packages":
-            return None
-    return None
-
-
-def _head(git: Path) -> str | None:
-    if git.is_file():  # a worktree: the file names the real folder
-        git = (git.parent / git.read_text().removeprefix("gitdir:").strip()).resolve()
-    head = (git / "HEAD").read_text().strip()
-    if not head.startswith("ref: "):
-        return head
-    name = head.removeprefix("ref: ")
-    shared = (git / (git / "commondir").read_text().strip()) if (git / "commondir").exists() else git
-    if (shared / name).exists():
-        return (shared / name).read_text().strip()
-    return _packed(shared / "packed-refs", name)
-
-
-def _packed(refs: Path, name: str) -> str | None:
-    lines = refs.read_text().splitlines() if refs.exists() else []
-    return next((line.split()[0] for line in lines if line.endswith(f" {name}")), None)
