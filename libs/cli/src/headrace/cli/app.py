@@ -14,6 +14,7 @@ from headrace.cli import (
     data,
     datasets,
     dead_letters,
+    init,
     keys,
     live,
     models,
@@ -62,7 +63,7 @@ def options(
 
 
 GROUPS = (aliases, changes, runs, rollouts, datasets, watching, dead_letters, keys, outsiders)
-for module in (stack, models, data, predict, live, proof, *GROUPS):
+for module in (init, stack, models, data, predict, live, proof, *GROUPS):
     module.register(app)
 attach(app)
 for plugin in entry_points(group="headrace.commands"):  # what other packages bring, such as the demo

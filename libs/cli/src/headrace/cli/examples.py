@@ -13,6 +13,8 @@ EXAMPLES: Mapping[str, str] = {
     "orphans": "headrace orphans --days 30",
     "apply": "headrace apply flights-delay.yaml",
     "train": "headrace train flights-delay --wait --reason 'new season'",
+    "wait": "headrace wait flights-delay",
+    "init": "headrace init late-flights --data flights.csv --target late",
     "cancel": "headrace cancel 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
     "models": "headrace models",
     "versions": "headrace versions flights-delay",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.client.errors import HeadraceError
-from headrace.contracts.cells import TIMESTAMP, STRING, widened
+from headrace.contracts.cells import STRING, TIMESTAMP, widened
 from headrace.contracts.task_catalog import KnownColumn
 from headrace.tasks import TASKS
 

@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     name: Annotated[str, typer.Argument(help="Name of the model, such as late-flights.")],
-    data: Annotated[Path | None, typer.Option(help="A CSV of rows to learn from; without it an example is laid.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A CSV of rows to learn from; without it an example is laid.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict; without it the last one.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -43,7 +45,13 @@ def init(
         raise HeadraceError(f"no declaration can be written for it: {error}") from error
     file = source.parent / FILE
     _write_new(file, text)
-    document = {"file": str(file), "data": str(source), "dataset": dataset, "task": found.task, "target": found.target.name}
+    document = {
+        "file": str(file),
+        "data": str(source),
+        "dataset": dataset,
+        "task": found.task,
+        "target": found.target.name,
+    }
     answer(document, as_json, lambda: say(_next(file, source, dataset, found)))
 
 
@@ -66,7 +74,9 @@ def render(name: str, dataset: str, file: str, found: Guess) -> str:
     if found.time is not None:
         lines.append(f"  time: {_quoted(found.time)}   # a version is judged on newer rows than those it learned from")
     if found.ignore:
-        lines.append(f"  ignore: [{_listed(found.ignore)}]   # each row has another value: nothing can be learned from it")
+        lines.append(
+            f"  ignore: [{_listed(found.ignore)}]   # each row has another value: nothing can be learned from it"
+        )
     if found.groups:
         lines.append(f"  # groups: [{_listed(found.groups)}]   # watched for fairness, where they stand for people")
     lines += [

@@ -22,7 +22,7 @@ UNSUCCESSFUL = {"failed", "cancelled", "rejected", "expired", "revoked"}  # of a
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (apply, train, cancel, models, versions, show, approve, reject):
+    for command in (apply, train, wait, cancel, models, versions, show, approve, reject):
         app.command()(command)
 
 
@@ -59,6 +59,14 @@ def train(
     answer(run, as_json, lambda: say(ran(run)))
     if code := exit_code(run):
         raise typer.Exit(code)
+
+
+def wait(ctx: typer.Context, model: Model, timeout: Timeout = 600, as_json: Json = False) -> None:
+    """Wait until a version of a model answers; ends with 1 where nothing will follow by itself, and says why."""
+    with session(ctx).client() as client, progress_console.status(model) as status:
+        served = client.wait_until_served(model, timeout=timeout, seen=status.update)
+    document = {"model": served.model, "inputs": served.inputs, "context": served.context}
+    answer(document, as_json, lambda: say(f"{model} answers; it takes {', '.join(served.inputs)}"))
 
 
 def cancel(

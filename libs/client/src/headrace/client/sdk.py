@@ -149,6 +149,30 @@ class Client:
         """What the served model takes and answers, as its replica tells it."""
         return Served.of(self.http.json("GET", "inference", f"/v2/models/{quote(model, safe='')}"))
 
+    def wait_until_served(
+        self, model: str, *, timeout: float = 600, seen: Callable[[str], None] = lambda _: None
+    ) -> Served:
+        """The served model, once a version answers; `seen` hears what it waits for.
+
+        Raises HeadraceError where nothing will follow by itself: the newest run failed, or its version was rejected
+        or waits for people.
+        """
+        found = _until(lambda: self._served_or_why_not(model, seen), bool, timeout, f"the first version of {model}")
+        assert found is not None
+        return found
+
+    def _served_or_why_not(self, model: str, seen: Callable[[str], None]) -> Served | None:
+        try:
+            return self.served(model)
+        except Rejected as error:
+            if error.status not in (404, 503):
+                raise
+        newest: Sequence[Document] = self.http.json("GET", "trainer", "/runs", params={"model": model, "limit": 1})[
+            "items"
+        ]
+        seen(_stands(model, newest[0] if newest else None, self.versions(model)))
+        return None
+
     def predict_rows(
         self,
         model: str,
@@ -213,6 +237,22 @@ class Client:
 
     def _version_of(self, model: str, run: str) -> Document | None:
         return next((version for version in self.versions(model) if version.get("run") == run), None)
+
+
+def _stands(model: str, run: Document | None, versions: Sequence[Document]) -> str:
+    """What a model without a served version waits for; raises HeadraceError where that is nothing."""
+    if run is None:
+        return f"{model} waits for its first run: it trains when its dataset has data, or with `headrace train {model}`"
+    made = next((version for version in versions if version.get("run") == run["run"]), None)
+    if run["state"] in ("failed", "cancelled"):
+        raise HeadraceError(f"run {run['run']} {run['state']}: `headrace runs show {run['run']}` says why")
+    if made is not None and made["state"] == "rejected":
+        raise HeadraceError(f"version {made['version']} was rejected: {made.get('reason')}")
+    if made is not None and made["state"] == "pending":
+        raise HeadraceError(
+            f"version {made['version']} waits for people: headrace approve models:/{model}/{made['version']}"
+        )
+    return f"run {run['run']}: {run['state']}" if made is None else f"version {made['version']}: {made['state']}"
 
 
 def _blocks(stream: BinaryIO, progress: Progress | None) -> Iterator[bytes]:
