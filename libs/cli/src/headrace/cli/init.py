@@ -74,9 +74,7 @@ def render(name: str, dataset: str, file: str, found: Guess) -> str:
     if found.time is not None:
         lines.append(f"  time: {_quoted(found.time)}   # a version is judged on newer rows than those it learned from")
     if found.ignore:
-        lines.append(
-            f"  ignore: [{_listed(found.ignore)}]   # each row has another value: nothing can be learned from it"
-        )
+        lines.append(f"  ignore: [{_listed(found.ignore)}]   # each row has another value, which teaches nothing")
     if found.groups:
         lines.append(f"  # groups: [{_listed(found.groups)}]   # watched for fairness, where they stand for people")
     lines += [

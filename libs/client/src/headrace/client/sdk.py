@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 from headrace.client.addresses import Stack, find_stack
-from headrace.client.errors import TimedOut
+from headrace.client.errors import HeadraceError, Rejected, TimedOut
 from headrace.client.http import Http
 from headrace.client.predicting import patient, predictions
 from headrace.client.rows import given, opened, read
@@ -167,10 +167,8 @@ class Client:
         except Rejected as error:
             if error.status not in (404, 503):
                 raise
-        newest: Sequence[Document] = self.http.json("GET", "trainer", "/runs", params={"model": model, "limit": 1})[
-            "items"
-        ]
-        seen(_stands(model, newest[0] if newest else None, self.versions(model)))
+        newest = next(self.http.pages("trainer", "/runs", {"model": model, "limit": 1}), None)
+        seen(_stands(model, newest, self.versions(model)))
         return None
 
     def predict_rows(
