@@ -22,7 +22,7 @@ from headrace.testkit.sample_data import FEATURES, START, declaration, rows
 from headrace.testkit.waiting import wait_until_good as _wait_until_good
 
 T = TypeVar("T")
-RETRY_POLICY = 120.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
+TIMEOUT_S = 120.0  # seconds for any one thing to follow by events on a busy machine; the usual is under 5
 WRONG = (400, 413, 415, 422)  # no later answer to the same request will be another
 FIRST = 260  # rows of the first upload; the others bring a slice each
 
@@ -55,7 +55,7 @@ class World:
         def fits(event: Happening) -> bool:
             return event.type == kind and wanted.items() <= dict(event.data).items()
 
-        return self.event_log.wait_for(fits, f"{kind} {wanted}", timeout=RETRY_POLICY)
+        return self.event_log.wait_for(fits, f"{kind} {wanted}", timeout=TIMEOUT_S)
 
     def first(self) -> pd.DataFrame:
         """The rows of the first upload."""
@@ -86,7 +86,7 @@ class World:
                 and e.data["dataset"]["version"] == dataset_version
             ),
             f"version of {model} from dataset version {dataset_version}",
-            timeout=RETRY_POLICY,
+            timeout=TIMEOUT_S,
         )
         return int(found.data["version"])
 
@@ -115,7 +115,7 @@ class World:
 
 def wait_until_good(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
     """What `ask` answers once it is good; a part that starts again is asked again, a wrong question is told at once."""
-    return _wait_until_good(lambda: _unless_wrong(ask), good, within=RETRY_POLICY, away=HeadraceError)
+    return _wait_until_good(lambda: _unless_wrong(ask), good, within=TIMEOUT_S, away=HeadraceError)
 
 
 def _unless_wrong(ask: Callable[[], T]) -> T:

@@ -23,7 +23,7 @@ from headrace.testkit.waiting import wait_until_good as _wait_until_good
 from .conftest import ROOT
 
 T = TypeVar("T")
-RETRY_POLICY = 300.0  # seconds for any one thing to follow, on two busy cores; the usual is under ten
+TIMEOUT_S = 300.0  # seconds for any one thing to follow, on two busy cores; the usual is under ten
 CRASH = """
 import os
 for each in map(int, filter(str.isdigit, os.listdir("/proc"))):
@@ -142,7 +142,7 @@ class Story:
 
 def wait_until_good(ask: Callable[[], T], good: Callable[[T], object] = lambda _: True) -> T:
     """What `ask` answers once it is good; who is away is asked again."""
-    return _wait_until_good(ask, good, within=RETRY_POLICY, away=HeadraceError, every=0.2)
+    return _wait_until_good(ask, good, within=TIMEOUT_S, away=HeadraceError, every=0.2)
 
 
 def _state(state: dict[str, Any]) -> str:

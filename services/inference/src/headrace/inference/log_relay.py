@@ -26,7 +26,7 @@ log = structlog.get_logger()
 LINGER = timedelta(milliseconds=20)  # gathers some two hundred predictions at full load
 _WORTH_A_BATCH = 128 * 1024  # bytes that are not kept waiting for more
 LARGEST_BATCH = 500  # messages; the broker's limit is 1,000
-_RETRY_POLICY = 0.5  # seconds between attempts while the broker is away
+_PAUSE_S = 0.5  # seconds between attempts while the broker is away
 DUPLICATES_IN_BATCH = 10201
 _HURRIED = RetryPolicy(
     longest_delay=timedelta(seconds=5), longest=timedelta(minutes=10)
@@ -96,7 +96,7 @@ class LogRelay:
         if self.trouble is None:
             log.warning("predictions_wait_for_the_broker", reason=str(error))
         self.trouble = str(error)
-        await asyncio.sleep(_RETRY_POLICY)
+        await asyncio.sleep(_PAUSE_S)
         return False
 
     def _done(self, frames: Sequence[Frame], place: Place) -> None:
