@@ -157,6 +157,26 @@ async def test_a_row_of_a_request_has_the_same_trace(log: Any) -> None:
     assert (logged.id, [truth.id for truth in truths]) == ("logged", ["outsider:truth"])
 
 
+IMPORTED = {"origin": "imported", "lineage": {}}
+
+
+async def test_a_version_without_a_run_is_traced_as_far_as_it_goes(log: Any) -> None:
+    """What was made elsewhere has no run: none is missing, and the data that it was judged on are still there."""
+    story = [step for step in STORY if not step["kind"].startswith("training.")]
+    made = [
+        {**step, "causationid": None, "data": {**step["data"], **IMPORTED}} if step["id"] == "registered" else step
+        for step in story
+    ]
+    await log.hear(log.message(1, stream="REQUESTS", kind="request.ingest", id="asked", data={"dataset": "flights"}))
+    await log.hear(*(log.message(seq, **step) for seq, step in enumerate(made, 1)))
+    await log.hear(log.message(50, stream="PREDICTIONS", **PREDICTION))
+
+    chain = await traced(log)
+
+    assert (chain.origin, chain.run, chain.missing) == ("imported", None, [])
+    assert [source["source_name"] for source in chain.sources] == ["jan.csv", "feb.csv"]
+
+
 @pytest.mark.parametrize(
     ("without", "missing"),
     [
