@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from headrace.contracts import Label, RequestRefused, TruthReported, WindowEvaluated
-from headrace.monitor.truth import Answer, Known, Scale, sort_truths
+from headrace.monitor.truth import Answer, Known, sort_truths
+from headrace.tasks import TASKS
 from headrace.testkit import Harness, a
 
 from .conftest import MARCH, answer_day, logged, rows
@@ -120,7 +121,7 @@ def test_a_truth_by_key_for_a_judged_window_is_late() -> None:
     known = Known(
         "flights",
         {"p": [Answer("flights", "d1", 0, 3, MARCH)]},
-        {"d1": Scale(labels=(0, 1), positive=1)},
+        {"d1": TASKS["binary"].bare()},
         MARCH + HOUR,
         {"order-2": ("p", 2)},
     )
