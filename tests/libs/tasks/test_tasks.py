@@ -369,6 +369,21 @@ def test_models_of_other_labels_are_not_compared(labels: tuple[str, str], said: 
         first.aligned(other, np.array([0.5]))
 
 
+@pytest.mark.parametrize(("task", "output"), [("binary", "probability"), ("multiclass", "probabilities")])
+def test_a_sum_of_float32_that_lies_just_above_one_is_one(task: str, output: str) -> None:
+    """A forest's surest rows were gaps: they had no figure, and the log loss of all rows had none."""
+    target = TASKS[task].learn(np.array(["a", "b"], dtype=object), "y", None)
+    said = np.array([1.0000007, -0.0000002, 1.01])
+    answers = said if task == "binary" else np.column_stack([said, 1 - said])
+
+    score = target.score({output: answers})
+
+    assert score is not None
+    assert score.known.tolist() == [True, True, False]
+    assert (score.values[score.known] >= 0).all()
+    assert (score.values[score.known] <= 1).all()
+
+
 def test_a_model_that_answers_with_labels_alone_is_judged_by_them() -> None:
     """What needs a probability has no figure."""
     for task in ("binary", "multiclass"):

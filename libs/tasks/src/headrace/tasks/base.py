@@ -15,6 +15,7 @@ from headrace.tasks.labels import Label
 from headrace.tasks.ops import Ops
 
 T = TypeVar("T")
+ROUNDING = 1e-4  # a forest of 100 trees sums to 1.0000007 in float32; what an export may differ by at most
 Outputs = Mapping[str, Any]
 """One array or list for each output, one entry a row; None and NaN both stand for a missing value."""
 
@@ -215,8 +216,9 @@ def matrix(values: Any, width: int) -> np.ndarray:
 
 
 def probabilities(values: np.ndarray) -> np.ndarray:
-    """The same; NaN for what is no probability."""
-    return np.where((values >= 0) & (values <= 1), values, np.nan)
+    """The same between 0 and 1; NaN for what is no probability, rounding of float32 sums apart."""
+    inside = np.clip(values, 0.0, 1.0)
+    return np.where(np.abs(values - inside) <= ROUNDING, inside, np.nan)
 
 
 def _number(value: Any) -> float:
