@@ -256,3 +256,53 @@ def waits_in_a_loop(node: ast.AST) -> bool:
         return True
     endless = isinstance(node.test, ast.Constant) if isinstance(node, ast.While) else "count" in names
     return endless and any(isinstance(each, ast.Await) for each in ast.walk(node))
+
+
+def routes(verb: str) -> list[tuple[Path, ast.AsyncFunctionDef]]:
+    """The route functions of all services and of the chassis for an HTTP method."""
+    members = [*(("services", name) for name in (*SERVICES, *REPLICAS)), ("libs", "chassis")]
+    found = ((file, node) for kind, name in members for file in sources(kind, name) for node in _functions(file))
+    return [(file, node) for file, node in found if any(_is_route(each, verb) for each in node.decorator_list)]
+
+
+def _functions(file: Path) -> list[ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.AsyncFunctionDef)]
+
+
+def _is_route(decorator: ast.expr, verb: str) -> bool:
+    return isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute) and decorator.func.attr == verb
+
+
+def _parameters(node: ast.AsyncFunctionDef) -> dict[str, str]:
+    """The parameters of a function and their types, as written."""
+    return {each.arg: ast.unparse(each.annotation) for each in node.args.args if each.annotation}
+
+
+def test_every_listing_is_a_page() -> None:
+    """A bare list has no end that a caller can see, and grows until it is too long."""
+    listings = [
+        (f"{file.relative_to(ROOT)}:{node.lineno} {node.name}", ast.unparse(node.returns or ast.Constant(None)), node)
+        for file, node in routes("get")
+    ]
+    bare = [place for place, answer, _ in listings if re.match(r"(list|tuple|set|Sequence|Iterable)\[", answer)]
+    pages = [(place, _parameters(node)) for place, answer, node in listings if answer.startswith("Page[")]
+    other = [place for place, has in pages if has.get("limit") != "Limit" or "cursor" not in has]
+    limited = {place for place, _, node in listings if "limit" in _parameters(node)}
+
+    assert not bare, f"answer headrace.chassis.paging.Page instead of a list: {bare}"
+    assert not other, f"a page is asked for with `limit: Limit` and a `cursor`: {other}"
+    assert limited == {place for place, _ in pages}, "what has a limit is a Page"
+    assert len(pages) > 12
+
+
+def test_what_a_route_needs_is_a_typed_dependency() -> None:
+    """`app.state` holds anything under any name, and no type checker sees what; `Service(provides=...)` has types."""
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for service in (*SERVICES, *REPLICAS)
+        for file in sources("services", service)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node).endswith("app.state")
+    ]
+
+    assert not found, f"name it in Service(provides=...) and ask with headrace.chassis.http.provided: {found}"

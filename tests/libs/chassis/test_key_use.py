@@ -76,7 +76,7 @@ async def test_last_use_is_shown_and_survives_a_restart(on_harness: Any, tmp_pat
         async def shown() -> dict[str, Any]:
             answer = await on.http.get("/keys", headers={"authorization": f"Bearer {ann}"})
             assert bob.split("_", 2)[2] not in answer.text
-            return {key["name"]: SimpleNamespace(**key) for key in answer.json()}
+            return {key["name"]: SimpleNamespace(**key) for key in answer.json()["items"]}
 
         denied = await on.http.get("/notes", headers={"authorization": f"Bearer {bob}"})
         first = await shown()

@@ -15,6 +15,7 @@ import structlog
 from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
 from headrace.chassis.auth import Gate, new_key, new_keys, write_keys
+from headrace.chassis.paging import Asked
 from headrace.contracts import Artifact, Envelope, PredictionLogged, ReplicaLoaded, ReplicaReported, Route
 from headrace.inference.keys import KeyUses
 from headrace.testkit.broker import Broker, serving
@@ -389,7 +390,7 @@ async def test_a_canary_that_fails_is_covered_by_the_champion(alone: Lonely, num
     def broken(_feeds: Any) -> Any:
         raise RuntimeError("no such operator")
 
-    canary.loaded._run = broken
+    canary.loaded.answer = broken
     answer = await made.http.post("/v2/models/m/infer", json=matrix(ROW))
 
     assert (answer.status_code, answer.json()["model_version"]) == (200, "1")
@@ -427,16 +428,23 @@ async def test_a_replica_keeps_when_a_key_was_last_used(alone: Lonely, numbers: 
     first: Alone = await alone(numbers, api_keys_file=tmp_path / "keys.json")
     assert (await shown(first, bob)).status_code == 403
     first.replica.key_uses.save()
-    kept = {key["name"]: key["last_used"] for key in (await shown(first, ann)).json()}
+    kept = {key["name"]: key["last_used"] for key in (await shown(first, ann)).json()["items"]}
     file = first.replica.settings.cache_dir / "key-use.json"
     again = KeyUses(Gate(tmp_path / "keys.json", open_to_all=False), file)
-    read = {key["name"]: key["last_used"] for key in await again.shown(f"Bearer {ann}")}
+    read = {key["name"]: key["last_used"] for key in (await again.shown(f"Bearer {ann}", Asked()))["items"]}
     file.write_text("{nonsense")
     damaged = KeyUses(Gate(tmp_path / "keys.json", open_to_all=False), file)
 
+    page = (await first.http.get("/keys?limit=1", headers={"authorization": f"Bearer {ann}"})).json()
+    refused = await first.http.get("/keys?limit=none", headers={"authorization": f"Bearer {ann}"})
+
     assert kept["bob"] is not None
+    assert (len(page["items"]), page["next_cursor"]) == (1, page["items"][0]["id"])
+    assert refused.status_code == 400
     assert read["bob"] == kept["bob"]
-    assert [key["name"] for key in await damaged.shown(f"Bearer {ann}") if key["last_used"]] == ["ann"]
+    assert [key["name"] for key in (await damaged.shown(f"Bearer {ann}", Asked()))["items"] if key["last_used"]] == [
+        "ann"
+    ]
 
 
 async def test_a_table_that_cannot_be_taken_up_is_named_and_stops_no_other(

@@ -22,10 +22,10 @@ from headrace.contracts import (
     ObjectPlace,
     ObjectRef,
     RequestRefused,
-    parse_declaration,
 )
 from headrace.ingest.violations import TOLD
 from headrace.objects.manifest import version_parts
+from headrace.tasks import parse_declaration
 from headrace.testkit import Harness, a, eventually
 from headrace.testkit.s3 import S3
 

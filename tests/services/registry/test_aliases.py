@@ -168,7 +168,7 @@ async def test_moves_at_the_same_moment_leave_one_history(on: Harness, by: By) -
 
     await asyncio.gather(*(by(who, "PUT", CHAMPION, version=to, reason="asked for") for who, to in wishes))
 
-    history = (await on.http.get(f"{CHAMPION}/history")).json()
+    history = (await on.http.get(f"{CHAMPION}/history")).json()["items"]
     assert all(newer["previous"] == older["version"] for newer, older in pairwise(history))
     assert await champion(on) == history[0]["version"]
 

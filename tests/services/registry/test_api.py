@@ -77,7 +77,7 @@ async def test_what_is_not_there_is_answered_with_what_to_do(on: Harness) -> Non
 
 
 async def test_collections_come_in_pages(on: Harness) -> None:
-    """A cursor leads from page to page, and is null at the end."""
+    """A cursor leads from page to page, and is null at the end, also where the last page is full."""
     for name in ("a", "b", "c"):
         await on.http.put(f"/models/{name}", json={**DECLARATION, "name": name})
 
@@ -86,6 +86,7 @@ async def test_collections_come_in_pages(on: Harness) -> None:
 
     assert [model["name"] for model in first["items"] + second["items"]] == ["a", "b", "c"]
     assert second["next_cursor"] is None
+    assert (await on.http.get("/models", params={"limit": 3})).json()["next_cursor"] is None
 
 
 async def test_the_champion_of_any_moment_in_the_past_is_known(on: Harness, clock: FakeClock) -> None:
@@ -104,7 +105,7 @@ async def test_the_champion_of_any_moment_in_the_past_is_known(on: Harness, cloc
 
     assert (now["version"], now["previous"], then["version"]) == (2, 1, 1)
     assert before.status_code == 404
-    history = (await on.http.get("/models/flights/aliases/champion/history")).json()
+    history = (await on.http.get("/models/flights/aliases/champion/history")).json()["items"]
     assert [each["version"] for each in history] == [2, 1]
 
 

@@ -1,10 +1,9 @@
-"""HTTP as every service speaks it: callers, transactions, pages; see edge.py for what surrounds every request."""
+"""HTTP as every service speaks it: callers, transactions; see edge.py for what surrounds every request."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
@@ -18,15 +17,6 @@ from headrace.chassis.pages import pages
 from headrace.chassis.problems import handle_errors, handle_outages
 from headrace.chassis.scopes import Caller, known_scope
 from headrace.chassis.service import Runtime, Service
-
-T = TypeVar("T")
-
-
-class Page(BaseModel, Generic[T]):
-    """Part of a collection; `next_cursor` asks for the part that follows, and is null at the end."""
-
-    items: list[T]
-    next_cursor: str | None = None
 
 
 async def runtime_of(request: Request) -> Runtime:
@@ -45,6 +35,18 @@ async def caller_of(request: Request) -> Caller:
     """Who asks, as the edge found out."""
     caller: Caller = request.state.caller
     return caller
+
+
+def provided(kind: type) -> Any:
+    """A dependency of a route: the object that the service provides to its routes under this type.
+
+    Its composition root names it: `Service(provides={SigningKey: key})`.
+    """
+
+    async def find(request: Request) -> Any:
+        return (await runtime_of(request)).service.provides[kind]
+
+    return Depends(find)
 
 
 def requires(scope: str) -> Any:
@@ -86,8 +88,6 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
     about = f"Headrace {service.name}. Events are described in schemas/README.md."
     app = FastAPI(title=f"headrace-{service.name}", version="0.1.0", description=about, docs_url=None, redoc_url=None)
     gate = app.state.gate = Gate.of(settings)
-    for name, value in service.state.items():
-        setattr(app.state, name, value)
     for router in (*service.routes, *routers):
         app.include_router(router)
     app.include_router(pages(app.title, service.name))

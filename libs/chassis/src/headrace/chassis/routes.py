@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from headrace.bus.dead_letters import drop, listed, replay, shown
@@ -14,8 +14,10 @@ from headrace.chassis import metrics
 from headrace.chassis.auth import Gate
 from headrace.chassis.errors import NotFound
 from headrace.chassis.health import degraded, problems
-from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import GateDep, RuntimeDep, SessionDep, UnitOfWorkDep, requires
 from headrace.chassis.key_use import last_used
+from headrace.chassis.keys import StoredKey
+from headrace.chassis.paging import Limit, NameCursor, Page, page_of
 
 health = APIRouter(tags=["health"])
 dead_letters = APIRouter(prefix="/dead-letters", tags=["dead-letters"])
@@ -91,35 +93,33 @@ async def prometheus(runtime: RuntimeDep) -> Response:
 
 
 @keys.get("", dependencies=[requires("keys:read")])
-async def list_keys(session: SessionDep, gate: GateDep) -> list[KeyView]:
-    """Every API key, and when it was last presented to this service."""
-    return key_views(gate, await last_used(session, gate))
+async def list_keys(session: SessionDep, gate: GateDep, cursor: NameCursor = "", limit: Limit = 100) -> Page[KeyView]:
+    """Every API key, by id, and when it was last presented to this service."""
+    return key_page(gate, await last_used(session, gate), cursor, limit)
 
 
-def key_views(gate: Gate, used: Mapping[str, datetime]) -> list[KeyView]:
-    """The keys as they are shown, by name."""
-    known = sorted(gate.stored().values(), key=lambda key: (key.name, key.id))
-    return [
-        KeyView(
-            id=key.id,
-            name=key.name,
-            scopes=list(key.scopes),
-            created=key.created,
-            expires=key.expires,
-            last_used=used.get(key.id),
-        )
-        for key in known
-    ]
+def key_page(gate: Gate, used: Mapping[str, datetime], cursor: str, limit: int) -> Page[KeyView]:
+    """A page of the keys, by id."""
+    known = sorted((key for key in gate.stored().values() if key.id > cursor), key=lambda key: key.id)
+    return page_of(known, limit, show=lambda key: _key_view(key, used.get(key.id)), cursor=lambda key: key.id)
+
+
+def _key_view(key: StoredKey, last_used: datetime | None) -> KeyView:
+    return KeyView(
+        id=key.id,
+        name=key.name,
+        scopes=list(key.scopes),
+        created=key.created,
+        expires=key.expires,
+        last_used=last_used,
+    )
 
 
 @dead_letters.get("", dependencies=[requires("dead-letters:read")])
-async def list_dead_letters(
-    session: SessionDep, cursor: str = "", limit: int = Query(100, ge=1, le=1000)
-) -> Page[DeadLetterView]:
+async def list_dead_letters(session: SessionDep, cursor: NameCursor = "", limit: Limit = 100) -> Page[DeadLetterView]:
     """What waits for a person."""
-    rows = await listed(session, after=cursor, limit=limit)
-    items = [DeadLetterView(**row.as_document()) for row in rows]
-    return Page(items=items, next_cursor=rows[-1].id if len(rows) == limit else None)
+    rows = await listed(session, after=cursor, limit=limit + 1)
+    return page_of(rows, limit, show=lambda row: DeadLetterView(**row.as_document()), cursor=lambda row: row.id)
 
 
 @dead_letters.get("/{id_}", dependencies=[requires("dead-letters:read")])

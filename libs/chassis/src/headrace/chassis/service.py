@@ -63,7 +63,7 @@ class Service:
     background: Sequence[Loop] = ()
     resources: Sequence[AbstractAsyncContextManager[Any]] = ()
     dependencies: Sequence[Dependency] = ()
-    state: Mapping[str, Any] = field(default_factory=dict)
+    provides: Mapping[type, Any] = field(default_factory=dict)  # to its routes, by type: see http.provided
     migrations: Path | None = None
     clock: Clock = utc_now
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from headrace.cli.changes import standing
-from headrace.cli.session import Json, answer, path_of, say, session
+from headrace.cli.session import Json, Limit, answer, listed, path_of, say, session
 from headrace.cli.tables import table
 from headrace.client.sdk import Document
 
@@ -46,10 +46,10 @@ def set_(
 
 
 @alias.command()
-def history(ctx: typer.Context, model: Model, name: Name, as_json: Json = False) -> None:
-    """List every move of an alias, newest first."""
+def history(ctx: typer.Context, model: Model, name: Name, limit: Limit = 50, as_json: Json = False) -> None:
+    """List the moves of an alias, newest first."""
     with session(ctx).client() as client:
-        found = client.http.json("GET", "registry", path_of("models", model, "aliases", name, "history"))
+        found = listed(client, "registry", path_of("models", model, "aliases", name, "history"), limit)
     columns = ["version", "previous", "since", "by", "reason"]
     answer(found, as_json, lambda: table(found, columns, empty=f"{model} never had an alias {name}"))
 

@@ -115,7 +115,7 @@ def with_last_use(keys: list[Document], client: Client) -> tuple[list[Document],
     away: list[str] = []
     for service in client.http.stack.services:
         try:
-            answer = client.http.json("GET", service, "/keys")
+            answer = list(client.http.pages(service, "/keys"))
         except HeadraceError:
             away.append(service)
             continue
@@ -126,7 +126,7 @@ def with_last_use(keys: list[Document], client: Client) -> tuple[list[Document],
 
 def remote(client: Client) -> list[Document]:
     """Every key as a service tells them, where the file is not on this machine; raises HeadraceError."""
-    answer: list[Document] = client.http.json("GET", "registry", "/keys")
+    answer = sorted(client.http.pages("registry", "/keys"), key=lambda key: (key["name"], key["id"]))
     return [{**key, "roles": roles_of(key["scopes"])} for key in answer]
 
 

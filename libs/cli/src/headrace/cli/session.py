@@ -21,7 +21,7 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait for what follows by eve
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait before giving up (exit code 3).")]
 
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest.")]
-PAGE = 100  # what every service gives at once
+PAGE = 100  # items that one request fetches
 
 console = Console()
 progress_console = Console(stderr=True)  # progress never mixes with the answer

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
@@ -19,8 +19,10 @@ from headrace.audit.log import Log
 from headrace.audit.tables import GapRow
 from headrace.audit.witnesses import witnesses
 from headrace.chassis import NotFound
-from headrace.chassis.http import Page, RuntimeDep, SessionDep, requires
+from headrace.chassis.http import RuntimeDep, SessionDep, provided, requires
+from headrace.chassis.paging import Limit, Page, page_of
 from headrace.contracts.base import Timestamp
+from headrace.objects import ObjectStore
 from headrace.tlog import (
     TILE_WIDTH,
     SigningKey,
@@ -39,24 +41,19 @@ LARGEST = 2**53  # of an index: beyond it JSON's numbers are not exact
 NEVER = {"cache-control": "no-store"}
 
 router = APIRouter(tags=["audit"], dependencies=[requires("audit:read")])
-Limit = Annotated[int, Query(ge=1, le=1000)]
 Index = Annotated[int, Path(ge=0, le=LARGEST)]
 Place = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
-def signing_key(request: Request) -> SigningKey:
-    """The log's key."""
-    key: SigningKey = request.app.state.signing_key
-    return key
+Key = Annotated[SigningKey, provided(SigningKey)]
+Objects = Annotated[ObjectStore, provided(ObjectStore)]
 
 
-def published(request: Request) -> Sequence[Witness]:
+async def published(runtime: RuntimeDep, objects: Objects, key: Key) -> Sequence[Witness]:
     """Where checkpoints lie that this service published."""
-    state = request.app.state
-    return witnesses(state.runtime.connection, state.objects, state.signing_key.name)
+    return witnesses(runtime.connection, objects, key.name)
 
 
-Key = Annotated[SigningKey, Depends(signing_key)]
 WitnessesDep = Annotated[Sequence[Witness], Depends(published)]
 
 
@@ -321,9 +318,8 @@ async def events(
 ) -> Page[EventDetail]:
     """Search the record, newest first. `type` may end in `*`."""
     wanted = Search(type, key, correlation, actor, stream, since, until)
-    found = await Archive(session).search(wanted, cursor, limit)
-    cut = str(found[-1].index) if len(found) == limit else None
-    return Page(items=[EventDetail(**asdict(event)) for event in found], next_cursor=cut)
+    found = await Archive(session).search(wanted, cursor, limit + 1)
+    return page_of(found, limit, show=lambda event: EventDetail(**asdict(event)), cursor=lambda event: event.index)
 
 
 @router.get("/events/{event_id}")

@@ -14,7 +14,7 @@ from headrace.audit.mirror import BUCKET, mirror
 from headrace.audit.settings import AuditSettings
 from headrace.audit.watch import check_itself, publish_checkpoints, watch_gaps
 from headrace.chassis import Dependency, Service
-from headrace.objects import StoreAway, object_store
+from headrace.objects import ObjectStore, StoreAway, object_store
 from headrace.tlog import SigningKey
 
 STREAMS = ("EVENTS", "REQUESTS", "PREDICTIONS", "PARKED", "ADVISORIES")
@@ -30,7 +30,7 @@ def build(settings: AuditSettings) -> Service:
         subscriptions={},
         batch_subscriptions={stream: partial(on_messages, key=key) for stream in STREAMS},
         routes=[api.router],
-        state={"signing_key": key, "objects": store},
+        provides={SigningKey: key, ObjectStore: store},
         background=[
             publish_checkpoints(settings, key),
             check_itself(settings, key, store),

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from headrace.bus import UnitOfWork
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.paging import Limit, NameCursor, NumberCursor, Page, page_of
 from headrace.contracts import Evidence
 from headrace.deployer.domain import Impossible, Rollout, Traffic
 from headrace.deployer.handlers import steer
@@ -16,7 +17,6 @@ from headrace.deployer.tables import Repository, RolloutRow
 
 router = APIRouter(tags=["rollouts"])
 read, write = [requires("deployer:read")], [requires("deployer:write")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
 ModelPath = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -102,10 +102,10 @@ class Steer(BaseModel):
 
 
 @router.get("/routes", dependencies=read)
-async def list_routes(session: SessionDep, cursor: str = "", limit: Limit = 100) -> Page[TrafficView]:
+async def list_routes(session: SessionDep, cursor: NameCursor = "", limit: Limit = 100) -> Page[TrafficView]:
     """The route table of every model."""
-    found = await Repository(session).all(cursor, limit)
-    return Page(items=[TrafficView.of(t) for t in found], next_cursor=found[-1].model if len(found) == limit else None)
+    found = await Repository(session).all(cursor, limit + 1)
+    return page_of(found, limit, show=TrafficView.of, cursor=lambda traffic: traffic.model)
 
 
 @router.get("/routes/{model}", dependencies=read)
@@ -116,12 +116,11 @@ async def show_routes(model: ModelPath, session: SessionDep) -> TrafficView:
 
 @router.get("/rollouts", dependencies=read)
 async def list_rollouts(
-    session: SessionDep, model: str | None = None, cursor: int | None = None, limit: Limit = 100
+    session: SessionDep, model: str | None = None, cursor: NumberCursor = None, limit: Limit = 100
 ) -> Page[RolloutView]:
     """Rollouts, newest first, of one model or of all."""
-    rows = await Repository(session).rollouts(model, cursor, limit)
-    following = str(rows[-1].number) if len(rows) == limit else None
-    return Page(items=[_view(row) for row in rows], next_cursor=following)
+    rows = await Repository(session).rollouts(model, cursor, limit + 1)
+    return page_of(rows, limit, show=_view, cursor=lambda row: row.number)
 
 
 @router.get("/rollouts/{rollout}", dependencies=read)

@@ -11,7 +11,6 @@ from functools import partial
 from math import ceil
 from time import perf_counter
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 import structlog
@@ -39,6 +38,7 @@ from headrace.inference.http import (
     encoding_of,
     header,
     inflated,
+    query_of,
     read_body,
     response,
     send_bytes,
@@ -185,7 +185,7 @@ class App:
         """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
         started = perf_counter()
         caller = await self._auth_cache.meet(authorization_of(scope["headers"]))
-        table = self._repository.table(self._repository.only(model or _query(scope).get("model")))
+        table = self._repository.table(self._repository.only(model or query_of(scope).get("model")))
         self._check_open()
         body = await self._body(scope, receive)
         traceparent = header(scope, b"traceparent")
@@ -334,10 +334,6 @@ def _headers(answer: Answer, trace: str | None) -> Headers:
 
 def _trace_header(trace: str | None) -> Headers:
     return [(b"traceparent", trace.encode())] if trace else []
-
-
-def _query(scope: Scope) -> Mapping[str, str]:
-    return dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
 
 def _number(text: str) -> int:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -31,6 +32,11 @@ class TooLarge(Exception):
 
 class Compressed(Exception):
     """The body is compressed in a way that this server does not read."""
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """The parameters of a request's query; of one that is given twice, the last."""
+    return dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
 
 def encoding_of(headers: Headers) -> bytes | None:

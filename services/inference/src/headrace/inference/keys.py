@@ -10,7 +10,8 @@ from typing import Any
 from headrace.chassis.auth import Gate
 from headrace.chassis.every import Every, chore
 from headrace.chassis.key_use import EVERY
-from headrace.chassis.routes import key_views
+from headrace.chassis.paging import Asked
+from headrace.chassis.routes import key_page
 
 SCOPE = "keys:read"
 
@@ -24,10 +25,10 @@ class KeyUses:
         gate.used = _read(file)
         self._saved = dict(gate.used)
 
-    async def shown(self, authorization: str | None) -> list[dict[str, Any]]:
-        """Every key with its last use here, for a caller who may see them."""
+    async def shown(self, authorization: str | None, asked: Asked) -> dict[str, Any]:
+        """A page of the keys with their last use here, for a caller who may see them."""
         (await self._gate.admitted(authorization)).must(SCOPE)
-        return [view.model_dump(mode="json") for view in key_views(self._gate, self._gate.used)]
+        return key_page(self._gate, self._gate.used, asked.cursor, asked.limit).model_dump(mode="json")
 
     def loop(self) -> Every[Any, None]:
         """The loop that writes down what was noted; a disk that is full is named at `/ready` and stops nothing."""

@@ -139,7 +139,7 @@ DOCUMENT: dict[str, Any] = {
                 "Every model and version, with its state.", body={"type": "object"}, required=False, scope="predict"
             )
         },
-        "/keys": {"get": _operation("Every API key, and when it was last used here.", scope="keys:read")},
+        "/keys": {"get": _operation("A page of the API keys, and when each was last used here.", scope="keys:read")},
         "/ping": {"get": _operation("MLflow's word for live.")},
         "/health": {"get": _operation("Another of MLflow's words for live.")},
         "/version": {"get": _operation("The version of the server.")},

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from headrace.chassis import docs
 from headrace.chassis.auth import authorization_of, text_of
 from headrace.chassis.pages import about
+from headrace.chassis.paging import MOST, Asked
 from headrace.inference import openapi, protocol
 from headrace.inference.auth_cache import AuthCache
-from headrace.inference.http import TEXT, Headers, Receive, Scope, Send, read_body, send_bytes, send_json
+from headrace.inference.http import TEXT, Headers, Receive, Scope, Send, query_of, read_body, send_bytes, send_json
 from headrace.inference.repository import ModelRepository
 from headrace.inference.tensors import BadInput, kind
 
@@ -35,7 +37,7 @@ class State:
     details: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], bytes]
     refused: Callable[[int], None]
-    keys: Callable[[str | None], Awaitable[Any]]
+    keys: Callable[[str | None, Asked], Awaitable[Any]]
 
 
 class Pages:
@@ -117,7 +119,8 @@ class Pages:
         await send_bytes(send, 200, self._state.version.encode(), [_PLAIN])
 
     async def _keys(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        await send_json(send, 200, await self._state.keys(text_of(authorization_of(scope["headers"]))))
+        asked = _asked(scope)
+        await send_json(send, 200, await self._state.keys(text_of(authorization_of(scope["headers"])), asked))
 
     async def _index(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._auth_cache.meet(authorization_of(scope["headers"]))
@@ -133,6 +136,14 @@ class Pages:
         await self._auth_cache.meet(authorization_of(scope["headers"]))
         ready = self._repository.ready(model, version)
         await send_json(send, 200 if ready else 503, {"name": model, "ready": ready})
+
+
+def _asked(scope: Scope) -> Asked:
+    """Which page of a listing is asked for."""
+    try:
+        return Asked.model_validate(query_of(scope))
+    except ValidationError:
+        raise BadInput(f"`limit` is a number from 1 to {MOST}, `cursor` the `next_cursor` of the page before") from None
 
 
 def _only_ready(body: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path as FilePath
@@ -14,7 +13,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import CallerDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import CallerDep, RuntimeDep, SessionDep, UnitOfWorkDep, provided, requires
+from headrace.chassis.paging import Limit, NameCursor, NumberCursor, Page, page_of
 from headrace.chassis.problems import problem
 from headrace.contracts import ColumnRule, Contract, Dialect, ObjectRef
 from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES
@@ -30,7 +30,7 @@ read = [requires("ingest:read")]
 write = [requires("ingest:write")]
 
 DatasetPath = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
+IngestionDep = Annotated[Ingestion, provided(Ingestion)]
 
 
 class Ingested(BaseModel):
@@ -156,6 +156,7 @@ async def upload(
     response: Response,
     caller: CallerDep,
     runtime: RuntimeDep,
+    ingestion: IngestionDep,
     mode: Annotated[str, Query(json_schema_extra={"enum": list(INGEST_MODES.entries)})] = "append",
     file_format: Annotated[
         str | None, Query(alias="format", json_schema_extra={"enum": list(FILE_FORMATS.entries)})
@@ -169,7 +170,6 @@ async def upload(
     mode = INGEST_MODES.known(mode, "mode")
     file_format = FILE_FORMATS.known(file_format, "format") if file_format is not None else None
     runtime.must_answer(STORE)  # said before a byte of the file is taken
-    ingestion: Ingestion = request.app.state.ingestion
     content_type = request.headers.get("content-type")
     sent = inflated(request.stream(), request.headers.get("content-encoding"))
     form = FormFile(sent, str(content_type)) if is_multipart(content_type) else None
@@ -208,14 +208,10 @@ def _refusal(answer: Answer) -> JSONResponse:
 
 
 @router.get("/datasets", dependencies=read)
-async def datasets(session: SessionDep, cursor: str = "", limit: Limit = 100) -> Page[DatasetSummary]:
+async def datasets(session: SessionDep, cursor: NameCursor = "", limit: Limit = 100) -> Page[DatasetSummary]:
     """All datasets by name, with the newest version of each."""
-    rows = await Repository(session).datasets(cursor, limit)
-    items = [
-        DatasetSummary(dataset=r.dataset, version=r.version, digest=r.digest, rows=r.rows, parts=parts_in(r), at=r.at)
-        for r in rows
-    ]
-    return Page(items=items, next_cursor=_next(rows, limit, lambda row: row.dataset))
+    rows = await Repository(session).datasets(cursor, limit + 1)
+    return page_of(rows, limit, show=_dataset_summary, cursor=lambda row: row.dataset)
 
 
 @router.get("/datasets/{dataset}", dependencies=read)
@@ -226,15 +222,11 @@ async def dataset_newest(dataset: DatasetPath, session: SessionDep) -> DatasetVe
 
 @router.get("/datasets/{dataset}/versions", dependencies=read)
 async def versions(
-    dataset: DatasetPath, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+    dataset: DatasetPath, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
 ) -> Page[VersionSummary]:
     """Versions of a dataset, newest first."""
-    rows = await Repository(session).versions(dataset, cursor, limit)
-    items = [
-        VersionSummary(**row.model_dump(exclude={"warnings"}), parts=parts_in(row), warnings=len(row.warnings))
-        for row in rows
-    ]
-    return Page(items=items, next_cursor=_next(rows, limit, lambda row: str(row.version)))
+    rows = await Repository(session).versions(dataset, cursor, limit + 1)
+    return page_of(rows, limit, show=_version_summary, cursor=lambda row: row.version)
 
 
 @router.get("/datasets/{dataset}/versions/{version}", dependencies=read)
@@ -245,33 +237,30 @@ async def version(dataset: DatasetPath, version: int, session: SessionDep) -> Da
 
 @router.get("/datasets/{dataset}/versions/{version}/parts", dependencies=read)
 async def parts(
-    dataset: DatasetPath, version: int, session: SessionDep, cursor: int = 0, limit: Limit = 100
+    dataset: DatasetPath, version: int, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
 ) -> Page[VersionPart]:
     """The parts of a version, oldest first: the files that it consists of."""
     repository = Repository(session)
     row = _known(f"{dataset}/{version}", await repository.version(dataset, version))
-    rows = await repository.parts(row, cursor, limit)
-    items = [VersionPart(**{"source_name": None, **each.part}, version=each.version, by=each.by) for each in rows]
-    return Page(items=items, next_cursor=_next(rows, limit, lambda each: str(each.version)))
+    rows = await repository.parts(row, cursor or 0, limit + 1)
+    return page_of(rows, limit, show=_part, cursor=lambda each: each.version)
 
 
 @router.get("/datasets/{dataset}/versions/{version}/profile", dependencies=read)
-async def profile(dataset: DatasetPath, version: int, request: Request, session: SessionDep) -> Response:
+async def profile(dataset: DatasetPath, version: int, ingestion: IngestionDep, session: SessionDep) -> Response:
     """What the columns of a version hold: counts, extremes, moments, quantiles, frequent values."""
     row = _known(f"{dataset}/{version}", await Repository(session).version(dataset, version))
-    ingestion: Ingestion = request.app.state.ingestion
     document = await ingestion.manifests.profile(ObjectRef(**row.manifest))
     return Response(document, media_type="application/json")
 
 
 @router.get("/datasets/{dataset}/rejections", dependencies=read)
 async def rejections(
-    dataset: DatasetPath, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+    dataset: DatasetPath, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
 ) -> Page[Rejection]:
     """Rejected files of a dataset, newest first, each with its violations."""
-    rows = await Repository(session).rejections(dataset, cursor, limit)
-    items = [Rejection(**row.model_dump()) for row in rows]
-    return Page(items=items, next_cursor=_next(rows, limit, lambda row: str(row.id)))
+    rows = await Repository(session).rejections(dataset, cursor, limit + 1)
+    return page_of(rows, limit, show=lambda row: Rejection(**row.model_dump()), cursor=lambda row: row.id)
 
 
 @router.get("/datasets/{dataset}/contract", dependencies=read)
@@ -304,6 +293,18 @@ def _version(called: str, row: VersionRow | None) -> DatasetVersion:
     return DatasetVersion(**row.model_dump(), parts=parts_in(row))
 
 
+def _dataset_summary(row: VersionRow) -> DatasetSummary:
+    return DatasetSummary(**row.model_dump(include={*DatasetSummary.model_fields}), parts=parts_in(row))
+
+
+def _version_summary(row: VersionRow) -> VersionSummary:
+    return VersionSummary(**row.model_dump(exclude={"warnings"}), parts=parts_in(row), warnings=len(row.warnings))
+
+
+def _part(row: VersionRow) -> VersionPart:
+    return VersionPart(**{"source_name": None, **row.part}, version=row.version, by=row.by)
+
+
 def _known(called: str, row: VersionRow | None) -> VersionRow:
     if row is None:
         raise NotFound(f"there is no dataset {called!r}")
@@ -314,7 +315,3 @@ def _contract(row: ContractRow) -> ContractView:
     fields = row.model_dump()
     rules = [ColumnRule(**rule) for rule in fields.pop("rules")]
     return ContractView(columns=rules, **fields.pop("wording"), **fields)
-
-
-def _next(rows: Sequence[Any], limit: int, cursor: Any) -> str | None:
-    return str(cursor(rows[-1])) if len(rows) == limit else None

@@ -30,7 +30,7 @@ def build(settings: IngestSettings) -> Service:
             ModelDeclared: on_model_declared,
         },
         routes=[api.router],
-        state={"ingestion": ingestion},
+        provides={Ingestion: ingestion},
         background=[jobs.loop()],
         dependencies=[Dependency(STORE, partial(store.probe, UPLOADS), (StoreAway,))],
         migrations=Path(__file__).parent / "migrations",

@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictFloat,
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
-from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.paging import Limit, Page, page_of
 from headrace.contracts import Label, TruthReported
 from headrace.contracts.times import rfc3339
 from headrace.monitor.domain import window_of
@@ -18,7 +19,6 @@ from headrace.monitor.tables import AskedRow, DeclaredRow, Judged, JudgementRow,
 
 router = APIRouter(prefix="/models/{model}", tags=["monitor"])
 READ, WRITE = requires("monitor:read"), requires("monitor:write")
-Limit = Annotated[int, Query(ge=1, le=500)]
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: the one that answered most rows.")]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 SHOWN = 20  # ids that an answer names
@@ -115,9 +115,8 @@ async def list_windows(
     await _declared(session, model)
     number, _, version = (cursor or "").partition(".")
     below = (int(number), int(version)) if cursor else None
-    rows = await Records(session).windows(model, below, limit)
-    last = rows[-1][0] if len(rows) == limit else None
-    return Page(items=[_shown(row) for row in rows], next_cursor=f"{last.number}.{last.version}" if last else None)
+    rows = await Records(session).windows(model, below, limit + 1)
+    return page_of(rows, limit, show=_shown, cursor=lambda row: f"{row[0].number}.{row[0].version}")
 
 
 @router.get("/windows/{number}", dependencies=[READ])

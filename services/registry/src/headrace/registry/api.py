@@ -4,12 +4,13 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Body, HTTPException, Path, Response
 from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
 from headrace.chassis.auth import Gate
-from headrace.chassis.http import GateDep, Page, RuntimeDep, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import GateDep, RuntimeDep, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.paging import Limit, NameCursor, NumberCursor, Page, page_of
 from headrace.contracts import RiskReviewed
 from headrace.contracts.base import Timestamp
 from headrace.contracts.names import NAME
@@ -42,18 +43,18 @@ from headrace.registry.views import (
 
 router = APIRouter(tags=["registry"])
 READ, WRITE, APPROVE = requires("registry:read"), requires("registry:write"), requires("registry:approve")
-Limit = Annotated[int, Query(ge=1, le=500)]
 NewAlias = Annotated[str, Path(pattern=f"^{NAME.pattern}$", description="A name like that of a model.")]
 
 
 @router.get("/models", dependencies=[READ])
-async def list_models(session: SessionDep, cursor: str = "", limit: Limit = 100) -> Page[ModelView]:
+async def list_models(session: SessionDep, cursor: NameCursor = "", limit: Limit = 100) -> Page[ModelView]:
     """Every declared model, by name."""
-    query = select(ModelRow).where(col(ModelRow.name) > cursor).order_by(col(ModelRow.name)).limit(limit)
+    query = select(ModelRow).where(col(ModelRow.name) > cursor).order_by(col(ModelRow.name)).limit(limit + 1)
     rows = (await session.exec(query)).all()
     aliases = await Registry(session).aliases([row.name for row in rows])
-    items = [ModelView(**model_view(row, aliases[row.name])) for row in rows]
-    return Page(items=items, next_cursor=rows[-1].name if len(rows) == limit else None)
+    return page_of(
+        rows, limit, show=lambda row: ModelView(**model_view(row, aliases[row.name])), cursor=lambda row: row.name
+    )
 
 
 @router.put("/models/{name}", dependencies=[WRITE])
@@ -99,28 +100,34 @@ async def get_model(name: str, session: SessionDep, gate: GateDep) -> ModelDetai
 
 
 @router.get("/models/{name}/history", dependencies=[READ])
-async def get_history(name: str, session: SessionDep, cursor: int | None = None, limit: Limit = 100) -> Page[Revision]:
+async def get_history(
+    name: str, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
+) -> Page[Revision]:
     """Every revision of a declaration, newest first."""
     await _model(session, name)
-    query = select(RevisionRow).where(RevisionRow.name == name).order_by(col(RevisionRow.revision).desc()).limit(limit)
-    query = query.where(col(RevisionRow.revision) < cursor) if cursor else query
+    query = (
+        select(RevisionRow).where(RevisionRow.name == name).order_by(col(RevisionRow.revision).desc()).limit(limit + 1)
+    )
+    query = query.where(col(RevisionRow.revision) < cursor) if cursor is not None else query
     rows = (await session.exec(query)).all()
-    items = [Revision(**row.model_dump(exclude={"name"})) for row in rows]
-    return Page(items=items, next_cursor=str(rows[-1].revision) if len(rows) == limit else None)
+    return page_of(
+        rows, limit, show=lambda row: Revision(**row.model_dump(exclude={"name"})), cursor=lambda row: row.revision
+    )
 
 
 @router.get("/models/{name}/versions", dependencies=[READ])
 async def list_versions(
-    name: str, session: SessionDep, cursor: int | None = None, limit: Limit = 100
+    name: str, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
 ) -> Page[VersionView]:
     """Every version of a model, newest first."""
     await _model(session, name)
-    query = select(VersionRow).where(VersionRow.model == name).order_by(col(VersionRow.version).desc()).limit(limit)
-    query = query.where(col(VersionRow.version) < cursor) if cursor else query
+    query = select(VersionRow).where(VersionRow.model == name).order_by(col(VersionRow.version).desc()).limit(limit + 1)
+    query = query.where(col(VersionRow.version) < cursor) if cursor is not None else query
     rows = (await session.exec(query)).all()
     aliases = (await Registry(session).aliases([name]))[name]
-    items = [VersionView(**version_view(row, aliases)) for row in rows]
-    return Page(items=items, next_cursor=str(rows[-1].version) if len(rows) == limit else None)
+    return page_of(
+        rows, limit, show=lambda row: VersionView(**version_view(row, aliases)), cursor=lambda row: row.version
+    )
 
 
 @router.get("/models/{name}/versions/{version}", dependencies=[READ])
@@ -186,11 +193,14 @@ async def get_alias(name: str, alias: str, session: SessionDep, at: Timestamp | 
 
 
 @router.get("/models/{name}/aliases/{alias}/history", dependencies=[READ])
-async def get_alias_history(name: str, alias: str, session: SessionDep) -> list[AliasView]:
+async def get_alias_history(
+    name: str, alias: str, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
+) -> Page[AliasView]:
     """Every move of an alias, newest first."""
     query = select(AliasMoveRow).where(AliasMoveRow.model == name, AliasMoveRow.alias == alias)
-    rows = (await session.exec(query.order_by(col(AliasMoveRow.id).desc()))).all()
-    return [_alias_view(row) for row in rows]
+    query = query.where(col(AliasMoveRow.id) < cursor) if cursor is not None else query
+    rows = (await session.exec(query.order_by(col(AliasMoveRow.id).desc()).limit(limit + 1))).all()
+    return page_of(rows, limit, show=_alias_view, cursor=lambda row: row.id)
 
 
 @router.put("/models/{name}/aliases/champion", dependencies=[APPROVE])

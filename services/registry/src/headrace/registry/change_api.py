@@ -1,23 +1,21 @@
 """HTTP: the changes that wait for people, and what people say of them."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.paging import Limit, NameCursor, Page, page_of
 from headrace.registry.decisions import decide_change, withdraw
 from headrace.registry.tables import Registry
 from headrace.registry.views import ChangeView, Comment, change_view
 
 router = APIRouter(tags=["changes"])
 READ, WRITE, APPROVE = requires("registry:read"), requires("registry:write"), requires("registry:approve")
-Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 @router.get("/changes", dependencies=[READ])
 async def list_all_changes(
-    session: SessionDep, state: str | None = "pending", cursor: str | None = None, limit: Limit = 100
+    session: SessionDep, state: str | None = "pending", cursor: NameCursor = "", limit: Limit = 100
 ) -> Page[ChangeView]:
     """Changes of every model, newest first; those that wait, unless another state is asked for."""
     return await _page(Registry(session), None, state, cursor, limit)
@@ -25,7 +23,7 @@ async def list_all_changes(
 
 @router.get("/models/{name}/changes", dependencies=[READ])
 async def list_changes(
-    name: str, session: SessionDep, state: str | None = None, cursor: str | None = None, limit: Limit = 100
+    name: str, session: SessionDep, state: str | None = None, cursor: NameCursor = "", limit: Limit = 100
 ) -> Page[ChangeView]:
     """Changes of one model that waited for people, newest first."""
     return await _page(Registry(session), name, state, cursor, limit)
@@ -60,10 +58,10 @@ async def withdraw_change(name: str, change: str, work: UnitOfWorkDep) -> Change
     return await change_view(Registry(work.session), await withdraw(work, name, change))
 
 
-async def _page(
-    registry: Registry, model: str | None, state: str | None, cursor: str | None, limit: int
-) -> Page[ChangeView]:
+async def _page(registry: Registry, model: str | None, state: str | None, cursor: str, limit: int) -> Page[ChangeView]:
     after = await registry.change(cursor) if cursor else None
-    rows = await registry.changes(model, state, after, limit)
-    items = [await change_view(registry, row) for row in rows]
-    return Page(items=items, next_cursor=rows[-1].id if len(rows) == limit else None)
+    if cursor and after is None:
+        raise NotFound(f"there is no change {cursor!r} to go on from; `next_cursor` of the page before names one")
+    rows = await registry.changes(model, state, after, limit + 1)
+    views = {row.id: await change_view(registry, row) for row in rows[:limit]}
+    return page_of(rows, limit, show=lambda row: views[row.id], cursor=lambda row: row.id)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import Page, SessionDep, UnitOfWorkDep, requires
+from headrace.chassis.http import SessionDep, UnitOfWorkDep, provided, requires
+from headrace.chassis.paging import Limit, NameCursor, Page, page_of
 from headrace.contracts import CancelRequested, Column, TrainingRequested
 from headrace.contracts.catalogs import TRAINING_DATA
 from headrace.trainer.dispatch import Dispatcher
@@ -18,6 +19,8 @@ from headrace.trainer.handlers import cancel_run, request_run
 from headrace.trainer.resources import Size
 from headrace.trainer.tables import Declared, Run, RunChange, history, queue, recent, runs_in
 
+router = APIRouter(tags=["trainer"])
+DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
 _MANY = 10_000  # runs in a queue that are shown in the order in which they will start
 
 
@@ -98,87 +101,77 @@ class CancelWish(BaseModel):
     reason: str | None = None
 
 
-def routes(dispatcher: Dispatcher) -> APIRouter:
-    """The trainer's routes; what they change, the dispatcher sees at once."""
-    router = APIRouter(tags=["trainer"])
-    _reading(router)
-    _asking(router, dispatcher)
-    _looking(router, dispatcher)
-    return router
+@router.get("/room", dependencies=[requires("trainer:read")])
+async def room(
+    dispatcher: DispatcherDep,
+    cpus: Annotated[float, Query(gt=0, le=4096)] = 1,
+    gpus: Annotated[float, Query(ge=0, le=4096)] = 0,
+) -> RoomView:
+    """Whether a node of today's cluster is large enough for a run of this size."""
+    known, lacks = await dispatcher.lacks(Size(gpus=gpus, cpus=cpus))
+    return RoomView(known=known, lacks=lacks)
 
 
-def _looking(router: APIRouter, dispatcher: Dispatcher) -> None:
-    @router.get("/room", dependencies=[requires("trainer:read")])
-    async def room(
-        cpus: Annotated[float, Query(gt=0, le=4096)] = 1, gpus: Annotated[float, Query(ge=0, le=4096)] = 0
-    ) -> RoomView:
-        """Whether a node of today's cluster is large enough for a run of this size."""
-        known, lacks = await dispatcher.lacks(Size(gpus=gpus, cpus=cpus))
-        return RoomView(known=known, lacks=lacks)
+@router.get("/runs", dependencies=[requires("trainer:read")])
+async def runs(
+    session: SessionDep,
+    model: str | None = None,
+    state: State | None = None,
+    cursor: NameCursor = "",
+    limit: Limit = 100,
+) -> Page[RunView]:
+    """Runs, the newest first."""
+    found = select(Run).order_by(col(Run.asked_at).desc(), col(Run.run).desc()).limit(limit + 1)
+    found = found if model is None else found.where(Run.model == model)
+    found = found if state is None else found.where(Run.state == state)
+    if cursor:
+        last = await _run(session, cursor)
+        older, same = col(Run.asked_at) < last.asked_at, col(Run.asked_at) == last.asked_at
+        found = found.where(older | (same & (col(Run.run) < last.run)))
+    rows = (await session.exec(found)).all()
+    return page_of(rows, limit, show=view, cursor=lambda row: row.run)
 
 
-def _reading(router: APIRouter) -> None:
-    @router.get("/runs", dependencies=[requires("trainer:read")])
-    async def runs(
-        session: SessionDep,
-        model: str | None = None,
-        state: State | None = None,
-        cursor: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    ) -> Page[RunView]:
-        """Runs, the newest first."""
-        found = select(Run).order_by(col(Run.asked_at).desc(), col(Run.run).desc()).limit(limit + 1)
-        found = found if model is None else found.where(Run.model == model)
-        found = found if state is None else found.where(Run.state == state)
-        if cursor is not None:
-            last = await _run(session, cursor)
-            older, same = col(Run.asked_at) < last.asked_at, col(Run.asked_at) == last.asked_at
-            found = found.where(older | (same & (col(Run.run) < last.run)))
-        rows = (await session.exec(found)).all()
-        return Page[RunView](
-            items=[view(run) for run in rows[:limit]],
-            next_cursor=rows[limit - 1].run if len(rows) > limit else None,
-        )
-
-    @router.get("/runs/{run}", dependencies=[requires("trainer:read")])
-    async def one_run(run: str, session: SessionDep) -> RunDetail:
-        """One run, with its history."""
-        return detail(await _run(session, run), await history(session, run))
-
-    @router.get("/queue", dependencies=[requires("trainer:read")])
-    async def the_queue(session: SessionDep) -> QueueView:
-        """What runs, and what waits for a worker or for data."""
-        queued = {run.run: run for run in await runs_in(session, State.QUEUED)}
-        lacks = {name for name, run in queued.items() if run.waits_for == "resources"}
-        ready = [each for each in await queue(session) if each.run not in lacks]
-        order = next_runs(ready, await recent(session), _MANY)
-        return QueueView(
-            running=[view(run) for run in await runs_in(session, State.RUNNING)],
-            queued=[view(queued[run]) for run in order if run in queued],
-            waiting_for_resources=[view(run) for name, run in queued.items() if name in lacks],
-            waiting_for_data=[view(run) for run in await runs_in(session, State.WAITING)],
-        )
+@router.get("/runs/{run}", dependencies=[requires("trainer:read")])
+async def one_run(run: str, session: SessionDep) -> RunDetail:
+    """One run, with its history."""
+    return detail(await _run(session, run), await history(session, run))
 
 
-def _asking(router: APIRouter, dispatcher: Dispatcher) -> None:
-    @router.post("/models/{model}/runs", status_code=202, dependencies=[requires("trainer:write")])
-    async def train(model: str, wish: TrainingWish, work: UnitOfWorkDep) -> RunView:
-        """Ask for a run, as the event `request.training` does."""
-        if await work.session.get(Declared, model) is None:
-            raise NotFound(f"no model named {model!r} is declared; declare it first with `headrace apply`")
-        asked = TrainingRequested.model_validate({"model": model, **wish.model_dump()})
-        dispatcher.wake_after(work)
-        run = await request_run(asked, work)
-        dispatcher.tell_if_lacking(run, work)
-        return view(run)
+@router.get("/queue", dependencies=[requires("trainer:read")])
+async def the_queue(session: SessionDep) -> QueueView:
+    """What runs, and what waits for a worker or for data."""
+    queued = {run.run: run for run in await runs_in(session, State.QUEUED)}
+    lacks = {name for name, run in queued.items() if run.waits_for == "resources"}
+    ready = [each for each in await queue(session) if each.run not in lacks]
+    order = next_runs(ready, await recent(session), _MANY)
+    return QueueView(
+        running=[view(run) for run in await runs_in(session, State.RUNNING)],
+        queued=[view(queued[run]) for run in order if run in queued],
+        waiting_for_resources=[view(run) for name, run in queued.items() if name in lacks],
+        waiting_for_data=[view(run) for run in await runs_in(session, State.WAITING)],
+    )
 
-    @router.post("/runs/{run}/cancel", dependencies=[requires("trainer:write")])
-    async def cancel(run: str, work: UnitOfWorkDep, wish: CancelWish | None = None) -> RunView:
-        """End a run, as the event `request.cancel` does."""
-        found = await _run(work.session, run)
-        dispatcher.wake_after(work)
-        reason = wish.reason if wish else None
-        return view(await cancel_run(CancelRequested(model=found.model, run=run, reason=reason), work))
+
+@router.post("/models/{model}/runs", status_code=202, dependencies=[requires("trainer:write")])
+async def train(model: str, wish: TrainingWish, work: UnitOfWorkDep, dispatcher: DispatcherDep) -> RunView:
+    """Ask for a run, as the event `request.training` does."""
+    if await work.session.get(Declared, model) is None:
+        raise NotFound(f"no model named {model!r} is declared; declare it first with `headrace apply`")
+    asked = TrainingRequested.model_validate({"model": model, **wish.model_dump()})
+    dispatcher.wake_after(work)
+    run = await request_run(asked, work)
+    dispatcher.tell_if_lacking(run, work)
+    return view(run)
+
+
+@router.post("/runs/{run}/cancel", dependencies=[requires("trainer:write")])
+async def cancel(run: str, work: UnitOfWorkDep, dispatcher: DispatcherDep, wish: CancelWish | None = None) -> RunView:
+    """End a run, as the event `request.cancel` does."""
+    found = await _run(work.session, run)
+    dispatcher.wake_after(work)
+    reason = wish.reason if wish else None
+    return view(await cancel_run(CancelRequested(model=found.model, run=run, reason=reason), work))
 
 
 def view(run: Run) -> RunView:
