@@ -306,3 +306,24 @@ def test_what_a_route_needs_is_a_typed_dependency() -> None:
     ]
 
     assert not found, f"name it in Service(provides=...) and ask with headrace.chassis.http.provided: {found}"
+
+
+# statements that put rows which may be there already, beside headrace.bus.upsert; each says why
+OTHER_UPSERTS = {
+    "bus/inbox.py": "the claim of a message: one statement that also says what was claimed, and asks for a mark",
+}
+
+
+def test_rows_that_may_be_there_are_put_in_one_way() -> None:
+    """`merge` reads before it writes, so two copies of a service may both find nothing; a statement of one's own is
+    written for one of the two databases.
+    """
+    members = [*(("services", name) for name in SERVICES), *(("libs", name) for name in LIBS)]
+    found = {
+        f"{name}/{file.relative_to(ROOT / kind / name / 'src/headrace' / name)}"
+        for kind, name in members
+        for file in sources(kind, name)
+        if re.search(r"on_conflict_do|session\.merge\(|ON CONFLICT|OR REPLACE", file.read_text())
+    } - {"bus/upsert.py"}
+
+    assert found == OTHER_UPSERTS.keys(), f"use headrace.bus.upsert: {found ^ OTHER_UPSERTS.keys()}"

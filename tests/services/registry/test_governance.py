@@ -205,7 +205,7 @@ async def test_what_cannot_be_compared_names_the_champion_and_a_way_on(on: Harne
     reason = (await on.heard(VersionRejected)).data.reason
     assert GONE in reason
     assert "champion 1" in reason
-    assert "apply the declaration without this gate" in reason
+    assert "apply the declaration without the gate" in reason
 
 
 async def test_the_way_on_leads_on(on: Harness) -> None:

@@ -8,12 +8,13 @@ it knows it knows, the rest is handled again, under the same ids.
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Table, case, func, select
+from sqlalchemy import Table, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.connection import Connection
-from headrace.bus.store import Store, upsert
+from headrace.bus.store import Store
 from headrace.bus.tables import Inbox, StreamCheckpoint
+from headrace.bus.upsert import put_rows
 from headrace.contracts.topology import ConsumerSpec
 
 log = structlog.get_logger()
@@ -34,11 +35,8 @@ INBOX: Table = Inbox.metadata.tables["inbox"]
 
 async def reach(session: AsyncSession, stream: str, *, seq: int = 0, floor: int = 0) -> None:
     """Note how far a stream was handled, and how far acknowledged without a gap; neither ever goes back."""
-    connection = await session.connection()
-    new = upsert(connection, CHECKPOINTS).values(stream=stream, seq=seq, floor=floor)
-    there, given = CHECKPOINTS.c, new.excluded
-    higher = {name: case((given[name] > there[name], given[name]), else_=there[name]) for name in ("seq", "floor")}
-    await connection.execute(new.on_conflict_do_update(index_elements=[there.stream], set_=higher))
+    row = {"stream": stream, "seq": seq, "floor": floor}
+    await put_rows(session, CHECKPOINTS, [row], highest=("seq", "floor"))
 
 
 class CheckpointWatch:

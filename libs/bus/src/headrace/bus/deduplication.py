@@ -12,8 +12,8 @@ from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus.store import upsert
 from headrace.bus.tables import DeduplicationMark
+from headrace.bus.upsert import put_rows
 
 MARKS: Table = DeduplicationMark.metadata.tables["deduplication"]
 _KNOWN = select(MARKS.c.mark).where(MARKS.c.mark.in_(bindparam("marks", expanding=True)))
@@ -32,9 +32,7 @@ def day_of(moment: datetime) -> int:
 async def remember(session: AsyncSession, ids: Iterable[str], day: int) -> None:
     """Keep the marks of ids."""
     rows = [{"mark": mark, "day": day} for mark in sorted({mark_of(each) for each in ids})]
-    if rows:
-        connection = await session.connection()
-        await connection.execute(upsert(connection, MARKS).on_conflict_do_nothing(), rows)
+    await put_rows(session, MARKS, rows)
 
 
 async def known(connection: AsyncConnection, ids: Collection[str]) -> set[str]:

@@ -19,8 +19,9 @@ from sqlalchemy import Row, Table, and_, case, delete, func, or_, select, update
 
 from headrace.bus.checkpoints import reach
 from headrace.bus.messages import RawMessage
-from headrace.bus.store import Clock, Store, upsert
+from headrace.bus.store import Clock, Store
 from headrace.bus.tables import DeferredMessage
+from headrace.bus.upsert import put_rows
 from headrace.contracts.event_versions import newer_than
 
 log = structlog.get_logger()
@@ -93,9 +94,7 @@ class Deferred:
         """Put messages aside, each with its type; what is here already stays as it is."""
         async with self._lock:
             async with self._store.write() as session:
-                connection = await session.connection()
-                new = upsert(connection, DEFERRED).on_conflict_do_nothing()
-                await connection.execute(new, [self._row(message, kind) for message, kind in messages])
+                await put_rows(session, DEFERRED, [self._row(message, kind) for message, kind in messages])
                 for stream in {message.stream for message, _ in messages}:
                     last = max(message.seq for message, _ in messages if message.stream == stream)
                     await reach(session, stream, seq=last)

@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.outbox import said
@@ -50,13 +47,6 @@ class Store:
             point("store.committed")
         if said(session):
             self.wake()
-
-
-def upsert(connection: AsyncConnection, table: Table) -> sqlite.Insert:
-    """An insert that may say `on_conflict_...`, which both databases write the same way."""
-    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    found: sqlite.Insert = make(table)
-    return found
 
 
 # SQLite's primary codes for: busy, locked, out of memory, read-only, interrupted, I/O, corrupt, full, cannot open,

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus.store import Store, upsert
+from headrace.bus.store import Store
 from headrace.bus.tables import UtcTime
+from headrace.bus.upsert import put_rows
 from headrace.chassis.auth import Gate
 from headrace.chassis.every import Every, chore
 from headrace.chassis.service import Runtime
@@ -48,10 +49,5 @@ async def last_used(session: AsyncSession, gate: Gate) -> dict[str, datetime]:
 
 async def _write(store: Store, noted: Mapping[str, datetime]) -> None:
     rows = [{"id": key_id, "used_at": at} for key_id, at in sorted(noted.items())]
-    async with store.write() as session:
-        connection = await session.connection()
-        insert = upsert(connection, KeyUse.__table__).values(rows)  # type: ignore[attr-defined]
-        newer = insert.excluded.used_at > col(KeyUse.used_at)  # several copies of a service share one database
-        await connection.execute(
-            insert.on_conflict_do_update(index_elements=["id"], set_={"used_at": insert.excluded.used_at}, where=newer)
-        )
+    async with store.write() as session:  # several copies of a service share one database
+        await put_rows(session, KeyUse, rows, highest=("used_at",))

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import Number, UtcTime
+from headrace.bus.upsert import put_row
 from headrace.contracts import RolloutStarted
 from headrace.deployer.domain import Decision, Rollout, Traffic
 
@@ -54,19 +55,17 @@ class Repository:
 
     async def get(self, model: str) -> Traffic:
         """The traffic of a model, empty where nothing is known; locked where several copies of the service run."""
-        statement = select(TrafficRow).where(TrafficRow.model == model).with_for_update()
-        row = (await self._session.exec(statement)).one_or_none()
-        # The session holds what it has loaded only weakly; kept, it need not be loaded again to be saved.
-        self._session.info[model] = row
-        return _TRAFFIC.validate_json(row.body) if row else Traffic(model)
+        statement = select(TrafficRow.body).where(TrafficRow.model == model).with_for_update()
+        body = (await self._session.exec(statement)).one_or_none()
+        return _TRAFFIC.validate_json(body) if body else Traffic(model)
 
     async def save(self, decision: Decision, *, actor: str, correlationid: str | None, traceparent: str | None) -> None:
         """Keep what was decided. A new rollout takes the chain of the event that started it."""
         traffic = decision.traffic
         deadline = traffic.rollout.deadline if traffic.rollout else None
         body = _TRAFFIC.dump_json(traffic).decode()
-        await self._session.merge(
-            TrafficRow(model=traffic.model, revision=traffic.revision, deadline=deadline, body=body)
+        await put_row(
+            self._session, TrafficRow(model=traffic.model, revision=traffic.revision, deadline=deadline, body=body)
         )
         begun = {fact.rollout for fact in decision.facts if isinstance(fact, RolloutStarted)}
         for rollout in (*decision.ended, *([traffic.rollout] if traffic.rollout else [])):

@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.bus import RawMessage, Refused, UnitOfWork
 from headrace.bus.dead_letters import set_aside_once
+from headrace.bus.upsert import put_row
 from headrace.contracts import (
     ContractError,
     Envelope,
@@ -44,9 +45,8 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
 async def on_version_registered(event: VersionRegistered, work: UnitOfWork) -> None:
     """What a version knows, and its reference, are what it is watched against."""
     registered = event.model_dump(mode="json", exclude_none=True)
-    await work.session.merge(
-        RegisteredRow(model=event.model, version=event.version, digest=event.digest, registered=registered)
-    )
+    row = RegisteredRow(model=event.model, version=event.version, digest=event.digest, registered=registered)
+    await put_row(work.session, row)
 
 
 async def on_truth_reported(event: TruthReported, work: UnitOfWork) -> None:

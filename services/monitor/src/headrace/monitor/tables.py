@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, Index, LargeBinary, func, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import defer
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
+from headrace.bus.upsert import put_rows, upsert
 from headrace.contracts import Declaration, VersionRegistered
 from headrace.monitor.domain import Clock
 from headrace.monitor.truth import Answer
@@ -309,10 +309,8 @@ class Records:
         """Insert answers; one that is there already stays as it is. Returns the keys of those that are new."""
         added: set[tuple[str, int, str]] = set()
         for some in _chunks(rows):
-            statement = (
-                self._insert(LoggedRow).values(list(some)).on_conflict_do_nothing(index_elements=_keys(LoggedRow))
-            )
-            keys = (LoggedRow.prediction_id, LoggedRow.first_row, LoggedRow.route)
+            statement = upsert(self.session.get_bind().dialect.name, LoggedRow).values(list(some))
+            keys = (col(LoggedRow.prediction_id), col(LoggedRow.first_row), col(LoggedRow.route))
             added.update(tuple(row) for row in (await self.session.exec(statement.returning(*keys))).all())
         return added
 
@@ -326,24 +324,11 @@ class Records:
 
     async def put_keys(self, rows: Sequence[dict[str, Any]]) -> None:
         """Note predictions with a key, in their order; one that is newer in event time stays."""
-        if not rows:
-            return
-        statement = self._insert(KeyRow)
-        new = statement.excluded
-        changed = {name: new[name] for name in ("prediction_id", "row", "time")}
-        statement = statement.on_conflict_do_update(
-            index_elements=_keys(KeyRow), set_=changed, where=col(KeyRow.time) <= new["time"]
-        )
-        await (await self.session.connection()).execute(statement, list(rows))
+        await put_rows(self.session, KeyRow, rows, replace=("prediction_id", "row", "time"), newer="time")
 
     async def put_key_truths(self, rows: Sequence[dict[str, Any]]) -> None:
         """Keep truths until a prediction with their key comes; a newer report replaces an older one."""
-        if not rows:
-            return
-        statement = self._insert(KeyTruthRow)
-        changed = {name: statement.excluded[name] for name in ("value", "reported_at")}
-        statement = statement.on_conflict_do_update(index_elements=_keys(KeyTruthRow), set_=changed)
-        await (await self.session.connection()).execute(statement, list(rows))
+        await put_rows(self.session, KeyTruthRow, rows, replace=("value", "reported_at"))
 
     async def take_key_truths(self, model: str, keys: Sequence[str]) -> Sequence[KeyTruthRow]:
         """The truths that waited for these keys; they wait no more."""
@@ -362,24 +347,11 @@ class Records:
         One statement for any number of rows: with the rows in its text it is compiled anew for each report, which took
         three quarters of a report of 150.
         """
-        if not rows:
-            return
-        statement = self._insert(TruthRow)
-        changed = {name: statement.excluded[name] for name in ("value", "reported_at")}
-        statement = statement.on_conflict_do_update(index_elements=_keys(TruthRow), set_=changed)
-        await (await self.session.connection()).execute(statement, list(rows))
-
-    def _insert(self, table: type[SQLModel]) -> Any:
-        dialect = self.session.get_bind().dialect.name
-        return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+        await put_rows(self.session, TruthRow, rows, replace=("value", "reported_at"))
 
 
 def _same_window() -> Any:
     return (col(WindowRow.model) == JudgementRow.model) & (col(WindowRow.number) == JudgementRow.number)
-
-
-def _keys(table: type[SQLModel]) -> list[str]:
-    return [column.name for column in table.__table__.primary_key]  # type: ignore[attr-defined]
 
 
 def _chunks(rows: Sequence[Any]) -> list[Sequence[Any]]:

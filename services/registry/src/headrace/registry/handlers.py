@@ -1,6 +1,7 @@
 """One function per fact heard: load, decide, save, emit."""
 
 from headrace.bus import NotYet, UnitOfWork
+from headrace.bus.upsert import put_row
 from headrace.contracts import (
     AlertRaised,
     DatasetIngested,
@@ -49,7 +50,7 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
         columns=[column.model_dump(mode="json") for column in event.columns],
         facts=merged_facts(kept, event.facts or []),
     )
-    await work.session.merge(told)
+    await put_row(work.session, told)
 
 
 async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> None:

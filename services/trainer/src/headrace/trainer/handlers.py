@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Refused, UnitOfWork
+from headrace.bus.upsert import put_row
 from headrace.contracts import (
     CancelRequested,
     DatasetIngested,
@@ -46,18 +47,14 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     A model whose data were there before it starts its first run now: no new data may ever come.
     """
     declaration = event.declaration.model_dump(mode="json")
-    await work.session.merge(Revision(model=event.name, revision=event.revision, declaration=declaration))
+    await put_row(work.session, Revision(model=event.name, revision=event.revision, declaration=declaration))
     known = await work.session.get(Declared, event.name)
     if known is not None and known.revision >= event.revision:
         return
-    declared = await work.session.merge(
-        Declared(
-            model=event.name,
-            revision=event.revision,
-            dataset=event.declaration.data.dataset,
-            declaration=declaration,
-        )
+    declared = Declared(
+        model=event.name, revision=event.revision, dataset=event.declaration.data.dataset, declaration=declaration
     )
+    await put_row(work.session, declared)
     newest = await newest_version(work.session, declared.dataset)
     ran = await ever_ran(work.session, event.name, declared.dataset)
     if newest is not None and trains_on_new_data(event.declaration, ran):
@@ -68,8 +65,7 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
 async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember the version, let the runs go that waited for it, and start those that new data start."""
     known = event.model_dump(mode="json", include={"digest", "rows", "parts", "manifest", "columns"})
-    await work.session.merge(DatasetVersion(dataset=event.dataset, version=event.version, **known))
-    await work.session.flush()
+    await put_row(work.session, DatasetVersion(dataset=event.dataset, version=event.version, **known))
     for declared in await models_of(work.session, event.dataset):
         pending = await runs_in(work.session, State.WAITING, State.QUEUED, model=declared.model)
         taken = any(_takes(run, event.version) for run in pending if run.declared_revision == declared.revision)
