@@ -327,3 +327,37 @@ def test_rows_that_may_be_there_are_put_in_one_way() -> None:
     } - {"bus/upsert.py"}
 
     assert found == OTHER_UPSERTS.keys(), f"use headrace.bus.upsert: {found ^ OTHER_UPSERTS.keys()}"
+
+
+# services whose Repository lies elsewhere than in tables.py; each says why
+OTHER_REPOSITORIES = {
+    "audit": "repository.py: what it shows is derived anew from the log, by modules that themselves read the tables",
+}
+# where timers are made beside timers.py and the composition root; each says why
+OTHER_TIMERS = {
+    "audit/mirror.py": "one loop with the class that copies the log",
+    "ingest/jobs.py": "one loop with the class that works on jobs",
+    "trainer/compute.py": "one loop with the connection to Ray that it keeps up",
+    "trainer/dispatch.py": "one loop with the class that gives runs to workers",
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_repository_of_every_service_has_the_same_name_and_place(service: str) -> None:
+    """Who has read the tables of one service knows where the queries of another one are."""
+    folder = ROOT / "services" / service / "src/headrace" / service
+    place = OTHER_REPOSITORIES.get(service, "tables.py").partition(":")[0]
+
+    assert re.search(r"^class Repository\b", (folder / place).read_text(), re.MULTILINE), f"{service}/{place}"
+
+
+def test_timers_are_in_the_same_place_everywhere() -> None:
+    """What happens by the clock is in `timers.py`, and is put together in `service.py`."""
+    found = {
+        f"{service}/{file.name}"
+        for service in SERVICES
+        for file in sources("services", service)
+        if file.name not in ("service.py", "timers.py") and re.search(r"\b(every|chore)\(", file.read_text())
+    }
+
+    assert found == OTHER_TIMERS.keys(), f"move these to timers.py: {found ^ OTHER_TIMERS.keys()}"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from headrace.audit.archive import Archive
 from headrace.audit.bookkeeping import CHECKPOINT, KIND, STREAM, parsed
 from headrace.audit.checks import UNCHECKED, Unreadable, verify
 from headrace.audit.log import HEAD, RECORD, REFERENCE, TILE, Log
+from headrace.audit.repository import Repository
 from headrace.audit.settings import AuditSettings
-from headrace.audit.watch import publish_if_due
+from headrace.audit.timers import publish_if_due
 from headrace.bus import RawMessage
 from headrace.tlog import Checkpoint, Entry, Past, SigningKey
 
@@ -49,7 +49,7 @@ async def test_every_column_that_was_changed_is_named(full: Any, column: str) ->
 
     verdict = await full.verify()
     async with full.store.read() as session:
-        shown, _, _ = await Archive(session).at(7)
+        shown, _, _ = await Repository(session).at(7)
 
     assert verdict.first is not None
     assert verdict.first.where.startswith("7")
@@ -70,7 +70,7 @@ async def test_a_forged_event_that_fits_its_entry_is_named(full: Any) -> None:
     record = describe(forged)
     await full.tamper(insert(RECORD).values(position=7, **columns_of(record), entry=record.entry.encode()))
     async with full.store.read() as session:
-        shown, _, _ = await Archive(session).at(7)
+        shown, _, _ = await Repository(session).at(7)
 
     assert (shown.authid, shown.altered) == ("key:carl", ("entry",))
     first = (await full.verify()).first
@@ -245,7 +245,7 @@ async def test_what_is_extreme_is_recorded_and_the_log_stays_whole(log: Any, att
 
     async with log.store.read() as session:
         rows = (await session.execute(select(RECORD.c.entry, RECORD.c.body).order_by(RECORD.c.position))).all()
-        shown, _, _ = await Archive(session).at(1)
+        shown, _, _ = await Repository(session).at(1)
     assert [Entry.decode(row.entry).seq for row in rows] == [1, 2, 3]
     assert json.loads(rows[1].body)["specversion"] == "1.0"
     assert shown.altered == ()
@@ -256,5 +256,5 @@ async def test_a_parked_copy_names_nobody(log: Any) -> None:
     """A copy of what could not be handled holds what its sender claimed; it is not shown as who did it."""
     await log.hear(log.message(1, stream="PARKED", authid="key:admin"))
     async with log.store.read() as session:
-        shown, _, _ = await Archive(session).at(0)
+        shown, _, _ = await Repository(session).at(0)
     assert (shown.authid, shown.altered) == (None, ())

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from headrace.audit.archive import Archive, Search
 from headrace.audit.domain import Chain, NoSuchRow
+from headrace.audit.repository import Repository, Search
 from headrace.chassis import NotFound
 
 A, B = "a" * 64, "b" * 64
@@ -120,7 +120,7 @@ async def tell(log: Any, *, without: str = "", prediction: dict[str, Any] = PRED
 async def traced(log: Any, prediction: str = "p1") -> Chain:
     """The chain behind a prediction."""
     async with log.store.read() as session:
-        _, _, chain = await Archive(session).trace_prediction(prediction)
+        _, _, chain = await Repository(session).trace_prediction(prediction)
         return chain
 
 
@@ -153,7 +153,7 @@ async def test_a_row_of_a_request_has_the_same_trace(log: Any) -> None:
     """`<id>:<i>` leads to the request's event; its truth is found too."""
     await tell(log)
     async with log.store.read() as session:
-        logged, truths, _ = await Archive(session).trace_prediction("p1:0")
+        logged, truths, _ = await Repository(session).trace_prediction("p1:0")
     assert (logged.id, [truth.id for truth in truths]) == ("logged", ["outsider:truth"])
 
 
@@ -263,7 +263,7 @@ async def test_a_row_is_found_in_the_part_that_holds_it(log: Any) -> None:
     await log.hear(*(log.message(seq, stream="PREDICTIONS", **each) for seq, each in enumerate(told, 1)))
 
     async with log.store.read() as session:
-        found = [(await Archive(session).trace_prediction(f"p1:{row}"))[0].id for row in (0, 4, 5, 9)]
+        found = [(await Repository(session).trace_prediction(f"p1:{row}"))[0].id for row in (0, 4, 5, 9)]
 
     assert found == ["part-1", "part-1", "part-2", "part-2"]
 
@@ -277,7 +277,7 @@ async def test_a_truth_of_another_model_or_row_is_not_shown(log: Any) -> None:
     ]
     await log.hear(*(log.message(seq, stream="REQUESTS", **each) for seq, each in enumerate(others, 61)))
     async with log.store.read() as session:
-        _, truths, _ = await Archive(session).trace_prediction("p1:0")
+        _, truths, _ = await Repository(session).trace_prediction("p1:0")
     assert [truth.id for truth in truths] == ["outsider:truth"]
 
 
@@ -298,9 +298,9 @@ async def test_a_version_is_traced_without_a_prediction(log: Any) -> None:
     """The same chain, and what came after too."""
     await tell(log)
     async with log.store.read() as session:
-        chain = await Archive(session).trace_version("m", 3)
+        chain = await Repository(session).trace_version("m", 3)
         with pytest.raises(NotFound):
-            await Archive(session).trace_version("m", 9)
+            await Repository(session).trace_version("m", 9)
     assert chain.missing == []
     assert chain.ordered()[-1].id == "later"
 
@@ -308,7 +308,7 @@ async def test_a_version_is_traced_without_a_prediction(log: Any) -> None:
 async def search(log: Any, before: int | None = None, limit: int = 100, **wanted: Any) -> list[str]:
     """Ids of the events found."""
     async with log.store.read() as session:
-        return [event.id for event in await Archive(session).search(Search(**wanted), before, limit)]
+        return [event.id for event in await Repository(session).search(Search(**wanted), before, limit)]
 
 
 async def test_events_are_found_by_what_they_are(log: Any) -> None:
@@ -340,6 +340,6 @@ async def test_the_original_comes_before_its_parked_copy(log: Any) -> None:
     await log.hear(log.message(1, stream="PARKED", id="twice"))
     await log.hear(log.message(1, stream="REQUESTS", id="twice"))
     async with log.store.read() as session:
-        assert (await Archive(session).event("twice")).stream == "REQUESTS"
+        assert (await Repository(session).event("twice")).stream == "REQUESTS"
         with pytest.raises(NotFound):
-            await Archive(session).event("never")
+            await Repository(session).event("never")

@@ -25,7 +25,7 @@ from headrace.trainer.domain import (
     waits_for,
     will_train_on,
 )
-from headrace.trainer.worker.jobs import Harness, Kind
+from headrace.trainer.worker.jobs import Kind, Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COLUMNS = [
@@ -191,5 +191,5 @@ def test_only_the_last_states_have_ended() -> None:
 
 def test_stages_and_failures_that_are_said_are_those_of_the_catalogue() -> None:
     """What nobody has read about cannot be understood."""
-    assert set(get_args(Harness)) == set(STAGES)
+    assert set(get_args(Stage)) == set(STAGES)
     assert set(get_args(Kind)) == set(FAILURES)

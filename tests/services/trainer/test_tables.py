@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 import headrace.trainer
 from headrace.chassis.database import create_engine, migrate
 from headrace.trainer.domain import Recent, State
-from headrace.trainer.tables import Run, change, last_trained, recent, runs_in
+from headrace.trainer.tables import Repository, Run
 
 MIGRATIONS = Path(headrace.trainer.__file__).parent / "migrations"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,8 +46,8 @@ async def test_recent_tells_who_has_workers_and_since_when(engine) -> None:  # t
         session.add(a_run("run-3", model="other"))
         await session.commit()
 
-        assert await recent(session) == {"delay": Recent(1, NOON), "other": Recent(0, None)}
-        assert [run.run for run in await runs_in(session, State.QUEUED)] == ["run-3"]
+        assert await Repository(session).recent() == {"delay": Recent(1, NOON), "other": Recent(0, None)}
+        assert [run.run for run in await Repository(session).runs_in(State.QUEUED)] == ["run-3"]
 
 
 async def test_the_last_trained_version_is_that_of_the_last_completed_run(engine) -> None:  # type: ignore[no-untyped-def]
@@ -58,8 +58,8 @@ async def test_the_last_trained_version_is_that_of_the_last_completed_run(engine
         session.add(a_run("run-3", state=State.FAILED, dataset_version=9, ended_at=NOON + timedelta(hours=2)))
         await session.commit()
 
-        assert await last_trained(session, "delay") == 2
-        assert await last_trained(session, "other") is None
+        assert await Repository(session).last_trained("delay") == 2
+        assert await Repository(session).last_trained("other") is None
 
 
 async def test_of_two_writers_of_a_run_one_is_told(engine) -> None:  # type: ignore[no-untyped-def]
@@ -69,7 +69,7 @@ async def test_of_two_writers_of_a_run_one_is_told(engine) -> None:  # type: ign
         await session.commit()
         known = await session.get_one(Run, "run-1")
         stale = known.model_copy()
-        change(session, known, State.CANCELLED, NOON)
+        Repository(session).change(known, State.CANCELLED, NOON)
         await session.commit()
 
     async with AsyncSession(engine) as late:

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import BaseModel
 from sqlmodel import col, select
 
-from headrace.audit.archive import Archive, Search
 from headrace.audit.checks import Witness, verify
 from headrace.audit.domain import Chain, Event, NoSuchRow
 from headrace.audit.log import Log
+from headrace.audit.repository import Repository, Search
 from headrace.audit.tables import GapRow
 from headrace.audit.witnesses import witnesses
 from headrace.chassis import NotFound
@@ -221,7 +221,7 @@ def naming_what_is_gone() -> Iterator[None]:
 @router.get("/log/{index}")
 async def entry(index: Index, session: SessionDep) -> dict[str, Any]:
     """One log entry, with the event it stands for, byte for byte."""
-    event, encoded, body = await Archive(session).at(index)
+    event, encoded, body = await Repository(session).at(index)
     return {
         "index": index,
         "entry": encoded.decode(),
@@ -236,17 +236,17 @@ async def inclusion(
     session: SessionDep, key: Key, index: Place | None = None, id: str | None = None, size: Place | None = None
 ) -> InclusionProof:
     """Proof that an event, by its id or its index, is in the log that the newest checkpoint signs."""
-    archive, log = Archive(session), Log(session, key)
+    repository, log = Repository(session), Log(session, key)
     if index is None and id is None:
         raise HTTPException(422, "say which entry: ?index= or ?id=")
-    at = index if index is not None else (await archive.event(id or "")).index
+    at = index if index is not None else (await repository.event(id or "")).index
     head = await log.head()
     within = head.size if size is None else size
     if not 0 <= at < within <= head.size:
         raise NotFound(f"the log of {within} entries has no entry {at}; it has {head.size} entries now")
     with naming_what_is_gone():
         proof, root = await log.prove(lambda t: (inclusion_proof(t, at, within), tree_root(t, within)))
-    _, encoded, _ = await archive.at(at)
+    _, encoded, _ = await repository.at(at)
     return InclusionProof(
         index=at,
         size=within,
@@ -318,21 +318,21 @@ async def events(
 ) -> Page[EventDetail]:
     """Search the record, newest first. `type` may end in `*`."""
     wanted = Search(type, key, correlation, actor, stream, since, until)
-    found = await Archive(session).search(wanted, cursor, limit + 1)
+    found = await Repository(session).search(wanted, cursor, limit + 1)
     return page_of(found, limit, show=lambda event: EventDetail(**asdict(event)), cursor=lambda event: event.index)
 
 
 @router.get("/events/{event_id}")
 async def event(event_id: str, session: SessionDep) -> EventDetail:
     """One event by its id."""
-    return EventDetail(**asdict(await Archive(session).event(event_id)))
+    return EventDetail(**asdict(await Repository(session).event(event_id)))
 
 
 @router.get("/trace/prediction/{prediction_id}")
 async def trace_prediction(prediction_id: str, session: SessionDep, key: Key) -> Trace:
     """Request, model, run, data set version, source files, and every event on the way: who, when, and where logged."""
     try:
-        logged, truths, chain = await Archive(session).trace_prediction(prediction_id)
+        logged, truths, chain = await Repository(session).trace_prediction(prediction_id)
     except NoSuchRow as error:
         raise NotFound(str(error)) from error
     size = (await Log(session, key).head()).size
@@ -345,7 +345,7 @@ async def trace_prediction(prediction_id: str, session: SessionDep, key: Key) ->
 @router.get("/trace/model/{model}/{version}")
 async def trace_version(model: str, version: Index, session: SessionDep, key: Key) -> Trace:
     """Everything behind a model version."""
-    chain = await Archive(session).trace_version(model, version)
+    chain = await Repository(session).trace_version(model, version)
     return _trace(chain, (await Log(session, key).head()).size, [])
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from headrace.audit.bookkeeping import CHECKPOINT
 from headrace.audit.log import Log, run, table
 from headrace.audit.tables import MirrorRow
-from headrace.audit.watch import ACTOR, LOOK_EVERY
+from headrace.audit.timers import ACTOR, LOOK_EVERY
 from headrace.chassis import Every, Runtime, every
 from headrace.faults import point
 from headrace.objects import ObjectStore, StoreAway

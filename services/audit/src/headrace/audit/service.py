@@ -12,7 +12,7 @@ from headrace.audit import api
 from headrace.audit.handlers import on_messages
 from headrace.audit.mirror import BUCKET, mirror
 from headrace.audit.settings import AuditSettings
-from headrace.audit.watch import check_itself, publish_checkpoints, watch_gaps
+from headrace.audit.timers import check_itself, publish_checkpoints, watch_gaps
 from headrace.chassis import Dependency, Service
 from headrace.objects import ObjectStore, StoreAway, object_store
 from headrace.tlog import SigningKey

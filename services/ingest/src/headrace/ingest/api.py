@@ -22,8 +22,7 @@ from headrace.ingest.handlers import set_contract
 from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
 from headrace.ingest.pipeline import STORE, Answer, Ingestion, Task, spool
-from headrace.ingest.repository import Repository, parts_in
-from headrace.ingest.tables import ContractRow, JobRow, VersionRow
+from headrace.ingest.tables import ContractRow, JobRow, Repository, VersionRow, parts_in
 
 router = APIRouter(tags=["datasets"])
 read = [requires("ingest:read")]

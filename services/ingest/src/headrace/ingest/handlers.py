@@ -11,8 +11,7 @@ from headrace.contracts.contract import contract_problems
 from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES, Use, named
 from headrace.ingest.jobs import Jobs
 from headrace.ingest.reading import resolved, wording_of
-from headrace.ingest.repository import Repository
-from headrace.ingest.tables import ContractRow, JobRow
+from headrace.ingest.tables import ContractRow, JobRow, Repository
 from headrace.objects import Denied, ObjectStore, StoreAway
 
 LOOK_S = 2.0  # a transaction is open meanwhile

@@ -38,8 +38,7 @@ from headrace.ingest.domain import (
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
 from headrace.ingest.manifest import Manifests
 from headrace.ingest.profiles import DATASETS, Profile, Profiles
-from headrace.ingest.repository import Repository, version_of
-from headrace.ingest.tables import RejectionRow, VersionRow
+from headrace.ingest.tables import RejectionRow, Repository, VersionRow, version_of
 from headrace.ingest.terms import Terms, terms_of
 from headrace.ingest.versions import Made
 from headrace.ingest.violations import TYPE, Violations, reason, told, without_nulls

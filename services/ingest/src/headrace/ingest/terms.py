@@ -10,8 +10,7 @@ from headrace.ingest.domain import Use, relaxed, unordered
 from headrace.ingest.engine import Accepted, Rejected
 from headrace.ingest.hints import KEPT_AS_TEXT
 from headrace.ingest.reading import Wording
-from headrace.ingest.repository import Repository, rules_of, wording_in
-from headrace.ingest.tables import ContractRow
+from headrace.ingest.tables import ContractRow, Repository, rules_of, wording_in
 from headrace.ingest.violations import TYPE, Violations
 
 

@@ -12,8 +12,7 @@ from headrace.ingest.domain import Version
 from headrace.ingest.engine import Accepted
 from headrace.ingest.facts import facts_of
 from headrace.ingest.manifest import Grown
-from headrace.ingest.repository import dump
-from headrace.ingest.tables import VersionRow
+from headrace.ingest.tables import VersionRow, dump
 from headrace.ingest.terms import Terms
 from headrace.ingest.violations import without_nulls
 

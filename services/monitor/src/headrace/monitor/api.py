@@ -15,7 +15,7 @@ from headrace.contracts import Label, TruthReported
 from headrace.contracts.times import rfc3339
 from headrace.monitor.domain import window_of
 from headrace.monitor.handlers import keep_truths
-from headrace.monitor.tables import AskedRow, DeclaredRow, Judged, JudgementRow, Records, ScheduleRow, WindowRow
+from headrace.monitor.tables import AskedRow, DeclaredRow, Judged, JudgementRow, Repository, ScheduleRow, WindowRow
 
 router = APIRouter(prefix="/models/{model}", tags=["monitor"])
 READ, WRITE = requires("monitor:read"), requires("monitor:write")
@@ -82,9 +82,9 @@ class Status(BaseModel):
 @router.post("/truth", dependencies=[WRITE])
 async def post_truth(model: str, truth: TruthIn, work: UnitOfWorkDep) -> TruthTaken:
     """Report what really happened. All truths are good for the model, or none is kept and each bad one is named."""
-    records = Records(work.session)
+    repository = Repository(work.session)
     await _declared(work.session, model)
-    if not await records.versions(model):
+    if not await repository.versions(model):
         raise Conflict(f"{model} has no version yet, so nothing can have been predicted")
     found = await keep_truths(_reported(model, truth), work)
     return TruthTaken(
@@ -115,7 +115,7 @@ async def list_windows(
     await _declared(session, model)
     number, _, version = (cursor or "").partition(".")
     below = (int(number), int(version)) if cursor else None
-    rows = await Records(session).windows(model, below, limit + 1)
+    rows = await Repository(session).windows(model, below, limit + 1)
     return page_of(rows, limit, show=_shown, cursor=lambda row: f"{row[0].number}.{row[0].version}")
 
 
@@ -147,7 +147,7 @@ async def get_status(model: str, session: SessionDep) -> Status:
     row = await _declared(session, model)
     asked = (await session.exec(select(AskedRow).where(AskedRow.model == model).order_by(col(AskedRow.at)))).all()
     schedule = await session.get(ScheduleRow, model)
-    judgements = await Records(session).judgements(model, row.windows)
+    judgements = await Repository(session).judgements(model, row.windows)
     window = await session.get(WindowRow, (model, row.windows))
     return Status(
         model=model,
@@ -184,7 +184,7 @@ def _main(judgements: Sequence[JudgementRow]) -> JudgementRow:
 
 
 async def _declared(session: SessionDep, model: str) -> DeclaredRow:
-    row = await Records(session).declared(model)
+    row = await Repository(session).declared(model)
     if row is None or not row.revision:
         raise NotFound(f"no model is named {model!r}; declare it with `headrace apply FILE`")
     return row
@@ -196,7 +196,7 @@ async def _window(session: SessionDep, model: str, number: int, version: int | N
         raise NotFound(f"{model} has no judged window {number}; GET /models/{model}/windows lists them")
     if window.failed is not None:
         raise NotFound(f"window {number} of {model} could not be judged: {window.failed}")
-    judgements = await Records(session).judgements(model, number)
+    judgements = await Repository(session).judgements(model, number)
     if version is None:
         return _shown((_main(judgements), window))
     found = next((each for each in judgements if each.version == version), None)

@@ -20,7 +20,7 @@ from headrace.monitor.domain import (
     must_retrain,
     window_of,
 )
-from headrace.monitor.tables import AskedRow, DeclaredRow, FindingRow, JudgementRow, Records, WindowRow
+from headrace.monitor.tables import AskedRow, DeclaredRow, FindingRow, JudgementRow, Repository, WindowRow
 
 SCHEDULED = 0  # the version of an AskedRow that the schedule wrote
 SLOWEST = timedelta(minutes=1)  # between the start of a report of truths and its commit
@@ -48,16 +48,16 @@ class Judged:
 
 async def say(work: UnitOfWork, judgement: Judged) -> None:
     """Say what a window shows, once: the rows of the window and what is said commit together."""
-    records, window = Records(work.session), judgement.window
-    row = await records.declared(judgement.model, lock=True)
+    repository, window = Repository(work.session), judgement.window
+    row = await repository.declared(judgement.model, lock=True)
     if row is None or row.windows >= window.number:
         return  # another copy of this service was faster
     row.windows, row.judged_until = window.number, window.end
-    await _keep(work, records, row, judgement)
+    await _keep(work, repository, row, judgement)
     found = {}
     for figures in judgement.figures:
         work.emit(_evaluated(figures))
-        found[figures.version] = await _say_findings(work, records, figures, judgement.declared)
+        found[figures.version] = await _say_findings(work, repository, figures, judgement.declared)
     rows = {each.version: each.predictions for each in judgement.figures}
     newest = decisive(rows, judgement.declared.monitoring.minimum)
     if newest is not None:
@@ -65,12 +65,12 @@ async def say(work: UnitOfWork, judgement: Judged) -> None:
     work.emit(_scheduled(judgement.declared, row.model, window))
 
 
-async def _keep(work: UnitOfWork, records: Records, row: DeclaredRow, judgement: Judged) -> None:
+async def _keep(work: UnitOfWork, repository: Repository, row: DeclaredRow, judgement: Judged) -> None:
     window, seen = judgement.window, judgement.seen
     span = (row.model, window.start, window.end)
-    since = await records.truths_since(row.model, seen.moment - SLOWEST, window.start, window.end)
+    since = await repository.truths_since(row.model, seen.moment - SLOWEST, window.start, window.end)
     missed = sum(seen.truths.get(place) != value for place, value in since.items())
-    rows = await records.rows_between(*span) - seen.rows
+    rows = await repository.rows_between(*span) - seen.rows
     row.late_predictions, row.late_truths = row.late_predictions + rows, row.late_truths + missed
     work.session.add(row)
     work.session.add(
@@ -91,11 +91,11 @@ async def _keep(work: UnitOfWork, records: Records, row: DeclaredRow, judgement:
 
 
 async def _say_findings(
-    work: UnitOfWork, records: Records, figures: Figures, declared: Declaration
+    work: UnitOfWork, repository: Repository, figures: Figures, declared: Declaration
 ) -> Sequence[Finding]:
     """Say each finding; the alert only where it is new, or has grown since it was told."""
     found = findings(figures, declared)
-    told = await records.findings(figures.model, figures.version)
+    told = await repository.findings(figures.model, figures.version)
     for finding in found:
         work.emit(finding.event)
         row = told.pop(finding.about, None)

@@ -22,7 +22,7 @@ from headrace.contracts import (
 from headrace.monitor import gauges
 from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
-from headrace.monitor.tables import DeclaredRow, Records, RegisteredRow, WindowRow
+from headrace.monitor.tables import DeclaredRow, RegisteredRow, Repository, WindowRow
 from headrace.monitor.timers import keep_schedule
 from headrace.monitor.truth import Known, Sorted, is_key, listing, place_of, sort_truths
 from headrace.tasks import target_of
@@ -32,7 +32,7 @@ SHADOW = "shadow"
 
 async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     """How a model is to be watched; an older revision that comes late changes nothing."""
-    row = await Records(work.session).declared(event.name)
+    row = await Repository(work.session).declared(event.name)
     if row is not None and row.revision >= event.revision:
         return
     declaration = event.declaration.model_dump(mode="json", exclude_none=True)
@@ -63,9 +63,9 @@ async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
     be mended and sent again. Where no version of the model is known yet, any value waits, and is read when its window
     is judged.
     """
-    records = Records(work.session)
-    row = await records.declared(event.model, lock=True)
-    found = sort_truths(event.labels, await _known(records, row, event))
+    repository = Repository(work.session)
+    row = await repository.declared(event.model, lock=True)
+    found = sort_truths(event.labels, await _known(repository, row, event))
     if found.bad:
         counts = f"{len(found.bad):,} of {len(event.labels):,}"
         raise Refused(f"no truth was kept, because {counts} cannot be used: {listing(found.bad)}")
@@ -73,18 +73,18 @@ async def keep_truths(event: TruthReported, work: UnitOfWork) -> Sorted:
         {"model": event.model, "prediction_id": prediction, "row": at, "value": value, "reported_at": work.now}
         for (prediction, at), value in found.kept.items()
     ]
-    await records.put_truths(rows)
+    await repository.put_truths(rows)
     about = {"model": event.model, "reported_at": work.now}
-    await records.put_key_truths([{**about, "key": key, "value": value} for key, value in found.by_key.items()])
+    await repository.put_key_truths([{**about, "key": key, "value": value} for key, value in found.by_key.items()])
     if row is not None and found.late:
-        await _note_late(records, row, Counter(found.late.values()), "late_truths")
+        await _note_late(repository, row, Counter(found.late.values()), "late_truths")
     return found
 
 
-async def _known(records: Records, row: DeclaredRow | None, event: TruthReported) -> Known:
-    targets = {each.digest: target_of(each.facts.signature) for each in await records.versions(event.model)}
-    keys = await records.places(event.model, sorted({str(each.key) for each in event.labels if is_key(each.key)}))
-    answers = await records.answers(sorted(_ids(event) | {prediction for prediction, _ in keys.values()}))
+async def _known(repository: Repository, row: DeclaredRow | None, event: TruthReported) -> Known:
+    targets = {each.digest: target_of(each.facts.signature) for each in await repository.versions(event.model)}
+    keys = await repository.places(event.model, sorted({str(each.key) for each in event.labels if is_key(each.key)}))
+    answers = await repository.answers(sorted(_ids(event) | {prediction for prediction, _ in keys.values()}))
     return Known(event.model, answers, targets, row.judged_until if row else None, keys)
 
 
@@ -117,13 +117,13 @@ def _refusal(found: Sorted, cause: Envelope, model: str) -> RequestRefused:
     )
 
 
-async def _note_late(records: Records, row: DeclaredRow, times: Mapping[datetime, int], what: str) -> None:
+async def _note_late(repository: Repository, row: DeclaredRow, times: Mapping[datetime, int], what: str) -> None:
     """Count what came after its window was judged, with the window and with the model."""
     for time, count in times.items():
-        window = await records.window_at(row.model, time)
+        window = await repository.window_at(row.model, time)
         for counted in (row, window) if window else (row,):
             _add(counted, what, count)
-            records.session.add(counted)
+            repository.session.add(counted)
     gauges.show_late(row.model, row.late_predictions, row.late_truths)
 
 
@@ -172,28 +172,28 @@ async def on_predictions(messages: Sequence[RawMessage], work: UnitOfWork, *, ah
     """A batch of logged answers, kept as they came; what cannot be read is set aside."""
     read = [await _read(message, work, ahead) for message in messages]
     found = [each for each in read if each is not None]
-    records = Records(work.session)
-    added = await records.add_logged([each.row() for each in found])
+    repository = Repository(work.session)
+    added = await repository.add_logged([each.row() for each in found])
     by_model: dict[str, list[Logged]] = {}
     for each in found:
         by_model.setdefault(each.event.model, []).append(each)
     for model, answers in sorted(by_model.items()):
-        row = await records.declared(model, lock=True) or DeclaredRow(model=model, revision=0, declaration={})
+        row = await repository.declared(model, lock=True) or DeclaredRow(model=model, revision=0, declaration={})
         _move_clock(row, max(each.time for each in answers), work)
-        await _note_keys(records, model, [each for each in answers if each.key in added])
-        await _note_late(records, row, _late(row, answers, added), "late_predictions")
+        await _note_keys(repository, model, [each for each in answers if each.key in added])
+        await _note_late(repository, row, _late(row, answers, added), "late_predictions")
 
 
-async def _note_keys(records: Records, model: str, answers: Sequence[Logged]) -> None:
+async def _note_keys(repository: Repository, model: str, answers: Sequence[Logged]) -> None:
     """Note which prediction is the newest of each key; truths that came before the first one belong to it now."""
     rows = [row for each in sorted(answers, key=lambda each: each.time) for row in each.keyed()]
     if not rows:
         return
-    await records.put_keys(rows)
+    await repository.put_keys(rows)
     newest = {row["key"]: row for row in rows}
-    truths = await records.take_key_truths(model, sorted(newest))
+    truths = await repository.take_key_truths(model, sorted(newest))
     named = ("prediction_id", "row")
-    await records.put_truths(
+    await repository.put_truths(
         [
             {"model": model, "value": each.value, "reported_at": each.reported_at}
             | {name: newest[each.key][name] for name in named}

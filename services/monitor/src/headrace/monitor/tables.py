@@ -177,7 +177,7 @@ class ScheduleRow(SQLModel, table=True):
 Judged = tuple[JudgementRow, WindowRow]
 
 
-class Records:
+class Repository:
     """The rows of one transaction."""
 
     def __init__(self, session: AsyncSession) -> None:

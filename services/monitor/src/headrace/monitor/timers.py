@@ -14,7 +14,7 @@ from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import cooled, window_of
 from headrace.monitor.facts import SCHEDULED, ask
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.tables import DeclaredRow, KeyRow, KeyTruthRow, LoggedRow, Records, ScheduleRow, TruthRow
+from headrace.monitor.tables import DeclaredRow, KeyRow, KeyTruthRow, LoggedRow, Repository, ScheduleRow, TruthRow
 
 ACTOR = "service:monitor"
 EVERY = timedelta(hours=1)  # old answers cost space, not time
@@ -29,7 +29,7 @@ class Silence:
     async def due(self, runtime: Runtime) -> Mapping[str, str]:
         """The models that nobody has asked for too long."""
         async with runtime.session() as session:
-            rows = await Records(session).speaking()
+            rows = await Repository(session).speaking()
         now = runtime.clock()
         return {f"{row.model}/{row.arrived}": row.model for row in rows if self._is_silent(row, now)}
 
@@ -43,9 +43,9 @@ class Silence:
     async def tell(self, runtime: Runtime, model: str) -> None:
         """Tell of one model."""
         async with runtime.work(ACTOR) as work:
-            row = await Records(work.session).declared(model)
+            row = await Repository(work.session).declared(model)
             silence = _silence(row, row.parsed(), work.now) if row else None
-            if row and silence and await Records(work.session).fall_silent(model, work.now):
+            if row and silence and await Repository(work.session).fall_silent(model, work.now):
                 work.emit(_alert(row, silence.total_seconds()))
 
 
@@ -92,43 +92,43 @@ async def keep_schedule(work: UnitOfWork, model: str, declared: Declaration) -> 
 async def schedules_due(runtime: Runtime) -> Mapping[str, str]:
     """The models that are to be trained again by now, a key for each due time."""
     async with runtime.session() as session:
-        rows = await Records(session).due_schedules(runtime.clock())
+        rows = await Repository(session).due_schedules(runtime.clock())
     return {f"{row.model}/{row.due.isoformat()}/{row.every}": row.model for row in rows}
 
 
 async def ask_by_schedule(runtime: Runtime, model: str) -> None:
     """Ask for training, once for all times that have passed; within a cool-down the time moves to its end."""
     async with runtime.work(ACTOR) as work:
-        records = Records(work.session)
+        repository = Repository(work.session)
         row = await work.session.get(ScheduleRow, model)
-        declared = await records.declared(model)
+        declared = await repository.declared(model)
         if row is None or declared is None or row.due > work.now:
             return
-        due, free = row.due, await _free(records, declared)
+        due, free = row.due, await _free(repository, declared)
         if free is not None and free > work.now:
-            await records.move_schedule(row, free)
-        elif await records.move_schedule(row, next_time(row.every, work.now)):
+            await repository.move_schedule(row, free)
+        elif await repository.move_schedule(row, next_time(row.every, work.now)):
             reason = f"retraining.every is {row.every!r}; the time was {due:%Y-%m-%dT%H:%M:%SZ}"
             await ask(work, model, SCHEDULED, reason, data="latest")
 
 
-async def _free(records: Records, declared: DeclaredRow) -> datetime | None:
+async def _free(repository: Repository, declared: DeclaredRow) -> datetime | None:
     """When the cool-down of the newest request is over."""
-    last = await records.last_asked(declared.model)
+    last = await repository.last_asked(declared.model)
     return None if last is None else cooled(declared.parsed(), last)
 
 
 async def judged_models(runtime: Runtime) -> Mapping[str, str]:
     """The models of which something was judged: they may have answers that no window needs any more."""
     async with runtime.session() as session:
-        models = await Records(session).judged_models()
+        models = await Repository(session).judged_models()
     return {model: model for model in models}
 
 
 async def forget(runtime: Runtime, model: str, *, settings: MonitorSettings) -> None:
     """Remove what is older than the settings keep; judged windows stay."""
     async with runtime.work(ACTOR) as work:
-        row = await Records(work.session).declared(model)
+        row = await Repository(work.session).declared(model)
         if row is None or row.judged_until is None:
             return
         old, reported = row.judged_until - settings.monitor_keep, work.now - settings.monitor_keep

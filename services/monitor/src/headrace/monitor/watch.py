@@ -20,7 +20,7 @@ from headrace.monitor.measurement import Measured, measure
 from headrace.monitor.references import References
 from headrace.monitor.sample import Sample, sample_of
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.tables import DeclaredRow, LoggedRow, Records, WindowRow
+from headrace.monitor.tables import DeclaredRow, LoggedRow, Repository, WindowRow
 from headrace.tasks import target_of, task_named
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class Watch:
     async def due(self, runtime: Runtime) -> Mapping[str, Due]:
         """The windows that can be judged now, the oldest of each model."""
         async with runtime.session() as session:
-            rows = await Records(session).asked()
+            rows = await Repository(session).asked()
         found = [
             Due(row.model, row.windows + 1, row.revision) for row, oldest in rows if self._is_due(runtime, row, oldest)
         ]
@@ -64,8 +64,8 @@ class Watch:
     async def judge(self, runtime: Runtime, due: Due) -> bool:
         """Judge one window; True, since there may be another one after it."""
         async with runtime.session() as session:
-            row = await Records(session).declared(due.model)
-            oldest = await Records(session).oldest(due.model, row.judged_until) if row else None
+            row = await Repository(session).declared(due.model)
+            oldest = await Repository(session).oldest(due.model, row.judged_until) if row else None
         if row is None or row.windows >= due.number or oldest is None:
             return False
         start, end = _window(self._declarations.of(row).monitoring.every, oldest)
@@ -74,9 +74,9 @@ class Watch:
 
     async def give_up(self, work: UnitOfWork, due: Due, reason: str) -> None:
         """A window that cannot be judged is over all the same: the ones after it are judged."""
-        records = Records(work.session)
-        row = await records.declared(due.model, lock=True)
-        oldest = await records.oldest(due.model, row.judged_until) if row else None
+        repository = Repository(work.session)
+        row = await repository.declared(due.model, lock=True)
+        oldest = await repository.oldest(due.model, row.judged_until) if row else None
         if row is None or oldest is None or row.windows >= due.number:
             return
         try:
@@ -104,10 +104,10 @@ class Watch:
     async def _judge(self, runtime: Runtime, row: DeclaredRow, window: Window) -> None:
         moment = runtime.clock()
         async with runtime.session() as session:
-            records = Records(session)
-            logged = await records.logged_between(row.model, window.start, window.end)
-            truths = await records.truths_of(row.model, sorted({each.prediction_id for each in logged}))
-            known = {each.digest: each.facts for each in await records.versions(row.model)}
+            repository = Repository(session)
+            logged = await repository.logged_between(row.model, window.start, window.end)
+            truths = await repository.truths_of(row.model, sorted({each.prediction_id for each in logged}))
+            known = {each.digest: each.facts for each in await repository.versions(row.model)}
         versions = _by_version(logged)
         found = [
             await self._version(row, window, sorted(versions), answers, truths, known.get(answers[-1].digest))

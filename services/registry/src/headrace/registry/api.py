@@ -19,7 +19,7 @@ from headrace.registry.decisions import authors, decide, held, move_by_hand, mus
 from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, State, review_due, risk_of, too_few
 from headrace.registry.governance import known, move_alias, policy_for, voices
-from headrace.registry.tables import AliasMoveRow, ModelRow, Registry, RevisionRow, VersionRow
+from headrace.registry.tables import AliasMoveRow, ModelRow, Repository, RevisionRow, VersionRow
 from headrace.registry.views import (
     AliasView,
     AliasWish,
@@ -51,7 +51,7 @@ async def list_models(session: SessionDep, cursor: NameCursor = "", limit: Limit
     """Every declared model, by name."""
     query = select(ModelRow).where(col(ModelRow.name) > cursor).order_by(col(ModelRow.name)).limit(limit + 1)
     rows = (await session.exec(query)).all()
-    aliases = await Registry(session).aliases([row.name for row in rows])
+    aliases = await Repository(session).aliases([row.name for row in rows])
     return page_of(
         rows, limit, show=lambda row: ModelView(**model_view(row, aliases[row.name])), cursor=lambda row: row.name
     )
@@ -71,7 +71,7 @@ async def put_model(
     done = await declare(work, declaration)
     row = done.row
     response.status_code = 202 if done.waits else 201 if row.revision == 1 and done.changed else 200
-    waits = await change_view(Registry(work.session), done.waits) if done.waits else None
+    waits = await change_view(Repository(work.session), done.waits) if done.waits else None
     return Applied(
         name=row.name,
         revision=row.revision,
@@ -88,7 +88,7 @@ async def put_model(
 async def get_model(name: str, session: SessionDep, gate: GateDep) -> ModelDetail:
     """One declared model."""
     row = await _model(session, name)
-    aliases = (await Registry(session).aliases([name]))[name]
+    aliases = (await Repository(session).aliases([name]))[name]
     shown = model_view(row, aliases)
     return ModelDetail(
         **shown,
@@ -124,7 +124,7 @@ async def list_versions(
     query = select(VersionRow).where(VersionRow.model == name).order_by(col(VersionRow.version).desc()).limit(limit + 1)
     query = query.where(col(VersionRow.version) < cursor) if cursor is not None else query
     rows = (await session.exec(query)).all()
-    aliases = (await Registry(session).aliases([name]))[name]
+    aliases = (await Repository(session).aliases([name]))[name]
     return page_of(
         rows, limit, show=lambda row: VersionView(**version_view(row, aliases)), cursor=lambda row: row.version
     )
@@ -133,7 +133,7 @@ async def list_versions(
 @router.get("/models/{name}/versions/{version}", dependencies=[READ])
 async def get_version(name: str, version: int, session: SessionDep, gate: GateDep) -> VersionDetail:
     """One version with everything that is known of it."""
-    _, row = await known(Registry(session), name, version)
+    _, row = await known(Repository(session), name, version)
     return await _detail(session, row, gate)
 
 
@@ -158,17 +158,17 @@ async def reject_version(
 @router.get("/models/{name}/versions/{version}/card", dependencies=[READ])
 async def get_card(name: str, version: int, session: SessionDep) -> Response:
     """The version's model card: Markdown with YAML front matter, from recorded facts alone."""
-    registry = Registry(session)
-    model, row = await known(registry, name, version)
-    signals = await registry.signals(name, version)
-    decisions = await registry.decisions(name, version)
+    repository = Repository(session)
+    model, row = await known(repository, name, version)
+    signals = await repository.signals(name, version)
+    decisions = await repository.decisions(name, version)
     return Response(model_card(model, row, signals, decisions), media_type="text/markdown")
 
 
 @router.get("/models/{name}/versions/{version}/lineage", dependencies=[READ])
 async def get_lineage(name: str, version: int, session: SessionDep) -> dict[str, Any]:
     """Where the version comes from, as an OpenLineage run event (2-0-2)."""
-    _, row = await known(Registry(session), name, version)
+    _, row = await known(Repository(session), name, version)
     return lineage(row)
 
 
@@ -176,16 +176,16 @@ async def get_lineage(name: str, version: int, session: SessionDep) -> dict[str,
 async def list_aliases(name: str, session: SessionDep) -> dict[str, int]:
     """Where every alias points."""
     await _model(session, name)
-    return (await Registry(session).aliases([name]))[name]
+    return (await Repository(session).aliases([name]))[name]
 
 
 @router.get("/models/{name}/aliases/{alias}", dependencies=[READ])
 async def get_alias(name: str, alias: str, session: SessionDep, at: Timestamp | None = None) -> AliasView:
     """Where an alias points, or pointed at the moment `at`."""
-    registry = Registry(session)
+    repository = Repository(session)
     await _model(session, name)
     moment = at or datetime.max.replace(tzinfo=None).astimezone()
-    move = await registry.alias_at(name, alias, moment)
+    move = await repository.alias_at(name, alias, moment)
     if move is None:
         when = f" at {at.isoformat()}" if at else ""
         raise NotFound(f"{name} had no alias {alias!r}{when}; GET /models/{name}/aliases lists them")
@@ -211,10 +211,10 @@ async def put_champion(name: str, work: UnitOfWorkDep, response: Response, wish:
     must approve it.
     """
     waits = await move_by_hand(work, name, CHAMPION, wish.version, wish.reason)
-    registry = Registry(work.session)
+    repository = Repository(work.session)
     if waits is not None and waits.state != State.APPROVED:
         response.status_code = 202
-        return await change_view(registry, waits)
+        return await change_view(repository, waits)
     return await _moved(work, name, CHAMPION)
 
 
@@ -223,7 +223,7 @@ async def put_alias(name: str, alias: NewAlias, work: UnitOfWorkDep, wish: Alias
     """Name an approved version with an alias that does not serve."""
     if alias == CHAMPION:  # another spelling of the path above
         raise Conflict(f"{alias} serves; PUT /models/{name}/aliases/{alias} with the scope registry:approve")
-    _, version = await held(Registry(work.session), name, wish.version)
+    _, version = await held(Repository(work.session), name, wish.version)
     must_be_approved(version)
     await move_alias(work, version, alias, wish.reason)
     return await _moved(work, name, alias)
@@ -231,7 +231,7 @@ async def put_alias(name: str, alias: NewAlias, work: UnitOfWorkDep, wish: Alias
 
 async def _moved(work: UnitOfWorkDep, name: str, alias: str) -> AliasView:
     await work.session.flush()
-    move = await Registry(work.session).alias_at(name, alias, work.now)
+    move = await Repository(work.session).alias_at(name, alias, work.now)
     assert move is not None
     return _alias_view(move)
 
@@ -266,9 +266,9 @@ def _kept(what: str) -> HTTPException:
 async def get_risk(name: str, session: SessionDep, runtime: RuntimeDep) -> RiskView:
     """The model's risk after what was seen of its champion."""
     model = await _model(session, name)
-    registry = Registry(session)
-    champion = await registry.alias(name, CHAMPION)
-    signals = await registry.signals(name, champion.version if champion else None)
+    repository = Repository(session)
+    champion = await repository.alias(name, CHAMPION)
+    signals = await repository.signals(name, champion.version if champion else None)
     risk = risk_of(model.parsed(), [each.kind for each in signals])
     return RiskView(
         model=name,
@@ -287,7 +287,7 @@ async def get_risk(name: str, session: SessionDep, runtime: RuntimeDep) -> RiskV
 @router.post("/models/{name}/risk/review", dependencies=[APPROVE])
 async def review_risk(name: str, work: UnitOfWorkDep, runtime: RuntimeDep, wish: Review | None = None) -> RiskView:
     """Note that people have looked at the risk again, and what they found."""
-    await Registry(work.session).hold(name)
+    await Repository(work.session).hold(name)
     model = await _model(work.session, name)
     model.reviewed_at, model.review_due = work.now, review_due(model.parsed(), work.now)
     work.session.add(model)
@@ -303,18 +303,18 @@ async def _decide(work: UnitOfWorkDep, name: str, version: int, decision: str, w
 
 
 async def _model(session: SessionDep, name: str) -> ModelRow:
-    row = await Registry(session).model(name)
+    row = await Repository(session).model(name)
     if row is None:
         raise NotFound(f"no model is named {name!r}; declare it with `headrace apply FILE`")
     return row
 
 
 async def _detail(session: SessionDep, row: VersionRow, gate: Gate) -> VersionDetail:
-    registry = Registry(session)
-    aliases = (await registry.aliases([row.model]))[row.model]
-    decisions = await registry.decisions(row.model, row.version)
-    model, _ = await known(registry, row.model, row.version)
-    given, needed = len(voices(decisions, row.digest)), (await policy_for(registry, model, row)).needed
+    repository = Repository(session)
+    aliases = (await repository.aliases([row.model]))[row.model]
+    decisions = await repository.decisions(row.model, row.version)
+    model, _ = await known(repository, row.model, row.version)
+    given, needed = len(voices(decisions, row.digest)), (await policy_for(repository, model, row)).needed
     waits = row.state == State.PENDING
     return VersionDetail(
         **version_view(row, aliases),
@@ -327,7 +327,7 @@ async def _detail(session: SessionDep, row: VersionRow, gate: Gate) -> VersionDe
         registered=row.registered,
         decided_at=row.decided_at,
         expires_at=row.expires_at,
-        warnings=_too_few(gate, needed, await authors(registry, row)) if waits else [],
+        warnings=_too_few(gate, needed, await authors(repository, row)) if waits else [],
     )
 
 

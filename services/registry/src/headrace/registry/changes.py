@@ -15,7 +15,7 @@ from headrace.contracts import (
 from headrace.registry.domain import State, digest_of, expires_at
 from headrace.registry.governance import voices
 from headrace.registry.rebase import Rebased, rebased
-from headrace.registry.tables import ChangeRow, ModelRow, Registry, VersionRow
+from headrace.registry.tables import ChangeRow, ModelRow, Repository, VersionRow
 from headrace.tasks import examine
 
 DECLARATION, ALIAS = "declaration", "alias"
@@ -30,7 +30,7 @@ async def propose(
     """
     full = declared.model_dump(mode="json", exclude_none=True)
     digest = digest_of(full)
-    for waiting in await Registry(work.session).changes(model.name, State.PENDING):
+    for waiting in await Repository(work.session).changes(model.name, State.PENDING):
         if (waiting.kind, waiting.declaration, waiting.by) == (DECLARATION, full, work.actor):
             return waiting
     row = _begun(work, model, DECLARATION, digest)
@@ -45,7 +45,7 @@ async def propose_move(
     work: UnitOfWork, model: ModelRow, version: VersionRow, alias: str, reason: str, needed: int
 ) -> ChangeRow:
     """A move of an alias that serves waits for people; proposed again by anybody, it is the same change."""
-    for waiting in await Registry(work.session).changes(model.name, State.PENDING):
+    for waiting in await Repository(work.session).changes(model.name, State.PENDING):
         if (waiting.kind, waiting.alias, waiting.version) == (ALIAS, alias, version.version):
             return waiting
     row = _begun(work, model, ALIAS, version.digest)
@@ -77,8 +77,8 @@ async def rebase(work: UnitOfWork, model: ModelRow, moved: Sequence[str]) -> Non
     So nobody ends the proposals of others by a change of their own. One that touches what has `moved` must be approved
     anew, since it would undo unseen what changed meanwhile; approvals of the others stay.
     """
-    registry = Registry(work.session)
-    for change in await registry.changes(model.name, State.PENDING):
+    repository = Repository(work.session)
+    for change in await repository.changes(model.name, State.PENDING):
         if change.kind == DECLARATION and change.declaration is not None:
             await _rebase(work, model, change, rebased(change.declaration, change.changed, model.declaration, moved))
 
@@ -100,7 +100,7 @@ async def _rebase(work: UnitOfWork, model: ModelRow, change: ChangeRow, new: Reb
     if new.anew:
         change.digest = digest_of({"revision": model.revision, "declaration": change.declaration})
     work.session.add(change)
-    said = voices(await Registry(work.session).decisions_on(change.id), change.digest)
+    said = voices(await Repository(work.session).decisions_on(change.id), change.digest)
     work.emit(_proposed(change, declared, given=len(said)))
 
 

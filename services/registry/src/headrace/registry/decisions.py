@@ -9,7 +9,7 @@ from headrace.registry.changes import ALIAS, accept, end, propose_move
 from headrace.registry.declarations import revise
 from headrace.registry.domain import TRAINED, State, bar_of, enough, lapsed, may_not_approve
 from headrace.registry.governance import approve_or_ask, evaluate, known, move_alias, policy_for, reject, voices
-from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
+from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Repository, VersionRow
 
 _ASKED = {TRAINED: "asked for the run that made"}
 
@@ -18,15 +18,15 @@ async def decide(
     work: UnitOfWork, name: str, number: int, decision: str, comment: str | None, digest: str | None = None
 ) -> VersionRow:
     """A person's yes or no to a version that waits; bound to the artifact's digest, not to the version's name."""
-    registry = Registry(work.session)
-    model, version = await held(registry, name, number)
+    repository = Repository(work.session)
+    model, version = await held(repository, name, number)
     if version.state != State.PENDING or lapsed(version.expires_at, work.now):
         raise Refused(f"{name}/{number} is {standing(version, work)}, it does not wait for approval")
     if digest is not None and digest != version.digest:
         raise Refused(f"{name}/{number} has the digest {version.digest}, not {digest}; look at it again")
-    if why := may_not_approve(work.actor, await authors(registry, version)):
+    if why := may_not_approve(work.actor, await authors(repository, version)):
         raise Refused(why)
-    policy = await policy_for(registry, model, version)
+    policy = await policy_for(repository, model, version)
     said = DecisionRow(
         model=name,
         version=number,
@@ -36,11 +36,11 @@ async def decide(
         digest=version.digest,
         at=work.now,
     )
-    await _record(work, said, await registry.decisions(name, number), policy.needed)
+    await _record(work, said, await repository.decisions(name, number), policy.needed)
     if decision == "reject":
         await reject(work, version, comment or "rejected by a person", State.REJECTED, by=work.actor)
         return version
-    champion = await registry.alias(name)
+    champion = await repository.alias(name)
     if version.met != (champion.version if champion else None) or version.bar != bar_of(policy):
         await evaluate(work, model, version)  # while people thought, the champion or what is asked of it changed
     else:
@@ -50,10 +50,10 @@ async def decide(
 
 async def decide_change(work: UnitOfWork, name: str, change: str, decision: str, comment: str | None) -> ChangeRow:
     """A person's yes or no to a change that waits; with enough of them it takes effect."""
-    registry = Registry(work.session)
-    model, row = await held_change(registry, name, change)
+    repository = Repository(work.session)
+    model, row = await held_change(repository, name, change)
     _must_wait(work, row)
-    if why := may_not_approve(work.actor, await _authors_of_change(registry, row)):
+    if why := may_not_approve(work.actor, await _authors_of_change(repository, row)):
         raise Refused(why)
     await _decided(work, model, row, decision, comment)
     return row
@@ -61,7 +61,7 @@ async def decide_change(work: UnitOfWork, name: str, change: str, decision: str,
 
 async def withdraw(work: UnitOfWork, name: str, change: str) -> ChangeRow:
     """Who proposed a change takes it back."""
-    _, row = await held_change(Registry(work.session), name, change)
+    _, row = await held_change(Repository(work.session), name, change)
     _must_wait(work, row)
     if row.by != work.actor:
         raise Refused(f"only {row.by}, who proposed it, may withdraw it; who may approve can reject it")
@@ -74,41 +74,41 @@ async def move_by_hand(work: UnitOfWork, name: str, alias: str, number: int, rea
 
     Who asks counts as one of them, unless they are an author. Answers the change that waits; None where it is done.
     """
-    registry = Registry(work.session)
-    model, version = await held(registry, name, number)
+    repository = Repository(work.session)
+    model, version = await held(repository, name, number)
     must_be_approved(version)
-    row = await registry.alias(name, alias)
+    row = await repository.alias(name, alias)
     if row is not None and row.version == number:
         raise Conflict(f"{alias} points to {name}/{number} already")
-    needed = (await policy_for(registry, model, version)).needed
+    needed = (await policy_for(repository, model, version)).needed
     if needed == 0:
         await move_alias(work, version, alias, reason)
         return None
     change = await propose_move(work, model, version, alias, reason, needed)
-    if may_not_approve(work.actor, await authors(registry, version)) is None:
+    if may_not_approve(work.actor, await authors(repository, version)) is None:
         await _decided(work, model, change, "approve", reason)
     return change
 
 
-async def authors(registry: Registry, version: VersionRow) -> dict[str, str]:
+async def authors(repository: Repository, version: VersionRow) -> dict[str, str]:
     """Everybody who made a version, or what it was made of and judged by, since the champion; with what they did."""
-    champion = await registry.champion(version.model)
+    champion = await repository.champion(version.model)
     facts, before = version.facts, champion.facts if champion else None
     found = {}
     since = min(facts.declared_revision, before.declared_revision) if before else 1
-    for revision in await registry.revisions(version.model, max(1, since)):
+    for revision in await repository.revisions(version.model, max(1, since)):
         found[revision.by] = f"declared revision {revision.revision} of {version.model}"
     known_data = before.dataset.version if before and before.dataset.name == facts.dataset.name else 0
-    found |= await _data_authors(registry, facts.dataset.name, facts.dataset.version, known_data)
+    found |= await _data_authors(repository, facts.dataset.name, facts.dataset.version, known_data)
     found[version.author] = f"{_ASKED.get(facts.origin, 'registered')} {version.model}/{version.version}"
     return found
 
 
-async def _data_authors(registry: Registry, dataset: str, version: int, known: int) -> dict[str, str]:
+async def _data_authors(repository: Repository, dataset: str, version: int, known: int) -> dict[str, str]:
     """Who changed the data behind a version that is known, and who changed the contract that they were held to."""
     found: dict[str, str] = {}
     replaced = False
-    for data in await registry.data_changes(dataset, version):
+    for data in await repository.data_changes(dataset, version):
         if data.version <= known and data.version != version:
             break
         where = f"({dataset} version {data.version})"
@@ -119,15 +119,15 @@ async def _data_authors(registry: Registry, dataset: str, version: int, known: i
     return found
 
 
-async def held(registry: Registry, name: str, number: int) -> tuple[ModelRow, VersionRow]:
+async def held(repository: Repository, name: str, number: int) -> tuple[ModelRow, VersionRow]:
     """A model that nobody else decides about now, and one of its versions; raises NotFound."""
-    await registry.hold(name)
-    return await known(registry, name, number)
+    await repository.hold(name)
+    return await known(repository, name, number)
 
 
-async def held_change(registry: Registry, name: str, change: str) -> tuple[ModelRow, ChangeRow]:
+async def held_change(repository: Repository, name: str, change: str) -> tuple[ModelRow, ChangeRow]:
     """A model that nobody else decides about now, and one of its changes; raises NotFound."""
-    model, row = await registry.hold(name), await registry.change(change)
+    model, row = await repository.hold(name), await repository.change(change)
     if model is None or row is None or row.model != name:
         raise NotFound(f"{name} has no change {change!r}; GET /models/{name}/changes lists them")
     return model, row
@@ -146,26 +146,26 @@ def standing(version: VersionRow, work: UnitOfWork) -> str:
     return State.EXPIRED.value if over else version.state
 
 
-async def _authors_of_change(registry: Registry, change: ChangeRow) -> dict[str, str]:
+async def _authors_of_change(repository: Repository, change: ChangeRow) -> dict[str, str]:
     if change.kind != ALIAS or change.version is None:
         return {change.by: "proposed this change"}
-    version = await registry.version(change.model, change.version)
-    return await authors(registry, version) if version else {}
+    version = await repository.version(change.model, change.version)
+    return await authors(repository, version) if version else {}
 
 
 async def _decided(work: UnitOfWork, model: ModelRow, change: ChangeRow, decision: str, comment: str | None) -> None:
-    registry = Registry(work.session)
-    change.needed = needed = await _needed(registry, model, change)
+    repository = Repository(work.session)
+    change.needed = needed = await _needed(repository, model, change)
     work.session.add(change)
     said = DecisionRow(
         model=change.model, change=change.id, by=work.actor, decision=decision, comment=comment, digest=change.digest,
         at=work.now,
     )  # fmt: skip
-    await _record(work, said, await registry.decisions_on(change.id), needed)
+    await _record(work, said, await repository.decisions_on(change.id), needed)
     if decision == "reject":
         end(work, change, State.REJECTED, comment or "rejected by a person", by=work.actor)
         return
-    approvals = voices(await registry.decisions_on(change.id), change.digest)
+    approvals = voices(await repository.decisions_on(change.id), change.digest)
     if enough([each.by for each in approvals], needed):
         await _take_effect(work, model, change, approvals)
 
@@ -176,7 +176,7 @@ async def _take_effect(work: UnitOfWork, model: ModelRow, change: ChangeRow, app
         declared = Declaration.model_validate(change.declaration)
         await revise(work, model, declared, by=change.by, loosens=change.loosens, approvals=approvals)
         return
-    _, version = await known(Registry(work.session), change.model, change.version or 0)
+    _, version = await known(Repository(work.session), change.model, change.version or 0)
     if version.state != State.APPROVED:
         end(work, change, State.SUPERSEDED, f"{version.model}/{version.version} is {version.state} now")
         return
@@ -184,12 +184,12 @@ async def _take_effect(work: UnitOfWork, model: ModelRow, change: ChangeRow, app
     await move_alias(work, version, change.alias or "", change.reason or "", approvals)
 
 
-async def _needed(registry: Registry, model: ModelRow, change: ChangeRow) -> int:
+async def _needed(repository: Repository, model: ModelRow, change: ChangeRow) -> int:
     """What the policy asks for now, if that is more than when the change was proposed."""
     if change.version is None:
         return max(change.needed, model.parsed().approval.needed)
-    _, version = await known(registry, change.model, change.version)
-    return max(change.needed, (await policy_for(registry, model, version)).needed)
+    _, version = await known(repository, change.model, change.version)
+    return max(change.needed, (await policy_for(repository, model, version)).needed)
 
 
 async def _record(work: UnitOfWork, said: DecisionRow, before: Sequence[DecisionRow], needed: int) -> None:

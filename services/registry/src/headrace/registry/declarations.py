@@ -9,7 +9,7 @@ from headrace.registry import changes
 from headrace.registry.datasets import known_dataset, what_starts
 from headrace.registry.domain import changed_paths, digest_of, may_not_change, review_due
 from headrace.registry.policy import loosenings
-from headrace.registry.tables import ChangeRow, ModelRow, Registry, RevisionRow
+from headrace.registry.tables import ChangeRow, ModelRow, Repository, RevisionRow
 from headrace.tasks import examine
 
 Document = dict[str, object]
@@ -43,7 +43,7 @@ async def dataset_of(work: UnitOfWork, document: Document) -> KnownDataset | Non
     """What is known of the dataset that a document names, good or bad."""
     data = document.get("data")
     name = data.get("dataset") if isinstance(data, dict) else None
-    row = await Registry(work.session).newest_data(name) if isinstance(name, str) and is_name(name) else None
+    row = await Repository(work.session).newest_data(name) if isinstance(name, str) and is_name(name) else None
     if row is None or not row.columns:
         return None
     return known_dataset(row.dataset, row.version, [Column.model_validate(each) for each in row.columns], row.facts)
@@ -55,15 +55,15 @@ async def _apply(work: UnitOfWork, declared: Declaration) -> Declared:
     A change that loosens a policy which needs approvals waits, as a whole, until that many people have approved it;
     one that only tightens takes effect at once.
     """
-    registry = Registry(work.session)
-    row = await registry.hold(declared.name)
+    repository = Repository(work.session)
+    row = await repository.hold(declared.name)
     if row is None:
         return await _first(work, declared)
     full = declared.model_dump(mode="json", exclude_none=True)
     if row.digest == digest_of(full):
         return Declared(row)
     needed = row.parsed().approval.needed
-    declarers = [each.by for each in await registry.revisions(row.name)]
+    declarers = [each.by for each in await repository.revisions(row.name)]
     if why := may_not_change(work.actor, declarers, needed):
         raise Refused(why)
     changed, loosens = sorted(changed_paths(row.declaration, full)), loosenings(row.declaration, full)

@@ -25,24 +25,24 @@ from headrace.registry.domain import (
     is_newer,
 )
 from headrace.registry.policy import Policy, policy_of, stricter
-from headrace.registry.tables import AliasMoveRow, AliasRow, DecisionRow, ModelRow, Registry, VersionRow
+from headrace.registry.tables import AliasMoveRow, AliasRow, DecisionRow, ModelRow, Repository, VersionRow
 
 
-async def policy_for(registry: Registry, model: ModelRow, version: VersionRow) -> Policy:
+async def policy_for(repository: Repository, model: ModelRow, version: VersionRow) -> Policy:
     """What is asked of a version: the stricter of the declaration it was trained under and today's."""
     policy = policy_of(model.parsed())
-    revision = await registry.revision(model.name, version.facts.declared_revision)
+    revision = await repository.revision(model.name, version.facts.declared_revision)
     if revision is not None:
         policy = stricter(policy, policy_of(revision.parsed()))
-    champion = await registry.champion(model.name)
+    champion = await repository.champion(model.name)
     if champion is None or champion.version == version.version:
         return policy
     return asked_of(policy, version.facts, champion.facts)
 
 
-async def met_by(registry: Registry, version: VersionRow) -> Met | None:
+async def met_by(repository: Repository, version: VersionRow) -> Met | None:
     """The champion that a version was asked to meet."""
-    champion = await registry.version(version.model, version.met) if version.met else None
+    champion = await repository.version(version.model, version.met) if version.met else None
     return Met(champion.version, incomparable(version.facts, champion.facts)) if champion else None
 
 
@@ -52,13 +52,13 @@ async def evaluate(work: UnitOfWork, model: ModelRow, version: VersionRow, *, al
     The holdout of the newer dataset version was kept from that version's fit, and had not happened yet when the
     older one learned; so it is new to both. A version is judged alone where the two cannot be compared.
     """
-    registry = Registry(work.session)
-    champion = await registry.champion(version.model)
-    policy = await policy_for(registry, model, version)
+    repository = Repository(work.session)
+    champion = await repository.champion(version.model)
+    policy = await policy_for(repository, model, version)
     version.state, version.met = State.EVALUATING, champion.version if champion else None
     version.bar, version.asked = bar_of(policy), version.asked + 1
     version.evaluation = derive_id(f"{version.model}/{version.version}", "evaluation", version.digest, version.asked)
-    met = await met_by(registry, version)
+    met = await met_by(repository, version)
     version.alone = alone or (met is not None and met.incomparable is not None)
     work.session.add(version)
     work.emit(_question(version, None if version.alone else champion, policy))
@@ -86,9 +86,9 @@ def _question(version: VersionRow, champion: VersionRow | None, policy: Policy) 
 
 async def approve_or_ask(work: UnitOfWork, model: ModelRow, version: VersionRow) -> None:
     """The gates are met: approve, or ask people where the policy wants them and not enough have spoken."""
-    registry = Registry(work.session)
-    policy = await policy_for(registry, model, version)
-    said = voices(await registry.decisions(version.model, version.version), version.digest)
+    repository = Repository(work.session)
+    policy = await policy_for(repository, model, version)
+    said = voices(await repository.decisions(version.model, version.version), version.digest)
     if enough([each.by for each in said], policy.needed):
         await approve(work, version, said)
         return
@@ -145,12 +145,12 @@ async def move_alias(
     work: UnitOfWork, version: VersionRow, alias: str, reason: str, approvals: Sequence[Approval] = ()
 ) -> None:
     """Point an alias to a version, and keep that it did; `approvals` are those of a move that people decided."""
-    registry = Registry(work.session)
-    row = await registry.alias(version.model, alias)
+    repository = Repository(work.session)
+    row = await repository.alias(version.model, alias)
     previous = row.version if row else None
     if previous == version.version:
         return
-    model = await registry.model(version.model)
+    model = await repository.model(version.model)
     assert model is not None
     row = row or AliasRow(model=version.model, alias=alias, version=version.version)
     row.version = version.version
@@ -181,12 +181,12 @@ async def move_alias(
     )
 
 
-async def known(registry: Registry, name: str, number: int) -> tuple[ModelRow, VersionRow]:
+async def known(repository: Repository, name: str, number: int) -> tuple[ModelRow, VersionRow]:
     """A model and one of its versions; raises NotFound, saying what there is."""
-    model = await registry.model(name)
+    model = await repository.model(name)
     if model is None:
         raise NotFound(f"no model is named {name!r}; declare it with `headrace apply FILE`")
-    version = await registry.version(name, number)
+    version = await repository.version(name, number)
     if version is None:
         raise NotFound(f"{name} has no version {number}; it has {model.last_version or 'none yet'}")
     return model, version

@@ -26,7 +26,7 @@ from headrace.registry.declarations import declare
 from headrace.registry.domain import CHAMPION, WAY_ON, State, bar_of, finite, judge, lapsed
 from headrace.registry.governance import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
 from headrace.registry.registration import of_run, register
-from headrace.registry.tables import DatasetRow, ModelRow, Registry, SignalRow, VersionRow
+from headrace.registry.tables import DatasetRow, ModelRow, Repository, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 
@@ -55,10 +55,10 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
 
 async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> None:
     """A usable model becomes a version, and must be judged."""
-    registry = Registry(work.session)
-    if await registry.by_run(event.run) is not None:
+    repository = Repository(work.session)
+    if await repository.by_run(event.run) is not None:
         return
-    model = await registry.hold(event.model)
+    model = await repository.hold(event.model)
     if model is None:
         raise NotYet(f"{event.model} is not declared here yet")
     await register(work, model, of_run(event, model.last_version + 1))
@@ -66,16 +66,16 @@ async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> N
 
 async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) -> None:
     """Hold the figures against the gates; where champion or gates changed meanwhile, they are asked for again."""
-    registry = Registry(work.session)
+    repository = Repository(work.session)
     model, version = await _held(work, event.model, event.candidate)
     if version.state != State.EVALUATING or version.evaluation != event.evaluation:
         return  # an answer to a question that was asked again since
-    champion = await registry.alias(event.model)
-    policy = await policy_for(registry, model, version)
+    champion = await repository.alias(event.model)
+    policy = await policy_for(repository, model, version)
     if (champion.version if champion else None) != version.met or bar_of(policy) != version.bar:
         await evaluate(work, model, version)
         return
-    verdict = judge(policy, event, await met_by(registry, version))
+    verdict = judge(policy, event, await met_by(repository, version))
     version.gates = [gate.model_dump(mode="json", exclude_none=True) for gate in verdict.gates]
     version.comparisons = [each.model_dump(mode="json") for each in event.comparisons]
     version.metrics = {**version.metrics, **finite(event.metrics.candidate)}
@@ -88,11 +88,11 @@ async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) 
 
 async def on_evaluation_failed(event: EvaluationFailed, work: UnitOfWork) -> None:
     """A version that cannot be judged cannot serve; where no gate needs the champion, it is judged alone first."""
-    registry = Registry(work.session)
+    repository = Repository(work.session)
     model, version = await _held(work, event.model, event.candidate)
     if version.state != State.EVALUATING or version.evaluation != event.evaluation:
         return
-    policy = await policy_for(registry, model, version)
+    policy = await policy_for(repository, model, version)
     if version.met is not None and not version.alone and not policy.needs_champion:
         await evaluate(work, model, version, alone=True)
         return
@@ -126,7 +126,7 @@ async def on_rollout_rolled_back(event: RolloutRolledBack, work: UnitOfWork) -> 
     _, version = await _held(work, event.model, event.version)
     version.rollout = f"rolled back: {event.reason}"
     work.session.add(version)
-    alias = await Registry(work.session).alias(event.model)
+    alias = await Repository(work.session).alias(event.model)
     if alias is None or alias.version != event.version or event.restored is None:
         return
     _signal(work, event.model, event.version, "rollback", event.reason)
@@ -170,25 +170,25 @@ async def on_fairness_breached(event: FairnessBreached, work: UnitOfWork) -> Non
 
 async def expire(work: UnitOfWork, model: str, number: int) -> None:
     """End a request for approval whose time is over, unless somebody has decided meanwhile."""
-    registry = Registry(work.session)
-    await registry.hold(model)
-    version = await registry.version(model, number)
+    repository = Repository(work.session)
+    await repository.hold(model)
+    version = await repository.version(model, number)
     if version is not None and version.state == State.PENDING and lapsed(version.expires_at, work.now):
         await reject(work, version, "nobody decided in time", State.EXPIRED)
 
 
 async def expire_change(work: UnitOfWork, model: str, change: str) -> None:
     """End a change whose time is over, unless somebody has decided meanwhile."""
-    registry = Registry(work.session)
-    await registry.hold(model)
-    row = await registry.change(change)
+    repository = Repository(work.session)
+    await repository.hold(model)
+    row = await repository.change(change)
     if row is not None and row.state == State.PENDING and lapsed(row.expires_at, work.now):
         end(work, row, State.EXPIRED, "nobody decided in time")
 
 
 async def remind(work: UnitOfWork, name: str) -> None:
     """People must look at a model's risk again: say so once."""
-    model = await Registry(work.session).hold(name)
+    model = await Repository(work.session).hold(name)
     if model is None or model.review_due > work.now:
         return
     model.reminded_at = work.now
@@ -212,14 +212,14 @@ async def _rollout(work: UnitOfWork, model: str, number: int, how: str) -> None:
 
 async def _held(work: UnitOfWork, model: str, number: int) -> tuple[ModelRow, VersionRow]:
     """A model that nobody else decides about now, and one of its versions."""
-    row = await Registry(work.session).hold(model)
+    row = await Repository(work.session).hold(model)
     version = await _version(work, model, number)
     assert row is not None
     return row, version
 
 
 async def _version(work: UnitOfWork, model: str, number: int) -> VersionRow:
-    version = await Registry(work.session).version(model, number)
+    version = await Repository(work.session).version(model, number)
     if version is None:
         raise NotYet(f"{model} has no version {number} here yet")
     return version

@@ -1,9 +1,8 @@
 """The composition root of the registry."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from headrace.chassis import Runtime, Service, every
+from headrace.chassis import Service, every
 from headrace.contracts import (
     DatasetIngested,
     DecisionGiven,
@@ -19,9 +18,8 @@ from headrace.contracts import (
     RolloutStarted,
     TrainingCompleted,
 )
-from headrace.registry import api, change_api, handlers
+from headrace.registry import api, change_api, handlers, timers
 from headrace.registry.settings import RegistrySettings
-from headrace.registry.tables import Registry
 
 
 def build(settings: RegistrySettings) -> Service:
@@ -46,48 +44,9 @@ def build(settings: RegistrySettings) -> Service:
         },
         routes=[api.router, change_api.router],
         background=[
-            every(settings.registry_expiry_every, lapsed, expire),
-            every(settings.registry_expiry_every, lapsed_changes, expire_change),
-            every(settings.registry_expiry_every, reviews_due, remind),
+            every(settings.registry_expiry_every, timers.lapsed, timers.expire),
+            every(settings.registry_expiry_every, timers.lapsed_changes, timers.expire_change),
+            every(settings.registry_expiry_every, timers.reviews_due, timers.remind),
         ],
         migrations=Path(__file__).parent / "migrations",
     )
-
-
-async def lapsed(runtime: Runtime) -> Mapping[str, tuple[str, int]]:
-    """The versions whose request for approval is over."""
-    async with runtime.session() as session:
-        rows = await Registry(session).lapsed(runtime.clock())
-    return {f"{model}/{version}": (model, version) for model, version in rows}
-
-
-async def expire(runtime: Runtime, version: tuple[str, int]) -> None:
-    """End a request for approval that nobody decided in time."""
-    async with runtime.work("service:registry") as work:
-        await handlers.expire(work, *version)
-
-
-async def lapsed_changes(runtime: Runtime) -> Mapping[str, tuple[str, str]]:
-    """The changes that nobody decided on in time."""
-    async with runtime.session() as session:
-        rows = await Registry(session).lapsed_changes(runtime.clock())
-    return {f"{model}/{change}": (model, change) for model, change in rows}
-
-
-async def expire_change(runtime: Runtime, change: tuple[str, str]) -> None:
-    """End a change that nobody decided on in time."""
-    async with runtime.work("service:registry") as work:
-        await handlers.expire_change(work, *change)
-
-
-async def reviews_due(runtime: Runtime) -> Mapping[str, str]:
-    """Models whose risk must be looked at again, and of which nobody was told yet."""
-    async with runtime.session() as session:
-        due = await Registry(session).reviews_due(runtime.clock())
-    return {f"{model}/{since.isoformat()}": model for model, since in due}
-
-
-async def remind(runtime: Runtime, model: str) -> None:
-    """Tell people that a review is due."""
-    async with runtime.work("service:registry") as work:
-        await handlers.remind(work, model)

@@ -203,7 +203,7 @@ class SignalRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcTime)
 
 
-class Registry:
+class Repository:
     """The rows of one transaction."""
 
     def __init__(self, session: AsyncSession) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from headrace.registry.governance import voices
-from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Registry, VersionRow
+from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Repository, VersionRow
 
 Reason = Annotated[str, Field(min_length=3, max_length=2000)]
 
@@ -215,10 +215,10 @@ def version_view(row: VersionRow, aliases: dict[str, int]) -> dict[str, Any]:
     return {**{name: getattr(row, name) for name in names}, **made, "aliases": pointing}
 
 
-async def change_view(registry: Registry, row: ChangeRow) -> ChangeView:
+async def change_view(repository: Repository, row: ChangeRow) -> ChangeView:
     """A change with everything that was said of it."""
-    await registry.session.flush()
-    decisions = await registry.decisions_on(row.id)
+    await repository.session.flush()
+    decisions = await repository.decisions_on(row.id)
     return ChangeView(
         **row.model_dump(exclude={"id", "needed", "digest"}),
         change=row.id,

@@ -17,7 +17,7 @@ from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
 from headrace.trainer.handlers import cancel_run, request_run
 from headrace.trainer.resources import Size
-from headrace.trainer.tables import Declared, Run, RunChange, history, queue, recent, runs_in
+from headrace.trainer.tables import Declared, Repository, Run, RunChange
 
 router = APIRouter(tags=["trainer"])
 DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
@@ -135,21 +135,21 @@ async def runs(
 @router.get("/runs/{run}", dependencies=[requires("trainer:read")])
 async def one_run(run: str, session: SessionDep) -> RunDetail:
     """One run, with its history."""
-    return detail(await _run(session, run), await history(session, run))
+    return detail(await _run(session, run), await Repository(session).history(run))
 
 
 @router.get("/queue", dependencies=[requires("trainer:read")])
 async def the_queue(session: SessionDep) -> QueueView:
     """What runs, and what waits for a worker or for data."""
-    queued = {run.run: run for run in await runs_in(session, State.QUEUED)}
+    queued = {run.run: run for run in await Repository(session).runs_in(State.QUEUED)}
     lacks = {name for name, run in queued.items() if run.waits_for == "resources"}
-    ready = [each for each in await queue(session) if each.run not in lacks]
-    order = next_runs(ready, await recent(session), _MANY)
+    ready = [each for each in await Repository(session).queue() if each.run not in lacks]
+    order = next_runs(ready, await Repository(session).recent(), _MANY)
     return QueueView(
-        running=[view(run) for run in await runs_in(session, State.RUNNING)],
+        running=[view(run) for run in await Repository(session).runs_in(State.RUNNING)],
         queued=[view(queued[run]) for run in order if run in queued],
         waiting_for_resources=[view(run) for name, run in queued.items() if name in lacks],
-        waiting_for_data=[view(run) for run in await runs_in(session, State.WAITING)],
+        waiting_for_data=[view(run) for run in await Repository(session).runs_in(State.WAITING)],
     )
 
 

@@ -29,7 +29,7 @@ from headrace.trainer.domain import State, after_loss
 from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.submission import again, chosen, evaluation_job, lacking_room, start, wait
-from headrace.trainer.tables import Evaluation, Run, evaluations_in, runs_in
+from headrace.trainer.tables import Evaluation, Repository, Run
 from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Failure, Report, Step, Trained, TrainJob
 
 log = structlog.get_logger(__name__)
@@ -94,8 +94,8 @@ class Dispatcher:
         said = await self._heard()
         may_begin = said is not None and STORE not in runtime.problems  # else an attempt would be spent on nothing
         async with runtime.session() as session:
-            runs = await runs_in(session, State.RUNNING)
-            evaluations = await evaluations_in(session, State.RUNNING)
+            runs = await Repository(session).runs_in(State.RUNNING)
+            evaluations = await Repository(session).evaluations_in(State.RUNNING)
             waiting = await self._startable(session, len(runs), len(evaluations)) if may_begin else []
         rows: list[Run | Evaluation] = [*runs, *evaluations]
         self._busy = bool(rows)
@@ -149,7 +149,7 @@ class Dispatcher:
             found.append(Task("wait", row.run, row))
         for run in await chosen(session, self._settings.capacity - runs, nodes):
             found.append(Task("start", run, await session.get_one(Run, run)))
-        waiting = await evaluations_in(session, State.QUEUED)
+        waiting = await Repository(session).evaluations_in(State.QUEUED)
         free = max(0, self._settings.evaluations - evaluations)
         return [*found, *(Task("start", row.evaluation, row) for row in waiting[:free])]
 

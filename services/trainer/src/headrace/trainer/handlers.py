@@ -24,19 +24,7 @@ from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.estimators import training_problems
 from headrace.tasks import task_named
 from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
-from headrace.trainer.tables import (
-    DatasetVersion,
-    Declared,
-    Evaluation,
-    Revision,
-    Run,
-    change,
-    ever_ran,
-    last_trained,
-    models_of,
-    newest_version,
-    runs_in,
-)
+from headrace.trainer.tables import DatasetVersion, Declared, Evaluation, Repository, Revision, Run
 
 DECLARATION = TypeAdapter(Declaration)
 
@@ -55,8 +43,8 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
         model=event.name, revision=event.revision, dataset=event.declaration.data.dataset, declaration=declaration
     )
     await put_row(work.session, declared)
-    newest = await newest_version(work.session, declared.dataset)
-    ran = await ever_ran(work.session, event.name, declared.dataset)
+    newest = await Repository(work.session).newest_version(declared.dataset)
+    ran = await Repository(work.session).ever_ran(event.name, declared.dataset)
     if newest is not None and trains_on_new_data(event.declaration, ran):
         reason = f"first run: {declared.dataset} version {newest.version} was there"
         await _queue(TrainingRequested(model=event.name, reason=reason), declared, work)
@@ -66,8 +54,8 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember the version, let the runs go that waited for it, and start those that new data start."""
     known = event.model_dump(mode="json", include={"digest", "rows", "parts", "manifest", "columns"})
     await put_row(work.session, DatasetVersion(dataset=event.dataset, version=event.version, **known))
-    for declared in await models_of(work.session, event.dataset):
-        pending = await runs_in(work.session, State.WAITING, State.QUEUED, model=declared.model)
+    for declared in await Repository(work.session).models_of(event.dataset):
+        pending = await Repository(work.session).runs_in(State.WAITING, State.QUEUED, model=declared.model)
         taken = any(_takes(run, event.version) for run in pending if run.declared_revision == declared.revision)
         if trains_on_new_data(DECLARATION.validate_python(declared.declaration), taken):
             reason = f"new data: {event.dataset} version {event.version}"
@@ -114,7 +102,7 @@ async def cancel_run(event: CancelRequested, work: UnitOfWork) -> Run:
         raise Refused(f"run {run.run} cannot be cancelled: it is {run.state} already")
     reason = event.reason or "cancelled on request"
     run.ended_at = work.now
-    change(work.session, run, State.CANCELLED, work.now, f"{reason} ({work.actor})")
+    Repository(work.session).change(run, State.CANCELLED, work.now, f"{reason} ({work.actor})")
     work.emit(TrainingCancelled(run=run.run, model=run.model, by=work.actor, reason=reason))
     return run
 
@@ -137,8 +125,8 @@ async def on_evaluation_requested(event: EvaluationRequested, work: UnitOfWork) 
 
 
 async def _queue(event: TrainingRequested, declared: Declared, work: UnitOfWork, *, wanted: str = "latest") -> Run:
-    newest = await newest_version(work.session, declared.dataset)
-    trained = await last_trained(work.session, event.model)
+    newest = await Repository(work.session).newest_version(declared.dataset)
+    trained = await Repository(work.session).last_trained(event.model)
     waiting = waits_for(
         wants=wanted,
         newest=newest.version if newest else None,
@@ -164,7 +152,7 @@ async def _queue(event: TrainingRequested, declared: Declared, work: UnitOfWork,
         waits_for=waiting,
         **_chain(work),
     )
-    change(work.session, run, State.WAITING if waiting == "data" else State.QUEUED, work.now, run.reason)
+    Repository(work.session).change(run, State.WAITING if waiting == "data" else State.QUEUED, work.now, run.reason)
     run.causation = work.emit(queued(run, waiting))
     run.correlation = work.correlationid
     return run
@@ -177,7 +165,7 @@ def _takes(run: Run, arrived: int) -> bool:
 def _release(run: Run, arrived: int, work: UnitOfWork) -> None:
     if run.state == State.WAITING and released_by(arrived, pinned=run.pinned, newer_than=run.newer_than):
         run.waits_for = "capacity"
-        change(work.session, run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
+        Repository(work.session).change(run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
         run.causation = work.emit(queued(run, "capacity"))
 
 

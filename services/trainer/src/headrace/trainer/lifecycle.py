@@ -18,7 +18,7 @@ from headrace.contracts import (
     TrainingFailed,
 )
 from headrace.trainer.domain import State
-from headrace.trainer.tables import DatasetVersion, Evaluation, Run, change
+from headrace.trainer.tables import DatasetVersion, Evaluation, Repository, Run
 from headrace.trainer.worker.jobs import Evaluated, Failure, Trained, TrainJob
 
 
@@ -27,7 +27,7 @@ async def complete(run: Run, trained: Trained, work: UnitOfWork) -> None:
     dataset, job = await dataset_ref(run, work), TrainJob.model_validate(run.job)
     started = run.started_at or work.now
     run.outcome, run.ended_at = trained.model_dump(mode="json"), work.now
-    change(work.session, run, State.COMPLETED, work.now, f"{trained.train_rows} rows learned")
+    Repository(work.session).change(run, State.COMPLETED, work.now, f"{trained.train_rows} rows learned")
     work.emit(
         TrainingCompleted(
             run=run.run,
@@ -64,7 +64,7 @@ async def fail(run: Run, failure: Failure, work: UnitOfWork) -> None:
     """The run has none, for a reason that its author can read."""
     dataset = await dataset_ref(run, work) if run.dataset_version else None
     run.outcome, run.ended_at = failure.model_dump(mode="json"), work.now
-    change(work.session, run, State.FAILED, work.now, f"{failure.because}: {failure.reason}")
+    Repository(work.session).change(run, State.FAILED, work.now, f"{failure.because}: {failure.reason}")
     told = {"kind": failure.because, "reason": failure.reason, "warnings": list(failure.warnings)}
     work.emit(TrainingFailed.model_validate({"run": run.run, "model": run.model, "dataset": dataset, **told}))
 
@@ -72,7 +72,7 @@ async def fail(run: Run, failure: Failure, work: UnitOfWork) -> None:
 def abandon(run: Run, reason: str, work: UnitOfWork) -> None:
     """The run has failed by a fault of ours; nothing of it is read any more, since that may be what fails."""
     run.outcome, run.ended_at = Failure(because="code", reason=reason).model_dump(mode="json"), work.now
-    change(work.session, run, State.FAILED, work.now, reason)
+    Repository(work.session).change(run, State.FAILED, work.now, reason)
     work.emit(TrainingFailed(run=run.run, model=run.model, kind="code", reason=reason))
 
 

@@ -16,16 +16,7 @@ from headrace.trainer import lifecycle
 from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
 from headrace.trainer.handlers import declaration_of, queued
 from headrace.trainer.resources import Room, Size, lacking
-from headrace.trainer.tables import (
-    DatasetVersion,
-    Evaluation,
-    Run,
-    change,
-    newest_version,
-    queue,
-    recent,
-    runs_in,
-)
+from headrace.trainer.tables import DatasetVersion, Evaluation, Repository, Run
 from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
@@ -36,14 +27,14 @@ async def chosen(session: AsyncSession, free: int, nodes: Sequence[Size]) -> lis
     """The runs that get the free workers; those that no node has room for wait, and keep no place from others."""
     if free <= 0:
         return []
-    running = [run.size for run in await runs_in(session, State.RUNNING)]
-    possible = [each for each in await queue(session) if lacking(each.size, nodes) is None]
-    return next_runs(possible, await recent(session), free, Room(nodes, running).take)
+    running = [run.size for run in await Repository(session).runs_in(State.RUNNING)]
+    possible = [each for each in await Repository(session).queue() if lacking(each.size, nodes) is None]
+    return next_runs(possible, await Repository(session).recent(), free, Room(nodes, running).take)
 
 
 async def lacking_room(session: AsyncSession, nodes: Sequence[Size]) -> list[Run]:
     """The queued runs of which it is to be said anew what they wait for."""
-    waiting = await runs_in(session, State.QUEUED)
+    waiting = await Repository(session).runs_in(State.QUEUED)
     return [run for run in waiting if (lacking(run.size, nodes) is None) != (run.waits_for != "resources")]
 
 
@@ -51,7 +42,7 @@ def wait(run: Run, nodes: Sequence[Size], work: UnitOfWork) -> None:
     """Say what a queued run waits for: a node that is large enough, or its turn."""
     missing = lacking(run.size, nodes)
     run.waits_for, run.waits_detail = "resources" if missing else "capacity", missing
-    change(work.session, run, State.QUEUED, work.now, missing or "a node with what it asks for is there")
+    Repository(work.session).change(run, State.QUEUED, work.now, missing or "a node with what it asks for is there")
     run.causation = work.emit(queued(run, run.waits_for, missing))
 
 
@@ -68,7 +59,7 @@ async def start(run: Run, work: UnitOfWork, bucket: str) -> None:
         return
     job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
     again(run, job)
-    change(work.session, run, State.RUNNING, work.now, f"{run.dataset} version {version.version}")
+    Repository(work.session).change(run, State.RUNNING, work.now, f"{run.dataset} version {version.version}")
     work.emit(
         TrainingStarted(
             run=run.run,
@@ -114,7 +105,7 @@ def _rival(version: ModelVersion) -> Rival:
 async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
     if run.pinned is not None:
         return await session.get_one(DatasetVersion, (run.dataset, run.pinned))
-    newest = await newest_version(session, run.dataset)
+    newest = await Repository(session).newest_version(run.dataset)
     return newest or (await session.exec(select(DatasetVersion).where(DatasetVersion.dataset == run.dataset))).one()
 
 

@@ -138,61 +138,62 @@ class Evaluation(SQLModel, table=True):
         return f"{self.evaluation}-{self.attempt}"
 
 
-def change(session: AsyncSession, run: Run, state: State, at: datetime, detail: str = "") -> None:
-    """Put a run into a state, and write it into its history."""
-    run.state = state
-    session.add(run)
-    session.add(RunChange(run=run.run, at=at, state=state, detail=detail))
+class Repository:
+    """Loads and saves runs, evaluations and what they are made of, within one transaction."""
 
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
 
-async def newest_version(session: AsyncSession, dataset: str) -> DatasetVersion | None:
-    """The newest version of a dataset."""
-    versions = select(DatasetVersion).where(DatasetVersion.dataset == dataset)
-    return (await session.exec(versions.order_by(col(DatasetVersion.version).desc()).limit(1))).first()
+    def change(self, run: Run, state: State, at: datetime, detail: str = "") -> None:
+        """Put a run into a state, and write it into its history."""
+        run.state = state
+        self._session.add(run)
+        self._session.add(RunChange(run=run.run, at=at, state=state, detail=detail))
 
+    async def newest_version(self, dataset: str) -> DatasetVersion | None:
+        """The newest version of a dataset."""
+        versions = select(DatasetVersion).where(DatasetVersion.dataset == dataset)
+        return (await self._session.exec(versions.order_by(col(DatasetVersion.version).desc()).limit(1))).first()
 
-async def ever_ran(session: AsyncSession, model: str, dataset: str) -> bool:
-    """Whether a run of a model was ever asked for on a dataset, however it ended."""
-    query = select(Run.run).where(Run.model == model, Run.dataset == dataset).limit(1)
-    return (await session.exec(query)).first() is not None
+    async def ever_ran(self, model: str, dataset: str) -> bool:
+        """Whether a run of a model was ever asked for on a dataset, however it ended."""
+        query = select(Run.run).where(Run.model == model, Run.dataset == dataset).limit(1)
+        return (await self._session.exec(query)).first() is not None
 
+    async def last_trained(self, model: str) -> int | None:
+        """The dataset version of the last completed run of a model."""
+        runs = select(Run.dataset_version).where(Run.model == model, Run.state == State.COMPLETED)
+        return (await self._session.exec(runs.order_by(col(Run.ended_at).desc()).limit(1))).first()
 
-async def last_trained(session: AsyncSession, model: str) -> int | None:
-    """The dataset version of the last completed run of a model."""
-    runs = select(Run.dataset_version).where(Run.model == model, Run.state == State.COMPLETED)
-    return (await session.exec(runs.order_by(col(Run.ended_at).desc()).limit(1))).first()
+    async def models_of(self, dataset: str) -> Sequence[Declared]:
+        """The models that learn from a dataset."""
+        return (
+            await self._session.exec(select(Declared).where(Declared.dataset == dataset).order_by(Declared.model))
+        ).all()
 
+    async def runs_in(self, *states: State, model: str | None = None) -> Sequence[Run]:
+        """Runs in one of some states, those asked for first coming first."""
+        runs = select(Run).where(col(Run.state).in_(states)).order_by(col(Run.asked_at), col(Run.run))
+        return (await self._session.exec(runs if model is None else runs.where(Run.model == model))).all()
 
-async def models_of(session: AsyncSession, dataset: str) -> Sequence[Declared]:
-    """The models that learn from a dataset."""
-    return (await session.exec(select(Declared).where(Declared.dataset == dataset).order_by(Declared.model))).all()
+    async def evaluations_in(self, *states: State) -> Sequence[Evaluation]:
+        """Evaluations in one of some states, those asked for first coming first."""
+        found = select(Evaluation).where(col(Evaluation.state).in_(states))
+        return (await self._session.exec(found.order_by(col(Evaluation.asked_at), col(Evaluation.evaluation)))).all()
 
+    async def history(self, run: str) -> Sequence[RunChange]:
+        """What became of a run, in order."""
+        return (
+            await self._session.exec(select(RunChange).where(RunChange.run == run).order_by(col(RunChange.number)))
+        ).all()
 
-async def runs_in(session: AsyncSession, *states: State, model: str | None = None) -> Sequence[Run]:
-    """Runs in one of some states, those asked for first coming first."""
-    runs = select(Run).where(col(Run.state).in_(states)).order_by(col(Run.asked_at), col(Run.run))
-    return (await session.exec(runs if model is None else runs.where(Run.model == model))).all()
+    async def queue(self) -> list[Queued]:
+        """The runs that wait for a worker."""
+        return [Queued(r.run, r.model, r.asked_at, r.size) for r in await self.runs_in(State.QUEUED)]
 
-
-async def evaluations_in(session: AsyncSession, *states: State) -> Sequence[Evaluation]:
-    """Evaluations in one of some states, those asked for first coming first."""
-    found = select(Evaluation).where(col(Evaluation.state).in_(states))
-    return (await session.exec(found.order_by(col(Evaluation.asked_at), col(Evaluation.evaluation)))).all()
-
-
-async def history(session: AsyncSession, run: str) -> Sequence[RunChange]:
-    """What became of a run, in order."""
-    return (await session.exec(select(RunChange).where(RunChange.run == run).order_by(col(RunChange.number)))).all()
-
-
-async def queue(session: AsyncSession) -> list[Queued]:
-    """The runs that wait for a worker."""
-    return [Queued(r.run, r.model, r.asked_at, r.size) for r in await runs_in(session, State.QUEUED)]
-
-
-async def recent(session: AsyncSession) -> dict[str, Recent]:
-    """How many workers each model has now, and when it last got one."""
-    running = sa.func.sum(sa.case((col(Run.state) == State.RUNNING, 1), else_=0))
-    started = sa.func.max(col(Run.started_at), type_=UtcTime())
-    rows = await session.exec(select(Run.model, running, started).group_by(col(Run.model)))
-    return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}
+    async def recent(self) -> dict[str, Recent]:
+        """How many workers each model has now, and when it last got one."""
+        running = sa.func.sum(sa.case((col(Run.state) == State.RUNNING, 1), else_=0))
+        started = sa.func.max(col(Run.started_at), type_=UtcTime())
+        rows = await self._session.exec(select(Run.model, running, started).group_by(col(Run.model)))
+        return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}

@@ -67,7 +67,7 @@ class Search:
         return query
 
 
-class Archive:
+class Repository:
     """Reads recorded events."""
 
     def __init__(self, session: AsyncSession) -> None:

@@ -15,7 +15,7 @@ from headrace.audit.handlers import GAP
 from headrace.audit.log import Log
 from headrace.audit.service import signing_key
 from headrace.audit.settings import AuditSettings
-from headrace.audit.watch import CHECKPOINT, publish_if_due, settle_gap
+from headrace.audit.timers import CHECKPOINT, publish_if_due, settle_gap
 from headrace.tlog import Checkpoint, Edge, SigningKey
 
 KEY = SigningKey("test-log", b"k" * 32)
