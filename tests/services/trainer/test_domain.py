@@ -15,16 +15,14 @@ from headrace.trainer.domain import (
     Queued,
     Recent,
     State,
-    Unplannable,
     after_loss,
-    metrics_of,
     next_runs,
-    plan,
     released_by,
     trains_on_new_data,
     waits_for,
     will_train_on,
 )
+from headrace.trainer.planning import Unplannable, metrics_of, plan
 from headrace.trainer.worker.jobs import Kind, Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,13 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 import headrace.trainer
 from headrace.chassis.database import create_engine, migrate
 from headrace.trainer.domain import Recent, State
-from headrace.trainer.tables import Repository, Run
+from headrace.trainer.tables import Repository, RunRow
 
 MIGRATIONS = Path(headrace.trainer.__file__).parent / "migrations"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def a_run(name: str, **fields: object) -> Run:
+def a_run(name: str, **fields: object) -> RunRow:
     """A run of one model."""
     told = {
         "model": "delay",
@@ -26,7 +26,7 @@ def a_run(name: str, **fields: object) -> Run:
         "declared_revision": 1,
         "requested_by": "me",
     }
-    return Run(run=name, **{**told, "asked_at": NOON, **fields})
+    return RunRow(run=name, **{**told, "asked_at": NOON, **fields})
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ async def test_of_two_writers_of_a_run_one_is_told(engine) -> None:  # type: ign
     async with AsyncSession(engine) as session:
         session.add(a_run("run-1"))
         await session.commit()
-        known = await session.get_one(Run, "run-1")
+        known = await session.get_one(RunRow, "run-1")
         stale = known.model_copy()
-        Repository(session).change(known, State.CANCELLED, NOON)
+        Repository(session).save(known, known.as_run.cancelled("not needed", "me", NOON), NOON)
         await session.commit()
 
     async with AsyncSession(engine) as late:

@@ -17,7 +17,7 @@ from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
 from headrace.trainer.handlers import cancel_run, request_run
 from headrace.trainer.resources import Size
-from headrace.trainer.tables import Declared, Repository, Run, RunChange
+from headrace.trainer.tables import DeclaredRow, Repository, RunChangeRow, RunRow
 
 router = APIRouter(tags=["trainer"])
 DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
@@ -121,13 +121,13 @@ async def runs(
     limit: Limit = 100,
 ) -> Page[RunView]:
     """Runs, the newest first."""
-    found = select(Run).order_by(col(Run.asked_at).desc(), col(Run.run).desc()).limit(limit + 1)
-    found = found if model is None else found.where(Run.model == model)
-    found = found if state is None else found.where(Run.state == state)
+    found = select(RunRow).order_by(col(RunRow.asked_at).desc(), col(RunRow.run).desc()).limit(limit + 1)
+    found = found if model is None else found.where(RunRow.model == model)
+    found = found if state is None else found.where(RunRow.state == state)
     if cursor:
         last = await _run(session, cursor)
-        older, same = col(Run.asked_at) < last.asked_at, col(Run.asked_at) == last.asked_at
-        found = found.where(older | (same & (col(Run.run) < last.run)))
+        older, same = col(RunRow.asked_at) < last.asked_at, col(RunRow.asked_at) == last.asked_at
+        found = found.where(older | (same & (col(RunRow.run) < last.run)))
     rows = (await session.exec(found)).all()
     return page_of(rows, limit, show=view, cursor=lambda row: row.run)
 
@@ -156,7 +156,7 @@ async def the_queue(session: SessionDep) -> QueueView:
 @router.post("/models/{model}/runs", status_code=202, dependencies=[requires("trainer:write")])
 async def train(model: str, wish: TrainingWish, work: UnitOfWorkDep, dispatcher: DispatcherDep) -> RunView:
     """Ask for a run, as the event `request.training` does."""
-    if await work.session.get(Declared, model) is None:
+    if await work.session.get(DeclaredRow, model) is None:
         raise NotFound(f"no model named {model!r} is declared; declare it first with `headrace apply`")
     asked = TrainingRequested.model_validate({"model": model, **wish.model_dump()})
     dispatcher.wake_after(work)
@@ -174,7 +174,7 @@ async def cancel(run: str, work: UnitOfWorkDep, dispatcher: DispatcherDep, wish:
     return view(await cancel_run(CancelRequested(model=found.model, run=run, reason=reason), work))
 
 
-def view(run: Run) -> RunView:
+def view(run: RunRow) -> RunView:
     """A row as people see it, without what was printed on the way."""
     seen = RunView.model_validate(run, from_attributes=True)
     waits = run.state in (State.WAITING, State.QUEUED)
@@ -182,7 +182,7 @@ def view(run: Run) -> RunView:
     return seen.model_copy(update={"outcome": outcome} | ({} if waits else {"waits_for": None, "waits_detail": None}))
 
 
-def detail(run: Run, changes: Sequence[RunChange]) -> RunDetail:
+def detail(run: RunRow, changes: Sequence[RunChangeRow]) -> RunDetail:
     """A row with its history."""
     job, outcome = run.job or {}, run.outcome or {}
     return RunDetail(
@@ -197,8 +197,8 @@ def detail(run: Run, changes: Sequence[RunChange]) -> RunDetail:
     )
 
 
-async def _run(session: SessionDep, run: str) -> Run:
-    found = await session.get(Run, run)
+async def _run(session: SessionDep, run: str) -> RunRow:
+    found = await session.get(RunRow, run)
     if found is None:
         raise NotFound(f"no run {run!r}; GET /runs lists them")
     return found

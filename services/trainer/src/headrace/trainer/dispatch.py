@@ -21,16 +21,15 @@ from headrace.bus import Handler, NotYet, Refused, UnitOfWork
 from headrace.bus.store import is_outage
 from headrace.bus.trace import follow
 from headrace.chassis import Every, Runtime, every
-from headrace.contracts import TrainingProgressed
 from headrace.faults import point
-from headrace.trainer import lifecycle
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
-from headrace.trainer.domain import State, after_loss
+from headrace.trainer.domain import Decision, State
+from headrace.trainer.handlers import dataset_ref, keep
 from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
-from headrace.trainer.submission import again, chosen, evaluation_job, lacking_room, start, wait
-from headrace.trainer.tables import Evaluation, Repository, Run
-from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Failure, Report, Step, Trained, TrainJob
+from headrace.trainer.submission import chosen, evaluation_job, lacking_room, start, wait
+from headrace.trainer.tables import EvaluationRow, Repository, RunRow
+from headrace.trainer.worker.jobs import EvaluateJob, Failure, Outcome, Report, TrainJob
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +45,7 @@ class Task:
 
     kind: Literal["settle", "wait", "start", "begin", "release"]
     name: str
-    row: Run | Evaluation | None = None
+    row: RunRow | EvaluationRow | None = None
     report: Report | Lost | None = None
 
 
@@ -97,7 +96,7 @@ class Dispatcher:
             runs = await Repository(session).runs_in(State.RUNNING)
             evaluations = await Repository(session).evaluations_in(State.RUNNING)
             waiting = await self._startable(session, len(runs), len(evaluations)) if may_begin else []
-        rows: list[Run | Evaluation] = [*runs, *evaluations]
+        rows: list[RunRow | EvaluationRow] = [*runs, *evaluations]
         self._busy = bool(rows)
         tasks = [*_news(runtime, rows, said), *waiting]
         if may_begin:
@@ -117,17 +116,17 @@ class Dispatcher:
 
     async def _do(self, runtime: Runtime, task: Task) -> None:
         match task:
-            case Task("settle", _, Run() as run):
+            case Task("settle", _, RunRow() as run):
                 await self._settle_run(runtime, run, task.report)
-            case Task("settle", _, Evaluation() as evaluation):
+            case Task("settle", _, EvaluationRow() as evaluation):
                 await self._settle_evaluation(runtime, evaluation, task.report)
-            case Task("wait", _, Run() as run):
+            case Task("wait", _, RunRow() as run):
                 await self._wait(runtime, run)
-            case Task("start", _, Run() as run):
+            case Task("start", _, RunRow() as run):
                 await self._start_run(runtime, run)
-            case Task("start", _, Evaluation() as evaluation):
+            case Task("start", _, EvaluationRow() as evaluation):
                 await self._start_evaluation(runtime, evaluation)
-            case Task("begin", _, Run() | Evaluation() as row):
+            case Task("begin", _, RunRow() | EvaluationRow() as row):
                 await self._begin(runtime, row)
             case _:
                 point("trainer.releasing")
@@ -148,14 +147,14 @@ class Dispatcher:
         for row in await lacking_room(session, nodes):
             found.append(Task("wait", row.run, row))
         for run in await chosen(session, self._settings.capacity - runs, nodes):
-            found.append(Task("start", run, await session.get_one(Run, run)))
+            found.append(Task("start", run, await session.get_one(RunRow, run)))
         waiting = await Repository(session).evaluations_in(State.QUEUED)
         free = max(0, self._settings.evaluations - evaluations)
         return [*found, *(Task("start", row.evaluation, row) for row in waiting[:free])]
 
-    def _seconds(self, runtime: Runtime, row: Run | Evaluation) -> float:
+    def _seconds(self, runtime: Runtime, row: RunRow | EvaluationRow) -> float:
         """What is left to a job: the limit is of the run, over all its attempts."""
-        if isinstance(row, Evaluation) or row.due_at is None:
+        if isinstance(row, EvaluationRow) or row.due_at is None:
             return self._settings.evaluation_timeout.total_seconds()
         return max(0.0, (row.due_at - runtime.clock()).total_seconds())
 
@@ -172,66 +171,70 @@ class Dispatcher:
         except ComputeAway:
             return False, None
 
-    def tell_if_lacking(self, run: Run, work: UnitOfWork) -> None:
+    def tell_if_lacking(self, run: RunRow, work: UnitOfWork) -> None:
         """Say at once, to who asks over HTTP, that a run waits for a node; where Ray is away it is said later."""
         if self._nodes is not None and run.state == State.QUEUED and lacking(run.size, self._nodes):
             wait(run, self._nodes, work)
 
-    async def _wait(self, runtime: Runtime, seen: Run) -> None:
+    async def _wait(self, runtime: Runtime, seen: RunRow) -> None:
         async with work_for(runtime, seen) as work:
-            run = await work.session.get_one(Run, seen.run)
+            run = await work.session.get_one(RunRow, seen.run)
             if run.state == State.QUEUED:
                 wait(run, await self._known_nodes(), work)
 
-    async def _settle_run(self, runtime: Runtime, seen: Run, report: Report | Lost | None) -> None:
+    async def _settle_run(self, runtime: Runtime, seen: RunRow, report: Report | Lost | None) -> None:
         """Say what is new of a run: progress, its end, or that it is lost or late."""
         async with work_for(runtime, seen) as work:
-            run = await work.session.get_one(Run, seen.run)
-            if run.state != State.RUNNING or run.attempt != seen.attempt:
+            row = await work.session.get_one(RunRow, seen.run)
+            if row.state != State.RUNNING or row.attempt != seen.attempt:
                 return
-            if report is not None:
-                await _hear(run, report, work)
-            if _is_late(run, runtime) and run.state == State.RUNNING:
-                reason = f"not done by {run.due_at}; training.timeout gives more time"
-                await lifecycle.fail(run, Failure(because="timeout", reason=reason), work)
+            dataset, run = await dataset_ref(row, work.session), row.as_run
+            told = run.heard(report.steps, _outcome(report), dataset, work.now) if report else Decision(run)
+            keep(work, row, told.then(lambda run: run.late(dataset, work.now)))
+            if row.attempt != seen.attempt:
+                log.warning("run_resumed", run=row.run, attempt=row.attempt)
 
-    async def _settle_evaluation(self, runtime: Runtime, seen: Evaluation, report: Report | Lost | None) -> None:
+    async def _settle_evaluation(self, runtime: Runtime, seen: EvaluationRow, report: Report | Lost | None) -> None:
         async with work_for(runtime, seen) as work:
-            row = await work.session.get_one(Evaluation, seen.evaluation)
+            row = await work.session.get_one(EvaluationRow, seen.evaluation)
             if report is not None and row.state == State.RUNNING and row.attempt == seen.attempt:
-                _conclude(row, report, work)
+                keep(work, row, row.as_evaluation.heard(_outcome(report)))
 
-    async def _start_run(self, runtime: Runtime, seen: Run) -> None:
+    async def _start_run(self, runtime: Runtime, seen: RunRow) -> None:
         async with starting(runtime, seen) as work:
-            run = await work.session.get_one(Run, seen.run)
-            if run.state == State.QUEUED:
-                await start(run, work, self._settings.models_bucket)
+            row = await work.session.get_one(RunRow, seen.run)
+            if row.state == State.QUEUED:
+                await start(row, work, self._settings.models_bucket)
 
-    async def _start_evaluation(self, runtime: Runtime, seen: Evaluation) -> None:
+    async def _start_evaluation(self, runtime: Runtime, seen: EvaluationRow) -> None:
         async with starting(runtime, seen) as work:
-            row = await work.session.get_one(Evaluation, seen.evaluation)
-            row.state, row.attempt = State.RUNNING, 1
+            row = await work.session.get_one(EvaluationRow, seen.evaluation)
+            if row.state != State.QUEUED:
+                return
+            decision = row.as_evaluation.started()
             if await evaluation_job(row, work.session) is None:
                 dataset = row.request["dataset"]
-                lifecycle.fail_evaluation(row, f"dataset {dataset['name']} has no version {dataset['version']}", work)
+                why = f"dataset {dataset['name']} has no version {dataset['version']}"
+                decision = decision.then(lambda evaluation: evaluation.failed(why))
+            keep(work, row, decision)
 
-    async def _begin(self, runtime: Runtime, row: Run | Evaluation) -> None:
+    async def _begin(self, runtime: Runtime, row: RunRow | EvaluationRow) -> None:
         """Give a worker what a row asks for."""
-        if isinstance(row, Run):
+        if isinstance(row, RunRow):
             job: TrainJob | EvaluateJob | None = TrainJob.model_validate(row.job)
         else:
             async with runtime.session() as session:
                 job = await evaluation_job(row, session)
         if job is not None:
             job = job.model_copy(update={"seconds": self._seconds(runtime, row)})
-            size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(row, Run) else {}
+            size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(row, RunRow) else {}
             await self._compute.begin(row.job_name, job, **size)
             point("trainer.begun")
         await _mark_begun(runtime, row)
 
 
 @asynccontextmanager
-async def starting(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[UnitOfWork]:
+async def starting(runtime: Runtime, row: RunRow | EvaluationRow) -> AsyncIterator[UnitOfWork]:
     """Work that starts a row. What cannot be started has failed at once: it would only keep the place from others."""
     async with work_for(runtime, row) as work:
         try:
@@ -251,99 +254,64 @@ async def give_up(work: UnitOfWork, task: Task, reason: str) -> None:
     if seen is None:
         return
     _speak_for(work, seen)
-    if isinstance(seen, Run):
-        run = await work.session.get_one(Run, seen.run)
+    if isinstance(seen, RunRow):
+        run = await work.session.get_one(RunRow, seen.run)
         if not State(run.state).ended:
-            lifecycle.abandon(run, told, work)
+            keep(work, run, run.as_run.abandoned(told, work.now))
     else:
-        row = await work.session.get_one(Evaluation, seen.evaluation)
+        row = await work.session.get_one(EvaluationRow, seen.evaluation)
         if not State(row.state).ended:
-            lifecycle.abandon_evaluation(row, told, work)
+            keep(work, row, row.as_evaluation.abandoned(told))
 
 
-def _speak_for(work: UnitOfWork, row: Run | Evaluation) -> None:
+def _speak_for(work: UnitOfWork, row: RunRow | EvaluationRow) -> None:
     """Work in the name of who asked, in the chain of events of that request."""
     work.actor, work.traceparent = row.requested_by, follow(row.trace)
     work.correlationid, work.causationid = row.correlation, row.causation
 
 
 @asynccontextmanager
-async def work_for(runtime: Runtime, row: Run | Evaluation) -> AsyncIterator[UnitOfWork]:
+async def work_for(runtime: Runtime, row: RunRow | EvaluationRow) -> AsyncIterator[UnitOfWork]:
     """Work in the name of who asked for the run, in the trace of that request."""
     async with runtime.work(row.requested_by) as work:
         _speak_for(work, row)
         yield work
 
 
-async def _mark_begun(runtime: Runtime, seen: Run | Evaluation) -> None:
+async def _mark_begun(runtime: Runtime, seen: RunRow | EvaluationRow) -> None:
     async with work_for(runtime, seen) as work:
-        key = seen.run if isinstance(seen, Run) else seen.evaluation
-        row = cast("Run | Evaluation", await work.session.get_one(type(seen), key))
+        key = seen.run if isinstance(seen, RunRow) else seen.evaluation
+        row = cast("RunRow | EvaluationRow", await work.session.get_one(type(seen), key))
         if row.job_name == seen.job_name:
             row.begun = True
 
 
-def _lost(row: Run | Evaluation, said: Said | None) -> Lost | None:
+def _lost(row: RunRow | EvaluationRow, said: Said | None) -> Lost | None:
     """A job that was begun, and that no worker knows any more."""
     known = said is None or not row.begun or row.job_name in said
     return None if known else Lost(job=row.job_name, reason=_GONE, memory=False)
 
 
-def _news(runtime: Runtime, rows: Sequence[Run | Evaluation], said: Said | None) -> Iterator[Task]:
+def _news(runtime: Runtime, rows: Sequence[RunRow | EvaluationRow], said: Said | None) -> Iterator[Task]:
     """What there is to say of what runs."""
     for row in rows:
         report = (said or {}).get(row.job_name) or _lost(row, said)
-        if _tells(row, report) or (isinstance(row, Run) and _is_late(row, runtime)):
+        if _tells(row, report) or (isinstance(row, RunRow) and _is_late(row, runtime)):
             yield Task("settle", row.job_name, row, report)
 
 
-def _tells(row: Run | Evaluation, report: Report | Lost | None) -> bool:
+def _tells(row: RunRow | EvaluationRow, report: Report | Lost | None) -> bool:
     if report is None or isinstance(report, Lost):
         return report is not None
-    return report.outcome is not None or (isinstance(row, Run) and len(report.steps) > row.said)
+    return report.outcome is not None or (isinstance(row, RunRow) and len(report.steps) > row.said)
 
 
-def _is_late(run: Run, runtime: Runtime) -> bool:
+def _is_late(run: RunRow, runtime: Runtime) -> bool:
     return run.due_at is not None and runtime.clock() >= run.due_at
 
 
-async def _hear(run: Run, report: Report | Lost, work: UnitOfWork) -> None:
-    for step in report.steps[run.said :]:
-        _tell(run, step, work)
-    run.said = max(run.said, len(report.steps))
-    if isinstance(report, Lost):
-        kind = "memory" if report.memory else "lost"
-        await _hear_failure(run, Failure(because=kind, reason=report.reason), work)
-    elif isinstance(report.outcome, Trained):
-        await lifecycle.complete(run, report.outcome, work)
-    elif isinstance(report.outcome, Failure):
-        await _hear_failure(run, report.outcome, work)
-
-
-def _tell(run: Run, step: Step, work: UnitOfWork) -> None:
-    told = step.model_dump(mode="json")
-    run.progress = told
-    work.session.add(run)
-    work.emit(TrainingProgressed.model_validate({"run": run.run, "model": run.model, **told}))
-
-
-async def _hear_failure(run: Run, failure: Failure, work: UnitOfWork) -> None:
-    """What is lost is tried again, a few times; what failed has failed."""
-    if failure.because == "lost" and after_loss(run.attempt) == "resume":
-        log.warning("run_resumed", run=run.run, attempt=run.attempt + 1, reason=failure.reason)
-        again(run, TrainJob.model_validate(run.job))
-        work.session.add(run)
-        return
-    tries = f" ({run.attempt} attempts)" if failure.because == "lost" else ""
-    await lifecycle.fail(run, failure.model_copy(update={"reason": failure.reason + tries}), work)
-
-
-def _conclude(row: Evaluation, report: Report | Lost, work: UnitOfWork) -> None:
-    outcome = report.outcome if isinstance(report, Report) else Failure(because="lost", reason=report.reason)
-    if isinstance(outcome, Evaluated):
-        lifecycle.finish_evaluation(row, outcome, work)
-    elif isinstance(outcome, Failure) and outcome.because == "lost" and after_loss(row.attempt) == "resume":
-        row.attempt, row.begun = row.attempt + 1, False
-        work.session.add(row)
-    elif isinstance(outcome, Failure):
-        lifecycle.fail_evaluation(row, outcome.reason, work)
+def _outcome(report: Report | Lost) -> Outcome | None:
+    """How a job ended; None where it goes on."""
+    if isinstance(report, Report):
+        return report.outcome
+    return Failure(because="memory" if report.memory else "lost", reason=report.reason)

@@ -1,20 +1,40 @@
-"""The trainer's decisions: what is trained, with what, in which order, and what a lost or late run means.
+"""The trainer's decisions: what becomes of runs and evaluations, and which run gets a worker next.
 
-Pure: the standard library, contracts and tasks only.
+Pure: the standard library, contracts and what workers tell. Every step takes a run and answers with what became of it,
+the lines of its history and the facts to say; nothing here knows a clock, a database, a broker or Ray.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
-from headrace.contracts import Column, Declaration
-from headrace.contracts.catalogs import CATALOGS
-from headrace.contracts.cells import FORMATS
-from headrace.tasks import task_named
+from pydantic import ValidationError
+
+from headrace.contracts import (
+    Baseline,
+    Comparison,
+    DatasetRef,
+    Declaration,
+    EvaluationCompleted,
+    EvaluationFailed,
+    EvaluationMetrics,
+    EvaluationRequested,
+    Event,
+    LearnedRows,
+    TrainingCancelled,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingQueued,
+    TrainingStarted,
+)
 from headrace.trainer.resources import Size
+from headrace.trainer.worker.jobs import Evaluated, Failure, Outcome, Step, Trained, TrainJob
+
+T = TypeVar("T")
 
 MOST_ATTEMPTS = 3  # a run that lost its worker this often takes workers down by itself
 
@@ -35,8 +55,283 @@ class State(StrEnum):
         return self in (State.COMPLETED, State.FAILED, State.CANCELLED)
 
 
-class Unplannable(ValueError):
-    """The declaration and the data do not fit together; the message says what would."""
+class Impossible(ValueError):
+    """A step that a run cannot take where it is; the message says why."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of a run's history."""
+
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True)
+class Decision(Generic[T]):
+    """What became of a run or an evaluation, the lines of its history, and what to say about it."""
+
+    after: T
+    facts: tuple[Event, ...] = ()
+    history: tuple[Change, ...] = ()
+
+    def then(self, step: "Callable[[T], Decision[T]]") -> "Decision[T]":
+        """Both: first this, then what is decided upon it."""
+        following = step(self.after)
+        return Decision(following.after, self.facts + following.facts, self.history + following.history)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run from the wish to its end."""
+
+    run: str
+    model: str
+    dataset: str
+    reason: str
+    requested_by: str
+    asked_at: datetime
+    declared_revision: int
+    state: State = State.QUEUED
+    pinned: int | None = None
+    newer_than: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    cpus: float = 1
+    gpus: float = 0
+    waits_for: str = "capacity"
+    waits_detail: str | None = None
+    dataset_version: int | None = None
+    job: Mapping[str, Any] | None = None
+    attempt: int = 0
+    begun: bool = False
+    said: int = 0
+    """Steps of the present attempt that were told."""
+    started_at: datetime | None = None
+    due_at: datetime | None = None
+    ended_at: datetime | None = None
+    progress: Mapping[str, Any] | None = None
+    outcome: Mapping[str, Any] | None = None
+
+    def asked(self, waits: str) -> "Decision[Run]":
+        """It is there now, and waits for data or for a worker."""
+        state = State.WAITING if waits == "data" else State.QUEUED
+        return replace(self, state=state, waits_for=waits)._waiting(self.reason)
+
+    def takes(self, arrived: int) -> bool:
+        """Whether it will train on this dataset version, or a newer one."""
+        return will_train_on(arrived, state=self.state, pinned=self.pinned, newer_than=self.newer_than)
+
+    def released(self, arrived: int) -> "Decision[Run]":
+        """A dataset version came: if it waited for that, it waits for a worker now."""
+        if self.state is not State.WAITING or not released_by(arrived, pinned=self.pinned, newer_than=self.newer_than):
+            return Decision(self)
+        free = replace(self, state=State.QUEUED, waits_for="capacity")
+        return free._waiting(f"{self.dataset} version {arrived} came")
+
+    def found_room(self, missing: str | None) -> "Decision[Run]":
+        """It waits for its turn; or, where `missing` says why, for a node that is large enough."""
+        self._must_be("told what it waits for", State.QUEUED)
+        here = replace(self, waits_for="resources" if missing else "capacity", waits_detail=missing)
+        return here._waiting(missing or "a node with what it asks for is there", missing)
+
+    def taken(self, version: int, now: datetime, timeout: timedelta) -> "Run":
+        """It is its turn, and it takes a dataset version; all of its attempts together have this long."""
+        self._must_be("started", State.QUEUED)
+        return replace(self, dataset_version=version, started_at=now, due_at=now + timeout)
+
+    def started(self, job: TrainJob, dataset: DatasetRef) -> "Decision[Run]":
+        """It is resolved into a job, which a worker is given."""
+        self._must_be("started", State.QUEUED)
+        fact = TrainingStarted(
+            run=self.run,
+            model=self.model,
+            dataset=dataset,
+            framework=job.framework,
+            estimator=job.estimator,
+            params=dict(job.params),
+            seed=job.seed,
+        )
+        running = replace(self.again(job), state=State.RUNNING)
+        return Decision(running, (fact,), (Change(State.RUNNING, f"{self.dataset} version {dataset.version}"),))
+
+    def again(self, job: TrainJob) -> "Run":
+        """With the next attempt set up: under a new name, with objects of its own."""
+        attempt = self.attempt + 1
+        told = job.model_copy(update={"attempt": attempt}).model_dump(mode="json")
+        return replace(self, attempt=attempt, begun=False, said=0, job=told)
+
+    def heard(
+        self, steps: Sequence[Step], outcome: Outcome | None, dataset: DatasetRef, now: datetime
+    ) -> "Decision[Run]":
+        """A worker told how it goes: each step is told once; what is lost is tried again, a few times."""
+        self._must_be("worked on", State.RUNNING)
+        new = [step.model_dump(mode="json") for step in steps[self.said :]]
+        progressed = replace(self, said=max(self.said, len(steps)), progress=new[-1] if new else self.progress)
+        facts = [TrainingProgressed.model_validate({"run": self.run, "model": self.model, **step}) for step in new]
+        told = Decision(progressed, tuple(facts))
+        if isinstance(outcome, Trained):
+            return told.then(lambda run: run.completed(outcome, dataset, now))
+        if isinstance(outcome, Failure):
+            return told.then(lambda run: run._ended_or_again(outcome, dataset, now))
+        return told
+
+    def late(self, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
+        """It has failed where it still runs and its time is over."""
+        if self.state is not State.RUNNING or self.due_at is None or now < self.due_at:
+            return Decision(self)
+        reason = f"not done by {self.due_at}; training.timeout gives more time"
+        return self.failed(Failure(because="timeout", reason=reason), dataset, now)
+
+    def completed(self, trained: Trained, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
+        """It has a model."""
+        self._must_be("completed", State.RUNNING)
+        done = self._over(State.COMPLETED, trained.model_dump(mode="json"), now)
+        fact = _completed(self, TrainJob.model_validate(self.job), trained, dataset, now)
+        return Decision(done, (fact,), (Change(State.COMPLETED, f"{trained.train_rows} rows learned"),))
+
+    def failed(self, failure: Failure, dataset: DatasetRef | None, now: datetime) -> "Decision[Run]":
+        """It has none, for a reason that its author can read."""
+        self._must_go_on("failed")
+        over = self._over(State.FAILED, failure.model_dump(mode="json"), now)
+        told = {"kind": failure.because, "reason": failure.reason, "warnings": list(failure.warnings)}
+        fact = TrainingFailed.model_validate({"run": self.run, "model": self.model, "dataset": dataset, **told})
+        return Decision(over, (fact,), (Change(State.FAILED, f"{failure.because}: {failure.reason}"),))
+
+    def abandoned(self, reason: str, now: datetime) -> "Decision[Run]":
+        """It has failed by a fault of ours; nothing of it is read any more, since that may be what fails."""
+        self._must_go_on("given up")
+        over = self._over(State.FAILED, Failure(because="code", reason=reason).model_dump(mode="json"), now)
+        fact = TrainingFailed(run=self.run, model=self.model, kind="code", reason=reason)
+        return Decision(over, (fact,), (Change(State.FAILED, reason),))
+
+    def cancelled(self, reason: str, by: str, now: datetime) -> "Decision[Run]":
+        """Somebody ends it; whatever works for it is stopped as soon as this is known to be so."""
+        self._must_go_on("cancelled")
+        fact = TrainingCancelled(run=self.run, model=self.model, by=by, reason=reason)
+        over = replace(self, state=State.CANCELLED, ended_at=now)
+        return Decision(over, (fact,), (Change(State.CANCELLED, f"{reason} ({by})"),))
+
+    def _ended_or_again(self, failure: Failure, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
+        if failure.because == "lost" and after_loss(self.attempt) == "resume":
+            return Decision(self.again(TrainJob.model_validate(self.job)))
+        tries = f" ({self.attempt} attempts)" if failure.because == "lost" else ""
+        return self.failed(failure.model_copy(update={"reason": failure.reason + tries}), dataset, now)
+
+    def _waiting(self, why: str, detail: str | None = None) -> "Decision[Run]":
+        told = {"run": self.run, "model": self.model, "dataset": self.dataset, "reason": self.reason}
+        told |= {"waits_for": self.waits_for, "requested_by": self.requested_by}
+        fact = TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
+        return Decision(self, (fact,), (Change(self.state, why),))
+
+    def _over(self, state: State, outcome: Mapping[str, Any], now: datetime) -> "Run":
+        return replace(self, state=state, outcome=outcome, ended_at=now)
+
+    def _must_be(self, step: str, state: State) -> None:
+        if self.state is not state:
+            raise Impossible(f"run {self.run} cannot be {step}: it is {self.state}, not {state}")
+
+    def _must_go_on(self, step: str) -> None:
+        if self.state.ended:
+            raise Impossible(f"run {self.run} cannot be {step}: it is {self.state} already")
+
+
+def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, now: datetime) -> TrainingCompleted:
+    started = run.started_at or now
+    return TrainingCompleted(
+        run=run.run,
+        model=run.model,
+        dataset=dataset,
+        artifact=trained.artifact,
+        signature=trained.signature,
+        framework=job.framework,
+        estimator=job.estimator,
+        params=job.params,
+        seed=job.seed,
+        holdout=trained.holdout,
+        metrics=trained.metrics,
+        train_rows=trained.train_rows,
+        unlabelled_rows=trained.unlabelled_rows,
+        learned=LearnedRows(**trained.learned.model_dump()),
+        warnings=list(trained.warnings),
+        code_version=trained.code_version,
+        packages=trained.packages,
+        python=trained.python,
+        reference=trained.reference,
+        features=list(job.features),
+        target=job.target,
+        declared_revision=run.declared_revision,
+        started_at=started,
+        seconds=(now - started).total_seconds(),
+        reason=run.reason,
+        requested_by=run.requested_by,
+    )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A comparison that the registry has asked for."""
+
+    evaluation: str
+    model: str
+    request: Mapping[str, Any]
+    state: State = State.QUEUED
+    attempt: int = 0
+    begun: bool = False
+    outcome: Mapping[str, Any] | None = None
+
+    def started(self) -> "Decision[Evaluation]":
+        """It has a worker."""
+        if self.state is not State.QUEUED:
+            raise Impossible(f"evaluation {self.evaluation} cannot be started: it is {self.state}")
+        return Decision(replace(self, state=State.RUNNING, attempt=1))
+
+    def heard(self, outcome: Outcome | None) -> "Decision[Evaluation]":
+        """A worker told how it went; what is lost is tried again, a few times."""
+        if self.state is not State.RUNNING:
+            raise Impossible(f"evaluation {self.evaluation} cannot be worked on: it is {self.state}")
+        if isinstance(outcome, Evaluated):
+            return self.completed(outcome)
+        if isinstance(outcome, Failure) and outcome.because == "lost" and after_loss(self.attempt) == "resume":
+            return Decision(replace(self, attempt=self.attempt + 1, begun=False))
+        return self.failed(outcome.reason) if isinstance(outcome, Failure) else Decision(self)
+
+    def completed(self, found: Evaluated) -> "Decision[Evaluation]":
+        """It has its numbers."""
+        asked = EvaluationRequested.model_validate(self.request)
+        fact = EvaluationCompleted(
+            evaluation=self.evaluation,
+            model=self.model,
+            candidate=asked.candidate.version,
+            champion=asked.champion.version if asked.champion else None,
+            dataset=asked.dataset,
+            rows=found.rows,
+            metrics=EvaluationMetrics(candidate=found.candidate, champion=found.champion),
+            comparisons=[Comparison(**comparison.model_dump()) for comparison in found.comparisons],
+            compared_rows=found.compared_rows,
+            baselines=[Baseline(**baseline.model_dump()) for baseline in found.baselines],
+            incomparable=found.incomparable,
+        )
+        return Decision(self._over(State.COMPLETED, found.model_dump(mode="json")), (fact,))
+
+    def failed(self, reason: str) -> "Decision[Evaluation]":
+        """It cannot be done."""
+        over = self._over(State.FAILED, {"reason": reason})
+        candidate = EvaluationRequested.model_validate(self.request).candidate.version
+        fact = EvaluationFailed(evaluation=self.evaluation, model=self.model, candidate=candidate, reason=reason)
+        return Decision(over, (fact,))
+
+    def abandoned(self, reason: str) -> "Decision[Evaluation]":
+        """It has failed by a fault of ours; it is told as far as it can be read."""
+        try:
+            return self.failed(reason)
+        except ValidationError:
+            return Decision(self._over(State.FAILED, {"reason": reason}))
+
+    def _over(self, state: State, outcome: Mapping[str, Any]) -> "Evaluation":
+        if self.state.ended:
+            raise Impossible(f"evaluation {self.evaluation} cannot end: it is {self.state} already")
+        return replace(self, state=state, outcome=outcome)
 
 
 @dataclass(frozen=True)
@@ -55,26 +350,6 @@ class Recent:
 
     running: int = 0
     last_started: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides a run, resolved from declaration, request and dataset version."""
-
-    features: Sequence[Column]
-    context: Sequence[Column]
-    target: str
-    task: str
-    positive: int | float | str | bool | None
-    time: str | None
-    framework: str
-    estimator: str
-    params: Mapping[str, Any]
-    seed: int
-    metrics: Sequence[str]
-    by: Literal["time", "random"]
-    fraction: float
-    warnings: Sequence[str] = ()
 
 
 def waits_for(
@@ -133,102 +408,6 @@ def next_runs(
 def after_loss(attempt: int) -> Literal["resume", "fail"]:
     """A run whose worker is gone starts over elsewhere, but not for ever."""
     return "resume" if attempt < MOST_ATTEMPTS else "fail"
-
-
-def plan(
-    declaration: Declaration,
-    columns: Sequence[Column],
-    params: Mapping[str, Any],
-    seed: int | None,
-    estimator: str,
-) -> Plan:
-    """Resolve a run against the columns of its dataset version; raise Unplannable where they do not fit.
-
-    `estimator` is the framework's own for the task, taken where the declaration names none.
-    """
-    data, training = declaration.data, declaration.training
-    known = {column.name: column for column in columns}
-    for role, name in (("target", data.target), ("time column", data.time)):
-        if name is not None and name not in known:
-            raise Unplannable(f"{role} {name!r} is no column of dataset {data.dataset!r}: {', '.join(known)}")
-    features = _features(declaration, known)
-    if data.time is not None and known[data.time].type == "string":
-        raise Unplannable(_text_for_time(data.time))
-    return Plan(
-        features=features,
-        context=_context(declaration, features, known),
-        target=data.target,
-        task=declaration.task,
-        positive=data.positive,
-        time=data.time,
-        framework=training.framework,
-        estimator=training.estimator or estimator,
-        params={**training.params, **params},
-        seed=training.seed if seed is None else seed,
-        metrics=metrics_of(declaration),
-        by=_holdout_by(declaration),
-        fraction=declaration.evaluation.holdout.fraction,
-        warnings=_left_out(declaration, known),
-    )
-
-
-def metrics_of(declaration: Declaration) -> list[str]:
-    """The metrics of a run: those declared (else the usual of the task), and those that a gate asks about."""
-    asked = declaration.evaluation.metrics or task_named(declaration.task).usual
-    return list(dict.fromkeys([*asked, *(gate.metric for gate in declaration.evaluation.gates)]))
-
-
-def _holdout_by(declaration: Declaration) -> Literal["time", "random"]:
-    by = declaration.evaluation.holdout.by
-    if by is not None and (problem := CATALOGS["holdout"].problem(by)):
-        raise Unplannable(f"evaluation.holdout.by: {problem}")
-    if by == "time" and declaration.data.time is None:
-        raise Unplannable("evaluation.holdout is by time, but the declaration names no data.time column")
-    return "time" if by == "time" or (by is None and declaration.data.time) else "random"
-
-
-def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Column]:
-    data = declaration.data
-    if data.features:
-        if data.target in data.features:
-            raise Unplannable(f"target {data.target!r} is among data.features; a model cannot be told its answer")
-        if missing := [name for name in data.features if name not in known]:
-            raise Unplannable(f"features {', '.join(missing)} are no columns of dataset {data.dataset!r}")
-        return [known[name] for name in data.features]
-    left_out = {data.target, data.time, *data.ignore, *data.context}
-    found = [c for name, c in known.items() if name not in left_out and c.type != "timestamp"]
-    if not found:
-        raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
-    return found
-
-
-def _left_out(declaration: Declaration, known: Mapping[str, Column]) -> list[str]:
-    """Timestamps beside the time column: no features, and said to be none."""
-    data = declaration.data
-    meant = {data.target, data.time, *data.ignore, *data.context, *data.groups, *(data.features or ())}
-    names = [name for name, column in known.items() if column.type == "timestamp" and name not in meant]
-    return [
-        f"{name} is a timestamp and no feature; give what matters of it (hour, weekday) as columns, or put it into "
-        "data.ignore"
-        for name in names
-    ]
-
-
-def _text_for_time(name: str) -> str:
-    some = ", ".join(f"{form} ({example})" for form, example in list(FORMATS.items())[:6])
-    return (
-        f"time column {name!r} is text, which is ordered by letters and not by time: declare its type as timestamp "
-        f"with a format in the dataset's contract and ingest the data again; formats are ISO 8601, {some} and others"
-    )
-
-
-def _context(declaration: Declaration, features: Sequence[Column], known: Mapping[str, Column]) -> list[Column]:
-    """What requests may carry beside the features: declared, or a group that is no feature."""
-    data, learned = declaration.data, {column.name for column in features}
-    wanted = [name for name in dict.fromkeys([*data.context, *data.groups]) if name not in learned]
-    if missing := [name for name in wanted if name not in known]:
-        raise Unplannable(f"context columns {', '.join(missing)} are no columns of dataset {data.dataset!r}")
-    return [known[name] for name in wanted]
 
 
 def _turn(recent: Recent | None, queued: Queued) -> tuple[float, float]:

@@ -10,11 +10,10 @@ from headrace.bus.upsert import put_row
 from headrace.contracts import (
     CancelRequested,
     DatasetIngested,
+    DatasetRef,
     Declaration,
     EvaluationRequested,
-    Event,
     ModelDeclared,
-    TrainingCancelled,
     TrainingQueued,
     TrainingRequested,
     derive_id,
@@ -23,8 +22,8 @@ from headrace.contracts import (
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.estimators import training_problems
 from headrace.tasks import task_named
-from headrace.trainer.domain import State, released_by, trains_on_new_data, waits_for, will_train_on
-from headrace.trainer.tables import DatasetVersion, Declared, Evaluation, Repository, Revision, Run
+from headrace.trainer.domain import Decision, Impossible, Run, State, trains_on_new_data, waits_for
+from headrace.trainer.tables import DatasetVersionRow, DeclaredRow, EvaluationRow, Repository, RevisionRow, RunRow
 
 DECLARATION = TypeAdapter(Declaration)
 
@@ -35,11 +34,11 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     A model whose data were there before it starts its first run now: no new data may ever come.
     """
     declaration = event.declaration.model_dump(mode="json")
-    await put_row(work.session, Revision(model=event.name, revision=event.revision, declaration=declaration))
-    known = await work.session.get(Declared, event.name)
+    await put_row(work.session, RevisionRow(model=event.name, revision=event.revision, declaration=declaration))
+    known = await work.session.get(DeclaredRow, event.name)
     if known is not None and known.revision >= event.revision:
         return
-    declared = Declared(
+    declared = DeclaredRow(
         model=event.name, revision=event.revision, dataset=event.declaration.data.dataset, declaration=declaration
     )
     await put_row(work.session, declared)
@@ -53,15 +52,15 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
 async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember the version, let the runs go that waited for it, and start those that new data start."""
     known = event.model_dump(mode="json", include={"digest", "rows", "parts", "manifest", "columns"})
-    await put_row(work.session, DatasetVersion(dataset=event.dataset, version=event.version, **known))
+    await put_row(work.session, DatasetVersionRow(dataset=event.dataset, version=event.version, **known))
     for declared in await Repository(work.session).models_of(event.dataset):
         pending = await Repository(work.session).runs_in(State.WAITING, State.QUEUED, model=declared.model)
-        taken = any(_takes(run, event.version) for run in pending if run.declared_revision == declared.revision)
+        taken = any(row.as_run.takes(event.version) for row in pending if row.declared_revision == declared.revision)
         if trains_on_new_data(DECLARATION.validate_python(declared.declaration), taken):
             reason = f"new data: {event.dataset} version {event.version}"
             await _queue(TrainingRequested(model=declared.model, reason=reason), declared, work)
-        for run in pending:
-            _release(run, event.version, work)
+        for row in pending:
+            keep(work, row, row.as_run.released(event.version))
 
 
 async def on_training_requested(event: TrainingRequested, work: UnitOfWork) -> None:
@@ -69,10 +68,10 @@ async def on_training_requested(event: TrainingRequested, work: UnitOfWork) -> N
     await request_run(event, work)
 
 
-async def request_run(event: TrainingRequested, work: UnitOfWork) -> Run:
+async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
     """Queue a run; answers with it, for who asks over HTTP."""
     wanted = CATALOGS["training-data"].known(event.data or "latest", "data")
-    declared = await work.session.get(Declared, event.model)
+    declared = await work.session.get(DeclaredRow, event.model)
     if declared is None:
         raise Refused(f"no model named {event.model!r} is declared; declare it first with `headrace apply`")
     declaration = DECLARATION.validate_python(declared.declaration)
@@ -87,32 +86,31 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> Run:
 
 async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
     """End a run that has not ended; who is known by a connection alone ends what it asked for itself."""
-    run = await work.session.get(Run, event.run)
+    run = await work.session.get(RunRow, event.run)
     if run is not None and not is_person(work.actor) and run.requested_by != work.actor:
         raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; cancel it over HTTP")
     await cancel_run(event, work)
 
 
-async def cancel_run(event: CancelRequested, work: UnitOfWork) -> Run:
+async def cancel_run(event: CancelRequested, work: UnitOfWork) -> RunRow:
     """End a run now; whatever works for it is stopped as soon as this is known to be so."""
-    run = await work.session.get(Run, event.run)
-    if run is None or run.model != event.model:
+    row = await work.session.get(RunRow, event.run)
+    if row is None or row.model != event.model:
         raise Refused(f"model {event.model!r} has no run {event.run!r}; GET /runs?model={event.model} lists them")
-    if State(run.state).ended:
-        raise Refused(f"run {run.run} cannot be cancelled: it is {run.state} already")
-    reason = event.reason or "cancelled on request"
-    run.ended_at = work.now
-    Repository(work.session).change(run, State.CANCELLED, work.now, f"{reason} ({work.actor})")
-    work.emit(TrainingCancelled(run=run.run, model=run.model, by=work.actor, reason=reason))
-    return run
+    try:
+        decision = row.as_run.cancelled(event.reason or "cancelled on request", work.actor, work.now)
+    except Impossible as error:
+        raise Refused(str(error)) from error
+    keep(work, row, decision)
+    return row
 
 
 async def on_evaluation_requested(event: EvaluationRequested, work: UnitOfWork) -> None:
     """Queue an evaluation; asked for again it is not done again."""
-    if await work.session.get(Evaluation, event.evaluation) is not None:
+    if await work.session.get(EvaluationRow, event.evaluation) is not None:
         return
     work.session.add(
-        Evaluation(
+        EvaluationRow(
             evaluation=event.evaluation,
             model=event.model,
             state=State.QUEUED,
@@ -124,7 +122,9 @@ async def on_evaluation_requested(event: EvaluationRequested, work: UnitOfWork) 
     )
 
 
-async def _queue(event: TrainingRequested, declared: Declared, work: UnitOfWork, *, wanted: str = "latest") -> Run:
+async def _queue(
+    event: TrainingRequested, declared: DeclaredRow, work: UnitOfWork, *, wanted: str = "latest"
+) -> RunRow:
     newest = await Repository(work.session).newest_version(declared.dataset)
     trained = await Repository(work.session).last_trained(event.model)
     waiting = waits_for(
@@ -134,11 +134,10 @@ async def _queue(event: TrainingRequested, declared: Declared, work: UnitOfWork,
         trained=trained,
     )
     resources = DECLARATION.validate_python(declared.declaration).training.resources
-    run = Run(
+    decision = Run(
         run=_run_id(event, work),
         model=event.model,
         dataset=declared.dataset,
-        state=State.QUEUED,
         reason=event.reason or "requested",
         requested_by=work.actor,
         asked_at=work.now,
@@ -149,31 +148,26 @@ async def _queue(event: TrainingRequested, declared: Declared, work: UnitOfWork,
         seed=event.seed,
         cpus=resources.cpus,
         gpus=resources.gpus,
-        waits_for=waiting,
-        **_chain(work),
-    )
-    Repository(work.session).change(run, State.WAITING if waiting == "data" else State.QUEUED, work.now, run.reason)
-    run.causation = work.emit(queued(run, waiting))
-    run.correlation = work.correlationid
-    return run
+    ).asked(waiting)
+    row = RunRow(**vars(decision.after), **_chain(work))
+    keep(work, row, decision)
+    row.correlation = work.correlationid
+    return row
 
 
-def _takes(run: Run, arrived: int) -> bool:
-    return will_train_on(arrived, state=State(run.state), pinned=run.pinned, newer_than=run.newer_than)
+def keep(work: UnitOfWork, row: RunRow | EvaluationRow, decision: Decision[Any]) -> None:
+    """Save what was decided and say what follows; what comes of a run later is caused by its newest wait."""
+    Repository(work.session).save(row, decision, work.now)
+    for fact in decision.facts:
+        said = work.emit(fact)
+        if isinstance(fact, TrainingQueued):
+            row.causation = said
 
 
-def _release(run: Run, arrived: int, work: UnitOfWork) -> None:
-    if run.state == State.WAITING and released_by(arrived, pinned=run.pinned, newer_than=run.newer_than):
-        run.waits_for = "capacity"
-        Repository(work.session).change(run, State.QUEUED, work.now, f"{run.dataset} version {arrived} came")
-        run.causation = work.emit(queued(run, "capacity"))
-
-
-def queued(run: Run, waits: str, detail: str | None = None) -> Event:
-    """The fact that a run waits."""
-    told = {"run": run.run, "model": run.model, "dataset": run.dataset, "reason": run.reason}
-    told |= {"waits_for": waits, "requested_by": run.requested_by}
-    return TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
+async def dataset_ref(row: RunRow, session: AsyncSession) -> DatasetRef:
+    """The dataset version that a run takes."""
+    version = await session.get_one(DatasetVersionRow, (row.dataset, row.dataset_version))
+    return DatasetRef(name=version.dataset, version=version.version, digest=version.digest)
 
 
 def _run_id(event: TrainingRequested, work: UnitOfWork) -> str:
@@ -187,7 +181,7 @@ def _chain(work: UnitOfWork) -> dict[str, Any]:
     return {"correlation": work.correlationid, "causation": cause, "trace": work.traceparent}
 
 
-async def declaration_of(session: AsyncSession, run: Run) -> Declaration:
+async def declaration_of(session: AsyncSession, run: RunRow) -> Declaration:
     """The declaration that a run was asked for under; what was declared since does not concern it."""
-    revision = await session.get_one(Revision, (run.model, run.declared_revision))
+    revision = await session.get_one(RevisionRow, (run.model, run.declared_revision))
     return DECLARATION.validate_python(revision.declaration)

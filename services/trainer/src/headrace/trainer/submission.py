@@ -9,14 +9,14 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
-from headrace.contracts import Column, Declaration, EvaluationRequested, ModelVersion, ObjectRef, TrainingStarted
+from headrace.contracts import Column, DatasetRef, Declaration, EvaluationRequested, ModelVersion, ObjectRef
 from headrace.frameworks.catalog import CATALOG
 from headrace.tasks import task_named
-from headrace.trainer import lifecycle
-from headrace.trainer.domain import Plan, State, Unplannable, next_runs, plan
-from headrace.trainer.handlers import declaration_of, queued
+from headrace.trainer.domain import Run, State, next_runs
+from headrace.trainer.handlers import declaration_of, keep
+from headrace.trainer.planning import Plan, Unplannable, plan
 from headrace.trainer.resources import Room, Size, lacking
-from headrace.trainer.tables import DatasetVersion, Evaluation, Repository, Run
+from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
 from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
@@ -32,57 +32,36 @@ async def chosen(session: AsyncSession, free: int, nodes: Sequence[Size]) -> lis
     return next_runs(possible, await Repository(session).recent(), free, Room(nodes, running).take)
 
 
-async def lacking_room(session: AsyncSession, nodes: Sequence[Size]) -> list[Run]:
+async def lacking_room(session: AsyncSession, nodes: Sequence[Size]) -> list[RunRow]:
     """The queued runs of which it is to be said anew what they wait for."""
     waiting = await Repository(session).runs_in(State.QUEUED)
     return [run for run in waiting if (lacking(run.size, nodes) is None) != (run.waits_for != "resources")]
 
 
-def wait(run: Run, nodes: Sequence[Size], work: UnitOfWork) -> None:
+def wait(row: RunRow, nodes: Sequence[Size], work: UnitOfWork) -> None:
     """Say what a queued run waits for: a node that is large enough, or its turn."""
-    missing = lacking(run.size, nodes)
-    run.waits_for, run.waits_detail = "resources" if missing else "capacity", missing
-    Repository(work.session).change(run, State.QUEUED, work.now, missing or "a node with what it asks for is there")
-    run.causation = work.emit(queued(run, run.waits_for, missing))
+    keep(work, row, row.as_run.found_room(lacking(row.size, nodes)))
 
 
-async def start(run: Run, work: UnitOfWork, bucket: str) -> None:
+async def start(row: RunRow, work: UnitOfWork, bucket: str) -> None:
     """Resolve a run into a job; a run that cannot be resolved has failed."""
-    declaration = await declaration_of(work.session, run)
-    version = await _version(run, work.session)
-    run.dataset_version, run.started_at = version.version, work.now
-    run.due_at = work.now + _DURATION.validate_python(declaration.training.timeout)
+    declaration = await declaration_of(work.session, row)
+    version = await _version(row, work.session)
+    run = row.as_run.taken(version.version, work.now, _DURATION.validate_python(declaration.training.timeout))
+    dataset = DatasetRef(name=version.dataset, version=version.version, digest=version.digest)
     try:
         planned = _plan(run, declaration, version)
     except Unplannable as error:
-        await lifecycle.fail(run, Failure(because="data", reason=str(error)), work)
+        keep(work, row, run.failed(Failure(because="data", reason=str(error)), dataset, work.now))
         return
     job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
-    again(run, job)
-    Repository(work.session).change(run, State.RUNNING, work.now, f"{run.dataset} version {version.version}")
-    work.emit(
-        TrainingStarted(
-            run=run.run,
-            model=run.model,
-            dataset=await lifecycle.dataset_ref(run, work),
-            framework=planned.framework,
-            estimator=planned.estimator,
-            params=dict(planned.params),
-            seed=planned.seed,
-        )
-    )
+    keep(work, row, run.started(job, dataset))
 
 
-def again(run: Run, job: TrainJob) -> None:
-    """Set the next attempt up: under a new name, with objects of its own."""
-    run.attempt, run.begun, run.said = run.attempt + 1, False, 0
-    run.job = job.model_copy(update={"attempt": run.attempt}).model_dump(mode="json")
-
-
-async def evaluation_job(row: Evaluation, session: AsyncSession) -> EvaluateJob | None:
+async def evaluation_job(row: EvaluationRow, session: AsyncSession) -> EvaluateJob | None:
     """What an evaluation is to do; None where the trainer has never heard of the dataset version."""
     asked = EvaluationRequested.model_validate(row.request)
-    version = await session.get(DatasetVersion, (asked.dataset.name, asked.dataset.version))
+    version = await session.get(DatasetVersionRow, (asked.dataset.name, asked.dataset.version))
     if version is None:
         return None
     told: dict[str, Any] = {
@@ -102,19 +81,21 @@ def _rival(version: ModelVersion) -> Rival:
     return Rival(version=version.version, artifact=version.artifact, learned=learned)
 
 
-async def _version(run: Run, session: AsyncSession) -> DatasetVersion:
+async def _version(run: RunRow, session: AsyncSession) -> DatasetVersionRow:
     if run.pinned is not None:
-        return await session.get_one(DatasetVersion, (run.dataset, run.pinned))
+        return await session.get_one(DatasetVersionRow, (run.dataset, run.pinned))
     newest = await Repository(session).newest_version(run.dataset)
-    return newest or (await session.exec(select(DatasetVersion).where(DatasetVersion.dataset == run.dataset))).one()
+    return (
+        newest or (await session.exec(select(DatasetVersionRow).where(DatasetVersionRow.dataset == run.dataset))).one()
+    )
 
 
-def _data(version: DatasetVersion) -> Data:
+def _data(version: DatasetVersionRow) -> Data:
     told = version.model_dump(include={"dataset", "digest", "parts"})
     return Data(**told, manifest=ObjectRef(**version.manifest))
 
 
-def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
+def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Plan:
     columns = _COLUMNS.validate_python(version.columns)
     framework = declaration.training.framework
     if framework not in CATALOG:
@@ -123,7 +104,7 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersion) -> Plan:
     return plan(declaration, columns, run.params, run.seed, default)
 
 
-def _job(run: Run, planned: Plan, version: DatasetVersion, bucket: str, memory_mb: int | None) -> TrainJob:
+def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memory_mb: int | None) -> TrainJob:
     same = (
         "features",
         "context",

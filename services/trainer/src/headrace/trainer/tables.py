@@ -1,6 +1,7 @@
 """What the trainer remembers: dataset versions, declarations, runs with their history, evaluations."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
@@ -9,11 +10,11 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
-from headrace.trainer.domain import Queued, Recent, State
+from headrace.trainer.domain import Decision, Evaluation, Queued, Recent, Run, State
 from headrace.trainer.resources import Size
 
 
-class DatasetVersion(SQLModel, table=True):
+class DatasetVersionRow(SQLModel, table=True):
     """A dataset version that ingest has told of; its manifest lists the parts that make it."""
 
     __tablename__ = "trainer_dataset_version"
@@ -27,7 +28,7 @@ class DatasetVersion(SQLModel, table=True):
     columns: list[Any] = Field(sa_type=sa.JSON)
 
 
-class Declared(SQLModel, table=True):
+class DeclaredRow(SQLModel, table=True):
     """The newest declaration of a model."""
 
     __tablename__ = "trainer_declaration"
@@ -38,7 +39,7 @@ class Declared(SQLModel, table=True):
     declaration: dict[str, Any] = Field(sa_type=sa.JSON)
 
 
-class Revision(SQLModel, table=True):
+class RevisionRow(SQLModel, table=True):
     """One revision of a declaration: a run trains under the one that was in force when it was asked for."""
 
     __tablename__ = "trainer_revision"
@@ -52,7 +53,7 @@ _run_lock = sa.Column("lock", sa.Integer, nullable=False)
 _evaluation_lock = sa.Column("lock", sa.Integer, nullable=False)
 
 
-class Run(SQLModel, table=True):
+class RunRow(SQLModel, table=True):
     """One run from the wish to its end. `lock` lets only one of two writers change it at a time."""
 
     __tablename__ = "trainer_run"
@@ -95,12 +96,18 @@ class Run(SQLModel, table=True):
         return f"{self.run}-{self.attempt}"
 
     @property
+    def as_run(self) -> Run:
+        """As the domain knows it."""
+        known = {each.name: getattr(self, each.name) for each in fields(Run)}
+        return Run(**known | {"state": State(self.state)})
+
+    @property
     def size(self) -> Size:
         """The processors that it asks for."""
         return Size(gpus=self.gpus, cpus=self.cpus)
 
 
-class RunChange(SQLModel, table=True):
+class RunChangeRow(SQLModel, table=True):
     """One change of a run's state, in order."""
 
     __tablename__ = "trainer_run_change"
@@ -112,7 +119,7 @@ class RunChange(SQLModel, table=True):
     detail: str
 
 
-class Evaluation(SQLModel, table=True):
+class EvaluationRow(SQLModel, table=True):
     """A comparison that the registry has asked for."""
 
     __tablename__ = "trainer_evaluation"
@@ -137,6 +144,12 @@ class Evaluation(SQLModel, table=True):
         """The name under which workers know the present attempt."""
         return f"{self.evaluation}-{self.attempt}"
 
+    @property
+    def as_evaluation(self) -> Evaluation:
+        """As the domain knows it."""
+        known = {each.name: getattr(self, each.name) for each in fields(Evaluation)}
+        return Evaluation(**known | {"state": State(self.state)})
+
 
 class Repository:
     """Loads and saves runs, evaluations and what they are made of, within one transaction."""
@@ -144,47 +157,56 @@ class Repository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    def change(self, run: Run, state: State, at: datetime, detail: str = "") -> None:
-        """Put a run into a state, and write it into its history."""
-        run.state = state
-        self._session.add(run)
-        self._session.add(RunChange(run=run.run, at=at, state=state, detail=detail))
+    def save(self, row: RunRow | EvaluationRow, decision: Decision[Any], at: datetime) -> None:
+        """Keep what was decided, with the lines of a run's history."""
+        for name, value in vars(decision.after).items():
+            if getattr(row, name) != value:
+                setattr(row, name, value)
+        self._session.add(row)
+        lines = [RunChangeRow(run=decision.after.run, at=at, **vars(change)) for change in decision.history]
+        self._session.add_all(lines)
 
-    async def newest_version(self, dataset: str) -> DatasetVersion | None:
+    async def newest_version(self, dataset: str) -> DatasetVersionRow | None:
         """The newest version of a dataset."""
-        versions = select(DatasetVersion).where(DatasetVersion.dataset == dataset)
-        return (await self._session.exec(versions.order_by(col(DatasetVersion.version).desc()).limit(1))).first()
+        versions = select(DatasetVersionRow).where(DatasetVersionRow.dataset == dataset)
+        return (await self._session.exec(versions.order_by(col(DatasetVersionRow.version).desc()).limit(1))).first()
 
     async def ever_ran(self, model: str, dataset: str) -> bool:
         """Whether a run of a model was ever asked for on a dataset, however it ended."""
-        query = select(Run.run).where(Run.model == model, Run.dataset == dataset).limit(1)
+        query = select(RunRow.run).where(RunRow.model == model, RunRow.dataset == dataset).limit(1)
         return (await self._session.exec(query)).first() is not None
 
     async def last_trained(self, model: str) -> int | None:
         """The dataset version of the last completed run of a model."""
-        runs = select(Run.dataset_version).where(Run.model == model, Run.state == State.COMPLETED)
-        return (await self._session.exec(runs.order_by(col(Run.ended_at).desc()).limit(1))).first()
+        runs = select(RunRow.dataset_version).where(RunRow.model == model, RunRow.state == State.COMPLETED)
+        return (await self._session.exec(runs.order_by(col(RunRow.ended_at).desc()).limit(1))).first()
 
-    async def models_of(self, dataset: str) -> Sequence[Declared]:
+    async def models_of(self, dataset: str) -> Sequence[DeclaredRow]:
         """The models that learn from a dataset."""
         return (
-            await self._session.exec(select(Declared).where(Declared.dataset == dataset).order_by(Declared.model))
+            await self._session.exec(
+                select(DeclaredRow).where(DeclaredRow.dataset == dataset).order_by(DeclaredRow.model)
+            )
         ).all()
 
-    async def runs_in(self, *states: State, model: str | None = None) -> Sequence[Run]:
+    async def runs_in(self, *states: State, model: str | None = None) -> Sequence[RunRow]:
         """Runs in one of some states, those asked for first coming first."""
-        runs = select(Run).where(col(Run.state).in_(states)).order_by(col(Run.asked_at), col(Run.run))
-        return (await self._session.exec(runs if model is None else runs.where(Run.model == model))).all()
+        runs = select(RunRow).where(col(RunRow.state).in_(states)).order_by(col(RunRow.asked_at), col(RunRow.run))
+        return (await self._session.exec(runs if model is None else runs.where(RunRow.model == model))).all()
 
-    async def evaluations_in(self, *states: State) -> Sequence[Evaluation]:
+    async def evaluations_in(self, *states: State) -> Sequence[EvaluationRow]:
         """Evaluations in one of some states, those asked for first coming first."""
-        found = select(Evaluation).where(col(Evaluation.state).in_(states))
-        return (await self._session.exec(found.order_by(col(Evaluation.asked_at), col(Evaluation.evaluation)))).all()
+        found = select(EvaluationRow).where(col(EvaluationRow.state).in_(states))
+        return (
+            await self._session.exec(found.order_by(col(EvaluationRow.asked_at), col(EvaluationRow.evaluation)))
+        ).all()
 
-    async def history(self, run: str) -> Sequence[RunChange]:
+    async def history(self, run: str) -> Sequence[RunChangeRow]:
         """What became of a run, in order."""
         return (
-            await self._session.exec(select(RunChange).where(RunChange.run == run).order_by(col(RunChange.number)))
+            await self._session.exec(
+                select(RunChangeRow).where(RunChangeRow.run == run).order_by(col(RunChangeRow.number))
+            )
         ).all()
 
     async def queue(self) -> list[Queued]:
@@ -193,7 +215,7 @@ class Repository:
 
     async def recent(self) -> dict[str, Recent]:
         """How many workers each model has now, and when it last got one."""
-        running = sa.func.sum(sa.case((col(Run.state) == State.RUNNING, 1), else_=0))
-        started = sa.func.max(col(Run.started_at), type_=UtcTime())
-        rows = await self._session.exec(select(Run.model, running, started).group_by(col(Run.model)))
+        running = sa.func.sum(sa.case((col(RunRow.state) == State.RUNNING, 1), else_=0))
+        started = sa.func.max(col(RunRow.started_at), type_=UtcTime())
+        rows = await self._session.exec(select(RunRow.model, running, started).group_by(col(RunRow.model)))
         return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}

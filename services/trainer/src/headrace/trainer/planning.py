@@ -1,0 +1,133 @@
+"""What exactly a run learns, from which columns: declaration and request resolved against a dataset version.
+
+Pure: the standard library, contracts and tasks only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from headrace.contracts import Column, Declaration
+from headrace.contracts.catalogs import CATALOGS
+from headrace.contracts.cells import FORMATS
+from headrace.tasks import task_named
+
+
+class Unplannable(ValueError):
+    """The declaration and the data do not fit together; the message says what would."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a run, resolved from declaration, request and dataset version."""
+
+    features: Sequence[Column]
+    context: Sequence[Column]
+    target: str
+    task: str
+    positive: int | float | str | bool | None
+    time: str | None
+    framework: str
+    estimator: str
+    params: Mapping[str, Any]
+    seed: int
+    metrics: Sequence[str]
+    by: Literal["time", "random"]
+    fraction: float
+    warnings: Sequence[str] = ()
+
+
+def plan(
+    declaration: Declaration,
+    columns: Sequence[Column],
+    params: Mapping[str, Any],
+    seed: int | None,
+    estimator: str,
+) -> Plan:
+    """Resolve a run against the columns of its dataset version; raise Unplannable where they do not fit.
+
+    `estimator` is the framework's own for the task, taken where the declaration names none.
+    """
+    data, training = declaration.data, declaration.training
+    known = {column.name: column for column in columns}
+    for role, name in (("target", data.target), ("time column", data.time)):
+        if name is not None and name not in known:
+            raise Unplannable(f"{role} {name!r} is no column of dataset {data.dataset!r}: {', '.join(known)}")
+    features = _features(declaration, known)
+    if data.time is not None and known[data.time].type == "string":
+        raise Unplannable(_text_for_time(data.time))
+    return Plan(
+        features=features,
+        context=_context(declaration, features, known),
+        target=data.target,
+        task=declaration.task,
+        positive=data.positive,
+        time=data.time,
+        framework=training.framework,
+        estimator=training.estimator or estimator,
+        params={**training.params, **params},
+        seed=training.seed if seed is None else seed,
+        metrics=metrics_of(declaration),
+        by=_holdout_by(declaration),
+        fraction=declaration.evaluation.holdout.fraction,
+        warnings=_left_out(declaration, known),
+    )
+
+
+def metrics_of(declaration: Declaration) -> list[str]:
+    """The metrics of a run: those declared (else the usual of the task), and those that a gate asks about."""
+    asked = declaration.evaluation.metrics or task_named(declaration.task).usual
+    return list(dict.fromkeys([*asked, *(gate.metric for gate in declaration.evaluation.gates)]))
+
+
+def _holdout_by(declaration: Declaration) -> Literal["time", "random"]:
+    by = declaration.evaluation.holdout.by
+    if by is not None and (problem := CATALOGS["holdout"].problem(by)):
+        raise Unplannable(f"evaluation.holdout.by: {problem}")
+    if by == "time" and declaration.data.time is None:
+        raise Unplannable("evaluation.holdout is by time, but the declaration names no data.time column")
+    return "time" if by == "time" or (by is None and declaration.data.time) else "random"
+
+
+def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Column]:
+    data = declaration.data
+    if data.features:
+        if data.target in data.features:
+            raise Unplannable(f"target {data.target!r} is among data.features; a model cannot be told its answer")
+        if missing := [name for name in data.features if name not in known]:
+            raise Unplannable(f"features {', '.join(missing)} are no columns of dataset {data.dataset!r}")
+        return [known[name] for name in data.features]
+    left_out = {data.target, data.time, *data.ignore, *data.context}
+    found = [c for name, c in known.items() if name not in left_out and c.type != "timestamp"]
+    if not found:
+        raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
+    return found
+
+
+def _left_out(declaration: Declaration, known: Mapping[str, Column]) -> list[str]:
+    """Timestamps beside the time column: no features, and said to be none."""
+    data = declaration.data
+    meant = {data.target, data.time, *data.ignore, *data.context, *data.groups, *(data.features or ())}
+    names = [name for name, column in known.items() if column.type == "timestamp" and name not in meant]
+    return [
+        f"{name} is a timestamp and no feature; give what matters of it (hour, weekday) as columns, or put it into "
+        "data.ignore"
+        for name in names
+    ]
+
+
+def _text_for_time(name: str) -> str:
+    some = ", ".join(f"{form} ({example})" for form, example in list(FORMATS.items())[:6])
+    return (
+        f"time column {name!r} is text, which is ordered by letters and not by time: declare its type as timestamp "
+        f"with a format in the dataset's contract and ingest the data again; formats are ISO 8601, {some} and others"
+    )
+
+
+def _context(declaration: Declaration, features: Sequence[Column], known: Mapping[str, Column]) -> list[Column]:
+    """What requests may carry beside the features: declared, or a group that is no feature."""
+    data, learned = declaration.data, {column.name for column in features}
+    wanted = [name for name in dict.fromkeys([*data.context, *data.groups]) if name not in learned]
+    if missing := [name for name in wanted if name not in known]:
+        raise Unplannable(f"context columns {', '.join(missing)} are no columns of dataset {data.dataset!r}")
+    return [known[name] for name in wanted]

@@ -1,0 +1,266 @@
+"""Every step of a run and of an evaluation, and the steps that there are not, without anything around them."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from headrace.contracts import (
+    DatasetRef,
+    EvaluationCompleted,
+    EvaluationFailed,
+    EvaluationRequested,
+    TrainingCancelled,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingProgressed,
+    TrainingQueued,
+    TrainingStarted,
+)
+from headrace.testkit import a
+from headrace.trainer.domain import MOST_ATTEMPTS, Decision, Evaluation, Impossible, Run, State
+from headrace.trainer.tables import EvaluationRow, RunRow
+from headrace.trainer.worker.jobs import Data, Evaluated, Failure, Learned, Step, Trained, TrainJob
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DATASET = DatasetRef(name="flights", version=3, digest="d" * 64)
+EVENT = a(TrainingCompleted)
+LOST = Failure(because="lost", reason="the worker is gone")
+LOADING, FITTING = Step(stage="loading", step=1, of=2), Step(stage="fitting", step=2, of=2)
+
+
+def a_run(**fields: Any) -> Run:
+    """A run that waits for a worker."""
+    told = {"run": "run-1", "model": "delay", "dataset": "flights", "reason": "asked", "requested_by": "key:ann"}
+    return Run(**{**told, "asked_at": NOON, "declared_revision": 2, **fields})
+
+
+def a_job() -> TrainJob:
+    """What the run is resolved into."""
+    data = Data(dataset="flights", digest="d" * 64, manifest=EVENT.reference, parts=1)
+    same = {name: getattr(EVENT, name) for name in ("features", "target", "framework", "estimator", "params", "seed")}
+    told = {"run": "run-1", "attempt": 0, "model": "delay", "data": data, "columns": ["wind"], "bucket": "models"}
+    rest = {"task": "binary", "time": None, "by": "random", "fraction": 0.2, "metrics": ["roc_auc"], "created": NOON}
+    return TrainJob.model_validate({**told, **same, **rest})
+
+
+def running() -> Run:
+    """A run with a worker, started at noon, with an hour to go."""
+    return a_run().taken(3, NOON, HOUR).started(a_job(), DATASET).after
+
+
+def trained() -> Trained:
+    """What a worker tells at the end."""
+    same = ("artifact", "signature", "holdout", "metrics", "train_rows", "reference", "packages")
+    return Trained(
+        **{name: getattr(EVENT, name) for name in same},
+        learned=Learned(object=EVENT.reference, columns=["wind"], rows=10),
+        code_version=EVENT.code_version,
+        python=EVENT.python,
+        unlabelled_rows=0,
+        largest_difference=0.0,
+    )
+
+
+def said(decision: Decision[Any]) -> list[type]:
+    """The kinds of facts that follow."""
+    return [type(fact) for fact in decision.facts]
+
+
+def test_the_rows_hold_what_the_domain_knows() -> None:
+    """Beside it, only the chain of events and the lock of the row."""
+    run, evaluation = set(RunRow.model_fields), set(EvaluationRow.model_fields)
+
+    chain = {"correlation", "causation", "trace", "lock"}
+    assert run - {each.name for each in fields(Run)} == chain
+    assert evaluation - {each.name for each in fields(Evaluation)} == chain | {"asked_at", "requested_by"}
+
+
+@pytest.mark.parametrize(("waits", "state"), [("data", State.WAITING), ("capacity", State.QUEUED)])
+def test_a_run_that_is_asked_for_waits(waits: str, state: State) -> None:
+    """Its first line of history has the reason that it was asked for."""
+    decision = a_run().asked(waits)
+
+    assert (decision.after.state, decision.after.waits_for) == (state, waits)
+    assert [(line.state, line.detail) for line in decision.history] == [(state, "asked")]
+    assert said(decision) == [TrainingQueued]
+
+
+def test_new_data_release_a_run_that_waits_for_them() -> None:
+    """One that waits for a later version, or for a worker already, stays as it is."""
+    waiting = a_run(newer_than=3).asked("data").after
+
+    assert waiting.released(4).after.state is State.QUEUED
+    assert said(waiting.released(4)) == [TrainingQueued]
+    assert waiting.released(3) == Decision(waiting)
+    assert a_run().released(4) == Decision(a_run())
+
+
+def test_a_run_says_what_it_waits_for() -> None:
+    """A node that is large enough, with the reason; and again when there is one."""
+    lacking = a_run(gpus=4).found_room("no node has 4 GPUs")
+
+    assert (lacking.after.waits_for, lacking.facts[0].detail) == ("resources", "no node has 4 GPUs")
+    assert lacking.after.found_room(None).after.waits_for == "capacity"
+
+
+def test_a_started_run_has_a_job_a_time_limit_and_a_first_attempt() -> None:
+    """The job is that of the attempt, under its number."""
+    decision = a_run().taken(3, NOON, HOUR).started(a_job(), DATASET)
+
+    run = decision.after
+    assert (run.state, run.attempt, run.begun, run.due_at) == (State.RUNNING, 1, False, NOON + HOUR)
+    assert run.job is not None
+    assert run.job["attempt"] == 1
+    assert said(decision) == [TrainingStarted]
+    assert decision.history[0].detail == "flights version 3"
+
+
+def test_each_step_of_the_work_is_told_once() -> None:
+    """A report holds all steps so far."""
+    first = running().heard([LOADING], None, DATASET, NOON)
+    second = first.after.heard([LOADING, FITTING], None, DATASET, NOON)
+
+    assert said(first) == said(second) == [TrainingProgressed]
+    assert (second.after.said, second.after.progress) == (2, FITTING.model_dump(mode="json"))
+    assert second.after.heard([LOADING, FITTING], None, DATASET, NOON) == Decision(second.after)
+
+
+def test_a_run_that_is_done_has_a_model() -> None:
+    """What it was made of comes from its job, how long it took from its start."""
+    decision = running().heard([LOADING], trained(), DATASET, NOON + timedelta(minutes=5))
+
+    progressed, completed = decision.facts
+    assert isinstance(progressed, TrainingProgressed)
+    assert isinstance(completed, TrainingCompleted)
+    assert (completed.seconds, completed.params, completed.declared_revision) == (300, EVENT.params, 2)
+    assert (decision.after.state, decision.after.ended_at) == (State.COMPLETED, NOON + timedelta(minutes=5))
+
+
+def test_what_is_lost_is_tried_again_and_not_for_ever() -> None:
+    """Each attempt has a job of its own, and tells its steps anew; the last failure says how many there were."""
+    run, facts = running().heard([LOADING], None, DATASET, NOON).after, []
+    while run.state is State.RUNNING:
+        decision = run.heard([], LOST, DATASET, NOON)
+        facts, run = [*facts, *decision.facts], decision.after
+
+    assert (run.attempt, run.state) == (MOST_ATTEMPTS, State.FAILED)
+    assert [fact.reason for fact in facts] == [f"the worker is gone ({MOST_ATTEMPTS} attempts)"]
+    again = running().heard([], LOST, DATASET, NOON).after
+    assert (again.attempt, again.begun, again.said) == (2, False, 0)
+    assert again.job is not None
+    assert again.job["attempt"] == 2
+
+
+def test_what_failed_has_failed() -> None:
+    """Its author reads why, with the kind of failure before it in the history."""
+    decision = running().heard([], Failure(because="code", reason="no such column"), DATASET, NOON)
+
+    assert said(decision) == [TrainingFailed]
+    assert decision.history[0].detail == "code: no such column"
+    assert decision.after.outcome is not None
+    assert decision.after.outcome["reason"] == "no such column"
+
+
+def test_a_run_whose_time_is_over_has_failed_unless_it_is_done() -> None:
+    """A result that comes with the limit counts."""
+    in_time, late = NOON + HOUR - timedelta(seconds=1), NOON + HOUR
+
+    assert running().late(DATASET, in_time) == Decision(running())
+    assert running().late(DATASET, late).after.state is State.FAILED
+    done = running().heard([], trained(), DATASET, late).then(lambda run: run.late(DATASET, late))
+    assert done.after.state is State.COMPLETED
+
+
+def test_a_run_is_given_up_with_nothing_of_it_read() -> None:
+    """Also where its job is no job."""
+    decision = replace(running(), job={"no": "job"}).abandoned("start: broken", NOON)
+
+    assert (decision.after.state, decision.facts[0].kind) == (State.FAILED, "code")
+
+
+@pytest.mark.parametrize("run", [a_run(), a_run(state=State.WAITING), running()])
+def test_a_run_is_cancelled_wherever_it_is(run: Run) -> None:
+    """The history says by whom."""
+    decision = run.cancelled("not needed", "key:ann", NOON)
+
+    assert said(decision) == [TrainingCancelled]
+    assert (decision.after.state, decision.history[0].detail) == (State.CANCELLED, "not needed (key:ann)")
+
+
+STEPS = {
+    "found_room": lambda run: run.found_room(None),
+    "taken": lambda run: run.taken(3, NOON, HOUR),
+    "started": lambda run: run.started(a_job(), DATASET),
+    "heard": lambda run: run.heard([], None, DATASET, NOON),
+    "completed": lambda run: run.completed(trained(), DATASET, NOON),
+    "failed": lambda run: run.failed(LOST, DATASET, NOON),
+    "abandoned": lambda run: run.abandoned("broken", NOON),
+    "cancelled": lambda run: run.cancelled("not needed", "key:ann", NOON),
+}
+POSSIBLE = {
+    State.WAITING: {"failed", "abandoned", "cancelled"},
+    State.QUEUED: {"found_room", "taken", "started", "failed", "abandoned", "cancelled"},
+    State.RUNNING: {"heard", "completed", "failed", "abandoned", "cancelled"},
+}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_does_not_fit_is_refused_with_where_the_run_is(state: State, step: str) -> None:
+    """Nothing happens to a run that has ended; nothing is heard of one that has no worker."""
+    run = replace(running(), state=state)
+
+    if step in POSSIBLE.get(state, set()):
+        STEPS[step](run)
+    else:
+        with pytest.raises(Impossible, match=f"run run-1 cannot be .*: it is {state}"):
+            STEPS[step](run)
+
+
+def an_evaluation(**fields: Any) -> Evaluation:
+    """An evaluation that has a worker."""
+    request = a(EvaluationRequested, model="delay").model_dump(mode="json")
+    return Evaluation(**{"evaluation": "eval-1", "model": "delay", "request": request, **fields}).started().after
+
+
+def test_an_evaluation_ends_with_figures_or_with_a_reason() -> None:
+    """The candidate is the one that was asked about."""
+    found = Evaluated(rows=10, candidate={"roc_auc": 0.8}, champion=None, comparisons=())
+
+    done, failed = an_evaluation().heard(found), an_evaluation().heard(Failure(because="data", reason="no rows"))
+
+    assert said(done) == [EvaluationCompleted]
+    assert (done.after.state, done.facts[0].rows) == (State.COMPLETED, 10)
+    assert said(failed) == [EvaluationFailed]
+    assert (failed.after.state, failed.facts[0].reason) == (State.FAILED, "no rows")
+
+
+def test_a_lost_evaluation_is_tried_again_and_not_for_ever() -> None:
+    """As a run is."""
+    evaluation, attempts = an_evaluation(), []
+    while evaluation.state is State.RUNNING:
+        attempts.append(evaluation.attempt)
+        evaluation = evaluation.heard(LOST).after
+
+    assert attempts == [*range(1, MOST_ATTEMPTS + 1)]
+    assert evaluation.state is State.FAILED
+
+
+def test_an_evaluation_that_cannot_be_read_ends_all_the_same() -> None:
+    """Then nothing can be said of it."""
+    decision = an_evaluation(request={"no": "request"}).abandoned("broken")
+
+    assert (decision.after.state, decision.facts) == (State.FAILED, ())
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
+def test_an_evaluation_that_has_ended_has_ended(state: State) -> None:
+    """No step is left."""
+    over = replace(an_evaluation(), state=state)
+
+    for step in (over.started, lambda: over.heard(LOST), lambda: over.failed("late"), lambda: over.abandoned("late")):
+        with pytest.raises(Impossible, match=f"it is {state}"):
+            step()
