@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from headrace.chassis.scopes import SCOPES
+from headrace.contracts import services
+
 from .conftest import LIBS, REPLICAS, ROOT, SERVICES, imports, sources
 
 TOP = {"README.md", "services", "libs", "schemas", "infra", "docker-compose.yml", "tests", "Makefile",
@@ -188,14 +191,37 @@ def test_members_are_found_by_glob_alone() -> None:
     assert workspace["members"] == ["libs/*", "services/*"]
 
 
-def test_the_stack_runs_every_service() -> None:
-    """The embedded stack and the topology know the same services."""
-    from headrace.contracts import load_topology
-    from headrace.local.layout import SERVICES as STARTED
+def test_the_topology_lists_every_service() -> None:
+    """From `headrace.contracts.services`, which is made of it, everybody takes names, ports and rights."""
+    assert sorted(services.SERVICES) == SERVICES
+    assert sorted(services.REPLICAS) == sorted(REPLICAS)
+    assert services.PORTS.keys() == {*SERVICES, *REPLICAS}
+    assert len({*services.PORTS.values()}) == len(services.PORTS)
 
-    kinds = load_topology().identities
-    assert sorted(STARTED) == SERVICES == sorted(name for name, kind in kinds.items() if kind == "service")
-    assert sorted(REPLICAS) == sorted(name for name, kind in kinds.items() if kind == "replica")
+
+def test_no_other_list_of_services_is_written_by_hand() -> None:
+    """A list that names three services or more will one day lack the newest."""
+    hand = re.compile(r"[\[({](?:\s*[\"'](?:" + "|".join([*SERVICES, *REPLICAS]) + r")[\"']\s*[,:][^\n]*?){3,}")
+    members = [*(("services", name) for name in (*SERVICES, *REPLICAS)), *(("libs", name) for name in LIBS)]
+    found = [str(file) for kind, name in members for file in sources(kind, name) if hand.search(file.read_text())]
+
+    assert not found, f"take the names from headrace.contracts.services: {found}"
+
+
+def test_the_readme_says_where_every_service_answers() -> None:
+    """The table of services has each with its usual port, and leads to its README."""
+    text = (ROOT / "README.md").read_text()
+    rows = dict(re.findall(r"^\| \[(\w+)\]\(services/\w+/README.md\) \|.*\| (\d+) \|$", text, re.MULTILINE))
+
+    assert rows == {name: str(port) for name, port in services.PORTS.items()}
+
+
+def test_every_scope_is_of_a_service_or_of_all() -> None:
+    """`<service>:read` is there for each service; the rest is common to all, or the replicas'."""
+    owners = {scope.partition(":")[0] for scope in SCOPES}
+
+    assert {*SERVICES} <= owners <= {*SERVICES, "dead-letters", "keys", "predict", "admin"}
+    assert {f"{service}:read" for service in SERVICES} <= SCOPES.keys()
 
 
 # loops that wait and are no timers; each says why `every` is not what runs it

@@ -11,7 +11,7 @@ from load import Load
 from headrace.bus.deduplication import mark_of
 from headrace.bus.messages import RawMessage
 from headrace.contracts import load_topology
-from headrace.local.layout import SERVICES
+from headrace.contracts.services import SERVICES
 
 TIMEOUT_S = 10.0
 REFUSED = "headrace.request.refused.v1"

@@ -20,9 +20,10 @@ from proxy import Proxy
 from headrace.bus import BrokerAway, BusSettings, Connection, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts import load_topology
+from headrace.contracts.services import EVERY, SERVICES
 from headrace.local.buckets import make_buckets, make_users, object_settings
 from headrace.local.identities import s3_keys, write_private
-from headrace.local.layout import INFERENCE, SERVICES, Layout
+from headrace.local.layout import Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
 from headrace.local.stack import clean
 from headrace.objects import SyncObjectStore
@@ -71,16 +72,16 @@ class Rig:
             make_users(self.layout, keys)
         for name in self.processes:
             self.ready(name)
-        services_ = {name: self.layout.url(name) for name in (*SERVICES, INFERENCE)}
+        services_ = {name: self.layout.url(name) for name in EVERY}
         bus = {"url": self.layout.nats_url, "seed_file": str(self.layout.seed("operator"))}
         stack = {"services": services_, "nats": bus, "key_file": str(self.layout.admin_key)}
         self.layout.stack_file.write_text(json.dumps(stack))
 
     def complete(self) -> None:
         """Start also what whole stories need: Ray, and the inference server."""
-        for name in ("ray", INFERENCE):
+        for name in ("ray", "inference"):
             self.start(name)
-        for name in ("ray", INFERENCE):
+        for name in ("ray", "inference"):
             self.ready(name)
         self.stop("trainer")  # it has looked for Ray all the time, later each time
         self.start("trainer")
@@ -123,7 +124,7 @@ class Rig:
             )
 
     def _through_proxies(self, name: str) -> Mapping[str, str]:
-        if name not in (*SERVICES, INFERENCE):
+        if name not in EVERY:
             return {}
         told = {"HEADRACE_NATS_URL": f"nats://{self.broker_proxy.url}"}
         return told | {"HEADRACE_S3_ENDPOINT": f"http://{self.store_proxy.url}"} if name == "ingest" else told

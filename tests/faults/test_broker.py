@@ -8,7 +8,7 @@ import pytest
 from disks import fill, small_disk
 
 from headrace.contracts import load_topology
-from headrace.local.layout import SERVICES
+from headrace.contracts.services import SERVICES
 
 pytestmark = pytest.mark.faults
 AWAY_S = 20.0  # ten minutes, at a thirtieth

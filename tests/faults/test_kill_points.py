@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from headrace.contracts.services import SERVICES
 from headrace.faults.catalog import places
-from headrace.local.layout import SERVICES
 
 EVERY = sorted(place.name for place in places())
 COMMON = [place.name for place in places() if place.member == "bus"]

@@ -12,7 +12,7 @@ import pytest
 from load import settled
 from rig import Rig
 
-from headrace.local.layout import SERVICES
+from headrace.contracts.services import SERVICES
 from headrace.testkit.databases import Postgres
 
 pytestmark = pytest.mark.faults

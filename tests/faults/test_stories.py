@@ -13,6 +13,8 @@ import pytest
 from story import Story
 from test_kill_points import EVERY, FAULT
 
+from headrace.contracts.services import SERVICES
+
 pytestmark = pytest.mark.faults
 # where each point of a service's own is passed: by whom
 POINTS = {
@@ -155,7 +157,7 @@ def test_rolling_restart_of_everything_under_load(
     load = trial(count=2000, pace_s=0.02).start()
     with Balancer(rig) as balancer:
         balancer.asking(story)
-        for service in random.Random(1).sample(["ingest", "trainer", "registry", "deployer", "monitor", "audit"], 6):
+        for service in random.Random(1).sample(SERVICES, len(SERVICES)):
             assert rig.stop(service) < 6.0, f"{service} took longer than its 5 s"
             rig.start(service)
             rig.ready(service)

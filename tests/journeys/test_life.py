@@ -8,8 +8,7 @@ import nats
 import pytest
 
 from headrace.client.sdk import Client
-
-SERVICES = ("ingest", "trainer", "registry", "deployer", "inference", "monitor", "audit")
+from headrace.contracts.services import EVERY
 
 World = Any
 
@@ -42,7 +41,7 @@ def test_one_trace_id_from_upload_to_prediction_in_all_logs(world: World, trace_
     world.predict("tumours", frame, client=trace_client)
 
     trace = trace_client.http.trace_id
-    for part in SERVICES:
+    for part in EVERY:
         world.wait_until_good(lambda part=part: trace in world.log(part), bool)
 
 

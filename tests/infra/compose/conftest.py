@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from headrace.contracts import services
+
 ROOT = Path(__file__).parents[3]
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/src/headrace/*/migrations"))
+SERVICES = sorted(services.SERVICES)
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Compose = dict[str, Any]
 

@@ -1,12 +1,13 @@
 """What the compose file promises, judged without an engine."""
 
 import importlib
+import json
 import re
 
 import pytest
 from pydantic_settings import BaseSettings
 
-from headrace.client.addresses import PORTS
+from headrace.contracts.services import EVERY, PORTS
 from headrace.inference.settings import InferenceSettings
 from headrace.objects import ObjectSettings
 from headrace.provision.settings import ProvisionSettings
@@ -51,6 +52,23 @@ def test_only_what_people_use_is_published_and_on_loopback_alone() -> None:
     assert {address for each in published.values() for address, _ in each} == {"127.0.0.1"}
     for service, port in PORTS.items():
         assert published["balancer" if service == "inference" else service] == [("127.0.0.1", port)]
+
+
+def test_what_attach_is_told_is_what_is_published() -> None:
+    """Every service under its usual port, and the broker."""
+    told = json.loads(CONTAINERS["secrets"]["environment"]["HEADRACE_PUBLISHED"])
+
+    assert told.pop("nats") == ports("nats")[0][1]
+    assert told == PORTS
+
+
+@pytest.mark.parametrize("service", EVERY)
+def test_the_secrets_of_each_service_have_a_volume(service: str) -> None:
+    """And the service reads that one alone."""
+    places = [name for name in CONTAINERS if f"for-{service}" in mounts(name)]
+
+    assert "secrets" in places
+    assert {name.rstrip("-0123456789") for name in places} == {"secrets", service}
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

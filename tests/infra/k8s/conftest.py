@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
+from headrace.contracts import services
+
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "infra/k8s"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
-SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/src/headrace/*/migrations"))
+SERVICES = sorted(services.SERVICES)
 PATHS = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 KUBECTL = shutil.which("kubectl", path=PATHS)
 Object = Mapping[str, Any]

@@ -10,6 +10,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from headrace.contracts.services import ACCESS, EVERY, SERVICES
+
 from .conftest import OVERLAYS, Object, Pod, Rendering, rendered
 
 OURS = {"kubernetes.io/metadata.name": "headrace"}
@@ -124,7 +126,7 @@ def role(pod: Pod) -> str:
     return pod.labels["app.kubernetes.io/name"]
 
 
-USERS_OF_OBJECTS = ("ingest", "trainer", "monitor", "audit", "inference", "provision")
+USERS_OF_OBJECTS = {*ACCESS.keys() & EVERY, "provision"}
 
 
 def allowed_by_the_architecture(source: Pod, target: Pod, port: int) -> bool:
@@ -175,7 +177,7 @@ def test_no_service_reaches_another(rendering: Rendering) -> None:
         if role(source) != role(target) and reaches(rendering, peer(source), peer(target), HTTP_PORT)
     ]
 
-    assert len(services) == 7
+    assert {role(pod) for pod in services} == {*EVERY}
     assert not met
 
 
@@ -201,12 +203,11 @@ def test_databases_and_objects_outside_are_reached_by_those_who_need_them(overla
     rendering = rendered(overlay)
     to_databases = {str(pod) for pod in rendering.pods if reaches(rendering, peer(pod), DATABASES, DATABASE_PORT)}
     to_objects = {role(pod) for pod in rendering.pods if reaches(rendering, peer(pod), OBJECTS, 443)}
-    services = ("audit", "deployer", "ingest", "monitor", "registry", "trainer")
 
     assert to_databases == {
-        f"{kind}-{it}" for it in services for kind in ("Deployment/headrace", "Job/headrace-migrate")
+        f"{kind}-{it}" for it in SERVICES for kind in ("Deployment/headrace", "Job/headrace-migrate")
     }
-    assert to_objects == {"audit", "inference", "ingest", "monitor", "ray", "trainer"}
+    assert to_objects == {*ACCESS.keys() & EVERY, "ray"}
 
 
 def test_people_reach_services_and_the_bus_and_nothing_behind_them(rendering: Rendering) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from headrace.cli.compose import attach
 from headrace.client import NoStack, find_stack
-from headrace.client.addresses import PORTS
+from headrace.contracts.services import PORTS
 
 TOLD = {
     "key": "hr_compose",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headrace.client import NoStack, find_stack
-from headrace.client.addresses import PORTS
+from headrace.contracts.services import PORTS
 
 
 @pytest.fixture(autouse=True)

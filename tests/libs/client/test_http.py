@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from headrace.client import Client, Rejected, Stack, Unreachable
-from headrace.client.addresses import PORTS
 from headrace.client.http import Http
 from headrace.client.predicting import patient
+from headrace.contracts.services import PORTS
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -190,7 +190,7 @@ def test_each_identity_has_the_rights_that_it_needs_and_no_more(stack: Stack) ->
     with pytest.raises(Denied):
         store(stack, "trainer").put("datasets", b"forged")
     with pytest.raises(Denied):
-        store(stack, "registry").put("models", b"forged")
+        store(stack, "inference").put("models", b"forged")
     with pytest.raises(Denied):
         store(stack, "registry").get(data)
 

@@ -9,13 +9,14 @@ import nkeys
 import pytest
 
 from headrace.chassis.auth import ROLES, read_keys
+from headrace.contracts.services import EVERY, SERVICES
 from headrace.contracts.topology import load_topology
 from headrace.provision.__main__ import main
 from headrace.provision.settings import ProvisionSettings
-from headrace.provision.vault import REPLICA, SERVICES, Vault
+from headrace.provision.vault import Vault
 from headrace.tlog import SigningKey
 
-PARTS = ("nats", "postgres", "minio", "ray", "grafana", *SERVICES, REPLICA)
+PARTS = ("nats", "postgres", "minio", "ray", "grafana", *EVERY)
 
 
 def settings(folder: Path, **told: str) -> ProvisionSettings:
@@ -94,7 +95,7 @@ def test_a_store_of_others_is_used_with_the_key_that_was_given(tmp_path: Path) -
     """Every service gets that key; none is made up."""
     Vault(settings(tmp_path, s3_access_key="given", s3_secret_key="for-all")).hand_out()
 
-    for name in ("ingest", "audit", REPLICA):
+    for name in ("ingest", "audit", "inference"):
         handed = (tmp_path / "handed" / name / "env").read_text()
         assert "HEADRACE_S3_ACCESS_KEY='given'\nHEADRACE_S3_SECRET_KEY='for-all'\n" in handed
     assert not (tmp_path / "vault/s3.json").exists()

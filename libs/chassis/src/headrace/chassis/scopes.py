@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headrace.chassis.errors import Forbidden
+from headrace.contracts.services import SERVICES
 
 ALL = "admin"
-READ = ("ingest:read", "trainer:read", "registry:read", "deployer:read", "monitor:read")
+READ = tuple(f"{service}:read" for service in SERVICES if service != "audit")  # who did what is for fewer people
 SCOPES: Mapping[str, str] = {
     "ingest:read": "see datasets, contracts and rejections",
     "ingest:write": "upload data, set contracts",

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headrace.client.addresses import COMPOSE, FOLDER, PORTS
+from headrace.client.addresses import COMPOSE, FOLDER
 from headrace.client.errors import HeadraceError, NoStack
+from headrace.contracts.services import PORTS
 from headrace.provision import write_private
 
 FILE = "docker-compose.yml"

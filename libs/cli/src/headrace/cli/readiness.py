@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from headrace.client.addresses import PORTS
+from headrace.contracts.services import PORTS
 from headrace.local import Part
 
 ANSWER_S = 5.0  # a service asks its database for two seconds at most

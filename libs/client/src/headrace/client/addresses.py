@@ -8,16 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from headrace.client.errors import NoStack
+from headrace.contracts.services import PORTS
 
-PORTS: Mapping[str, int] = {
-    "ingest": 8101,
-    "trainer": 8102,
-    "registry": 8103,
-    "deployer": 8104,
-    "monitor": 8105,
-    "audit": 8106,
-    "inference": 8110,
-}
 FOLDER = ".headrace"
 COMPOSE = "compose"  # below it: what `headrace attach` fetched from the stack of containers
 

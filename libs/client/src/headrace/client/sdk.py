@@ -15,6 +15,7 @@ from headrace.client.predicting import patient, predictions
 from headrace.client.rows import given, opened, read
 from headrace.client.served import Served
 from headrace.client.uris import ModelUri
+from headrace.contracts.services import SERVICES
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -226,7 +227,7 @@ class Client:
 
     def dead_letters(self) -> Iterator[Document]:
         """What could not be handled, of every service."""
-        for service in ("ingest", "trainer", "registry", "deployer", "monitor"):
+        for service in SERVICES:
             yield from ({**item, "service": service} for item in self.http.pages(service, "/dead-letters"))
 
     def _alias(self, uri: ModelUri) -> Document:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVICES = ("ingest", "trainer", "registry", "deployer", "monitor", "audit")
-INFERENCE = "inference"
+from headrace.contracts.services import PORTS
+
+PORT_BASE = 8100
 OFFSETS: Mapping[str, int] = {
-    **{name: at for at, name in enumerate(SERVICES, start=1)},
-    INFERENCE: 10,
+    **{name: port - PORT_BASE for name, port in PORTS.items()},
     "nats": 40,
     "s3": 50,
     **{name: at for at, name in enumerate(("master", "volume", "filer"), start=51)},  # of SeaweedFS
@@ -23,7 +23,6 @@ OFFSETS: Mapping[str, int] = {
 }
 RAY_WORKERS = range(100, 200)  # every worker and driver takes one; idle ones end after a while
 SPAN = 200  # ports of one stack, from its base
-PORT_BASE = 8100
 LOWEST, HIGHEST = 1024, 65_536 - SPAN  # of a base: below, ports need root; above, there are none
 
 LONGEST_BASE = 40  # characters: a Unix socket's path has at most 107, of which Ray takes 60

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.contracts.broker import BrokerConfig, render_broker
+from headrace.contracts.services import EVERY, REPLICAS
 from headrace.contracts.topology import load_topology
 from headrace.local.identities import nats_keys, ray_token
-from headrace.local.layout import INFERENCE, SERVICES, Layout
+from headrace.local.layout import Layout
 from headrace.local.minio import find_minio
 from headrace.local.seaweed import security, weed
 from headrace.provision import S3Key, write_private
@@ -129,15 +130,14 @@ def ray_environment(layout: Layout) -> dict[str, str]:
 
 
 def services(layout: Layout, keys: Mapping[str, S3Key]) -> list[Program]:
-    """The six services and the inference server, each with its own identity, database, port and key."""
-    return [_service(layout, name, f"headrace.{name}", keys) for name in SERVICES] + [
-        _service(layout, INFERENCE, "headrace.inference", keys)
-    ]
+    """Every service and one replica, each with its own identity, database, port and key."""
+    return [_service(layout, name, f"headrace.{name}", keys) for name in EVERY]
 
 
 def _service(layout: Layout, name: str, module: str, keys: Mapping[str, S3Key]) -> Program:
-    environment = common_environment(layout, name) | s3_environment(layout, keys[name]) | _own(layout, name)
-    ready = f"{layout.url(name)}/v2/health/live" if name == INFERENCE else f"{layout.url(name)}/ready"
+    objects = s3_environment(layout, keys[name]) if name in keys else {}
+    environment = common_environment(layout, name) | objects | _own(layout, name)
+    ready = f"{layout.url(name)}/v2/health/live" if name in REPLICAS else f"{layout.url(name)}/ready"
     return Program(name, [sys.executable, "-m", module], environment, ready_url=ready)
 
 

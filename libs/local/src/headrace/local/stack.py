@@ -18,8 +18,9 @@ from typing import Any
 import psutil
 
 from headrace.bus import BusSettings
+from headrace.contracts.services import EVERY
 from headrace.local.buckets import object_settings
-from headrace.local.layout import HIGHEST, INFERENCE, LOWEST, OFFSETS, PORT_BASE, SERVICES, SPAN, Layout
+from headrace.local.layout import HIGHEST, LOWEST, OFFSETS, PORT_BASE, SPAN, Layout
 from headrace.local.programs import MARK, uses_seaweed, write_broker
 from headrace.local.seaweed import owner_of, remove_sockets, sockets
 from headrace.provision.orphans import sweep
@@ -27,7 +28,7 @@ from headrace.provision.outsiders import Outsiders, reload_broker
 
 UP_S = 240.0  # a busy machine; an idle one needs under 20
 DOWN_S = 40.0
-PARTS = ("nats", "s3", "ray", *SERVICES, INFERENCE)
+PARTS = ("nats", "s3", "ray", *EVERY)
 
 
 class StackError(Exception):

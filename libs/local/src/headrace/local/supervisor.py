@@ -11,11 +11,12 @@ from typing import Any
 
 from headrace.bus import BusSettings, connect, provision_patiently
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
+from headrace.contracts.services import EVERY
 from headrace.contracts.topology import load_topology
 from headrace.local.buckets import make_buckets, make_users
 from headrace.local.child import Child
 from headrace.local.identities import s3_keys
-from headrace.local.layout import INFERENCE, SERVICES, Layout
+from headrace.local.layout import Layout
 from headrace.local.programs import Program, nats, object_server, ray_head, services
 from headrace.provision import ACCESS, S3Key, write_private
 
@@ -131,7 +132,7 @@ class Supervisor:
         """What clients need: addresses, and the keys of a person."""
         layout = self._layout
         return {
-            "services": {name: layout.url(name) for name in (*SERVICES, INFERENCE)},
+            "services": {name: layout.url(name) for name in EVERY},
             "nats": {"url": layout.nats_url, "seed_file": str(layout.seed("operator").resolve())},
             "s3": {"endpoint": layout.url("s3")},
             "key_file": str(layout.admin_key.resolve()),

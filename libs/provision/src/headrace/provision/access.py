@@ -2,20 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Literal
 
-Right = Literal["r", "rw"]
-BUCKETS = ("uploads", "datasets", "models", "reports", "audit")
-ACCESS: Mapping[str, Mapping[str, Right]] = {
-    "ingest": {"uploads": "rw", "datasets": "rw"},
-    "trainer": {"datasets": "r", "models": "rw"},
-    "registry": {"models": "r"},
-    "deployer": {"models": "r"},
-    "inference": {"models": "r"},
-    "monitor": {"datasets": "r", "models": "r", "reports": "rw"},
-    "audit": {"audit": "rw"},
-    "operator": {"uploads": "rw"},  # a person may put a file there and ask ingest by event
-}
+from headrace.contracts.services import ACCESS, BUCKETS, Right
+
+__all__ = ["ACCESS", "BUCKETS", "Right", "actions", "policy"]
 
 
 def actions(rights: Mapping[str, Right], prefix: str) -> list[str]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from headrace.contracts.services import ACCESS, EVERY, SERVICES
 from headrace.provision.settings import ProvisionSettings
-from headrace.provision.vault import REPLICA, SERVICES, Vault
+from headrace.provision.vault import Vault
 
 NODES = ("nats-0.nats", "nats-1.nats", "nats-2.nats")  # the brokers' names within the namespace
 CLUSTER_PORT = 6222
 BROKER_TLS = Path("/run/nats-tls")  # where a broker finds its certificate
 BROKER_TLS_FILES = {"cert": "tls.crt", "key": "tls.key", "ca": "ca.crt"}
-WITHOUT_OBJECTS = ("registry", "deployer")  # they know of objects, and read none
 
 
 def secrets(settings: ProvisionSettings) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _contents(settings: ProvisionSettings) -> Iterator[tuple[str, dict[str, str]
     vault = Vault(settings)
     broker = _broker(vault, settings)  # makes the seeds of all identities
     yield "nats", {"nats.conf": broker}
-    for name in (*SERVICES, REPLICA):
+    for name in EVERY:
         yield f"headrace-{name}", _own(vault, name)
     yield "headrace-api-keys", {"keys.json": vault.keys_file()}
     yield "headrace-ray", {"token": vault.ray_token()}
@@ -45,7 +45,7 @@ def _own(vault: Vault, name: str) -> dict[str, str]:
     found = {"nats.nk": vault.seed(name).read_text()}
     if name in SERVICES:
         found["database-url"] = vault.database_url(name, vault.database_passwords()[name], "postgresql+asyncpg")
-    if name not in WITHOUT_OBJECTS:
+    if name in ACCESS:
         key = vault.s3_keys()[name]
         found |= {"s3-access-key": key.access, "s3-secret-key": key.secret}
     return found | ({"audit.key": vault.audit_key()} if name == "audit" else {})

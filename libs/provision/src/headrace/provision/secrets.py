@@ -26,13 +26,14 @@ def nats_keys(seeds: Path) -> dict[str, str]:
 
 
 def s3_keys(file: Path, identities: Iterable[str]) -> dict[str, S3Key]:
-    """The object store's keys, `root` among them, as the file keeps them."""
+    """The object store's keys of these identities and of `root`, as the file keeps them."""
     known = json.loads(file.read_text()) if file.is_file() else {}
-    missing = {"root", *identities} - known.keys()
+    wanted = {"root", *identities}
+    missing = wanted - known.keys()
     known |= {name: {"access": f"headrace-{name}", "secret": secrets.token_hex(20)} for name in sorted(missing)}
     if missing:
         write_private(file, json.dumps(known, indent=2))
-    return {name: S3Key(**key) for name, key in known.items()}
+    return {name: S3Key(**key) for name, key in known.items() if name in wanted}
 
 
 def secret(file: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from headrace.chassis.auth import ROLES, new_key, new_keys, write_keys
 from headrace.contracts.broker import BrokerConfig, render_broker
+from headrace.contracts.services import EVERY, SERVICES
 from headrace.contracts.topology import load_topology
 from headrace.provision.access import ACCESS
 from headrace.provision.outsiders import Outsiders
@@ -14,8 +15,6 @@ from headrace.provision.secrets import S3Key, nats_keys, s3_keys, secret, write_
 from headrace.provision.settings import ProvisionSettings
 from headrace.tlog import SigningKey
 
-SERVICES = ("ingest", "trainer", "registry", "deployer", "monitor", "audit")
-REPLICA = "inference"
 PEOPLE = ("operator", "outsider")
 BROKER_PORT, BROKER_HTTP_PORT = 4222, 8222
 
@@ -119,7 +118,7 @@ class Vault:
         yield "ray/ray.token", self.ray_token()
         yield "trainer/ray.token", self.ray_token()
         yield "audit/audit.key", self.audit_key()
-        for name in (*SERVICES, REPLICA):
+        for name in EVERY:
             yield f"{name}/nats.nk", self.seed(name).read_text()
             yield f"{name}/env", _lines(self._environment(name))
 

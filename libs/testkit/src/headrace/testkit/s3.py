@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from headrace.contracts.services import BUCKETS
 from headrace.local.minio import find_minio
 from headrace.local.seaweed import remove_sockets, security, sockets, weed
 from headrace.objects import ObjectSettings, ObjectStore, SyncObjectStore, object_store, sync_object_store
@@ -19,7 +20,6 @@ from headrace.testkit.ports import free_ports, listens, wait_until
 from headrace.testkit.tls import Leaf
 
 ACCESS_KEY, SECRET_KEY = "testkit", "testkit-secret"
-BUCKETS = ("uploads", "datasets", "models", "reports", "audit")
 
 
 @dataclass

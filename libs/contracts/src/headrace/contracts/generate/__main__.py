@@ -9,6 +9,7 @@ from headrace.contracts.generate.asyncapi import render_asyncapi
 from headrace.contracts.generate.lock import check_released, render_lock
 from headrace.contracts.generate.models import render_models
 from headrace.contracts.generate.reference import render_reference
+from headrace.contracts.generate.services import render_services
 from headrace.contracts.generate.sources import Sources, find_sources
 from headrace.contracts.generate.table import render_readme
 from headrace.contracts.generate.versions import lift_problems, version_problems
@@ -36,6 +37,7 @@ def rendered(sources: Sources) -> dict[Path, str]:
     return {
         generated / "__init__.py": NOTE,
         generated / "models.py": render_models(sources),
+        generated / "services.py": render_services(sources),
         generated / "topology.yaml": (sources.schemas / "topology.yaml").read_text(),
         sources.schemas / "asyncapi.yaml": render_asyncapi(sources),
         sources.schemas / "README.md": render_readme(sources),
