@@ -35,7 +35,7 @@ from headrace.inference.route_table import Loaded
 from headrace.monitor.measurement import measure
 from headrace.monitor.sample import packed, sample_of
 from headrace.monitor.tables import LoggedRow
-from headrace.registry.domain import judge
+from headrace.registry.gates import judge
 from headrace.registry.policy import Policy
 from headrace.runtimes import load
 from headrace.tasks import (

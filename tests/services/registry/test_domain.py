@@ -19,21 +19,16 @@ from headrace.contracts import (
 )
 from headrace.registry.domain import (
     SIGNALS,
-    WAY_ON,
-    Met,
-    asked_of,
     changed_paths,
     enough,
     expires_at,
-    incomparable,
     is_newer,
-    judge,
     may_not_approve,
     may_not_change,
     review_due,
     risk_of,
-    words,
 )
+from headrace.registry.gates import WAY_ON, Met, asked_of, incomparable, judge, words
 from headrace.registry.policy import Policy, policy_of
 from headrace.testkit import a
 from headrace.testkit.builders import a_declaration

@@ -17,7 +17,8 @@ from headrace.contracts.names import NAME
 from headrace.registry.card import lineage, model_card
 from headrace.registry.decisions import authors, decide, held, move_by_hand, must_be_approved
 from headrace.registry.declarations import declare
-from headrace.registry.domain import CHAMPION, State, review_due, risk_of, too_few
+from headrace.registry.domain import State, review_due, risk_of, too_few
+from headrace.registry.gates import CHAMPION
 from headrace.registry.governance import known, move_alias, policy_for, voices
 from headrace.registry.tables import AliasMoveRow, ModelRow, Repository, RevisionRow, VersionRow
 from headrace.registry.views import (

@@ -38,7 +38,7 @@ def lineage(version: VersionRow) -> dict[str, Any]:
 
     A version that was not trained here has an id of its own for the run, since the standard asks for one.
     """
-    facts, artifact = version.facts, version.artifact
+    facts, artifact = version.facts, version.as_version.artifact
     run = version.run or derive_id(f"{version.model}/{version.version}", "registration", version.digest, 0)
     output = {"version": {"_producer": PRODUCER, "_schemaURL": RUN_EVENT, "datasetVersion": version.digest}}
     place = f"s3://{artifact.bucket}"

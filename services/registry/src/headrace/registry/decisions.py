@@ -7,8 +7,8 @@ from headrace.chassis import Conflict, NotFound
 from headrace.contracts import Approval, ApprovalRecorded, Declaration
 from headrace.registry.changes import ALIAS, accept, end, propose_move
 from headrace.registry.declarations import revise
-from headrace.registry.domain import TRAINED, State, bar_of, enough, lapsed, may_not_approve
-from headrace.registry.governance import approve_or_ask, evaluate, known, move_alias, policy_for, reject, voices
+from headrace.registry.domain import TRAINED, State, enough, lapsed, may_not_approve
+from headrace.registry.governance import approvals_of, evaluate, keep, known, move_alias, policy_for, voices
 from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Repository, VersionRow
 
 _ASKED = {TRAINED: "asked for the run that made"}
@@ -19,14 +19,15 @@ async def decide(
 ) -> VersionRow:
     """A person's yes or no to a version that waits; bound to the artifact's digest, not to the version's name."""
     repository = Repository(work.session)
-    model, version = await held(repository, name, number)
-    if version.state != State.PENDING or lapsed(version.expires_at, work.now):
-        raise Refused(f"{name}/{number} is {standing(version, work)}, it does not wait for approval")
+    model, row = await held(repository, name, number)
+    version = row.as_version
+    if not version.waits(work.now):
+        raise Refused(f"{name}/{number} is {version.standing(work.now)}, it does not wait for approval")
     if digest is not None and digest != version.digest:
         raise Refused(f"{name}/{number} has the digest {version.digest}, not {digest}; look at it again")
-    if why := may_not_approve(work.actor, await authors(repository, version)):
+    if why := may_not_approve(work.actor, await authors(repository, row)):
         raise Refused(why)
-    policy = await policy_for(repository, model, version)
+    policy = await policy_for(repository, model, row)
     said = DecisionRow(
         model=name,
         version=number,
@@ -38,14 +39,14 @@ async def decide(
     )
     await _record(work, said, await repository.decisions(name, number), policy.needed)
     if decision == "reject":
-        await reject(work, version, comment or "rejected by a person", State.REJECTED, by=work.actor)
-        return version
+        await keep(work, row, version.rejected(comment or "rejected by a person", work.now, by=work.actor))
+        return row
     champion = await repository.alias(name)
-    if version.met != (champion.version if champion else None) or version.bar != bar_of(policy):
-        await evaluate(work, model, version)  # while people thought, the champion or what is asked of it changed
+    if version.measured_by(policy, champion.version if champion else None):
+        await keep(work, row, version.accepted(policy, await approvals_of(repository, row), work.now))
     else:
-        await approve_or_ask(work, model, version)
-    return version
+        await evaluate(work, model, row)  # while people thought, the champion or what is asked of it changed
+    return row
 
 
 async def decide_change(work: UnitOfWork, name: str, change: str, decision: str, comment: str | None) -> ChangeRow:
@@ -138,12 +139,6 @@ def must_be_approved(version: VersionRow) -> None:
     if version.state != State.APPROVED:
         where = f"{version.model}/{version.version} is {version.state}"
         raise Conflict(f"{where}; an alias may point to approved versions alone")
-
-
-def standing(version: VersionRow, work: UnitOfWork) -> str:
-    """The state of a version as people are told it: what has lapsed is expired, whether noticed or not."""
-    over = version.state == State.PENDING and lapsed(version.expires_at, work.now)
-    return State.EXPIRED.value if over else version.state
 
 
 async def _authors_of_change(repository: Repository, change: ChangeRow) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the registry decides: what changed, which gates are met, who may approve, how risky a model is.
+"""What the registry decides: what becomes of versions, what changed, who may approve, how risky a model is.
 
 Pure: standard library and contracts only.
 """
@@ -6,33 +6,36 @@ Pure: standard library and contracts only.
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from math import inf, isfinite, prod
+from functools import cached_property
+from math import isfinite, prod
 from typing import Any
 
 from headrace.contracts import (
     OUTSIDER,
-    Baseline,
-    Comparison,
+    Approval,
+    ApprovalRequested,
+    Artifact,
     DatasetRef,
     Declaration,
     EvaluationCompleted,
-    Gate,
+    EvaluationRequested,
+    Event,
     GateResult,
+    ModelVersion,
+    VersionApproved,
     VersionRegistered,
+    VersionRejected,
+    derive_id,
     is_person,
 )
 from headrace.contracts.durations import parse_duration
+from headrace.registry.gates import WAY_ON, Verdict, incomparable, words
 from headrace.registry.policy import Policy
 
 TRAINED = "trained"  # the origin of a version that a run made here
-CHAMPION = "champion"  # the alias that serves; others are names for people
-WAY_ON = (
-    "train on a dataset version with rows that the champion has not learned from; where there can be none, apply the "
-    "declaration without the gate that beats the champion, train, and put the gate back once that version serves"
-)
 IMPACT: Mapping[str, float] = {"low": 1 / 3, "medium": 2 / 3, "high": 1.0}
 SIGNALS: Mapping[str, float] = {"drift": 0.15, "performance": 0.4, "fairness": 0.4, "rollback": 0.3}
 BASE_PROBABILITY = 0.05  # nothing is without risk, even where nothing was seen
@@ -51,115 +54,204 @@ class State(StrEnum):
     SUPERSEDED = "superseded"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """How a version met its gates, and in one sentence why it did not."""
-
-    gates: tuple[GateResult, ...]
-    way_on: str | None = None
-    """What to do where the champion could not be met."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether every gate was met."""
-        return all(gate.passed for gate in self.gates)
-
-    @property
-    def reason(self) -> str:
-        """The gates that were not met."""
-        unmet = [gate.detail for gate in self.gates if not gate.passed]
-        return "; ".join([*unmet, *([self.way_on] if self.way_on else [])])
+class Impossible(ValueError):
+    """A step that a version cannot take where it stands; the message says why."""
 
 
 @dataclass(frozen=True)
-class Met:
-    """The champion that a version has to meet, and why the two cannot be compared, where that is known."""
+class Decision:
+    """What became of a version, what to say about it, and why it becomes the champion, where it does."""
 
+    version: "Version"
+    facts: tuple[Event, ...] = ()
+    promoted: str | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a model, from its registration to the end of its service."""
+
+    model: str
     version: int
-    incomparable: str | None = None
+    digest: str
+    registered: Mapping[str, Any]
+    state: State = State.EVALUATING
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    gates: Sequence[Mapping[str, Any]] = ()
+    comparisons: Sequence[Mapping[str, Any]] = ()
+    evaluation: str = ""
+    asked: int = 0
+    """How often it was asked for its evaluation: each time is another one."""
+    met: int | None = None
+    """The champion that it was to meet."""
+    alone: bool = False
+    bar: str = ""
+    """A digest of what it was measured by."""
+    decided_at: datetime | None = None
+    expires_at: datetime | None = None
 
+    @cached_property
+    def facts(self) -> VersionRegistered:
+        """Everything that was said of it when it was registered."""
+        return VersionRegistered.model_validate(self.registered, extra="ignore")
 
-def judge(policy: Policy, event: EvaluationCompleted, met: Met | None = None) -> Verdict:
-    """Hold an evaluation against the gates of a policy; `met` is None where there is no champion."""
-    if met is not None and met.incomparable is None:
-        met = Met(met.version, event.incomparable)
-    asks = [gate for gate in policy.gates if gate.beats == CHAMPION and met is not None]
-    stuck = any(_compared(gate, event, met) is None for gate in asks)
-    return Verdict(tuple(_judge(gate, event, met) for gate in policy.gates), WAY_ON if stuck else None)
+    @property
+    def artifact(self) -> Artifact:
+        """Where it lies."""
+        artifact = self.facts.artifact
+        assert artifact is not None, "versions that are served elsewhere are not registered yet"
+        return artifact
 
+    @property
+    def results(self) -> list[GateResult]:
+        """How it met its gates."""
+        return [GateResult.model_validate(gate) for gate in self.gates]
 
-def _compared(gate: Gate, event: EvaluationCompleted, met: Met | None) -> Comparison | None:
-    """The comparison with the champion that a gate needs; None where there is no honest one."""
-    found = next((each for each in event.comparisons if each.metric == gate.metric), None)
-    return None if met is None or met.incomparable is not None else found
+    def waits(self, now: datetime) -> bool:
+        """Whether people may decide on it."""
+        return self.state is State.PENDING and not lapsed(self.expires_at, now)
 
+    def overdue(self, now: datetime) -> bool:
+        """Whether people had their time to decide on it, and did not."""
+        return self.state is State.PENDING and lapsed(self.expires_at, now)
 
-def _judge(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResult:
-    if gate.beats == CHAMPION:
-        return _beats(gate, event, met)
-    if gate.beats is not None:
-        return _beats_trivial(gate, event)
-    value = event.metrics.candidate.get(gate.metric)
-    if value is None or not isfinite(value):
-        return _unmet(gate, f"{gate.metric} could not be measured")
-    return _limit(gate, value)
+    def standing(self, now: datetime) -> State:
+        """Where it stands, as people are told: what has lapsed is expired, whether noticed or not."""
+        return State.EXPIRED if self.overdue(now) else self.state
 
+    def awaits(self, evaluation: str) -> bool:
+        """Whether this is the evaluation that it waits for, and not one that was asked for again since."""
+        return self.state is State.EVALUATING and self.evaluation == evaluation
 
-def _unmet(gate: Gate, detail: str) -> GateResult:
-    return GateResult(gate=words(gate), metric=gate.metric, passed=False, detail=detail)
+    def measured_by(self, policy: Policy, champion: int | None) -> bool:
+        """Whether neither the champion nor what is asked of it has changed since it was asked for."""
+        return self.met == champion and self.bar == bar_of(policy)
 
+    def asked_for(self, policy: Policy, champion: "Version | None", *, alone: bool = False) -> Decision:
+        """It is to be judged, beside the champion, on the newer of their holdouts; alone where they do not compare."""
+        self._must_be("judged", State.EVALUATING, State.PENDING)
+        asked = self.asked + 1
+        apart = champion is not None and incomparable(self.facts, champion.facts) is not None
+        after = replace(
+            self,
+            state=State.EVALUATING,
+            met=champion.version if champion else None,
+            bar=bar_of(policy),
+            asked=asked,
+            evaluation=derive_id(f"{self.model}/{self.version}", "evaluation", self.digest, asked),
+            alone=alone or apart,
+        )
+        return Decision(after, (after._question(None if after.alone else champion, policy),))
 
-def _limit(gate: Gate, value: float) -> GateResult:
-    if gate.at_least is not None:
-        limit, passed, sign = gate.at_least, value >= gate.at_least, ">="
-    else:
-        limit = gate.at_most if gate.at_most is not None else float("inf")
-        passed, sign = value <= limit, "<="
-    shown = sign if passed else f"is not {sign}"
-    detail = f"{gate.metric} {value:.4f} {shown} {limit:g}"
-    return GateResult(gate=words(gate), metric=gate.metric, passed=passed, value=value, limit=limit, detail=detail)
+    def judged(
+        self,
+        verdict: Verdict,
+        figures: EvaluationCompleted,
+        policy: Policy,
+        approvals: Sequence[Approval],
+        now: datetime,
+    ) -> Decision:
+        """It has its figures: it goes on where it met every gate, and is rejected where it did not."""
+        self._must_be("judged", State.EVALUATING)
+        known = replace(
+            self,
+            gates=[gate.model_dump(mode="json", exclude_none=True) for gate in verdict.gates],
+            comparisons=[each.model_dump(mode="json") for each in figures.comparisons],
+            metrics={**self.metrics, **finite(figures.metrics.candidate)},
+        )
+        return known.accepted(policy, approvals, now) if verdict.passed else known.rejected(verdict.reason, now)
 
+    def not_judged(self, reason: str, policy: Policy, champion: "Version | None", now: datetime) -> Decision:
+        """It has no figures: where no gate needs the champion, it is judged alone first; else it is rejected."""
+        self._must_be("judged", State.EVALUATING)
+        beside = self.met is not None and not self.alone
+        if beside and not policy.needs_champion:
+            return self.asked_for(policy, champion, alone=True)
+        where, way_on = (f" beside champion {self.met}", f"; {WAY_ON}") if beside else ("", "")
+        return self.rejected(f"it could not be evaluated{where}: {reason}{way_on}", now)
 
-def _beats(gate: Gate, event: EvaluationCompleted, met: Met | None) -> GateResult:
-    """Better than the champion on rows that neither has learned from."""
-    if met is None:
-        return GateResult(gate=words(gate), metric=gate.metric, passed=True, detail="there is no champion to beat")
-    found = _compared(gate, event, met)
-    if found is None:
-        why = met.incomparable or f"the evaluation has no {gate.metric} of both"
-        return _unmet(gate, f"{gate.metric} was not compared with champion {met.version}: {why}")
-    return _better(gate, found, f"{found.champion:.4f}", f"champion {met.version}")
+    def accepted(self, policy: Policy, approvals: Sequence[Approval], now: datetime) -> Decision:
+        """It met its gates: it is approved, or people are asked where the policy wants more than have spoken."""
+        if enough([each.by for each in approvals], policy.needed):
+            return self.approved(approvals, now)
+        self._must_be("asked for", State.EVALUATING, State.PENDING)
+        expires = self.expires_at or now + policy.expires
+        fact = ApprovalRequested(
+            **self._named(),
+            needed=policy.needed,
+            given=len(approvals),
+            gates=self.results,
+            expires_at=expires,
+        )
+        return Decision(replace(self, state=State.PENDING, expires_at=expires), (fact,))
 
+    def approved(self, approvals: Sequence[Approval], now: datetime) -> Decision:
+        """It may serve: it becomes champion."""
+        self._must_be("approved", State.EVALUATING, State.PENDING)
+        reason = "; ".join(gate.detail for gate in self.results) or "no gates are declared"
+        fact = VersionApproved(**self._named(), gates=self.results, approvals=list(approvals))
+        promoted = "met every gate" + (" and was approved" if approvals else "")
+        return Decision(replace(self, state=State.APPROVED, decided_at=now, reason=reason), (fact,), promoted)
 
-def _beats_trivial(gate: Gate, event: EvaluationCompleted) -> GateResult:
-    """Better than every answer that needs no model; held against the one that comes nearest."""
-    met = [each for each in event.baselines or [] if each.metric == gate.metric]
-    if not met:
-        return _unmet(gate, f"{gate.metric} was not compared with the trivial answer")
-    found = min(met, key=lambda each: each.low if isfinite(each.low) else -inf)
-    return _better(gate, found, f"{found.trivial:.4f} of {found.answer}", "the trivial answer")
+    def rejected(self, reason: str, now: datetime, by: str | None = None) -> Decision:
+        """It will not serve; `by` is the person who decided so, where one did."""
+        self._must_be("rejected", State.EVALUATING, State.PENDING)
+        return self._unused(State.REJECTED, reason, now, by)
 
+    def expired(self, now: datetime) -> Decision:
+        """Nobody decided in time."""
+        if not self.overdue(now):
+            raise Impossible(f"{self.model}/{self.version} cannot expire: it is {self.state}")
+        return self._unused(State.EXPIRED, "nobody decided in time", now)
 
-def _better(gate: Gate, found: Comparison | Baseline, other: str, whom: str) -> GateResult:
-    """Better by at least `by`, and not by chance: the bootstrap interval of the paired difference lies above 0."""
-    if not (isfinite(found.difference) and isfinite(found.low)):
-        return _unmet(gate, f"the difference of {gate.metric} to {whom} could not be computed")
-    passed = found.difference >= gate.by and found.low > 0
-    interval = f"{found.difference:+.4f}, {found.confidence:.0%} interval {found.low:+.4f} to {found.high:+.4f}"
-    detail = f"{gate.metric} {found.candidate:.4f} against {other}: {interval}"
-    detail += "" if passed else f"; at least {gate.by:+g} and an interval above 0 are needed"
-    told = {"gate": words(gate), "metric": gate.metric, "detail": detail}
-    return GateResult(**told, passed=passed, value=found.difference, limit=gate.by)
+    def revoked(self, reason: str, now: datetime) -> Decision:
+        """It served, and was taken back."""
+        self._must_be("revoked", State.APPROVED, State.REVOKED)
+        return self._unused(State.REVOKED, reason, now)
 
+    def named(self) -> ModelVersion:
+        """As events name it."""
+        return ModelVersion(
+            version=self.version,
+            digest=self.digest,
+            artifact=self.artifact,
+            dataset=self.facts.lineage.dataset,
+            holdout=self.facts.holdout,
+            learned=self.facts.lineage.learned,
+        )
 
-def asked_of(policy: Policy, candidate: VersionRegistered, champion: VersionRegistered | None) -> Policy:
-    """The policy for one candidate: work that began before the champion's must beat it, whatever is declared.
+    def _question(self, champion: "Version | None", policy: Policy) -> EvaluationRequested:
+        """The holdout of the newer dataset version was kept from that version's fit, and had not happened yet when the
+        older one learned; so it is new to both.
+        """
+        facts = newest = self.facts
+        if champion is not None and is_newer(champion.facts.dataset, facts.dataset):
+            newest = champion.facts
+        return EvaluationRequested(
+            evaluation=self.evaluation,
+            model=self.model,
+            candidate=self.named(),
+            champion=champion.named() if champion else None,
+            dataset=newest.dataset,
+            holdout=newest.holdout,
+            target=facts.target,
+            metrics=list(policy.metrics),
+            confidence=policy.confidence,
+            resamples=policy.resamples,
+            seed=facts.lineage.seed or 0,
+        )
 
-    Else the older run of two would take the alias by ending last.
-    """
-    if champion is None or candidate.lineage.started_at >= champion.lineage.started_at:
-        return policy
-    return policy.with_gate(Gate.model_validate({"metric": policy.metrics[0], "beats": CHAMPION}))
+    def _unused(self, state: State, reason: str, now: datetime, by: str | None = None) -> Decision:
+        fact = VersionRejected(**self._named(), reason=reason, gates=self.results, by=by)
+        return Decision(replace(self, state=state, reason=reason, decided_at=now), (fact,))
+
+    def _named(self) -> dict[str, Any]:
+        return {"model": self.model, "version": self.version, "digest": self.digest}
+
+    def _must_be(self, step: str, *states: State) -> None:
+        if self.state not in states:
+            raise Impossible(f"{self.model}/{self.version} cannot be {step}: it is {self.state}")
 
 
 def bar_of(policy: Policy) -> str:
@@ -176,23 +268,6 @@ def finite(figures: Mapping[str, float]) -> dict[str, float]:
 def is_newer(one: DatasetRef, other: DatasetRef) -> bool:
     """Whether one dataset version came after another; those of different datasets have no order."""
     return one.name == other.name and one.version > other.version
-
-
-def incomparable(candidate: VersionRegistered, champion: VersionRegistered) -> str | None:
-    """Why two models cannot be compared on any rows; None where that is for the trainer to find out."""
-    if candidate.target == champion.target:
-        return None
-    return f"it predicts {champion.target!r}, this version predicts {candidate.target!r}"
-
-
-def words(gate: Gate) -> str:
-    """A gate as people read it."""
-    if gate.beats is not None:
-        whom = "the champion" if gate.beats == "champion" else "the trivial answer"
-        return f"{gate.metric} beats {whom} by {gate.by:g}"
-    if gate.at_least is not None:
-        return f"{gate.metric} at least {gate.at_least:g}"
-    return f"{gate.metric} at most {gate.at_most:g}"
 
 
 def changed_paths(old: Any, new: Any, at: str = "") -> Iterator[str]:

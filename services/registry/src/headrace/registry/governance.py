@@ -4,26 +4,9 @@ from collections.abc import Sequence
 
 from headrace.bus import UnitOfWork
 from headrace.chassis import NotFound
-from headrace.contracts import (
-    AliasMoved,
-    Approval,
-    ApprovalRequested,
-    EvaluationRequested,
-    GateResult,
-    VersionApproved,
-    VersionRejected,
-    derive_id,
-)
-from headrace.registry.domain import (
-    CHAMPION,
-    Met,
-    State,
-    asked_of,
-    bar_of,
-    enough,
-    incomparable,
-    is_newer,
-)
+from headrace.contracts import AliasMoved, Approval
+from headrace.registry.domain import Decision
+from headrace.registry.gates import CHAMPION, Met, asked_of, incomparable
 from headrace.registry.policy import Policy, policy_of, stricter
 from headrace.registry.tables import AliasMoveRow, AliasRow, DecisionRow, ModelRow, Repository, VersionRow
 
@@ -46,99 +29,26 @@ async def met_by(repository: Repository, version: VersionRow) -> Met | None:
     return Met(champion.version, incomparable(version.facts, champion.facts)) if champion else None
 
 
-async def evaluate(work: UnitOfWork, model: ModelRow, version: VersionRow, *, alone: bool = False) -> None:
-    """Ask for the version to be judged, beside the champion of this moment, on the newer of their holdouts.
-
-    The holdout of the newer dataset version was kept from that version's fit, and had not happened yet when the
-    older one learned; so it is new to both. A version is judged alone where the two cannot be compared.
-    """
+async def evaluate(work: UnitOfWork, model: ModelRow, version: VersionRow) -> None:
+    """Ask for the version to be judged, beside the champion of this moment, by what is asked of it now."""
     repository = Repository(work.session)
     champion = await repository.champion(version.model)
     policy = await policy_for(repository, model, version)
-    version.state, version.met = State.EVALUATING, champion.version if champion else None
-    version.bar, version.asked = bar_of(policy), version.asked + 1
-    version.evaluation = derive_id(f"{version.model}/{version.version}", "evaluation", version.digest, version.asked)
-    met = await met_by(repository, version)
-    version.alone = alone or (met is not None and met.incomparable is not None)
-    work.session.add(version)
-    work.emit(_question(version, None if version.alone else champion, policy))
+    await keep(work, version, version.as_version.asked_for(policy, champion.as_version if champion else None))
 
 
-def _question(version: VersionRow, champion: VersionRow | None, policy: Policy) -> EvaluationRequested:
-    facts = version.facts
-    newest = facts
-    if champion is not None and is_newer(champion.facts.dataset, facts.dataset):
-        newest = champion.facts
-    return EvaluationRequested(
-        evaluation=version.evaluation,
-        model=version.model,
-        candidate=version.as_version(),
-        champion=champion.as_version() if champion else None,
-        dataset=newest.dataset,
-        holdout=newest.holdout,
-        target=facts.target,
-        metrics=list(policy.metrics),
-        confidence=policy.confidence,
-        resamples=policy.resamples,
-        seed=facts.lineage.seed or 0,
-    )
+async def approvals_of(repository: Repository, version: VersionRow) -> list[Approval]:
+    """Who said yes to a version."""
+    return voices(await repository.decisions(version.model, version.version), version.digest)
 
 
-async def approve_or_ask(work: UnitOfWork, model: ModelRow, version: VersionRow) -> None:
-    """The gates are met: approve, or ask people where the policy wants them and not enough have spoken."""
-    repository = Repository(work.session)
-    policy = await policy_for(repository, model, version)
-    said = voices(await repository.decisions(version.model, version.version), version.digest)
-    if enough([each.by for each in said], policy.needed):
-        await approve(work, version, said)
-        return
-    version.state = State.PENDING
-    version.expires_at = version.expires_at or work.now + policy.expires
-    work.session.add(version)
-    work.emit(
-        ApprovalRequested(
-            model=version.model,
-            version=version.version,
-            digest=version.digest,
-            needed=policy.needed,
-            given=len(said),
-            gates=_gates(version),
-            expires_at=version.expires_at,
-        )
-    )
-
-
-async def approve(work: UnitOfWork, version: VersionRow, approvals: list[Approval]) -> None:
-    """The version may serve: it becomes champion."""
-    version.state, version.decided_at = State.APPROVED, work.now
-    version.reason = "; ".join(gate.detail for gate in _gates(version)) or "no gates are declared"
-    work.session.add(version)
-    work.emit(
-        VersionApproved(
-            model=version.model,
-            version=version.version,
-            digest=version.digest,
-            gates=_gates(version),
-            approvals=approvals,
-        )
-    )
-    await move_alias(work, version, CHAMPION, "met every gate" + (" and was approved" if approvals else ""))
-
-
-async def reject(work: UnitOfWork, version: VersionRow, reason: str, state: State, by: str | None = None) -> None:
-    """The version will not be used; `by` is the person who decided so, where one did."""
-    version.state, version.reason, version.decided_at = state, reason, work.now
-    work.session.add(version)
-    work.emit(
-        VersionRejected(
-            model=version.model,
-            version=version.version,
-            digest=version.digest,
-            reason=reason,
-            gates=_gates(version),
-            by=by,
-        )
-    )
+async def keep(work: UnitOfWork, row: VersionRow, decision: Decision) -> None:
+    """Save what was decided, say what follows, and move the champion where it does."""
+    Repository(work.session).save(row, decision.version)
+    for fact in decision.facts:
+        work.emit(fact)
+    if decision.promoted is not None:
+        await move_alias(work, row, CHAMPION, decision.promoted)
 
 
 async def move_alias(
@@ -170,7 +80,7 @@ async def move_alias(
             alias=alias,
             version=version.version,
             digest=version.digest,
-            artifact=version.artifact,
+            artifact=version.as_version.artifact,
             signature=version.facts.signature,
             previous=previous,
             reason=reason,
@@ -190,10 +100,6 @@ async def known(repository: Repository, name: str, number: int) -> tuple[ModelRo
     if version is None:
         raise NotFound(f"{name} has no version {number}; it has {model.last_version or 'none yet'}")
     return model, version
-
-
-def _gates(version: VersionRow) -> list[GateResult]:
-    return [GateResult.model_validate(gate) for gate in version.gates]
 
 
 def voices(decisions: Sequence[DecisionRow], digest: str) -> list[Approval]:

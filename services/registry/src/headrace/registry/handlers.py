@@ -23,8 +23,9 @@ from headrace.registry.changes import end
 from headrace.registry.datasets import merged_facts
 from headrace.registry.decisions import decide
 from headrace.registry.declarations import declare
-from headrace.registry.domain import CHAMPION, WAY_ON, State, bar_of, finite, judge, lapsed
-from headrace.registry.governance import approve_or_ask, evaluate, met_by, move_alias, policy_for, reject
+from headrace.registry.domain import State, lapsed
+from headrace.registry.gates import CHAMPION, judge
+from headrace.registry.governance import approvals_of, evaluate, keep, met_by, move_alias, policy_for
 from headrace.registry.registration import of_run, register
 from headrace.registry.tables import DatasetRow, ModelRow, Repository, SignalRow, VersionRow
 
@@ -67,38 +68,30 @@ async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> N
 async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) -> None:
     """Hold the figures against the gates; where champion or gates changed meanwhile, they are asked for again."""
     repository = Repository(work.session)
-    model, version = await _held(work, event.model, event.candidate)
-    if version.state != State.EVALUATING or version.evaluation != event.evaluation:
-        return  # an answer to a question that was asked again since
-    champion = await repository.alias(event.model)
-    policy = await policy_for(repository, model, version)
-    if (champion.version if champion else None) != version.met or bar_of(policy) != version.bar:
-        await evaluate(work, model, version)
+    model, row = await _held(work, event.model, event.candidate)
+    version = row.as_version
+    if not version.awaits(event.evaluation):
         return
-    verdict = judge(policy, event, await met_by(repository, version))
-    version.gates = [gate.model_dump(mode="json", exclude_none=True) for gate in verdict.gates]
-    version.comparisons = [each.model_dump(mode="json") for each in event.comparisons]
-    version.metrics = {**version.metrics, **finite(event.metrics.candidate)}
-    work.session.add(version)
-    if verdict.passed:
-        await approve_or_ask(work, model, version)
-    else:
-        await reject(work, version, verdict.reason, State.REJECTED)
+    champion = await repository.alias(event.model)
+    policy = await policy_for(repository, model, row)
+    if not version.measured_by(policy, champion.version if champion else None):
+        await evaluate(work, model, row)
+        return
+    verdict = judge(policy, event, await met_by(repository, row))
+    approvals = await approvals_of(repository, row)
+    await keep(work, row, version.judged(verdict, event, policy, approvals, work.now))
 
 
 async def on_evaluation_failed(event: EvaluationFailed, work: UnitOfWork) -> None:
     """A version that cannot be judged cannot serve; where no gate needs the champion, it is judged alone first."""
     repository = Repository(work.session)
-    model, version = await _held(work, event.model, event.candidate)
-    if version.state != State.EVALUATING or version.evaluation != event.evaluation:
+    model, row = await _held(work, event.model, event.candidate)
+    version = row.as_version
+    if not version.awaits(event.evaluation):
         return
-    policy = await policy_for(repository, model, version)
-    if version.met is not None and not version.alone and not policy.needs_champion:
-        await evaluate(work, model, version, alone=True)
-        return
-    beside = "" if version.met is None or version.alone else f" beside champion {version.met}"
-    way_on = f"; {WAY_ON}" if beside else ""
-    await reject(work, version, f"it could not be evaluated{beside}: {event.reason}{way_on}", State.REJECTED)
+    policy, champion = await policy_for(repository, model, row), await repository.champion(event.model)
+    decision = version.not_judged(event.reason, policy, champion.as_version if champion else None, work.now)
+    await keep(work, row, decision)
 
 
 async def on_approval_given(event: DecisionGiven, work: UnitOfWork) -> None:
@@ -135,7 +128,7 @@ async def on_rollout_rolled_back(event: RolloutRolledBack, work: UnitOfWork) -> 
         await move_alias(work, restored, CHAMPION, f"rollback: {event.reason}")
     else:
         _tell_of_unapproved(work, restored)
-    await reject(work, version, f"rolled back: {event.reason}", State.REVOKED)
+    await keep(work, version, version.as_version.revoked(f"rolled back: {event.reason}", work.now))
 
 
 def _tell_of_unapproved(work: UnitOfWork, version: VersionRow) -> None:
@@ -172,9 +165,9 @@ async def expire(work: UnitOfWork, model: str, number: int) -> None:
     """End a request for approval whose time is over, unless somebody has decided meanwhile."""
     repository = Repository(work.session)
     await repository.hold(model)
-    version = await repository.version(model, number)
-    if version is not None and version.state == State.PENDING and lapsed(version.expires_at, work.now):
-        await reject(work, version, "nobody decided in time", State.EXPIRED)
+    row = await repository.version(model, number)
+    if row is not None and row.as_version.overdue(work.now):
+        await keep(work, row, row.as_version.expired(work.now))
 
 
 async def expire_change(work: UnitOfWork, model: str, change: str) -> None:

@@ -1,5 +1,6 @@
 """The registry's rows, and the questions that handlers and routes ask of them."""
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,9 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
-from headrace.contracts import Artifact, Declaration, ModelVersion, VersionRegistered
-from headrace.registry.domain import CHAMPION, State
+from headrace.contracts import Declaration, VersionRegistered
+from headrace.registry.domain import State, Version
+from headrace.registry.gates import CHAMPION
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -81,28 +83,15 @@ class VersionRow(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
     @property
-    def facts(self) -> VersionRegistered:
-        """Everything that was said of it when it was registered."""
-        return VersionRegistered.model_validate(self.registered, extra="ignore")
+    def as_version(self) -> Version:
+        """As the domain knows it."""
+        known = {each.name: getattr(self, each.name) for each in fields(Version)}
+        return Version(**known | {"state": State(self.state)})
 
     @property
-    def artifact(self) -> Artifact:
-        """Where it lies."""
-        artifact = self.facts.artifact
-        assert artifact is not None, "versions that are served elsewhere are not registered yet"
-        return artifact
-
-    def as_version(self) -> ModelVersion:
-        """As events name it."""
-        facts = self.facts
-        return ModelVersion(
-            version=self.version,
-            digest=self.digest,
-            artifact=self.artifact,
-            dataset=facts.lineage.dataset,
-            holdout=facts.holdout,
-            learned=facts.lineage.learned,
-        )
+    def facts(self) -> VersionRegistered:
+        """Everything that was said of it when it was registered."""
+        return self.as_version.facts
 
 
 class ChangeRow(SQLModel, table=True):
@@ -208,6 +197,14 @@ class Repository:
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+
+    def save(self, row: VersionRow, version: Version) -> None:
+        """Keep what became of a version."""
+        for each in fields(version):
+            value = getattr(version, each.name)
+            if getattr(row, each.name) != value:
+                setattr(row, each.name, value)
+        self.session.add(row)
 
     async def hold(self, name: str) -> ModelRow | None:
         """A declared model that nobody else decides about until this transaction ends, whether it is there or not.
