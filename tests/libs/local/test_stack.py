@@ -182,7 +182,7 @@ def test_orphans_are_looked_for_in_all_of_the_stack(stack: Stack) -> None:
 
 
 def test_each_identity_has_the_rights_that_it_needs_and_no_more(stack: Stack) -> None:
-    """The trainer writes models and reads datasets; it cannot change datasets, nor the registry models."""
+    """The trainer writes models and reads datasets; it cannot change datasets, nor a replica models."""
     data = store(stack, "ingest").put("datasets", b"rows")
 
     assert store(stack, "trainer").get(data) == b"rows"
@@ -192,7 +192,7 @@ def test_each_identity_has_the_rights_that_it_needs_and_no_more(stack: Stack) ->
     with pytest.raises(Denied):
         store(stack, "inference").put("models", b"forged")
     with pytest.raises(Denied):
-        store(stack, "registry").get(data)
+        store(stack, "inference").get(data)
 
 
 @pytest.mark.parametrize("name", ["registry", "inference", "nats", "s3"])
