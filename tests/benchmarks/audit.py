@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from headrace.audit.domain import Event
 from headrace.audit.log import Log
-from headrace.audit.records import Record, describe
+from headrace.audit.records import describe
 from headrace.bus import RawMessage
 from headrace.chassis.database import create_engine
 from headrace.contracts import TrainingProgressed, encode, wrap
@@ -65,7 +66,7 @@ async def _proved(engine: AsyncEngine, key: SigningKey, at: int) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _batches() -> Iterator[Sequence[Record]]:
+def _batches() -> Iterator[Sequence[Event]]:
     """Events as the trainer says them; describing them is part of no figure."""
     moment = datetime(2026, 1, 5, 12, tzinfo=UTC)
     template = encode(wrap(a(TrainingProgressed, model="bench"), source="headrace/trainer", id="EVENT", time=moment))

@@ -87,7 +87,7 @@ def test_a_log_is_whole_by_everything_that_is_known(http: Http, stack: Stack, st
 def test_service_and_client_mean_the_same_by_whole(alone: Cluster, http: Http) -> None:
     """Each of these was whole for one of the two: a changed message, a deleted row, a changed actor."""
     assert (verify(http)["whole"], http.json("GET", "audit", "/verify")["whole"]) == (True, True)
-    tamper(alone, "update log_record set actor = 'key:innocent' where position = 1")
+    tamper(alone, "update log_record set authid = 'key:innocent' where position = 1")
     found = verify(http)
     assert (found["whole"], http.json("GET", "audit", "/verify")["whole"]) == (False, False)
     assert [(each["what"], each["found"]) for each in found["findings"]] == [("index", "key:innocent")]

@@ -47,7 +47,7 @@ async def test_messages_become_entries_in_order(log: Any) -> None:
     await log.hear(log.message(1), log.message(2, authid="key:anna"))
     await log.hear(log.message(1, stream="REQUESTS", kind="request.training"))
 
-    found = await rows(log, RECORD.c.position, RECORD.c.stream, RECORD.c.seq, RECORD.c.actor)
+    found = await rows(log, RECORD.c.position, RECORD.c.stream, RECORD.c.seq, RECORD.c.authid)
     assert [tuple(row) for row in found] == [
         (0, "EVENTS", 1, None),
         (1, "EVENTS", 2, "key:anna"),

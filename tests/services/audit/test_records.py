@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from headrace.audit.records import Record, bare, describe, microseconds, references, rfc3339
+from headrace.audit.domain import Event
+from headrace.audit.records import describe, microseconds, references, rfc3339
+from headrace.contracts.names import bare
 from headrace.tlog import event_digest
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
@@ -55,8 +57,8 @@ def test_an_event_is_read_by_its_envelope() -> None:
     assert (entry.stream, entry.seq, entry.subject) == ("EVENTS", 7, "headrace.dataset.ingested.flights")
     assert (entry.id, entry.type, entry.source) == ("e1", "headrace.dataset.ingested.v1", "headrace/ingest")
     assert (entry.time, entry.sha256) == ("2026-01-01T00:00:00.5Z", event_digest(event()))
-    assert (record.key, record.correlation, record.causation) == ("flights", "c1", "e0")
-    assert (record.actor, record.trace) == ("key:anna", "a" * 32)
+    assert (record.key, record.correlationid, record.causationid) == ("flights", "c1", "e0")
+    assert (record.authid, record.trace_id) == ("key:anna", "a" * 32)
     assert record.at == microseconds(datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC))
     assert record.references == {("dataset", "flights/2")}
 
@@ -67,7 +69,7 @@ def test_a_bare_request_gets_the_id_that_everybody_derives() -> None:
         Message(b'{"reason": "new season"}', "headrace.request.training.flights-delay", stream="REQUESTS", seq=3)
     )
     assert (record.entry.id, record.entry.type) == ("outsider:REQUESTS-3", "headrace.request.training.v1")
-    assert (record.key, record.actor, record.at) == ("flights-delay", "nats:outsider", microseconds(NOW))
+    assert (record.key, record.authid, record.at) == ("flights-delay", "nats:outsider", microseconds(NOW))
 
 
 def test_a_binary_request_is_read_by_its_headers() -> None:
@@ -104,7 +106,7 @@ def test_noise_is_recorded_too(data: bytes, subject: str) -> None:
     record = describe(Message(data, subject))
     assert record.entry.sha256 == event_digest(data)
     assert record.at == microseconds(NOW)
-    assert isinstance(record, Record)
+    assert isinstance(record, Event)
     assert record.entry.encode()
 
 

@@ -319,7 +319,7 @@ async def test_events_are_found_by_what_they_are(log: Any) -> None:
     assert await search(log, type="headrace.alias.moved.v1") == ["moved"]
     assert await search(log, type="headrace.version.*") == ["approved", "registered"]
     assert await search(log, key="flights", stream="EVENTS") == ["file-2", "file-1"]
-    assert await search(log, actor="key:anna") == ["declared"]
+    assert await search(log, authid="key:anna") == ["declared"]
     assert await search(log, stream="PREDICTIONS") == ["logged"]
     assert await search(log, type="headrace.%") == []
     since, until = start.replace(second=2), start.replace(second=4)

@@ -48,7 +48,7 @@ def _create_inbox() -> None:
         sa.PrimaryKeyConstraint("mark"),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_inbox_memory_day"), "deduplication", ["day"])
+    op.create_index(op.f("ix_deduplication_day"), "deduplication", ["day"])
     op.create_table(
         "stream_checkpoint",
         sa.Column("stream", sa.String(), nullable=False),

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlmodel import col, select
 
 from headrace.audit.checks import Witness, verify
@@ -62,6 +62,8 @@ class EventView(BaseModel):
 
     Everything is read from the message itself; `altered` names what the tables or the log say otherwise of it.
     """
+
+    model_config = ConfigDict(from_attributes=True)
 
     index: int
     id: str
@@ -226,7 +228,7 @@ async def entry(index: Index, session: SessionDep) -> dict[str, Any]:
         "index": index,
         "entry": encoded.decode(),
         "leaf": leaf_hash(encoded).hex(),
-        "event": asdict(event),
+        "event": EventDetail.model_validate(event),
         "body": base64.b64encode(body).decode(),
     }
 
@@ -319,13 +321,13 @@ async def events(
     """Search the record, newest first. `type` may end in `*`."""
     wanted = Search(type, key, correlation, actor, stream, since, until)
     found = await Repository(session).search(wanted, cursor, limit + 1)
-    return page_of(found, limit, show=lambda event: EventDetail(**asdict(event)), cursor=lambda event: event.index)
+    return page_of(found, limit, show=EventDetail.model_validate, cursor=lambda event: event.index)
 
 
 @router.get("/events/{event_id}")
 async def event(event_id: str, session: SessionDep) -> EventDetail:
     """One event by its id."""
-    return EventDetail(**asdict(await Repository(session).event(event_id)))
+    return EventDetail.model_validate(await Repository(session).event(event_id))
 
 
 @router.get("/trace/prediction/{prediction_id}")
@@ -336,10 +338,9 @@ async def trace_prediction(prediction_id: str, session: SessionDep, key: Key) ->
     except NoSuchRow as error:
         raise NotFound(str(error)) from error
     size = (await Log(session, key).head()).size
+    told = [EventView.model_validate(truth) for truth in truths]
     trace = _trace(chain, size, [logged])
-    return trace.model_copy(
-        update={"prediction": EventDetail(**asdict(logged)), "truths": [_view(truth) for truth in truths]}
-    )
+    return trace.model_copy(update={"prediction": EventDetail.model_validate(logged), "truths": told})
 
 
 @router.get("/trace/model/{model}/{version}")
@@ -359,15 +360,10 @@ def _trace(chain: Chain, size: int, last: list[Event]) -> Trace:
         dataset=dict(chain.dataset) if chain.dataset else None,
         files=chain.files,
         sources=[dict(source) for source in chain.sources],
-        events=[_view(event) for event in [*chain.ordered(), *last]],
+        events=[EventView.model_validate(event) for event in [*chain.ordered(), *last]],
         missing=chain.missing,
         size=size,
     )
-
-
-def _view(event: Event) -> EventView:
-    shown = {name: getattr(event, name) for name in EventView.model_fields}
-    return EventView(**shown | {"altered": list(event.altered)})
 
 
 def _text(hash_: bytes) -> str:

@@ -6,28 +6,21 @@ hashes are in the tree. So a column that was changed behind the service's back i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from sqlalchemy import RowMapping, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.audit.bookkeeping import read_books
+from headrace.audit.domain import Event, Reference
 from headrace.audit.log import RECORD, REFERENCE, Log, as_bytes, run
-from headrace.audit.records import Record, Reference, describe, stored
+from headrace.audit.records import columns_of, describe, stored
 from headrace.tlog import Entry, Finding, Past, SigningKey, TileId, Verdict, check_log, described
 
 COLUMNS = [column for column in RECORD.c if column.name != "position"]
-INDEXED: Mapping[str, str] = {
-    "key": "key",
-    "at": "at",
-    "correlation": "correlation",
-    "causation": "causation",
-    "actor": "actor",
-    "trace": "trace",
-    "headers": "headers",
-}
-"""Columns beside the entry's own fields, and the field of a Record that each must equal."""
+OF_THE_ENTRY = ("stream", "seq", "subject", "id", "type", "source", "time")
+"""Columns that the log's entry proves; the others follow from the message alone."""
 UNCHECKED = "unchecked"
 DIGESTS = ("sha256", "headers")  # told first: what else differs follows from them
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
@@ -83,30 +76,30 @@ def differing(index: int, encoded: bytes, row: RowMapping, references: frozenset
     """What of a row does not follow from its message, or is not what the log's entry says."""
     try:
         entry = Entry.decode(encoded)
-        record = derived(row, entry.received)
+        event = derived(row, entry.received)
     except (ValueError, TypeError) as error:
         yield Finding("event", str(index), "an entry and its message", str(error))
         return
     where = described(index, entry)
-    for name in sorted(entry.differences(record.entry), key=lambda name: name not in DIGESTS):
-        yield Finding("event", f"{where}, its {name}", str(getattr(entry, name)), str(getattr(record.entry, name)))
-    for name, expected, found in columns_unlike(row, entry, record):
+    for name in sorted(entry.differences(event.entry), key=lambda name: name not in DIGESTS):
+        yield Finding("event", f"{where}, its {name}", str(getattr(entry, name)), str(getattr(event.entry, name)))
+    for name, expected, found in columns_unlike(row, entry, event):
         yield Finding("index", f"{where}, its {name}", expected, found)
-    if references != record.references:
-        told, kept = sorted(record.references - references), sorted(references - record.references)
+    if references != event.references:
+        told, kept = sorted(event.references - references), sorted(references - event.references)
         yield Finding("index", f"{where}, its references", f"also {told}", f"instead {kept}")
 
 
-def derived(row: RowMapping, received: str) -> Record:
-    """The record that a row's message makes; raises ValueError where there is no reading it."""
+def derived(row: RowMapping, received: str) -> Event:
+    """The event that a row's message makes; raises ValueError where there is no reading it."""
     headers, body = as_bytes(row["headers"]), as_bytes(row["body"])
     return describe(stored(row["stream"], row["seq"], row["subject"], headers, body, received))
 
 
-def columns_unlike(row: RowMapping, entry: Entry, record: Record) -> Iterator[tuple[str, str, str]]:
+def columns_unlike(row: RowMapping, entry: Entry, event: Event) -> Iterator[tuple[str, str, str]]:
     """Columns that are not what entry and message say: name, what they say, what the column holds."""
-    own = {name: getattr(entry, name) for name in ("stream", "seq", "subject", "id", "type", "source", "time")}
-    expected = own | {column: getattr(record, name) for column, name in INDEXED.items()}
+    expected = columns_of(event) | {name: getattr(entry, name) for name in OF_THE_ENTRY}
+    del expected["body"]  # its digest is the entry's
     for name, value in expected.items():
         if row[name] != value:
             yield name, str(value), str(row[name])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from headrace.contracts import ContractError
 from headrace.contracts.names import bare, row_of
+from headrace.tlog import Entry, event_digest
 
 FILES = 1000  # that a trace shows; a search for dataset.ingested of the dataset finds them all
 
@@ -54,28 +57,83 @@ def gaps_between(stream: str, last: int, seqs: Iterable[int]) -> list[Gap]:
     return found
 
 
+Reference = tuple[str, str]
+"""Kind and value: ("run", "r1"), ("version", "flights-delay/3"), ("dataset", "flights/2"), ..."""
+
+
 @dataclass(frozen=True)
 class Event:
-    """A recorded event as a trace shows it."""
+    """A message as audit records it: its log entry, what it is searched by, and its bytes.
 
-    index: int
-    id: str
-    type: str
-    subject: str
+    What a message claims of itself has the names of CloudEvents, here as in the table and over HTTP.
+    """
+
+    entry: Entry
     key: str
-    time: str
-    authid: str | None
-    source: str
-    correlationid: str | None
-    causationid: str | None
-    trace_id: str | None
-    stream: str
-    seq: int
-    sha256: str
-    at: int = field(repr=False)  # microseconds since 1970
-    data: Mapping[str, Any] = field(repr=False)
+    at: int
+    """Microseconds since 1970, by the event's own clock, else the broker's."""
+    body: bytes
+    headers: bytes = b""
+    """Canonical JSON."""
+    correlationid: str | None = None
+    causationid: str | None = None
+    authid: str | None = None
+    trace_id: str | None = None
+    references: frozenset[Reference] = frozenset()
+    index: int = -1
+    """Its place in the log, once it has one."""
     altered: tuple[str, ...] = ()
     """What of it does not follow from its message, or is not in the tree; empty where all of it is proved."""
+
+    @property
+    def stream(self) -> str:
+        """The stream that it lies in."""
+        return self.entry.stream
+
+    @property
+    def seq(self) -> int:
+        """Its number there."""
+        return self.entry.seq
+
+    @property
+    def subject(self) -> str:
+        """Where it was published."""
+        return self.entry.subject
+
+    @property
+    def id(self) -> str:
+        """Its id; one of its place where it has none."""
+        return self.entry.id
+
+    @property
+    def type(self) -> str:
+        """Its type, such as `headrace.alias.moved.v1`."""
+        return self.entry.type
+
+    @property
+    def source(self) -> str:
+        """Who said it."""
+        return self.entry.source
+
+    @property
+    def time(self) -> str:
+        """When it says that it was."""
+        return self.entry.time
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of its bytes, whatever the log says of them."""
+        return event_digest(self.body)
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        """What it says; nothing where that cannot be read."""
+        try:
+            parsed = json.loads(self.body)
+        except ValueError:
+            return {}
+        data = parsed.get("data", parsed) if isinstance(parsed, dict) else {}
+        return data if isinstance(data, dict) else {}
 
     def is_a(self, fact: str) -> bool:
         """Whether its type is `headrace.<fact>.v<n>`."""

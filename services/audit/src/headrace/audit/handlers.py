@@ -8,9 +8,9 @@ import structlog
 from sqlalchemy import insert, select, update
 
 from headrace.audit.bookkeeping import STREAM
-from headrace.audit.domain import gaps_between
+from headrace.audit.domain import Event, gaps_between
 from headrace.audit.log import Log, run, table
-from headrace.audit.records import Record, describe, microseconds
+from headrace.audit.records import describe, microseconds
 from headrace.audit.tables import GapRow
 from headrace.bus import RawMessage, UnitOfWork
 from headrace.contracts import IntegrityViolated
@@ -26,33 +26,33 @@ async def on_messages(messages: Sequence[RawMessage], work: UnitOfWork, *, key: 
     log = Log(work.session, key)
     await log.lock()
     stream = messages[0].stream
-    records = {message.seq: describe(message) for message in messages}
-    known = await log.known(stream, min(records), max(records))
-    _compare(known, records, work, key.name)
-    new = [record for seq, record in sorted(records.items()) if seq not in known]
+    events = {message.seq: describe(message) for message in messages}
+    known = await log.known(stream, min(events), max(events))
+    _compare(known, events, work, key.name)
+    new = [event for seq, event in sorted(events.items()) if seq not in known]
     if new:
         await log.append(new)
         await _note_gaps(stream, new, work)
-        traces = sorted({record.trace for record in new if record.trace})
-        logger.info("recorded", stream=stream, first=new[0].entry.seq, entries=len(new), trace_ids=traces)
+        traces = sorted({event.trace_id for event in new if event.trace_id})
+        logger.info("recorded", stream=stream, first=new[0].seq, entries=len(new), trace_ids=traces)
 
 
-def _compare(known: Mapping[int, bytes], records: Mapping[int, Record], work: UnitOfWork, origin: str) -> None:
+def _compare(known: Mapping[int, bytes], events: Mapping[int, Event], work: UnitOfWork, origin: str) -> None:
     """A message that comes again under its number must be the one that is recorded."""
     for seq, encoded in known.items():
         entry = Entry.decode(encoded)
-        if entry.sha256 != records[seq].entry.sha256:
+        if entry.sha256 != events[seq].entry.sha256:
             where = f"{entry.stream} {seq}"
             work.emit(
                 IntegrityViolated(
-                    origin=origin, what="stream", where=where, expected=entry.sha256, found=records[seq].entry.sha256
+                    origin=origin, what="stream", where=where, expected=entry.sha256, found=events[seq].entry.sha256
                 )
             )
 
 
-async def _note_gaps(stream: str, records: Sequence[Record], work: UnitOfWork) -> None:
+async def _note_gaps(stream: str, events: Sequence[Event], work: UnitOfWork) -> None:
     last = await work.session.scalar(select(STREAM.c.last).where(STREAM.c.name == stream))
-    seqs = [record.entry.seq for record in records]
+    seqs = [event.seq for event in events]
     for gap in gaps_between(stream, last or 0, seqs):
         row = {"stream": stream, "first": gap.first, "last": gap.last, "noticed": microseconds(work.now)}
         await run(work.session, insert(GAP).values(state="open", **row))

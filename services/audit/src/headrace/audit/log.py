@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, CursorResult, Executable, Table, delete, f
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.records import CHECKPOINT_SIGNED, Record, columns_of
+from headrace.audit.domain import Event
+from headrace.audit.records import CHECKPOINT_SIGNED, columns_of
 from headrace.audit.tables import HeadRow, RecordRow, ReferenceRow, TileRow
 from headrace.tlog import (
     TILE_WIDTH,
@@ -82,23 +83,23 @@ class Log:
     def _sign(self, edge: Edge) -> str:
         return Checkpoint(self._key.name, edge.size, edge.root()).signed(self._key)
 
-    async def append(self, records: Sequence[Record]) -> Head:
+    async def append(self, events: Sequence[Event]) -> Head:
         """Add entries and sign the new head. The caller has locked, and knows that none is here yet."""
         head = await self.lock()
         edge = Edge.of(head.size, await self.tiles([t for t, width in last_tiles(head.size) if width]))
-        entries = [record.entry.encode() for record in records]
-        await self._insert(head.size, records, entries)
+        entries = [event.entry.encode() for event in events]
+        await self._insert(head.size, events, entries)
         await self._put_tiles(head.size, edge.append(map(leaf_hash, entries)))
-        new = Head(edge.size, self._sign(edge), head.unpublished + sum(map(_counts, records)))
+        new = Head(edge.size, self._sign(edge), head.unpublished + sum(map(_counts, events)))
         await run(self._session, update(HEAD).values(size=new.size, note=new.note, unpublished=new.unpublished))
         return new
 
-    async def _insert(self, start: int, records: Sequence[Record], entries: Sequence[bytes]) -> None:
-        rows = [{"position": start + i, **columns_of(record), "entry": entries[i]} for i, record in enumerate(records)]
+    async def _insert(self, start: int, events: Sequence[Event], entries: Sequence[bytes]) -> None:
+        rows = [{"position": start + i, **columns_of(event), "entry": entries[i]} for i, event in enumerate(events)]
         references = [
             {"kind": kind, "value": value, "position": start + i}
-            for i, record in enumerate(records)
-            for kind, value in record.references
+            for i, event in enumerate(events)
+            for kind, value in event.references
         ]
         await run(self._session, insert(RECORD), rows)
         if references:
@@ -199,6 +200,6 @@ def _among(tiles: Iterable[TileId]) -> ColumnElement[bool]:
     return or_(*((TILE.c.level == tile.level) & (TILE.c.number == tile.number) for tile in tiles))
 
 
-def _counts(record: Record) -> bool:
+def _counts(event: Event) -> bool:
     """A checkpoint's own event asks for no further checkpoint: an idle system must come to rest."""
-    return record.entry.type not in CHECKPOINT_SIGNED
+    return event.type not in CHECKPOINT_SIGNED

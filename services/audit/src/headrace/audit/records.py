@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
+from headrace.audit.domain import Event, Reference
+from headrace.audit.tables import RecordRow
+from headrace.bus import RawMessage
 from headrace.contracts import EVENTS, ContractError, attributes_of, origin_of
 from headrace.contracts.envelope import SOURCE
 from headrace.contracts.names import bare
@@ -30,54 +32,8 @@ REQUESTS = "REQUESTS"  # the stream: what is said there is read as its hearers r
 COPIES = "PARKED"  # the stream of what could not be handled: its messages hold what their senders claimed
 LONGEST = 512  # characters of what is searched by: an index of PostgreSQL takes no more than 2,704 bytes
 MOST_REFERENCES = 20_000  # of one message; a report of truths has 10,000
+COLUMNS = tuple(name for name in RecordRow.model_fields if name not in ("position", "entry"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Reference = tuple[str, str]
-"""Kind and value: ("run", "r1"), ("version", "flights-delay/3"), ("dataset", "flights/2"), ..."""
-
-
-class Message(Protocol):
-    """A message as the broker keeps it."""
-
-    @property
-    def stream(self) -> str:
-        """Name of the stream."""
-
-    @property
-    def seq(self) -> int:
-        """Its number there."""
-
-    @property
-    def subject(self) -> str:
-        """Where it was published."""
-
-    @property
-    def headers(self) -> Mapping[str, str] | None:
-        """NATS headers."""
-
-    @property
-    def data(self) -> bytes:
-        """The payload as it travelled."""
-
-    @property
-    def time(self) -> datetime:
-        """When the broker stored it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One message as audit keeps it: its log entry, what it is searched by, and its bytes."""
-
-    entry: Entry
-    key: str
-    at: int  # microseconds since 1970, by the event's own clock, else the broker's
-    body: bytes
-    headers: bytes = b""  # canonical JSON
-    correlation: str | None = None
-    causation: str | None = None
-    actor: str | None = None
-    trace: str | None = None
-    references: frozenset[Reference] = field(default_factory=frozenset)
 
 
 def microseconds(moment: datetime) -> int:
@@ -100,25 +56,13 @@ def rfc3339(at: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message as it is kept, to be described again."""
-
-    stream: str
-    seq: int
-    subject: str
-    headers: Mapping[str, str] | None
-    data: bytes
-    time: datetime
-
-
-def stored(stream: str, seq: int, subject: str, headers: bytes, body: bytes, received: str) -> Stored:
+def stored(stream: str, seq: int, subject: str, headers: bytes, body: bytes, received: str) -> RawMessage:
     """The message out of its columns; raises ValueError where the headers or the time are none."""
     moment = datetime.fromisoformat(received)
-    return Stored(stream, seq, subject, json.loads(headers) if headers else None, body, moment)
+    return RawMessage(stream, seq, subject, json.loads(headers) if headers else {}, body, moment)
 
 
-def describe(message: Message) -> Record:
+def describe(message: RawMessage) -> Event:
     """Read a message of any kind: an event, a bare request, an advisory, or noise."""
     try:
         return _described(message, _attributes(message))
@@ -127,14 +71,14 @@ def describe(message: Message) -> Record:
         return _described(message, {})
 
 
-def _described(message: Message, attributes: Mapping[str, Any]) -> Record:
+def _described(message: RawMessage, attributes: Mapping[str, Any]) -> Event:
     data = attributes.get("data")
     received = rfc3339(microseconds(message.time))
     time = _text(attributes.get("time")) or received
     kind = _text(attributes.get("type")) or UNREADABLE
     headers = encode_headers(message.headers)
     subject = _plain(message.subject)
-    return Record(
+    return Event(
         entry=Entry(
             stream=message.stream,
             seq=message.seq,
@@ -151,34 +95,17 @@ def _described(message: Message, attributes: Mapping[str, Any]) -> Record:
         at=_moment(time, microseconds(message.time)),
         body=message.data,
         headers=headers,
-        correlation=_text(attributes.get("correlationid")),
-        causation=_text(attributes.get("causationid")),
-        actor=_text(attributes.get("authid")),
-        trace=_trace_id(_text(attributes.get("traceparent"))),
+        correlationid=_text(attributes.get("correlationid")),
+        causationid=_text(attributes.get("causationid")),
+        authid=_text(attributes.get("authid")),
+        trace_id=_trace_id(_text(attributes.get("traceparent"))),
         references=_references(kind, data),
     )
 
 
-def columns_of(record: Record) -> dict[str, Any]:
-    """The columns of a record, without its place in the log."""
-    entry = record.entry
-    return {
-        "stream": entry.stream,
-        "seq": entry.seq,
-        "subject": entry.subject,
-        "id": entry.id,
-        "type": entry.type,
-        "source": entry.source,
-        "time": entry.time,
-        "key": record.key,
-        "at": record.at,
-        "correlation": record.correlation,
-        "causation": record.causation,
-        "actor": record.actor,
-        "trace": record.trace,
-        "headers": record.headers,
-        "body": record.body,
-    }
+def columns_of(event: Event) -> dict[str, Any]:
+    """The columns of an event, without its place in the log: each has the name that the event gives it."""
+    return {name: getattr(event, name) for name in COLUMNS}
 
 
 def _references(kind: str, data: Any) -> frozenset[Reference]:
@@ -188,7 +115,7 @@ def _references(kind: str, data: Any) -> frozenset[Reference]:
     return frozenset(islice(found, MOST_REFERENCES))
 
 
-def _attributes(message: Message) -> Mapping[str, Any]:
+def _attributes(message: RawMessage) -> Mapping[str, Any]:
     """CloudEvents attributes and data, however they travelled."""
     headers = {name.lower(): value for name, value in (message.headers or {}).items()}
     if message.stream == REQUESTS and (read := _request(message)) is not None:
@@ -201,7 +128,7 @@ def _attributes(message: Message) -> Mapping[str, Any]:
     return _binary(headers, body)
 
 
-def _from_its_place(message: Message) -> Mapping[str, Any]:
+def _from_its_place(message: RawMessage) -> Mapping[str, Any]:
     """Who said an event, which its place in the stream proves; who asked, where that is no more than a claim."""
     if message.stream == COPIES:
         return {"authid": None}
@@ -213,7 +140,7 @@ def _from_its_place(message: Message) -> Mapping[str, Any]:
     return source if origin.authenticates else {**source, "authid": origin.actor}
 
 
-def _request(message: Message) -> Mapping[str, Any] | None:
+def _request(message: RawMessage) -> Mapping[str, Any] | None:
     """A request, with the id, time and actor that every other reader derives for it; None where it is none.
 
     No schema is asked: an older or a newer one would read another record out of the same bytes.

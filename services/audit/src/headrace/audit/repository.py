@@ -6,16 +6,15 @@ hash in the tree. An event that does not fit says so itself.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.audit.checks import columns_unlike, derived
+from headrace.audit.checks import OF_THE_ENTRY, columns_unlike, derived
 from headrace.audit.domain import (
     Chain,
     Event,
@@ -27,8 +26,9 @@ from headrace.audit.domain import (
     tell_files,
 )
 from headrace.audit.log import RECORD, REFERENCE, TILE, as_bytes, run
-from headrace.audit.records import Record, bare, clamped, columns_of
+from headrace.audit.records import clamped
 from headrace.chassis import NotFound
+from headrace.contracts.names import bare
 from headrace.tlog import TILE_WIDTH, Entry, event_digest, leaf_hash
 from headrace.tlog.tiles import HASH_SIZE
 
@@ -46,15 +46,15 @@ class Search:
 
     type: str | None = None  # a trailing * matches any ending
     key: str | None = None
-    correlation: str | None = None
-    actor: str | None = None
+    correlationid: str | None = None
+    authid: str | None = None
     stream: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     def apply(self, query: Select[Any]) -> Select[Any]:
         """Narrow a query over records."""
-        for name in ("key", "correlation", "actor", "stream"):
+        for name in ("key", "correlationid", "authid", "stream"):
             if (value := getattr(self, name)) is not None:
                 query = query.where(RECORD.c[name] == value)
         if self.type is not None:
@@ -199,44 +199,21 @@ def _dataset(dataset: Any) -> str:
 
 def event_of(row: Any, leaves: Leaves) -> Event:
     """A row as it is shown: what its message says; `altered` names what of the row, or of the log, says otherwise."""
+    index = row["position"]
     try:
         entry = Entry.decode(row["entry"])
-        record = derived(row, entry.received)
+        event = derived(row, entry.received)
     except (ValueError, TypeError):
-        return _shown(row, None, ("entry",))
-    names = [*entry.differences(record.entry), *(name for name, _, _ in columns_unlike(row, entry, record))]
-    if leaves.get(row["position"]) != leaf_hash(as_bytes(row["entry"])):
+        return replace(_unread(row), index=index, altered=("entry",))
+    names = [*entry.differences(event.entry), *(name for name, _, _ in columns_unlike(row, entry, event))]
+    if leaves.get(index) != leaf_hash(as_bytes(row["entry"])):
         names.append("entry")
-    return _shown(row, record, tuple(dict.fromkeys(names)))
+    return replace(event, index=index, altered=tuple(dict.fromkeys(names)))
 
 
-def _shown(row: Any, record: Record | None, altered: Sequence[str]) -> Event:
-    said = columns_of(record) if record is not None else row
-    return Event(
-        index=row["position"],
-        id=said["id"],
-        type=said["type"],
-        subject=said["subject"],
-        key=said["key"],
-        time=said["time"],
-        authid=said["actor"],
-        source=said["source"],
-        correlationid=said["correlation"],
-        causationid=said["causation"],
-        trace_id=said["trace"],
-        stream=said["stream"],
-        seq=said["seq"],
-        sha256=event_digest(as_bytes(row["body"])),
-        at=said["at"],
-        data=_data(as_bytes(row["body"])),
-        altered=tuple(altered),
-    )
-
-
-def _data(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        return {}
-    data = parsed.get("data", parsed) if isinstance(parsed, dict) else {}
-    return data if isinstance(data, dict) else {}
+def _unread(row: Any) -> Event:
+    """What the columns say, where the entry or the message cannot be read."""
+    own = {name: row[name] for name in OF_THE_ENTRY}
+    rest = {name: row[name] for name in ("key", "at", "correlationid", "causationid", "authid", "trace_id")}
+    body = as_bytes(row["body"])
+    return Event(entry=Entry(**own, sha256=event_digest(body)), body=body, headers=as_bytes(row["headers"]), **rest)

@@ -28,10 +28,10 @@ class RecordRow(SQLModel, table=True):
     time: str
     key: str
     at: int = Field(sa_column=Column(BigInteger, index=True, nullable=False))  # microseconds since 1970
-    correlation: str | None = Field(default=None, index=True)
-    causation: str | None = None
-    actor: str | None = Field(default=None, index=True)
-    trace: str | None = None
+    correlationid: str | None = Field(default=None, index=True)
+    causationid: str | None = None
+    authid: str | None = Field(default=None, index=True)
+    trace_id: str | None = None
     headers: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     entry: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from headrace.bus import migrations as delivery
+from headrace.chassis.migrations import create_key_use, drop_key_use
 
 revision = "0001"
 down_revision = None
@@ -13,6 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     delivery.create_first()
+    create_key_use()
     op.create_table(
         "log_checkpoint",
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -58,19 +60,19 @@ def upgrade() -> None:
         sa.Column("time", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("correlation", sa.String(), nullable=True),
-        sa.Column("causation", sa.String(), nullable=True),
-        sa.Column("actor", sa.String(), nullable=True),
-        sa.Column("trace", sa.String(), nullable=True),
+        sa.Column("correlationid", sa.String(), nullable=True),
+        sa.Column("causationid", sa.String(), nullable=True),
+        sa.Column("authid", sa.String(), nullable=True),
+        sa.Column("trace_id", sa.String(), nullable=True),
         sa.Column("headers", sa.LargeBinary(), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("stream", "seq"),
     )
-    op.create_index(op.f("ix_log_record_actor"), "log_record", ["actor"], unique=False)
+    op.create_index(op.f("ix_log_record_authid"), "log_record", ["authid"], unique=False)
     op.create_index(op.f("ix_log_record_at"), "log_record", ["at"], unique=False)
-    op.create_index(op.f("ix_log_record_correlation"), "log_record", ["correlation"], unique=False)
+    op.create_index(op.f("ix_log_record_correlationid"), "log_record", ["correlationid"], unique=False)
     op.create_index(op.f("ix_log_record_id"), "log_record", ["id"], unique=False)
     op.create_index("ix_log_record_key", "log_record", ["key", "position"], unique=False)
     op.create_index("ix_log_record_type", "log_record", ["type", "position"], unique=False)
@@ -105,4 +107,5 @@ def downgrade() -> None:
     op.drop_table("log_head")
     op.drop_table("log_gap")
     op.drop_table("log_checkpoint")
+    drop_key_use()
     delivery.drop_first()

@@ -5,6 +5,7 @@ from alembic import op
 
 from headrace.bus import migrations as delivery
 from headrace.bus.tables import Number, UtcTime
+from headrace.chassis.migrations import create_key_use, drop_key_use
 
 revision = "0001"
 down_revision = None
@@ -14,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     delivery.create_first()
+    create_key_use()
     op.create_table(
         "deployer_traffic",
         sa.Column("model", sa.String(), nullable=False),
@@ -42,4 +44,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("deployer_rollout")
     op.drop_table("deployer_traffic")
+    drop_key_use()
     delivery.drop_first()

@@ -5,6 +5,7 @@ from alembic import op
 
 from headrace.bus import migrations as delivery
 from headrace.bus.tables import UtcTime
+from headrace.chassis.migrations import create_key_use, drop_key_use
 
 revision = "0001"
 down_revision = None
@@ -14,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     delivery.create_first()
+    create_key_use()
     op.create_table(
         "dataset_contract",
         sa.Column("dataset", sa.String(), nullable=False),
@@ -97,4 +99,5 @@ def downgrade() -> None:
     op.drop_table("dataset_version")
     op.drop_table("dataset_rejection")
     op.drop_table("dataset_contract")
+    drop_key_use()
     delivery.drop_first()

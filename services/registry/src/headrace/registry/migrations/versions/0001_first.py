@@ -5,6 +5,7 @@ from alembic import op
 
 from headrace.bus import migrations as delivery
 from headrace.bus.tables import UtcTime
+from headrace.chassis.migrations import create_key_use, drop_key_use
 
 revision = "0001"
 down_revision = None
@@ -14,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     delivery.create_first()
+    create_key_use()
     op.create_table(
         "alias_moves",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -161,4 +163,5 @@ def downgrade() -> None:
     op.drop_table("aliases")
     op.drop_table("alias_moves")
     op.drop_table("changes")
+    drop_key_use()
     delivery.drop_first()
