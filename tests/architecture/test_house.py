@@ -387,3 +387,22 @@ def test_timers_are_in_the_same_place_everywhere() -> None:
     }
 
     assert found == OTHER_TIMERS.keys(), f"move these to timers.py: {found ^ OTHER_TIMERS.keys()}"
+
+
+def test_states_change_in_the_domain_alone() -> None:
+    """Who sets a state beside it skips the rule that says which step is possible from where, and the fact about it."""
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for service in SERVICES
+        for file in sources("services", service)
+        if file.name != "tables.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Assign) and any(_names_state(target) for target in node.targets)
+    ]
+
+    assert not found, f"decide in domain.py and keep the Decision: {found}"
+
+
+def _names_state(target: ast.expr) -> bool:
+    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+    return any(isinstance(part, ast.Attribute) and part.attr == "state" for part in parts)

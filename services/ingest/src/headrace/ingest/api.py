@@ -46,8 +46,8 @@ class Ingested(BaseModel):
     warnings: list[dict[str, Any]]
 
 
-class DatasetVersion(BaseModel):
-    """One dataset version; /datasets/{dataset}/versions/{version}/parts and its manifest list its parts."""
+class VersionView(BaseModel):
+    """What every view of a dataset version says."""
 
     dataset: str
     version: int
@@ -55,29 +55,25 @@ class DatasetVersion(BaseModel):
     mode: str
     rows: int
     added_rows: int
-    part: dict[str, Any]
     parts: int
+    by: str
+    at: datetime
+
+
+class DatasetVersion(VersionView):
+    """One dataset version; /datasets/{dataset}/versions/{version}/parts and its manifest list its parts."""
+
+    part: dict[str, Any]
     manifest: dict[str, Any]
     columns: list[dict[str, Any]]
     contract: list[dict[str, Any]]
     warnings: list[dict[str, Any]]
-    by: str
-    at: datetime
 
 
-class VersionSummary(BaseModel):
+class VersionSummary(VersionView):
     """One dataset version in a listing; columns and contract are at /datasets/{dataset}/versions/{version}."""
 
-    dataset: str
-    version: int
-    digest: str
-    mode: str
-    rows: int
-    added_rows: int
-    parts: int
     warnings: int
-    by: str
-    at: datetime
 
 
 class VersionPart(BaseModel):

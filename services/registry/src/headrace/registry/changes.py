@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from headrace.bus import UnitOfWork
 from headrace.contracts import (
     Approval,
-    ChangeApproved,
     ChangeProposed,
-    ChangeRejected,
     ContractError,
     Declaration,
     derive_id,
 )
 from headrace.registry.domain import State, digest_of, expires_at
-from headrace.registry.governance import voices
+from headrace.registry.governance import save, voices
 from headrace.registry.rebase import Rebased, rebased
 from headrace.registry.tables import ChangeRow, ModelRow, Repository, VersionRow
 from headrace.tasks import examine
@@ -55,20 +53,14 @@ async def propose_move(
     return row
 
 
-def accept(work: UnitOfWork, change: ChangeRow, approvals: Sequence[Approval]) -> None:
+def accept(work: UnitOfWork, row: ChangeRow, approvals: Sequence[Approval]) -> None:
     """A change has what it needs; what follows is the caller's."""
-    change.state, change.decided_at = State.APPROVED, work.now
-    work.session.add(change)
-    told = {"model": change.model, "change": change.id, "kind": change.kind, "by": change.by}
-    work.emit(ChangeApproved(**told, approvals=list(approvals)))
+    save(work, row, row.as_change.accepted(approvals, work.now))
 
 
-def end(work: UnitOfWork, change: ChangeRow, state: State, reason: str, by: str | None = None) -> None:
+def end(work: UnitOfWork, row: ChangeRow, state: State, reason: str, by: str | None = None) -> None:
     """A change will not take effect."""
-    change.state, change.outcome, change.decided_at = state, reason, work.now
-    work.session.add(change)
-    told = {"model": change.model, "change": change.id, "kind": change.kind, "state": state.value}
-    work.emit(ChangeRejected(**told, reason=reason, by=by))
+    save(work, row, row.as_change.ended(state, reason, work.now, by))
 
 
 async def rebase(work: UnitOfWork, model: ModelRow, moved: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from headrace.chassis import Conflict, NotFound
 from headrace.contracts import Approval, ApprovalRecorded, Declaration
 from headrace.registry.changes import ALIAS, accept, end, propose_move
 from headrace.registry.declarations import revise
-from headrace.registry.domain import TRAINED, State, enough, lapsed, may_not_approve
+from headrace.registry.domain import TRAINED, State, enough, may_not_approve
 from headrace.registry.governance import approvals_of, evaluate, keep, known, move_alias, policy_for, voices
 from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Repository, VersionRow
 
@@ -202,7 +202,6 @@ async def _record(work: UnitOfWork, said: DecisionRow, before: Sequence[Decision
     )
 
 
-def _must_wait(work: UnitOfWork, change: ChangeRow) -> None:
-    if change.state != State.PENDING or lapsed(change.expires_at, work.now):
-        state = State.EXPIRED if change.state == State.PENDING else change.state
-        raise Refused(f"change {change.id} is {state}, it does not wait for approval")
+def _must_wait(work: UnitOfWork, row: ChangeRow) -> None:
+    if (state := row.as_change.standing(work.now)) is not State.PENDING:
+        raise Refused(f"change {row.id} is {state}, it does not wait for approval")

@@ -11,13 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from math import isfinite, prod
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from headrace.contracts import (
     OUTSIDER,
     Approval,
     ApprovalRequested,
     Artifact,
+    ChangeApproved,
+    ChangeRejected,
     DatasetRef,
     Declaration,
     EvaluationCompleted,
@@ -35,6 +37,7 @@ from headrace.contracts.durations import parse_duration
 from headrace.registry.gates import WAY_ON, Verdict, incomparable, words
 from headrace.registry.policy import Policy
 
+T = TypeVar("T")
 TRAINED = "trained"  # the origin of a version that a run made here
 IMPACT: Mapping[str, float] = {"low": 1 / 3, "medium": 2 / 3, "high": 1.0}
 SIGNALS: Mapping[str, float] = {"drift": 0.15, "performance": 0.4, "fairness": 0.4, "rollback": 0.3}
@@ -55,14 +58,14 @@ class State(StrEnum):
 
 
 class Impossible(ValueError):
-    """A step that a version cannot take where it stands; the message says why."""
+    """A step that a version or a change cannot take where it stands; the message says why."""
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What became of a version, what to say about it, and why it becomes the champion, where it does."""
+class Decision(Generic[T]):
+    """What became of a version or a change, what to say about it, and why a version becomes champion, where it does."""
 
-    version: "Version"
+    after: T
     facts: tuple[Event, ...] = ()
     promoted: str | None = None
 
@@ -128,7 +131,7 @@ class Version:
         """Whether neither the champion nor what is asked of it has changed since it was asked for."""
         return self.met == champion and self.bar == bar_of(policy)
 
-    def asked_for(self, policy: Policy, champion: "Version | None", *, alone: bool = False) -> Decision:
+    def asked_for(self, policy: Policy, champion: "Version | None", *, alone: bool = False) -> "Decision[Version]":
         """It is to be judged, beside the champion, on the newer of their holdouts; alone where they do not compare."""
         self._must_be("judged", State.EVALUATING, State.PENDING)
         asked = self.asked + 1
@@ -151,7 +154,7 @@ class Version:
         policy: Policy,
         approvals: Sequence[Approval],
         now: datetime,
-    ) -> Decision:
+    ) -> "Decision[Version]":
         """It has its figures: it goes on where it met every gate, and is rejected where it did not."""
         self._must_be("judged", State.EVALUATING)
         known = replace(
@@ -162,7 +165,7 @@ class Version:
         )
         return known.accepted(policy, approvals, now) if verdict.passed else known.rejected(verdict.reason, now)
 
-    def not_judged(self, reason: str, policy: Policy, champion: "Version | None", now: datetime) -> Decision:
+    def not_judged(self, reason: str, policy: Policy, champion: "Version | None", now: datetime) -> "Decision[Version]":
         """It has no figures: where no gate needs the champion, it is judged alone first; else it is rejected."""
         self._must_be("judged", State.EVALUATING)
         beside = self.met is not None and not self.alone
@@ -171,7 +174,7 @@ class Version:
         where, way_on = (f" beside champion {self.met}", f"; {WAY_ON}") if beside else ("", "")
         return self.rejected(f"it could not be evaluated{where}: {reason}{way_on}", now)
 
-    def accepted(self, policy: Policy, approvals: Sequence[Approval], now: datetime) -> Decision:
+    def accepted(self, policy: Policy, approvals: Sequence[Approval], now: datetime) -> "Decision[Version]":
         """It met its gates: it is approved, or people are asked where the policy wants more than have spoken."""
         if enough([each.by for each in approvals], policy.needed):
             return self.approved(approvals, now)
@@ -186,7 +189,7 @@ class Version:
         )
         return Decision(replace(self, state=State.PENDING, expires_at=expires), (fact,))
 
-    def approved(self, approvals: Sequence[Approval], now: datetime) -> Decision:
+    def approved(self, approvals: Sequence[Approval], now: datetime) -> "Decision[Version]":
         """It may serve: it becomes champion."""
         self._must_be("approved", State.EVALUATING, State.PENDING)
         reason = "; ".join(gate.detail for gate in self.results) or "no gates are declared"
@@ -194,18 +197,18 @@ class Version:
         promoted = "met every gate" + (" and was approved" if approvals else "")
         return Decision(replace(self, state=State.APPROVED, decided_at=now, reason=reason), (fact,), promoted)
 
-    def rejected(self, reason: str, now: datetime, by: str | None = None) -> Decision:
+    def rejected(self, reason: str, now: datetime, by: str | None = None) -> "Decision[Version]":
         """It will not serve; `by` is the person who decided so, where one did."""
         self._must_be("rejected", State.EVALUATING, State.PENDING)
         return self._unused(State.REJECTED, reason, now, by)
 
-    def expired(self, now: datetime) -> Decision:
+    def expired(self, now: datetime) -> "Decision[Version]":
         """Nobody decided in time."""
         if not self.overdue(now):
             raise Impossible(f"{self.model}/{self.version} cannot expire: it is {self.state}")
         return self._unused(State.EXPIRED, "nobody decided in time", now)
 
-    def revoked(self, reason: str, now: datetime) -> Decision:
+    def revoked(self, reason: str, now: datetime) -> "Decision[Version]":
         """It served, and was taken back."""
         self._must_be("revoked", State.APPROVED, State.REVOKED)
         return self._unused(State.REVOKED, reason, now)
@@ -242,7 +245,7 @@ class Version:
             seed=facts.lineage.seed or 0,
         )
 
-    def _unused(self, state: State, reason: str, now: datetime, by: str | None = None) -> Decision:
+    def _unused(self, state: State, reason: str, now: datetime, by: str | None = None) -> "Decision[Version]":
         fact = VersionRejected(**self._named(), reason=reason, gates=self.results, by=by)
         return Decision(replace(self, state=state, reason=reason, decided_at=now), (fact,))
 
@@ -252,6 +255,47 @@ class Version:
     def _must_be(self, step: str, *states: State) -> None:
         if self.state not in states:
             raise Impossible(f"{self.model}/{self.version} cannot be {step}: it is {self.state}")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that waits for people, or did: a looser declaration, or a move of an alias that serves."""
+
+    id: str
+    model: str
+    kind: str
+    by: str
+    expires_at: datetime
+    state: State = State.PENDING
+    outcome: str | None = None
+    decided_at: datetime | None = None
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether people had their time to decide on it, and did not."""
+        return self.state is State.PENDING and lapsed(self.expires_at, now)
+
+    def standing(self, now: datetime) -> State:
+        """Where it stands, as people are told: what has lapsed is expired, whether noticed or not."""
+        return State.EXPIRED if self.overdue(now) else self.state
+
+    def accepted(self, approvals: Sequence[Approval], now: datetime) -> "Decision[Change]":
+        """It has what it needs; what follows is for others to do."""
+        self._must_wait()
+        fact = ChangeApproved(**self._named(), by=self.by, approvals=list(approvals))
+        return Decision(replace(self, state=State.APPROVED, decided_at=now), (fact,))
+
+    def ended(self, state: State, reason: str, now: datetime, by: str | None = None) -> "Decision[Change]":
+        """It will not take effect; `by` is the person who decided so, where one did."""
+        self._must_wait()
+        fact = ChangeRejected(**self._named(), state=state.value, reason=reason, by=by)
+        return Decision(replace(self, state=state, outcome=reason, decided_at=now), (fact,))
+
+    def _named(self) -> dict[str, Any]:
+        return {"model": self.model, "change": self.id, "kind": self.kind}
+
+    def _must_wait(self) -> None:
+        if self.state is not State.PENDING:
+            raise Impossible(f"change {self.id} cannot be decided: it is {self.state}")
 
 
 def bar_of(policy: Policy) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from headrace.bus import UnitOfWork
 from headrace.chassis import NotFound
 from headrace.contracts import AliasMoved, Approval
-from headrace.registry.domain import Decision
+from headrace.registry.domain import Change, Decision, Version
 from headrace.registry.gates import CHAMPION, Met, asked_of, incomparable
 from headrace.registry.policy import Policy, policy_of, stricter
-from headrace.registry.tables import AliasMoveRow, AliasRow, DecisionRow, ModelRow, Repository, VersionRow
+from headrace.registry.tables import AliasMoveRow, AliasRow, ChangeRow, DecisionRow, ModelRow, Repository, VersionRow
 
 
 async def policy_for(repository: Repository, model: ModelRow, version: VersionRow) -> Policy:
@@ -42,13 +42,18 @@ async def approvals_of(repository: Repository, version: VersionRow) -> list[Appr
     return voices(await repository.decisions(version.model, version.version), version.digest)
 
 
-async def keep(work: UnitOfWork, row: VersionRow, decision: Decision) -> None:
+async def keep(work: UnitOfWork, row: VersionRow, decision: Decision[Version]) -> None:
     """Save what was decided, say what follows, and move the champion where it does."""
-    Repository(work.session).save(row, decision.version)
-    for fact in decision.facts:
-        work.emit(fact)
+    save(work, row, decision)
     if decision.promoted is not None:
         await move_alias(work, row, CHAMPION, decision.promoted)
+
+
+def save(work: UnitOfWork, row: VersionRow | ChangeRow, decision: Decision[Version] | Decision[Change]) -> None:
+    """Save what was decided, and say what follows."""
+    Repository(work.session).save(row, decision.after)
+    for fact in decision.facts:
+        work.emit(fact)
 
 
 async def move_alias(

@@ -23,7 +23,7 @@ from headrace.registry.changes import end
 from headrace.registry.datasets import merged_facts
 from headrace.registry.decisions import decide
 from headrace.registry.declarations import declare
-from headrace.registry.domain import State, lapsed
+from headrace.registry.domain import State
 from headrace.registry.gates import CHAMPION, judge
 from headrace.registry.governance import approvals_of, evaluate, keep, met_by, move_alias, policy_for
 from headrace.registry.registration import of_run, register
@@ -69,10 +69,9 @@ async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) 
     """Hold the figures against the gates; where champion or gates changed meanwhile, they are asked for again."""
     repository = Repository(work.session)
     model, row = await _held(work, event.model, event.candidate)
-    version = row.as_version
+    version, champion = row.as_version, await repository.alias(event.model)
     if not version.awaits(event.evaluation):
         return
-    champion = await repository.alias(event.model)
     policy = await policy_for(repository, model, row)
     if not version.measured_by(policy, champion.version if champion else None):
         await evaluate(work, model, row)
@@ -86,12 +85,11 @@ async def on_evaluation_failed(event: EvaluationFailed, work: UnitOfWork) -> Non
     """A version that cannot be judged cannot serve; where no gate needs the champion, it is judged alone first."""
     repository = Repository(work.session)
     model, row = await _held(work, event.model, event.candidate)
-    version = row.as_version
-    if not version.awaits(event.evaluation):
-        return
-    policy, champion = await policy_for(repository, model, row), await repository.champion(event.model)
-    decision = version.not_judged(event.reason, policy, champion.as_version if champion else None, work.now)
-    await keep(work, row, decision)
+    version, champion = row.as_version, await repository.champion(event.model)
+    if version.awaits(event.evaluation):
+        policy = await policy_for(repository, model, row)
+        decision = version.not_judged(event.reason, policy, champion.as_version if champion else None, work.now)
+        await keep(work, row, decision)
 
 
 async def on_approval_given(event: DecisionGiven, work: UnitOfWork) -> None:
@@ -175,7 +173,7 @@ async def expire_change(work: UnitOfWork, model: str, change: str) -> None:
     repository = Repository(work.session)
     await repository.hold(model)
     row = await repository.change(change)
-    if row is not None and row.state == State.PENDING and lapsed(row.expires_at, work.now):
+    if row is not None and row.as_change.overdue(work.now):
         end(work, row, State.EXPIRED, "nobody decided in time")
 
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
 from headrace.contracts import Declaration, VersionRegistered
-from headrace.registry.domain import State, Version
+from headrace.registry.domain import Change, State, Version
 from headrace.registry.gates import CHAMPION
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -119,6 +119,12 @@ class ChangeRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcTime)
     decided_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
+    @property
+    def as_change(self) -> Change:
+        """As the domain knows it."""
+        known = {each.name: getattr(self, each.name) for each in fields(Change)}
+        return Change(**known | {"state": State(self.state)})
+
 
 class DecisionRow(SQLModel, table=True):
     """One person's yes or no to one artifact or one change, kept for ever; a person counts once."""
@@ -198,10 +204,10 @@ class Repository:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    def save(self, row: VersionRow, version: Version) -> None:
-        """Keep what became of a version."""
-        for each in fields(version):
-            value = getattr(version, each.name)
+    def save(self, row: VersionRow | ChangeRow, after: Version | Change) -> None:
+        """Keep what became of a version or a change."""
+        for each in fields(after):
+            value = getattr(after, each.name)
             if getattr(row, each.name) != value:
                 setattr(row, each.name, value)
         self.session.add(row)

@@ -14,8 +14,6 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from headrace.contracts import (
-    Baseline,
-    Comparison,
     DatasetRef,
     Declaration,
     EvaluationCompleted,
@@ -307,9 +305,9 @@ class Evaluation:
             dataset=asked.dataset,
             rows=found.rows,
             metrics=EvaluationMetrics(candidate=found.candidate, champion=found.champion),
-            comparisons=[Comparison(**comparison.model_dump()) for comparison in found.comparisons],
+            comparisons=list(found.comparisons),
             compared_rows=found.compared_rows,
-            baselines=[Baseline(**baseline.model_dump()) for baseline in found.baselines],
+            baselines=list(found.baselines),
             incomparable=found.incomparable,
         )
         return Decision(self._over(State.COMPLETED, found.model_dump(mode="json")), (fact,))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headrace.contracts import Artifact, Holdout
+from headrace.contracts import Artifact, Baseline, Comparison, Holdout
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model
 from headrace.runtimes import load as load_model
@@ -18,7 +18,7 @@ from headrace.tasks import BadTruth, Trivial, compare, measured, target_of
 from headrace.tasks import Compared as MetricComparison
 from headrace.trainer.worker.content import unpacked
 from headrace.trainer.worker.holdout import at_random, since
-from headrace.trainer.worker.jobs import AgainstTrivial, Compared, Evaluated, EvaluateJob, Rival, Step, Tell
+from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Rival, Step, Tell
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.truth import score_of, truth_of
 
@@ -167,16 +167,16 @@ def _met(case: _Case, rival: Rival, champion: Model, judged: _Judged, honest: np
     }
 
 
-def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: np.ndarray, champion: np.ndarray) -> list[Compared]:
+def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: np.ndarray, champion: np.ndarray) -> list[Comparison]:
     told = [vars(compare(name, truth, candidate, champion, **_asked(job))) for name in job.metrics]
-    return [Compared(**each) for each in told if _finite(each)]
+    return [Comparison(**each) for each in told if _finite(each)]
 
 
-def _baselines(job: EvaluateJob, judged: _Judged, answers: Sequence[Trivial]) -> list[AgainstTrivial]:
+def _baselines(job: EvaluateJob, judged: _Judged, answers: Sequence[Trivial]) -> list[Baseline]:
     """The candidate beside each answer that needs no model."""
     found = [(vars(_compare(job, name, judged, each)), each.words) for each in answers for name in job.metrics]
     return [
-        AgainstTrivial(trivial=told["champion"], answer=words, **{k: v for k, v in told.items() if k != "champion"})
+        Baseline(trivial=told["champion"], answer=words, **{k: v for k, v in told.items() if k != "champion"})
         for told, words in found
         if _finite(told)
     ]

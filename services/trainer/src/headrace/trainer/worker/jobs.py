@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from headrace.contracts import Artifact, Column, Holdout, ObjectRef, Signature
+from headrace.contracts import Artifact, Baseline, Column, Comparison, Holdout, ObjectRef, Signature
 
 Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
 Kind = Literal["code", "memory", "data", "lost", "timeout", "export"]
@@ -129,33 +129,6 @@ class Trained(Spec):
     log: str = ""
 
 
-class Compared(Spec):
-    """One metric of candidate and champion on the same rows, with its interval."""
-
-    metric: str
-    candidate: float
-    champion: float
-    difference: float
-    low: float
-    high: float
-    confidence: float
-    resamples: int
-
-
-class AgainstTrivial(Spec):
-    """One metric of the candidate and of the answer that needs no model, on the same rows, with its interval."""
-
-    metric: str
-    candidate: float
-    trivial: float
-    difference: float
-    low: float
-    high: float
-    confidence: float
-    resamples: int
-    answer: str
-
-
 class Evaluated(Spec):
     """What came of an evaluation."""
 
@@ -163,9 +136,9 @@ class Evaluated(Spec):
     rows: int
     candidate: dict[str, float]
     champion: dict[str, float] | None
-    comparisons: Sequence[Compared]
+    comparisons: Sequence[Comparison]
     compared_rows: int | None = None
-    baselines: Sequence[AgainstTrivial] = ()
+    baselines: Sequence[Baseline] = ()
     incomparable: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""Every step of a version, and the steps that there are not, without anything around them."""
+"""Every step of a version and of a change, and the steps that there are not, without anything around them."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,8 @@ from headrace.contracts import (
     Approval,
     ApprovalRequested,
     Artifact,
+    ChangeApproved,
+    ChangeRejected,
     EvaluationCompleted,
     EvaluationMetrics,
     EvaluationRequested,
@@ -18,7 +20,7 @@ from headrace.contracts import (
     VersionRegistered,
     VersionRejected,
 )
-from headrace.registry.domain import Decision, Impossible, State, Version
+from headrace.registry.domain import Change, Decision, Impossible, State, Version
 from headrace.registry.gates import CHAMPION, Verdict
 from headrace.registry.policy import Policy, policy_of
 from headrace.registry.tables import VersionRow
@@ -48,15 +50,15 @@ def a_version(number: int = 2, **given: Any) -> Version:
 
 def evaluating(champion: Version | None = None) -> Version:
     """A version that waits for its figures."""
-    return a_version().asked_for(policy(), champion).version
+    return a_version().asked_for(policy(), champion).after
 
 
 def pending() -> Version:
     """A version that waits for people."""
-    return evaluating().accepted(policy(needed=1), [], NOON).version
+    return evaluating().accepted(policy(needed=1), [], NOON).after
 
 
-def said(decision: Decision) -> list[type]:
+def said(decision: Decision[Any]) -> list[type]:
     """The kinds of facts that follow."""
     return [type(fact) for fact in decision.facts]
 
@@ -81,16 +83,16 @@ def test_a_version_is_judged_beside_the_champion() -> None:
     assert isinstance(question, EvaluationRequested)
     assert question.champion is not None
     assert (question.candidate.version, question.champion.version) == (2, 1)
-    assert (first.met, again.version.asked) == (1, 2)
-    assert again.version.awaits(question.evaluation)
-    assert not again.version.awaits(first.evaluation)
+    assert (first.met, again.after.asked) == (1, 2)
+    assert again.after.awaits(question.evaluation)
+    assert not again.after.awaits(first.evaluation)
 
 
 def test_versions_that_do_not_compare_are_judged_alone() -> None:
     """The champion is still noted as the one that was to be met."""
     decision = a_version().asked_for(policy(), a_version(1, facts={"target": "cancelled"}))
 
-    assert (decision.version.met, decision.version.alone) == (1, True)
+    assert (decision.after.met, decision.after.alone) == (1, True)
     assert decision.facts[0].champion is None
 
 
@@ -107,7 +109,7 @@ def test_a_version_that_met_every_gate_is_approved_and_promoted() -> None:
     """Where the policy needs nobody."""
     decision = evaluating().judged(MET, FIGURES, policy(), [], NOON)
 
-    version = decision.version
+    version = decision.after
     assert said(decision) == [VersionApproved]
     assert (version.state, version.decided_at, version.metrics["roc_auc"]) == (State.APPROVED, NOON, 0.8)
     assert (version.reason, decision.promoted) == ("roc_auc 0.8000 >= 0.7", "met every gate")
@@ -118,20 +120,20 @@ def test_a_version_that_did_not_is_rejected_with_the_gate() -> None:
     decision = evaluating().judged(UNMET, FIGURES, policy(), [], NOON)
 
     assert said(decision) == [VersionRejected]
-    assert (decision.version.state, decision.promoted) == (State.REJECTED, None)
+    assert (decision.after.state, decision.promoted) == (State.REJECTED, None)
     assert decision.facts[0].reason == "roc_auc 0.6000 is not >= 0.7"
-    assert decision.version.results == list(UNMET.gates)
+    assert decision.after.results == list(UNMET.gates)
 
 
 def test_people_are_asked_where_the_policy_needs_them() -> None:
     """The time that they have does not begin anew with each of them."""
     asked = evaluating().judged(MET, FIGURES, policy(needed=2), [], NOON)
-    once = asked.version.accepted(policy(needed=2), [YES], NOON + timedelta(days=1))
-    twice = once.version.accepted(policy(needed=2), [YES, Approval(by="key:rob", at=NOON)], NOON)
+    once = asked.after.accepted(policy(needed=2), [YES], NOON + timedelta(days=1))
+    twice = once.after.accepted(policy(needed=2), [YES, Approval(by="key:rob", at=NOON)], NOON)
 
     assert (said(asked), said(once), said(twice)) == ([ApprovalRequested], [ApprovalRequested], [VersionApproved])
     assert (asked.facts[0].given, once.facts[0].given) == (0, 1)
-    assert once.version.expires_at == asked.version.expires_at
+    assert once.after.expires_at == asked.after.expires_at
     assert twice.promoted == "met every gate and was approved"
 
 
@@ -153,9 +155,9 @@ def test_a_version_that_cannot_be_judged_beside_the_champion_is_judged_alone_fir
     alone = version.not_judged("no rows", policy(), champion, NOON)
     needed = version.not_judged("no rows", policy(beats=CHAMPION, by=0.01), champion, NOON)
 
-    assert (said(alone), alone.version.alone) == ([EvaluationRequested], True)
-    assert "beside champion 1: no rows; train on a dataset version" in str(needed.version.reason)
-    assert alone.version.not_judged("no rows", policy(), champion, NOON).version.reason == (
+    assert (said(alone), alone.after.alone) == ([EvaluationRequested], True)
+    assert "beside champion 1: no rows; train on a dataset version" in str(needed.after.reason)
+    assert alone.after.not_judged("no rows", policy(), champion, NOON).after.reason == (
         "it could not be evaluated: no rows"
     )
 
@@ -168,12 +170,12 @@ def test_a_rejection_by_a_person_names_the_person() -> None:
 
 def test_an_approved_version_that_is_rolled_back_is_revoked() -> None:
     """Also once more, where no approved version could take its place."""
-    approved = evaluating().approved([], NOON).version
+    approved = evaluating().approved([], NOON).after
     revoked = approved.revoked("rolled back: errors", NOON)
 
     assert said(revoked) == [VersionRejected]
-    assert revoked.version.state is State.REVOKED
-    assert revoked.version.revoked("rolled back: errors", NOON).version == revoked.version
+    assert revoked.after.state is State.REVOKED
+    assert revoked.after.revoked("rolled back: errors", NOON).after == revoked.after
 
 
 STEPS = {
@@ -205,3 +207,43 @@ def test_a_step_that_does_not_fit_is_refused_with_where_the_version_stands(state
     else:
         with pytest.raises(Impossible, match=f"delay/2 cannot .*: it is {state}"):
             STEPS[step](version)
+
+
+def a_change() -> Change:
+    """A looser declaration that waits for people."""
+    return Change("change-1", "delay", "declaration", "key:ann", NOON + timedelta(days=7))
+
+
+def test_a_change_is_accepted_with_its_approvals() -> None:
+    """Who proposed it is named, too."""
+    decision = a_change().accepted([YES], NOON)
+
+    assert said(decision) == [ChangeApproved]
+    assert (decision.after.state, decision.after.decided_at) == (State.APPROVED, NOON)
+    assert (decision.facts[0].by, decision.facts[0].approvals) == ("key:ann", [YES])
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.SUPERSEDED])
+def test_a_change_ends_with_a_reason(state: State) -> None:
+    """In each of the ways in which it will not take effect."""
+    decision = a_change().ended(state, "not needed", NOON, by="key:eva")
+
+    assert said(decision) == [ChangeRejected]
+    assert (decision.after.state, decision.after.outcome) == (state, "not needed")
+    assert (decision.facts[0].state, decision.facts[0].by) == (state.value, "key:eva")
+
+
+def test_a_change_that_nobody_decided_on_is_expired() -> None:
+    """From the end of its time on, whether noticed or not."""
+    assert (a_change().standing(NOON), a_change().standing(LATE)) == (State.PENDING, State.EXPIRED)
+    assert not replace(a_change(), state=State.APPROVED).overdue(LATE)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.PENDING])
+def test_a_change_is_decided_once(state: State) -> None:
+    """What was decided stays."""
+    change = replace(a_change(), state=state)
+
+    for step in (lambda: change.accepted([YES], NOON), lambda: change.ended(State.REJECTED, "no", NOON)):
+        with pytest.raises(Impossible, match=f"change change-1 cannot be decided: it is {state}"):
+            step()
