@@ -93,7 +93,8 @@ async def poisoned(request: pytest.FixtureRequest, harness: Any, sqlite_url: str
             assert isinstance(each, Every), f"{name} has a loop that is not run by every(): {each}"
             loops.setdefault(each.name, Poisoned(each))
         assert len(loops) == len(service.background), f"two loops of {name} have one name"
-        return replace(service, background=[each.loop() for each in loops.values()])
+        # no object store runs here, and it is not the subject
+        return replace(service, background=[each.loop() for each in loops.values()], dependencies=())
 
     told = {"database_url": sqlite_url, "dead_letter_after_attempts": ATTEMPTS, **own_folders(name, tmp_path)}
     async with harness(build, settings_of(name), **told) as on:

@@ -50,7 +50,7 @@ class Cost:
 async def test_the_last_appends_cost_what_the_first_did(on: Harness, s3: S3, tmp_path: Path) -> None:
     """Bytes written, requests to the store, statements and the event's size: flat, with ids that never come again."""
     store, costs = Counting(s3.settings), list[Cost]()
-    ingestion = Ingestion(store, on.app.state.ingestion.options, tmp_path)
+    ingestion = Ingestion(store, on.app.state.runtime.service.provides[Ingestion].options, tmp_path)
     statements = counted(on)
     for number in range(BLOCK * BLOCKS):
         before = Cost(store.written, store.asked, len(statements))

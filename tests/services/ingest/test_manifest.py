@@ -190,7 +190,7 @@ async def send(on: Harness, ingestion: Ingestion, folder: Path, name: str, mode:
 
 async def test_two_processes_that_append_at_once_lose_nothing(on: Harness, s3: S3, tmp_path: Path) -> None:
     """Who comes second begins again behind the first: each file is a part once, and the list has them all."""
-    first: Ingestion = on.app.state.ingestion
+    first: Ingestion = on.app.state.runtime.service.provides[Ingestion]
     processes = [Ingestion(s3.store, first.options, tmp_path, at_once=8) for _ in range(4)]
 
     answers = await asyncio.gather(*(send(on, processes[n % 4], tmp_path, f"f{n}") for n in range(FAN + 4)))
@@ -206,7 +206,7 @@ async def test_two_processes_that_append_at_once_lose_nothing(on: Harness, s3: S
 
 async def test_two_processes_with_the_same_file_make_one_version(on: Harness, s3: S3, tmp_path: Path) -> None:
     """The second finds that the first has done it."""
-    first: Ingestion = on.app.state.ingestion
+    first: Ingestion = on.app.state.runtime.service.provides[Ingestion]
     processes = [Ingestion(s3.store, first.options, tmp_path / str(n)) for n in range(2)]
     for each in processes:
         each.folder.mkdir()
@@ -220,7 +220,7 @@ async def test_two_processes_with_the_same_file_make_one_version(on: Harness, s3
 
 async def test_a_list_that_is_gone_is_said(on: Harness, s3: S3, tmp_path: Path) -> None:
     """Nothing is appended to what cannot be read; the answer names the object, and the way on works."""
-    ingestion: Ingestion = on.app.state.ingestion
+    ingestion: Ingestion = on.app.state.runtime.service.provides[Ingestion]
     await send(on, ingestion, tmp_path, "first")
     root = (await on.http.get("/datasets/flights")).json()["manifest"]["key"]
     s3.sync.remove("datasets", root)
@@ -237,7 +237,7 @@ async def test_a_list_that_is_gone_is_said(on: Harness, s3: S3, tmp_path: Path) 
 
 async def test_replacing_begins_a_new_list(on: Harness, s3: S3, tmp_path: Path) -> None:
     """And so does the next append behind it; the version before still reads from its own event."""
-    ingestion: Ingestion = on.app.state.ingestion
+    ingestion: Ingestion = on.app.state.runtime.service.provides[Ingestion]
     for number in range(FAN + 1):
         await send(on, ingestion, tmp_path, f"f{number}")
     await send(on, ingestion, tmp_path, "new", mode="replace")
