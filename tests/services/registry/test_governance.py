@@ -94,8 +94,8 @@ async def test_the_same_run_makes_one_version_however_often_it_is_told(on: Harne
     assert len(on.all(VersionRegistered)) == 1
 
 
-async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Harness) -> None:
-    """While version 2 was judged against 1, version 3 became champion: 2 must meet 3."""
+async def a_stale_question(on: Harness) -> EvaluationRequested:
+    """Version 2 is to be judged beside version 1, and meanwhile version 3 has become champion."""
     await declare(on)
     await crown(on, "run-1", 1)
     await on.heard(AliasMoved)
@@ -103,6 +103,12 @@ async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Harne
     stale = await asked_for(on, 2, champion=1)
     await crown(on, "run-3", 3, champion=1)
     await on.heard(AliasMoved, where=lambda event: event.version == 3)
+    return stale
+
+
+async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Harness) -> None:
+    """While version 2 was judged against 1, version 3 became champion: 2 must meet 3."""
+    stale = await a_stale_question(on)
 
     await on.say(judged(stale, candidate=0.9, champion=0.7, low=0.1))
 
@@ -113,13 +119,7 @@ async def test_figures_against_yesterdays_champion_are_asked_for_again(on: Harne
 
 async def test_a_late_answer_to_an_old_question_is_ignored(on: Harness) -> None:
     """Only the newest question about a version counts."""
-    await declare(on)
-    await crown(on, "run-1", 1)
-    await on.heard(AliasMoved)
-    await on.say(trained("run-2"))
-    stale = await asked_for(on, 2, champion=1)
-    await crown(on, "run-3", 3, champion=1)
-    await on.heard(AliasMoved, where=lambda event: event.version == 3)
+    stale = await a_stale_question(on)
     await on.say(judged(stale, candidate=0.9, low=0.1))
     again = await asked_for(on, 2, champion=3)
     await on.say(judged(again, candidate=0.6, champion=0.75, low=-0.2))
