@@ -32,7 +32,13 @@ from headrace.contracts import (
     wrap,
 )
 
-HEARD_BY = {"model": "registry", "training": "trainer", "cancel": "trainer", "rollout": "deployer", "truth": "monitor"}
+HEARD_BY = {
+    "declaration": "registry",
+    "training": "trainer",
+    "cancel": "trainer",
+    "rollout": "deployer",
+    "truth": "monitor",
+}
 PACE_S = 0.004
 WINDOW = 32
 

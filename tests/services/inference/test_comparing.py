@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.contracts import AnswersCompared
-from headrace.deployer.domain import Compared as Heard
+from headrace.deployer.evidence import Compared as Heard
 from headrace.inference.comparing import Compared
 
 NAN = float("nan")

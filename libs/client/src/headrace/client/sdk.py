@@ -169,7 +169,7 @@ class Client:
             if error.status not in (404, 503):
                 raise
         newest = next(self.http.pages("trainer", "/runs", {"model": model, "limit": 1}), None)
-        seen(_stands(model, newest, self.versions(model)))
+        seen(stands(model, newest, self.versions(model)))
         return None
 
     def predict_rows(
@@ -238,7 +238,7 @@ class Client:
         return next((version for version in self.versions(model) if version.get("run") == run), None)
 
 
-def _stands(model: str, run: Document | None, versions: Sequence[Document]) -> str:
+def stands(model: str, run: Document | None, versions: Sequence[Document]) -> str:
     """What a model without a served version waits for; raises HeadraceError where that is nothing."""
     if run is None:
         return f"{model} waits for its first run: it trains when its dataset has data, or with `headrace train {model}`"
