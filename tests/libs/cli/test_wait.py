@@ -2,7 +2,7 @@
 
 import pytest
 
-from headrace.cli.app import DONE, REFUSED
+from headrace.cli.app import DONE, LATE, REFUSED
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import stands
 from headrace.testkit.cluster import Cluster
@@ -34,7 +34,7 @@ def test_the_wait_ends_with_its_time(at: CommandLine, parcels: Cluster) -> None:
 
     ran = at("wait", "waits-for-data", "--timeout", "0")
 
-    assert ran.code == REFUSED
+    assert ran.code == LATE
     assert "ask again later" in ran.err
 
 
