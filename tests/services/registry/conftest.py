@@ -167,3 +167,9 @@ async def crown(on: Harness, run: str, version: int, champion: int | None = None
     """Train a version and let it pass its gates."""
     await on.say(trained(run, **fields))
     await on.say(judged(await asked_for(on, version, champion), candidate=0.75))
+
+
+async def aliases(on: Harness) -> dict[str, int]:
+    """Where each alias of the model points."""
+    page = (await on.http.get("/models/flights/aliases")).json()
+    return {each["alias"]: each["version"] for each in page["items"]}

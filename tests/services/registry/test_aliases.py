@@ -18,7 +18,7 @@ from headrace.contracts import (
 )
 from headrace.testkit import Harness, a
 
-from .conftest import DECLARATION, PEOPLE, asked_for, crown, declare, judged, trained
+from .conftest import DECLARATION, PEOPLE, aliases, asked_for, crown, declare, judged, trained
 
 By = Callable[..., Any]
 CHAMPION = "/models/flights/aliases/champion"
@@ -38,7 +38,7 @@ async def two_champions(on: Harness, by: By, needed: int = 0) -> None:
 
 async def champion(on: Harness) -> int:
     """The version that serves."""
-    return int((await on.http.get("/models/flights/aliases")).json()["champion"])
+    return (await aliases(on))["champion"]
 
 
 async def test_who_may_only_declare_moves_no_champion(on: Harness, by: By) -> None:

@@ -13,7 +13,7 @@ from headrace.contracts import (
 )
 from headrace.testkit import FakeClock, Harness, a, eventually
 
-from .conftest import DECLARATION, asked_for, crown, declare, judged, trained
+from .conftest import DECLARATION, aliases, asked_for, crown, declare, judged, trained
 
 
 async def test_declaring_twice_changes_nothing_the_second_time(on: Harness) -> None:
@@ -151,7 +151,11 @@ async def test_a_name_may_point_to_approved_versions_alone(on: Harness) -> None:
     for alike in ("Champion", "champion%20", "champion%00", "champi%D0%BEn", "%E2%80%8B", "a" * 64):
         wrong = await on.http.put(f"/models/flights/aliases/{alike}", json={"version": 1})
         assert wrong.status_code == 422, alike
-    assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1, "stable": 1}
+    assert await aliases(on) == {"champion": 1, "stable": 1}
+    page = (await on.http.get("/models/flights/aliases", params={"limit": 1})).json()
+    rest = (await on.http.get("/models/flights/aliases", params={"cursor": page["next_cursor"]})).json()
+    assert [each["alias"] for each in page["items"] + rest["items"]] == ["champion", "stable"]
+    assert rest["next_cursor"] is None
 
 
 @pytest.mark.parametrize("path", ["", "/versions/1", "/aliases/champion"])

@@ -22,7 +22,7 @@ from headrace.contracts import (
 )
 from headrace.testkit import FakeClock, Harness, a, eventually
 
-from .conftest import asked_for, crown, declare, judged, trained
+from .conftest import aliases, asked_for, crown, declare, judged, trained
 
 
 def failed(asked: EvaluationRequested, reason: str) -> EvaluationFailed:
@@ -79,7 +79,7 @@ async def test_a_worse_challenger_changes_nothing(on: Harness) -> None:
     rejected = await on.heard(VersionRejected)
     assert rejected.data.version == 2
     assert "0.6900 against 0.7000" in rejected.data.reason
-    assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1}
+    assert await aliases(on) == {"champion": 1}
 
 
 async def test_the_same_run_makes_one_version_however_often_it_is_told(on: Harness) -> None:
@@ -248,7 +248,7 @@ async def test_an_older_run_that_ends_later_does_not_take_the_alias(on: Harness)
 
     assert asked.dataset.version == 2
     assert "0.6900 against 0.7000" in (await on.heard(VersionRejected)).data.reason
-    assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 1}
+    assert await aliases(on) == {"champion": 1}
 
 
 async def test_what_each_learned_from_is_told_with_the_question(on: Harness) -> None:
@@ -301,7 +301,7 @@ async def test_a_rollback_of_a_version_that_was_superseded_moves_nothing(on: Har
     await on.say(a(RolloutRolledBack, model="flights", version=1, restored=None, reason="superseded by version 2"))
     await on.quiet()
 
-    assert (await on.http.get("/models/flights/aliases")).json() == {"champion": 2}
+    assert await aliases(on) == {"champion": 2}
 
 
 async def test_rollouts_are_noted_on_their_version(on: Harness) -> None:

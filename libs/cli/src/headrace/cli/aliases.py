@@ -21,12 +21,11 @@ def register(app: typer.Typer) -> None:
 
 
 @alias.command("list")
-def list_(ctx: typer.Context, model: Model, as_json: Json = False) -> None:
-    """List where every alias of a model points."""
+def list_(ctx: typer.Context, model: Model, limit: Limit = 50, as_json: Json = False) -> None:
+    """List where every alias of a model points, and since when."""
     with session(ctx).client() as client:
-        found: Document = client.http.json("GET", "registry", path_of("models", model, "aliases"))
-    rows = [{"alias": name, "version": version} for name, version in found.items()]
-    answer(found, as_json, lambda: table(rows, ["alias", "version"], empty=f"{model} has no aliases yet"))
+        found = listed(client, "registry", path_of("models", model, "aliases"), limit)
+    answer(found, as_json, lambda: table(found, ["alias", "version", "since"], empty=f"{model} has no aliases yet"))
 
 
 @alias.command("set")

@@ -174,10 +174,11 @@ async def get_lineage(name: str, version: int, session: SessionDep) -> dict[str,
 
 
 @router.get("/models/{name}/aliases", dependencies=[READ])
-async def list_aliases(name: str, session: SessionDep) -> dict[str, int]:
-    """Where every alias points."""
+async def list_aliases(name: str, session: SessionDep, cursor: NameCursor = "", limit: Limit = 100) -> Page[AliasView]:
+    """Where every alias points, by name."""
     await _model(session, name)
-    return (await Repository(session).aliases([name]))[name]
+    rows = await Repository(session).alias_moves(name, cursor, limit + 1)
+    return page_of(rows, limit, show=_alias_view, cursor=lambda row: row.alias)
 
 
 @router.get("/models/{name}/aliases/{alias}", dependencies=[READ])

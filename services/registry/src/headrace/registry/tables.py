@@ -1,11 +1,12 @@
 """The registry's rows, and the questions that handlers and routes ask of them."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint, text
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, SQLModel, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
@@ -303,6 +304,16 @@ class Repository:
         for row in rows.all():
             found[row.model][row.alias] = row.version
         return found
+
+    async def alias_moves(self, model: str, after: str, limit: int) -> Sequence[AliasMoveRow]:
+        """The newest move of each alias of a model, by the alias's name."""
+        newest = (
+            select(func.max(AliasMoveRow.id))
+            .where(AliasMoveRow.model == model, AliasMoveRow.alias > after)
+            .group_by(col(AliasMoveRow.alias))
+        )
+        query = select(AliasMoveRow).where(col(AliasMoveRow.id).in_(newest)).order_by(col(AliasMoveRow.alias))
+        return (await self.session.exec(query.limit(limit))).all()
 
     async def alias_at(self, model: str, alias: str, at: datetime) -> AliasMoveRow | None:
         """The newest move of an alias at or before a moment."""
