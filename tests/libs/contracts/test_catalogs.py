@@ -12,6 +12,7 @@ from headrace.contracts import ContractError
 from headrace.contracts.catalogs import CATALOGS, DECLARED, name_problems
 from headrace.contracts.generate.sources import find_sources
 from headrace.contracts.task_catalog import DECLARED as TASKS_DECLARED
+from headrace.ingest.sources import FILE_FORMATS
 from headrace.tasks import TASK_CATALOG, parse_declaration
 
 SOURCES = find_sources()
@@ -20,7 +21,7 @@ NAME = "^[a-z0-9][a-z0-9_-]{0,62}$"
 CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal"}
 """Properties with an enum; schemas/README.md says why each can never grow."""
 DETECTORS = ("monitoring", "drift")
-ALL = {**CATALOGS, **TASK_CATALOG.names}
+ALL = {**CATALOGS, **TASK_CATALOG.names, "file-format": FILE_FORMATS}
 PLACES = {**DECLARED, **TASKS_DECLARED}
 
 

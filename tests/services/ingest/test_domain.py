@@ -16,9 +16,9 @@ from headrace.ingest.domain import (
     columns_of,
     next_version,
     relaxed,
-    stated_format,
     unordered,
 )
+from headrace.ingest.sources import stated_format
 
 A, B = "a" * 64, "b" * 64
 MODES = ("append", "replace")

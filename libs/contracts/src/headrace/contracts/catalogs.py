@@ -100,7 +100,6 @@ WAITS: Mapping[str, str] = {
     "data": "data that have not come yet",
     "resources": "a node with the processors that it asks for",
 }
-FILE_FORMATS: Mapping[str, str] = {"csv": "comma-separated values", "parquet": "Apache Parquet"}
 INGEST_MODES: Mapping[str, str] = {
     "append": "the file is added to the newest version",
     "replace": "the new version holds this file alone",
@@ -124,7 +123,6 @@ CATALOGS: Mapping[str, Catalog] = {
     "detector": Catalog("drift detector", lambda: DETECTORS),
     "failure": Catalog("kind of failure", lambda: FAILURES),
     "fairness-measure": Catalog("fairness measure", lambda: FAIRNESS_MEASURES),
-    "file-format": Catalog("file format", lambda: FILE_FORMATS),
     "framework": Catalog("framework", frameworks),
     "holdout": Catalog("way to hold rows out", lambda: HOLDOUTS),
     "ingest-mode": Catalog("mode of ingestion", lambda: INGEST_MODES),

@@ -17,11 +17,12 @@ from headrace.chassis.http import CallerDep, RuntimeDep, SessionDep, UnitOfWorkD
 from headrace.chassis.paging import Limit, NameCursor, NumberCursor, Page, page_of
 from headrace.chassis.problems import problem
 from headrace.contracts import ColumnRule, Contract, Dialect, ObjectRef
-from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES
+from headrace.ingest.domain import INGEST_MODES
 from headrace.ingest.handlers import set_contract
 from headrace.ingest.inflate import inflated
 from headrace.ingest.multipart import FormFile, is_multipart
 from headrace.ingest.pipeline import STORE, Answer, Ingestion, Task, spool
+from headrace.ingest.sources import FILE_FORMATS
 from headrace.ingest.tables import ContractRow, JobRow, Repository, VersionRow, parts_in
 
 router = APIRouter(tags=["datasets"])

@@ -10,7 +10,7 @@ from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import STRING
 from headrace.contracts.versions import version_digest
 
-FILE_FORMATS, INGEST_MODES = CATALOGS["file-format"], CATALOGS["ingest-mode"]
+INGEST_MODES = CATALOGS["ingest-mode"]
 
 
 class Incompatible(Exception):
@@ -87,10 +87,3 @@ def unordered(rules: Sequence[ColumnRule], uses: Sequence[Use]) -> list[tuple[st
 def named(rules: Sequence[ColumnRule]) -> list[ColumnRule]:
     """The rules, with names in the form in which names are compared."""
     return [rule.model_copy(update={"name": column_name(rule.name)}) for rule in rules]
-
-
-def stated_format(given: str | None, content_type: str | None, name: str | None) -> str | None:
-    """The format that the deliverer states, by request, media type or name; None: its first bytes decide."""
-    if given is not None:
-        return given
-    return "parquet" if "parquet" in (content_type or "") or (name or "").endswith(".parquet") else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,17 +27,11 @@ from headrace.ingest.profile import Column, RowSample, measure
 from headrace.ingest.reading import Wording, resolved
 from headrace.ingest.sources.batch import DROPPED, Batch, Reading, Source
 from headrace.ingest.sources.blocks import Limits
-from headrace.ingest.sources.csv import CsvSource
 from headrace.ingest.sources.kinds import INTEGER, NUMBER, STRING, TIMESTAMP
-from headrace.ingest.sources.parquet import ParquetSource
 from headrace.ingest.sources.unpack import unpacked
 from headrace.ingest.unique import Keys, UniqueCheck, keys, rows_again
 from headrace.ingest.violations import COMPLETENESS, UNIQUE, Unacceptable, Violations
 
-SOURCES: dict[str, Callable[[Path, Limits, int, Wording], Source]] = {
-    "csv": CsvSource,
-    "parquet": ParquetSource,
-}
 INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")  # how pandas writes a row index
 RETRIES = 2  # passes given up at the first value that does not fit; the next one gathers all that do not
 LOOKAHEAD = 2  # blocks parsed while a row group is being written
@@ -102,7 +96,7 @@ def convert(
     wording = wording or Wording()
     try:
         plain, form = unpacked(path, file_format, wording, options.limits.file)
-        source = SOURCES[form](plain, options.limits, options.keep, wording)
+        source = form.open(plain, options.limits, options.keep, wording)
         return _Conversion(source, rules, wording, out, options, stop or threading.Event()).run()
     except Unacceptable as unacceptable:
         return Rejected(0, unacceptable.violations)

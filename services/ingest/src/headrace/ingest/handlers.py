@@ -8,9 +8,10 @@ from datetime import datetime
 from headrace.bus import Refused, UnitOfWork
 from headrace.contracts import Contract, IngestRequested, ModelDeclared, ObjectPlace, encode
 from headrace.contracts.contract import contract_problems
-from headrace.ingest.domain import FILE_FORMATS, INGEST_MODES, Use, named
+from headrace.ingest.domain import INGEST_MODES, Use, named
 from headrace.ingest.jobs import Jobs
 from headrace.ingest.reading import resolved, wording_of
+from headrace.ingest.sources import FILE_FORMATS
 from headrace.ingest.tables import ContractRow, JobRow, Repository
 from headrace.objects import Denied, ObjectStore, StoreAway
 

@@ -33,11 +33,11 @@ from headrace.ingest.domain import (
     Incompatible,
     columns_of,
     next_version,
-    stated_format,
 )
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
 from headrace.ingest.manifest import Manifests
 from headrace.ingest.profiles import DATASETS, Profile, Profiles
+from headrace.ingest.sources import stated_format
 from headrace.ingest.tables import RejectionRow, Repository, VersionRow, version_of
 from headrace.ingest.terms import Terms, terms_of
 from headrace.ingest.versions import Made

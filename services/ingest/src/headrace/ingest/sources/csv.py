@@ -17,19 +17,21 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from headrace.contracts import ContractError, column_name
-from headrace.contracts.cells import MISSING, NUMBER, is_infinite, widened
+from headrace.contracts.cells import MISSING, widened
 from headrace.ingest.reading import Wording
-from headrace.ingest.sources.batch import CHANGED, RENAMED, Batch, Plan, Typed
+from headrace.ingest.sources.batch import Batch, Plan
 from headrace.ingest.sources.blocks import Block, Limits, blocks
 from headrace.ingest.sources.columns import typed
+from headrace.ingest.sources.formats import Format
 from headrace.ingest.sources.grammar import extent, first_record
-from headrace.ingest.sources.kinds import EXPECTED
-from headrace.ingest.violations import PARSE, TYPE, Violations, refuse
+from headrace.ingest.sources.notes import TEXTS, note, note_renamed
+from headrace.ingest.sources.sniff import unfit
+from headrace.ingest.sources.text import in_utf8
+from headrace.ingest.violations import PARSE, Violations, refuse
 
 PLACES = 8  # of a file that inference looks at; a type found too narrow later only costs another pass
 SAMPLE = 64 << 10  # bytes at each place
 SAMPLE_ROWS = 500
-TEXTS = 200  # distinct texts of a column that inference remembers
 csv.field_size_limit(1 << 30)  # lengths are limited per line and record, in blocks.py
 
 
@@ -225,25 +227,11 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays([pa.array([], pa.string()), *column.chunks])
 
 
-def note_renamed(warnings: Violations, given: str, name: str) -> None:
-    """Say that a name stands in the data set in another form than in the file."""
-    message = f"its name is written decomposed in the file ({ascii(given)[1:-1]}); names are compared composed (NFC)"
-    warnings.add(RENAMED, message, column=name, rows=0)
+def _text(path: Path, start: bytes, wording: Wording) -> Path:
+    if why := unfit(start):
+        raise refuse(PARSE, why)
+    return in_utf8(path, start, wording)
 
 
-def note(batch: Batch, name: str, kind: str, column: Typed) -> None:
-    """Add to the batch what a column holds that is none of its type, and what reading it has changed."""
-    if column.wider is not None and column.wider != kind:
-        batch.misfits[name] = column.wider
-        batch.odd[name] = list(dict.fromkeys(column.wrong.values()))[:TEXTS]
-    if column.wrong:
-        infinite = all(is_infinite(text) for text in column.wrong.values())
-        expected = "an infinity is no number" if kind == NUMBER and infinite else EXPECTED[kind]
-        first = [*column.wrong.items()][: batch.violations.keep]
-        batch.violations.extend(
-            TYPE, expected, name, len(column.wrong), [(batch.line(row), text) for row, text in first]
-        )
-        batch.wrong[name] = set(column.wrong)
-    for message, rows in column.changed.items():
-        first = rows[: batch.warnings.keep]
-        batch.warnings.extend(CHANGED, message, name, len(rows), [(batch.line(row), text) for row, text in first])
+# Spreadsheet programs and browsers give the media type and the name of CSV to all sorts of files: neither states it.
+CSV = Format("csv", "CSV", "comma-separated values", CsvSource, prepare=_text)

@@ -16,7 +16,7 @@ from headrace.ingest.reading import Wording
 from headrace.ingest.sources.batch import Batch, Plan, Reading, Typed
 from headrace.ingest.sources.blocks import Limits
 from headrace.ingest.sources.columns import EXACT, typed, without_numbers
-from headrace.ingest.sources.csv import note, note_renamed
+from headrace.ingest.sources.formats import Format
 from headrace.ingest.sources.kinds import (
     ARROW,
     FIRST_TIME,
@@ -27,6 +27,7 @@ from headrace.ingest.sources.kinds import (
     TIMESTAMP,
     kind_of,
 )
+from headrace.ingest.sources.notes import note, note_renamed
 from headrace.ingest.violations import COMPLETENESS, ENCODING, PARSE, TYPE, Violations, refuse
 
 ROWS = 65_536
@@ -285,3 +286,7 @@ _CASTS: Mapping[str, Callable[[pa.Array, Reading], Typed]] = {
     "boolean": _booleans,
     "timestamp": _times,
 }
+
+PARQUET = Format(
+    "parquet", "Parquet", "Apache Parquet", ParquetSource, suffixes=(".parquet",), media=("parquet",), magic=b"PAR1"
+)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 SNIFFED = 4096  # bytes that are looked at
-PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 AS_CSV = "save it as CSV (UTF-8) or Parquet"
 UNPACK = "unpack it, and send each file in it by itself"
 
