@@ -71,7 +71,7 @@ def test_the_places_of_a_declaration_are_those_that_its_schema_opens() -> None:
     asked = [name for place, name in PLACES.items() if name not in ("detector", "column-type")]
 
     assert sorted(name for name in ours if name != "detector") == sorted(asked)
-    assert [place for place, name in DECLARED.items() if name == "detector"] == [
+    assert [place for place, name in PLACES.items() if name == "detector"] == [
         (*DETECTORS, "method"),
         (*DETECTORS, "numeric", "method"),
         (*DETECTORS, "categorical", "method"),

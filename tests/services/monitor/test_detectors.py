@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from headrace.contracts import ANSWER_COLUMN, ColumnDrift, DetectorPolicy, DriftPolicy, NotJudged
-from headrace.contracts import DETECTORS as INFO
-from headrace.monitor.detectors import DETECTORS, usual
-from headrace.monitor.detectors import wasserstein as w
+from headrace.detectors import DETECTORS, usual
+from headrace.detectors import wasserstein as w
 from headrace.monitor.drift import FEATURE, PREDICTION, Pair, column_drift, drift_of, kind_of, pairs_of, share
 from headrace.testkit.examples import examples
 
@@ -212,13 +211,6 @@ def test_a_method_that_does_not_fit_is_not_silently_another() -> None:
 
     assert isinstance(found, NotJudged)
     assert "ks, wasserstein" in found.reason
-
-
-@pytest.mark.parametrize("name", DETECTORS)
-def test_every_detector_is_in_the_catalogue_of_declarations(name: str) -> None:
-    """What can be declared can be measured, and the other way round."""
-    assert DETECTORS[name].info is INFO[name]
-    assert set(DETECTORS) == set(INFO)
 
 
 def test_the_share_is_of_the_features_alone() -> None:

@@ -3,7 +3,7 @@
 from headrace.contracts.base import Event, Model
 from headrace.contracts.columns import KnownDataset
 from headrace.contracts.declaration import Examined
-from headrace.contracts.detectors import DETECTORS, DetectorInfo, Kind, detector_problem
+from headrace.contracts.detectors import DetectorInfo, Kind, detector_problem
 from headrace.contracts.documents import load_yaml, with_lines
 from headrace.contracts.envelope import (
     CONTENT_TYPE,

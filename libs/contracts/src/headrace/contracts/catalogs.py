@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.contracts.cells import BOOLEAN, INTEGER, NUMBER, STRING, TIMESTAMP
-from headrace.contracts.detectors import DETECTORS
 from headrace.contracts.errors import ContractError, Place, Problem, choice_problem
 from headrace.contracts.estimators import frameworks
 
@@ -120,7 +119,6 @@ CATALOGS: Mapping[str, Catalog] = {
     "alert": Catalog("kind of alert", lambda: ALERTS),
     "column-kind": Catalog("kind of column", lambda: COLUMN_KINDS),
     "column-type": Catalog("type of column", lambda: COLUMN_TYPES),
-    "detector": Catalog("drift detector", lambda: DETECTORS),
     "failure": Catalog("kind of failure", lambda: FAILURES),
     "fairness-measure": Catalog("fairness measure", lambda: FAIRNESS_MEASURES),
     "framework": Catalog("framework", frameworks),
@@ -144,9 +142,6 @@ DECLARED: Mapping[tuple[str, ...], str] = {
     ("evaluation", "holdout", "by"): "holdout",
     ("evaluation", "gates", "*", "beats"): "rival",
     ("serving", "strategy"): "strategy",
-    ("monitoring", "drift", "method"): "detector",
-    ("monitoring", "drift", "numeric", "method"): "detector",
-    ("monitoring", "drift", "categorical", "method"): "detector",
     ("monitoring", "fairness", "measure"): "fairness-measure",
     ("retraining", "on", "*"): "retraining-cause",
     ("data", "contract", "columns", "*", "type"): "column-type",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.contracts.cells import how_to_declare_times
-from headrace.contracts.detectors import Kind, detector_problem
+from headrace.contracts.detectors import Kind
 from headrace.contracts.errors import Place, Problem, hint, shown
 from headrace.contracts.estimators import columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
@@ -123,7 +123,7 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskC
         yield Problem(("data",), f"dataset {dataset.name!r} has no column left to learn from")
     yield from _feature_params(declared, dataset)
     yield from _label_params(declared, dataset)
-    yield from _detector_problems(declared, dataset)
+    yield from _detector_problems(declared, dataset, catalog)
 
 
 def features_of(declared: Declaration, dataset: KnownDataset) -> list[str]:
@@ -171,18 +171,18 @@ def _label_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Prob
             yield Problem(("training", "params", *place), text)
 
 
-def _detector_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
+def _detector_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[Problem]:
     """One method for every column must fit every column that is watched."""
     method = declared.monitoring.drift.method
-    if method is None or detector_problem(method) is not None:
+    if method is None or catalog.detector_problem(method) is not None:
         return
     unfit: dict[Kind, list[str]] = {}
     for column in features_of(declared, dataset):
         kind = kind_of(dataset, column)
-        if kind and detector_problem(method, kind=kind) is not None:
+        if kind and catalog.detector_problem(method, kind=kind) is not None:
             unfit.setdefault(kind, []).append(column)
     for kind, columns in unfit.items():
-        told = f"{detector_problem(method, kind=kind)} ({', '.join(columns)})"
+        told = f"{catalog.detector_problem(method, kind=kind)} ({', '.join(columns)})"
         other = "; say drift.numeric and drift.categorical instead, each with its method"
         yield Problem(("monitoring", "drift", "method"), told + other)
 

@@ -1,4 +1,4 @@
-"""The drift detectors that declarations may name, what they fit, and the limit that each one has by default."""
+"""What a declaration needs to know of a drift detector: what it fits, and its limit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Kind = Literal["numeric", "categorical"]
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """What everybody needs to know about a detector; headrace.monitor.detectors measures.
+    """What everybody needs to know about a detector; headrace.detectors has them, and measures.
 
     `p_value` says what its score is: a p-value, which means drift below the limit, or a distance, which means drift
     at the limit and above it. One number can therefore not be the limit of detectors of both sorts.
@@ -28,34 +28,20 @@ class DetectorInfo:
         return score < limit if self.p_value else score >= limit
 
 
-_NUMBERS: frozenset[Kind] = frozenset({"numeric"})
-_CATEGORIES: frozenset[Kind] = frozenset({"categorical"})
-
-DETECTORS: Mapping[str, DetectorInfo] = {
-    info.name: info
-    for info in (
-        DetectorInfo("ks", _NUMBERS, 0.05, True, "p-value of the two-sample Kolmogorov-Smirnov test"),
-        DetectorInfo("wasserstein", _NUMBERS, 0.1, False, "distance in standard deviations of the reference"),
-        DetectorInfo("z_test", _CATEGORIES, 0.05, True, "p-value of the test of two proportions"),
-        DetectorInfo("chi_square", _CATEGORIES, 0.05, True, "p-value of the test of homogeneity"),
-        DetectorInfo("jensen_shannon", _CATEGORIES, 0.1, False, "distance to base 2, 0 to 1"),
-        DetectorInfo("psi", _CATEGORIES, 0.25, False, "population stability index"),
-    )
-}
-
-
-def detector_problem(method: str, *, kind: Kind | None = None, limit: float | None = None) -> str | None:
+def detector_problem(
+    detectors: Mapping[str, DetectorInfo], method: str, *, kind: Kind | None = None, limit: float | None = None
+) -> str | None:
     """Why a declared detector is no good, and what would be; None where it is good.
 
     `kind` is that of the columns that it is meant for, where it is known; `limit` is the declared one, if any.
     """
-    info = DETECTORS.get(method)
+    info = detectors.get(method)
     if info is None:
-        near = get_close_matches(method, DETECTORS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(DETECTORS)}"
+        near = get_close_matches(method, detectors, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(detectors)}"
         return f"{method!r} is no detector; {hint}"
     if kind is not None and kind not in info.kinds:
-        fitting = ", ".join(name for name, each in DETECTORS.items() if kind in each.kinds)
+        fitting = ", ".join(name for name, each in detectors.items() if kind in each.kinds)
         return f"{method} does not fit {kind} columns; those that do are {fitting}"
     if limit is not None and info.p_value and not 0 < limit < 1:
         return f"the limit of {method} is a p-value between 0 and 1, not {limit:g}"

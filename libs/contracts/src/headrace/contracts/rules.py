@@ -7,7 +7,6 @@ from typing import Any
 
 from headrace.contracts.columns import role_problems
 from headrace.contracts.contract import contract_problems
-from headrace.contracts.detectors import detector_problem
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
 from headrace.contracts.estimators import training_problems
@@ -172,9 +171,9 @@ def _positive(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
         yield Problem(("data", "positive"), text)
 
 
-def _detectors(declared: Declaration) -> Iterator[Problem]:
+def _detectors(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
     drift, place = declared.monitoring.drift, ("monitoring", "drift")
-    if drift.method is not None and (text := detector_problem(drift.method, limit=drift.threshold)):
+    if drift.method is not None and (text := catalog.detector_problem(drift.method, limit=drift.threshold)):
         yield Problem((*place, "method"), text)
     if drift.method is None and drift.threshold is not None:
         text = "needs a method: one number cannot be the limit of p-values and of distances"
@@ -185,7 +184,7 @@ def _detectors(declared: Declaration) -> Iterator[Problem]:
             continue
         if drift.method is not None:
             yield Problem((*place, kind), "and drift.method exclude each other; say one method, or one for each kind")
-        if text := detector_problem(policy.method, kind=kind, limit=policy.limit):
+        if text := catalog.detector_problem(policy.method, kind=kind, limit=policy.limit):
             yield Problem((*place, kind, "method"), text)
 
 
@@ -248,7 +247,6 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
     _fairness,
     _holdout,
     _retraining,
-    _detectors,
     _schedules,
     _durations,
     _contract,
@@ -260,6 +258,7 @@ _BY_TASK_CATALOG: Sequence[Callable[[Declaration, TaskCatalog], Iterator[Problem
     _gates,
     _performance,
     _positive,
+    _detectors,
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headrace.contracts.catalogs import Catalog, name_problems
+from headrace.contracts.detectors import DetectorInfo, Kind, detector_problem
 from headrace.contracts.errors import Problem
 from headrace.contracts.estimators import EstimatorKind
 from headrace.contracts.labels import Label
@@ -110,25 +111,37 @@ DECLARED: Mapping[tuple[str, ...], str] = {
     ("evaluation", "metrics", "*"): "metric",
     ("evaluation", "gates", "*", "metric"): "metric",
     ("monitoring", "performance", "metric"): "metric",
+    ("monitoring", "drift", "method"): "detector",
+    ("monitoring", "drift", "numeric", "method"): "detector",
+    ("monitoring", "drift", "categorical", "method"): "detector",
 }
-"""Where a declaration holds names of tasks and metrics."""
+"""Where a declaration holds names of tasks, metrics and detectors."""
 
 
 @dataclass(frozen=True)
 class TaskCatalog:
-    """The tasks and metrics that there are, by name; of the tasks the first one is taken where nothing tells."""
+    """The tasks, metrics and detectors that there are, by name; of the tasks the first is taken where nothing tells."""
 
     tasks: Mapping[str, TaskInfo] = field(default_factory=dict)
     metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
+    detectors: Mapping[str, DetectorInfo] = field(default_factory=dict)
 
     @property
     def names(self) -> Mapping[str, Catalog]:
-        """The two catalogues of names, by the word that schemas write in `x-names`."""
-        return {"task": Catalog("task", lambda: self.tasks), "metric": Catalog("metric", lambda: self.metrics)}
+        """The catalogues of names, by the word that schemas write in `x-names`."""
+        return {
+            "task": Catalog("task", lambda: self.tasks),
+            "metric": Catalog("metric", lambda: self.metrics),
+            "detector": Catalog("drift detector", lambda: self.detectors),
+        }
 
     def name_problems(self, document: Any) -> Iterator[Problem]:
-        """Each task and metric in a declaration as it was written that is not known."""
+        """Each of these names in a declaration as it was written that is not known."""
         return name_problems(document, DECLARED, self.names)
+
+    def detector_problem(self, method: str, *, kind: Kind | None = None, limit: float | None = None) -> str | None:
+        """Why a declared detector is no good, and what would be; None where it is good."""
+        return detector_problem(self.detectors, method, kind=kind, limit=limit)
 
     def metrics_of(self, task: str) -> list[str]:
         """The metrics that a task allows."""

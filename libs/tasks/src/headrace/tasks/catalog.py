@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from headrace.contracts import Signature, TaskCatalog
 from headrace.contracts.errors import choice_problem
+from headrace.detectors import DETECTORS
 from headrace.tasks.base import Target, Task
 from headrace.tasks.binary import Binary
 from headrace.tasks.errors import UnknownTask
@@ -14,7 +15,7 @@ from headrace.tasks.regression import Regression
 TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
 
-TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS)
+TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS)
 """What declarations are judged by."""
 
 

@@ -11,8 +11,8 @@ import structlog
 
 from headrace.contracts import ColumnDrift, DriftPolicy, NotJudged, detector_problem
 from headrace.contracts.detectors import Kind
-from headrace.monitor.detectors import DETECTORS, Detector, usual
-from headrace.monitor.detectors.base import Floats
+from headrace.detectors import DETECTORS, Detector, usual
+from headrace.detectors.base import Floats
 
 log = structlog.get_logger()
 
@@ -79,9 +79,9 @@ def column_drift(pair: Pair, policy: DriftPolicy, minimum: int) -> ColumnDrift |
     if lacking := _too_few(pair.name, _size(kind, before), _size(kind, after), minimum):
         return lacking
     method, limit = declared(policy, kind)
-    if pair.role == PREDICTION and method is not None and detector_problem(method, kind=kind):
+    if pair.role == PREDICTION and method is not None and detector_problem(DETECTORS, method, kind=kind):
         method, limit = None, None  # the method was chosen for the features
-    if method is not None and (problem := detector_problem(method, kind=kind)):
+    if method is not None and (problem := detector_problem(DETECTORS, method, kind=kind)):
         return NotJudged(column=pair.name, rows=_size(kind, after), reason=problem)
     detector = DETECTORS[method] if method else usual(kind, len(pair.current), len(before))
     return _measured(pair, kind, detector, limit, _finite_score(detector.measure(before, after)))

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from headrace.contracts import DETECTORS
-from headrace.monitor.detectors.base import Detector, Floats, shares
+from headrace.detectors.base import Detector, Floats, shares
 
 
 def measure(reference: Floats, current: Floats) -> float:
@@ -22,4 +21,11 @@ def _kl(p: Floats, q: Floats) -> float:
     return float(np.sum(p[there] * np.log2(p[there] / q[there])))
 
 
-JENSEN_SHANNON = Detector(DETECTORS["jensen_shannon"], measure)
+JENSEN_SHANNON = Detector(
+    name="jensen_shannon",
+    about="distance to base 2, 0 to 1",
+    kinds=frozenset({"categorical"}),
+    limit=0.1,
+    p_value=False,
+    measure=measure,
+)

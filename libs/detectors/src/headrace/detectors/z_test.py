@@ -2,10 +2,7 @@
 
 import math
 
-import scipy  # loads scipy.stats when it is first used: a second less at every start
-
-from headrace.contracts import DETECTORS
-from headrace.monitor.detectors.base import Detector, Floats
+from headrace.detectors.base import Detector, Floats
 
 
 def measure(reference: Floats, current: Floats) -> float:
@@ -18,7 +15,16 @@ def measure(reference: Floats, current: Floats) -> float:
     if error == 0:
         return 1.0
     z = (reference[0] / n - current[0] / m) / error
+    import scipy.stats  # here: who only names detectors installs no scipy, and it takes a second to load
+
     return float(2 * scipy.stats.norm.sf(abs(z)))
 
 
-Z_TEST = Detector(DETECTORS["z_test"], measure)
+Z_TEST = Detector(
+    name="z_test",
+    about="p-value of the test of two proportions",
+    kinds=frozenset({"categorical"}),
+    limit=0.05,
+    p_value=True,
+    measure=measure,
+)

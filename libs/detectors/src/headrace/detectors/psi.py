@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from headrace.contracts import DETECTORS
-from headrace.monitor.detectors.base import Detector, Floats, shares
+from headrace.detectors.base import Detector, Floats, shares
 
 FLOOR = 1e-4  # a category that is missing on one side counts as this share, or the index would be infinite
 
@@ -17,4 +16,11 @@ def measure(reference: Floats, current: Floats) -> float:
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-PSI = Detector(DETECTORS["psi"], measure)
+PSI = Detector(
+    name="psi",
+    about="population stability index",
+    kinds=frozenset({"categorical"}),
+    limit=0.25,
+    p_value=False,
+    measure=measure,
+)

@@ -1,9 +1,6 @@
 """Two-sample Kolmogorov-Smirnov test."""
 
-import scipy  # loads scipy.stats when it is first used: a second less at every start
-
-from headrace.contracts import DETECTORS
-from headrace.monitor.detectors.base import Detector, Floats
+from headrace.detectors.base import Detector, Floats
 
 
 def measure(reference: Floats, current: Floats) -> float:
@@ -11,7 +8,16 @@ def measure(reference: Floats, current: Floats) -> float:
 
     Hodges (1958), as scipy.stats.ks_2samp computes it.
     """
+    import scipy.stats  # here: who only names detectors installs no scipy, and it takes a second to load
+
     return float(scipy.stats.ks_2samp(reference, current, method="asymp").pvalue)
 
 
-KS = Detector(DETECTORS["ks"], measure)
+KS = Detector(
+    name="ks",
+    about="p-value of the two-sample Kolmogorov-Smirnov test",
+    kinds=frozenset({"numeric"}),
+    limit=0.05,
+    p_value=True,
+    measure=measure,
+)

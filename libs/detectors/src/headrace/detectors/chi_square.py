@@ -1,10 +1,8 @@
 """Chi-square test of homogeneity."""
 
 import numpy as np
-import scipy  # loads scipy.stats when it is first used: a second less at every start
 
-from headrace.contracts import DETECTORS
-from headrace.monitor.detectors.base import Detector, Floats
+from headrace.detectors.base import Detector, Floats
 
 
 def measure(reference: Floats, current: Floats) -> float:
@@ -13,7 +11,16 @@ def measure(reference: Floats, current: Floats) -> float:
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2 or not table.sum(axis=1).all():
         return 1.0
+    import scipy.stats  # here: who only names detectors installs no scipy, and it takes a second to load
+
     return float(scipy.stats.chi2_contingency(table, correction=False).pvalue)
 
 
-CHI_SQUARE = Detector(DETECTORS["chi_square"], measure)
+CHI_SQUARE = Detector(
+    name="chi_square",
+    about="p-value of the test of homogeneity",
+    kinds=frozenset({"categorical"}),
+    limit=0.05,
+    p_value=True,
+    measure=measure,
+)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from headrace.contracts import DETECTORS
-from headrace.monitor.detectors.base import Detector, Floats
+from headrace.detectors.base import Detector, Floats
 
 BINS = 4096
 EXACT = 20_000  # rows up to which sorting is as fast as binning
@@ -47,4 +46,11 @@ def _counts(values: Floats, low: float, high: float) -> Floats:
     return np.bincount(np.minimum(places, BINS - 1).astype(np.int16), minlength=BINS).astype(np.float64)
 
 
-WASSERSTEIN = Detector(DETECTORS["wasserstein"], measure)
+WASSERSTEIN = Detector(
+    name="wasserstein",
+    about="distance in standard deviations of the reference",
+    kinds=frozenset({"numeric"}),
+    limit=0.1,
+    p_value=False,
+    measure=measure,
+)

@@ -1,18 +1,18 @@
 """Drift detectors: one file each, one line here; the suite in tests runs over the mapping.
 
-To add one: name it in headrace.contracts.detectors, write a module with its `Detector`, and name that below.
+To add one: write a module with its `Detector`, and name that below.
 """
 
 from collections.abc import Mapping
 
 from headrace.contracts.detectors import Kind
-from headrace.monitor.detectors.base import Detector
-from headrace.monitor.detectors.chi_square import CHI_SQUARE
-from headrace.monitor.detectors.jensen_shannon import JENSEN_SHANNON
-from headrace.monitor.detectors.ks import KS
-from headrace.monitor.detectors.psi import PSI
-from headrace.monitor.detectors.wasserstein import WASSERSTEIN
-from headrace.monitor.detectors.z_test import Z_TEST
+from headrace.detectors.base import Detector
+from headrace.detectors.chi_square import CHI_SQUARE
+from headrace.detectors.jensen_shannon import JENSEN_SHANNON
+from headrace.detectors.ks import KS
+from headrace.detectors.psi import PSI
+from headrace.detectors.wasserstein import WASSERSTEIN
+from headrace.detectors.z_test import Z_TEST
 
 DETECTORS: Mapping[str, Detector] = {
     detector.name: detector for detector in (KS, CHI_SQUARE, Z_TEST, WASSERSTEIN, JENSEN_SHANNON, PSI)
