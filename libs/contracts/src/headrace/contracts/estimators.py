@@ -60,10 +60,11 @@ class FrameworkInfo:
 def frameworks() -> Mapping[str, FrameworkInfo]:
     """Every framework by its name in `training.framework`."""
     text = files("headrace.contracts.generated").joinpath("estimators.json").read_text()
-    return {name: _framework(entry) for name, entry in sorted(json.loads(text).items())}
+    return {name: framework_info(entry) for name, entry in sorted(json.loads(text).items())}
 
 
-def _framework(entry: Mapping[str, Any]) -> FrameworkInfo:
+def framework_info(entry: Mapping[str, Any]) -> FrameworkInfo:
+    """A framework as its part of the catalogue tells it."""
     found = {path: _estimator(each) for path, each in entry["estimators"].items()}
     return FrameworkInfo(entry["version"], found, entry["refused"], entry["usual"])
 

@@ -7,8 +7,7 @@ import warnings
 from typing import Any
 
 from headrace.contracts.generate.sources import find_sources
-from headrace.frameworks.generate.lightgbm import lightgbm_entry
-from headrace.frameworks.generate.sklearn import sklearn_entry
+from headrace.frameworks.catalog import CATALOG
 
 
 def main() -> int:
@@ -30,7 +29,7 @@ def catalogue() -> dict[str, Any]:
     """Every framework with its estimators, as headrace.contracts.estimators reads it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {"sklearn": sklearn_entry(), "lightgbm": lightgbm_entry()}
+        return {name: each.listed() for name, each in CATALOG.items()}
 
 
 def render(found: dict[str, Any]) -> str:

@@ -238,7 +238,7 @@ NAMES = {
 }
 
 
-def lightgbm_entry() -> dict[str, Any]:
+def entry() -> dict[str, Any]:
     """Both estimators with every documented parameter, by the name that the class gives it."""
     return {
         "version": version("lightgbm"),

@@ -37,7 +37,7 @@ TYPES: Mapping[type, str] = {
 Param = dict[str, Any]
 
 
-def sklearn_entry() -> dict[str, Any]:
+def entry() -> dict[str, Any]:
     """The estimators that a run can fit and save, and why the others cannot be named."""
     estimators: dict[str, Any] = {}
     refused: dict[str, str] = {}

@@ -10,19 +10,18 @@ from pathlib import Path
 import headrace.frameworks
 import headrace.runtimes
 import headrace.trainer
+from headrace.frameworks import CATALOG
 
 _PACKAGES = (
     "headrace-trainer",
     "headrace-frameworks",
     "headrace-runtimes",
-    "lightgbm",
     "numpy",
     "onnx",
     "onnxruntime",
     "pandas",
     "pyarrow",
     "ray",
-    "scikit-learn",
     "skl2onnx",
     "skops",
 )
@@ -30,7 +29,8 @@ _PACKAGES = (
 
 def packages() -> dict[str, str]:
     """The versions of what shapes a model."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+    fitting = (each.package for each in CATALOG.values())
+    return {name: importlib.metadata.version(name) for name in sorted({*_PACKAGES, *fitting})}
 
 
 def python() -> str:
