@@ -70,8 +70,8 @@ def number() -> Signature:
 @pytest.fixture
 async def on(harness: Callable[..., Harness], database_url: str, s3: S3) -> AsyncIterator[Harness]:
     """The monitor in the harness, on both kinds of database."""
-    fast = {"monitor_look_every": 0.05, "objects": s3.settings, "database_url": database_url}
-    async with harness(build, MonitorSettings, **fast) as running:
+    fast = {"monitor_look_every": 0.05, "monitor_delivery_retry": 0.05}
+    async with harness(build, MonitorSettings, objects=s3.settings, database_url=database_url, **fast) as running:
         yield running
 
 

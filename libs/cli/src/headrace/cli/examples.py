@@ -56,6 +56,7 @@ EXAMPLES: Mapping[str, str] = {
     "drift": "headrace drift flights-delay",
     "performance": "headrace performance flights-delay --version 3",
     "alerts": "headrace alerts flights-delay --limit 10",
+    "deliveries": "headrace deliveries flights-delay",
     "card": "headrace card models:/flights-delay@champion > card.md",
     "risk show": "headrace risk show flights-delay",
     "risk review": "headrace risk review flights-delay --comment 'groups looked at, nothing found'",

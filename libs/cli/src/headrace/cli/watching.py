@@ -18,7 +18,7 @@ risk = typer.Typer(no_args_is_help=True, help="Risk: rating, what was seen, and 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (windows, drift, performance, alerts, card):
+    for command in (windows, drift, performance, alerts, deliveries, card):
         app.command()(command)
     app.add_typer(risk, name="risk")
 
@@ -62,6 +62,14 @@ def alerts(
     found = [{"at": each["time"], **each["data"]} for each in events]
     columns = ["at", "model", "kind", "severity", "version", "message"]
     answer(found, as_json, lambda: table(found, columns, empty="no alerts"))
+
+
+def deliveries(ctx: typer.Context, model: Model, limit: Limit = 50, as_json: Json = False) -> None:
+    """List who was told of a model's alerts (`monitoring.tell`), newest first, and who could not be."""
+    with session(ctx).client() as client:
+        found = listed(client, "monitor", path_of("models", model, "deliveries"), limit)
+    columns = ["created_at", "kind", "severity", "channel", "to", "state", "sent_at", "reason"]
+    answer(found, as_json, lambda: table(found, columns, empty=f"nobody was to be told of alerts of {model}"))
 
 
 def card(

@@ -188,6 +188,12 @@ def _detectors(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]
             yield Problem((*place, kind, "method"), text)
 
 
+def _channels(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+    for at, told in enumerate(declared.monitoring.tell):
+        if text := catalog.channels[told.channel].place_problem(told.to):
+            yield Problem(("monitoring", "tell", at, "to"), text)
+
+
 def _schedules(declared: Declaration) -> Iterator[Problem]:
     every = {("monitoring", "every"): declared.monitoring.every, ("retraining", "every"): declared.retraining.every}
     for place, text in every.items():
@@ -259,6 +265,7 @@ _BY_TASK_CATALOG: Sequence[Callable[[Declaration, TaskCatalog], Iterator[Problem
     _performance,
     _positive,
     _detectors,
+    _channels,
 )
 
 

@@ -57,6 +57,19 @@ class KnownColumn:
         return self.counted and self.distinct is not None and self.distinct <= count
 
 
+class ChannelInfo(Protocol):
+    """A way to tell somebody of an alert, as declarations are judged by it; headrace.channels delivers."""
+
+    @property
+    def about(self) -> str:
+        """What it is, in a few words."""
+        ...
+
+    def place_problem(self, to: str) -> str | None:
+        """Why a declared place cannot be reached by it; None where it can."""
+        ...
+
+
 class TaskInfo(Protocol):
     """A task, as declarations are judged by it; headrace.tasks.Task says what each part means."""
 
@@ -111,20 +124,22 @@ DECLARED: Mapping[tuple[str, ...], str] = {
     ("evaluation", "metrics", "*"): "metric",
     ("evaluation", "gates", "*", "metric"): "metric",
     ("monitoring", "performance", "metric"): "metric",
+    ("monitoring", "tell", "*", "channel"): "channel",
     ("monitoring", "drift", "method"): "detector",
     ("monitoring", "drift", "numeric", "method"): "detector",
     ("monitoring", "drift", "categorical", "method"): "detector",
 }
-"""Where a declaration holds names of tasks, metrics and detectors."""
+"""Where a declaration holds names of tasks, metrics, detectors and channels."""
 
 
 @dataclass(frozen=True)
 class TaskCatalog:
-    """The tasks, metrics and detectors that there are, by name; of the tasks the first is taken where nothing tells."""
+    """Tasks, metrics, detectors and channels that there are; of the tasks the first is taken where nothing tells."""
 
     tasks: Mapping[str, TaskInfo] = field(default_factory=dict)
     metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
     detectors: Mapping[str, DetectorInfo] = field(default_factory=dict)
+    channels: Mapping[str, ChannelInfo] = field(default_factory=dict)
 
     @property
     def names(self) -> Mapping[str, Catalog]:
@@ -133,6 +148,7 @@ class TaskCatalog:
             "task": Catalog("task", lambda: self.tasks),
             "metric": Catalog("metric", lambda: self.metrics),
             "detector": Catalog("drift detector", lambda: self.detectors),
+            "channel": Catalog("channel", lambda: self.channels),
         }
 
     def name_problems(self, document: Any) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from headrace.channels import CHANNELS
 from headrace.contracts import Signature, TaskCatalog
 from headrace.contracts.errors import choice_problem
 from headrace.detectors import DETECTORS
@@ -15,7 +16,7 @@ from headrace.tasks.regression import Regression
 TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
 
-TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS)
+TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS)
 """What declarations are judged by."""
 
 

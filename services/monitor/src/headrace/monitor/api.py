@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -10,12 +10,21 @@ from sqlmodel import col, select
 
 from headrace.chassis import Conflict, NotFound
 from headrace.chassis.http import SessionDep, UnitOfWorkDep, requires
-from headrace.chassis.paging import Limit, Page, page_of
+from headrace.chassis.paging import Limit, NumberCursor, Page, page_of
 from headrace.contracts import Label, TruthReported
 from headrace.contracts.times import rfc3339
 from headrace.monitor.domain import window_of
 from headrace.monitor.handlers import keep_truths
-from headrace.monitor.tables import AskedRow, DeclaredRow, Judged, JudgementRow, Repository, ScheduleRow, WindowRow
+from headrace.monitor.tables import (
+    AskedRow,
+    DeclaredRow,
+    DeliveryRow,
+    Judged,
+    JudgementRow,
+    Repository,
+    ScheduleRow,
+    WindowRow,
+)
 
 router = APIRouter(prefix="/models/{model}", tags=["monitor"])
 READ, WRITE = requires("monitor:read"), requires("monitor:write")
@@ -102,6 +111,37 @@ def _reported(model: str, truth: TruthIn) -> TruthReported:
         Label.model_construct(prediction_id=each.prediction_id, key=each.key, value=each.value) for each in truth.labels
     ]
     return TruthReported.model_construct(model=model, labels=labels)
+
+
+class DeliveryView(BaseModel):
+    """An alert, and whether somebody was told of it."""
+
+    delivery: str
+    alert: str
+    kind: str
+    severity: str
+    channel: str
+    to: str
+    state: Literal["waiting", "sent", "given up"]
+    created_at: datetime
+    sent_at: datetime | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, row: DeliveryRow) -> "DeliveryView":
+        """As people read it."""
+        state = "sent" if row.sent_at else "given up" if row.given_up else "waiting"
+        return cls(**row.model_dump(exclude={"number", "model", "body", "given_up"}), state=state, reason=row.given_up)
+
+
+@router.get("/deliveries", dependencies=[READ])
+async def list_deliveries(
+    model: str, session: SessionDep, cursor: NumberCursor = None, limit: Limit = 100
+) -> Page[DeliveryView]:
+    """Who was told of the model's alerts, newest first, and who could not be."""
+    await _declared(session, model)
+    rows = await Repository(session).deliveries(model, cursor, limit + 1)
+    return page_of(rows, limit, show=DeliveryView.of, cursor=lambda row: row.number)
 
 
 @router.get("/windows", dependencies=[READ])

@@ -10,6 +10,7 @@ from headrace.bus import RawMessage, Refused, UnitOfWork
 from headrace.bus.dead_letters import set_aside_once
 from headrace.bus.upsert import put_row
 from headrace.contracts import (
+    AlertRaised,
     ContractError,
     Envelope,
     ModelDeclared,
@@ -20,6 +21,7 @@ from headrace.contracts import (
     VersionRegistered,
 )
 from headrace.monitor import gauges
+from headrace.monitor.deliveries import deliveries_of
 from headrace.monitor.domain import event_time
 from headrace.monitor.sample import packed, uneven
 from headrace.monitor.tables import DeclaredRow, RegisteredRow, Repository, WindowRow
@@ -40,6 +42,14 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
     row.revision, row.declaration = event.revision, declaration
     work.session.add(row)
     await keep_schedule(work, event.name, event.declaration)
+
+
+async def on_alert_raised(event: AlertRaised, work: UnitOfWork) -> None:
+    """Whoever is to be told of it will be: what is to be sent commits with the event, and is sent by a loop."""
+    row = await Repository(work.session).declared(event.model)
+    if row is None or work.cause is None:
+        return
+    work.session.add_all(deliveries_of(event, work.cause, row.parsed()))
 
 
 async def on_version_registered(event: VersionRegistered, work: UnitOfWork) -> None:

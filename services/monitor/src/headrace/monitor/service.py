@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from headrace.chassis import Dependency, Service, every
-from headrace.contracts import ModelDeclared, TruthReported, VersionRegistered
+from headrace.contracts import AlertRaised, ModelDeclared, TruthReported, VersionRegistered
 from headrace.monitor import api, timers
+from headrace.monitor.deliveries import DELIVERED_AT_ONCE, Deliveries, retrying
 from headrace.monitor.handlers import (
+    on_alert_raised,
     on_model_declared,
     on_predictions,
     on_truth_reported,
@@ -24,12 +26,14 @@ def build(settings: MonitorSettings) -> Service:
     store = object_store(settings.objects)
     watch, silence = Watch(settings, References(store)), timers.Silence()
     windows: dict[str, Any] = {"give_up": watch.give_up, "at_once": AT_ONCE, "outages": (StoreAway,)}
+    deliveries = Deliveries(settings.means())
     forget = partial(timers.forget, settings=settings)
     return Service(
         name="monitor",
         settings=settings,
         subscriptions={
             ModelDeclared: on_model_declared,
+            AlertRaised: on_alert_raised,
             VersionRegistered: on_version_registered,
             TruthReported: on_truth_reported,
         },
@@ -39,6 +43,15 @@ def build(settings: MonitorSettings) -> Service:
             every(settings.monitor_look_every, watch.due, watch.judge, name="windows", longest=LONGEST, **windows),
             every(settings.monitor_look_every, silence.due, silence.tell, name="silence"),
             every(settings.monitor_look_every, timers.schedules_due, timers.ask_by_schedule, name="schedules"),
+            every(
+                settings.monitor_look_every,
+                deliveries.due,
+                deliveries.deliver,
+                name="deliveries",
+                give_up=deliveries.give_up,
+                at_once=DELIVERED_AT_ONCE,
+                retry_policy=retrying(settings),
+            ),
             every(timers.EVERY, timers.judged_models, forget, name="forget", for_ever=True, wait_first=True),
         ],
         dependencies=[Dependency("objects", partial(store.probe, "datasets"), (StoreAway,), vital=False)],

@@ -91,6 +91,27 @@ class TruthRow(SQLModel, table=True):
     reported_at: datetime = Field(sa_type=UtcTime)
 
 
+class DeliveryRow(SQLModel, table=True):
+    """An alert that somebody is to be told of, by one channel at one place."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_model", "model", "number"), Index("ix_deliveries_waiting", "sent_at"))
+
+    number: int | None = Field(default=None, primary_key=True)
+    delivery: str = Field(unique=True)
+    model: str
+    alert: str
+    kind: str
+    severity: str
+    channel: str
+    to: str
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_type=UtcTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    given_up: str | None = None
+    """Why nobody was told; a replay of the dead letter tries again."""
+
+
 class KeyRow(SQLModel, table=True):
     """The newest prediction, in event time, of each of the callers' own keys."""
 
@@ -275,6 +296,23 @@ class Repository:
         """The open findings of a version, by what they are about."""
         query = select(FindingRow).where(FindingRow.model == model, FindingRow.version == version)
         return {row.about: row for row in (await self.session.exec(query)).all()}
+
+    async def deliveries(self, model: str, below: int | None, limit: int) -> Sequence[DeliveryRow]:
+        """Deliveries of a model's alerts, newest first; those below a number."""
+        query = select(DeliveryRow).where(DeliveryRow.model == model)
+        query = query.where(col(DeliveryRow.number) < below) if below is not None else query
+        return (await self.session.exec(query.order_by(col(DeliveryRow.number).desc()).limit(limit))).all()
+
+    async def undelivered(self, limit: int) -> Sequence[DeliveryRow]:
+        """What is to be sent, oldest first; and so many of what was given up, since a replay makes it due again."""
+        waiting = select(DeliveryRow).where(col(DeliveryRow.sent_at).is_(None)).order_by(col(DeliveryRow.number))
+        open_, aside = col(DeliveryRow.given_up).is_(None), col(DeliveryRow.given_up).is_not(None)
+        rows = [(await self.session.exec(waiting.where(each).limit(limit))).all() for each in (open_, aside)]
+        return [*rows[0], *rows[1]]
+
+    async def delivery(self, id: str) -> DeliveryRow | None:
+        """One delivery by its id."""
+        return (await self.session.exec(select(DeliveryRow).where(DeliveryRow.delivery == id))).one_or_none()
 
     async def due_schedules(self, now: datetime) -> Sequence[ScheduleRow]:
         """The schedules whose time has come."""

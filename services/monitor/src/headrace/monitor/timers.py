@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, or_
 from sqlmodel import col
 
 from headrace.bus import UnitOfWork
@@ -14,7 +14,16 @@ from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import cooled, window_of
 from headrace.monitor.facts import SCHEDULED, ask
 from headrace.monitor.settings import MonitorSettings
-from headrace.monitor.tables import DeclaredRow, KeyRow, KeyTruthRow, LoggedRow, Repository, ScheduleRow, TruthRow
+from headrace.monitor.tables import (
+    DeclaredRow,
+    DeliveryRow,
+    KeyRow,
+    KeyTruthRow,
+    LoggedRow,
+    Repository,
+    ScheduleRow,
+    TruthRow,
+)
 
 ACTOR = "service:monitor"
 EVERY = timedelta(hours=1)  # old answers cost space, not time
@@ -136,6 +145,10 @@ async def forget(runtime: Runtime, model: str, *, settings: MonitorSettings) -> 
         await work.session.exec(delete(KeyRow).where(col(KeyRow.model) == model, col(KeyRow.time) < old))
         await work.session.exec(
             delete(KeyTruthRow).where(col(KeyTruthRow.model) == model, col(KeyTruthRow.reported_at) < reported)
+        )
+        over = or_(col(DeliveryRow.sent_at).is_not(None), col(DeliveryRow.given_up).is_not(None))
+        await work.session.exec(
+            delete(DeliveryRow).where(col(DeliveryRow.model) == model, col(DeliveryRow.created_at) < reported, over)
         )
         await work.session.exec(
             delete(TruthRow).where(col(TruthRow.model) == model, col(TruthRow.reported_at) < reported)

@@ -13,6 +13,7 @@ from headrace.contracts.durations import parse_duration
 
 Loosens = Callable[[Any, Any], bool]
 IMPACTS = ("low", "medium", "high")
+SEVERITIES = ("info", "warning", "critical")
 
 
 def _free(_old: Any, _new: Any) -> bool:
@@ -48,6 +49,12 @@ def _lengthened(old: str | None, new: str | None) -> bool:
 
 def _lost(old: Sequence[Any] | None, new: Sequence[Any] | None) -> bool:
     return bool(set(old or ()) - set(new or ()))
+
+
+def _told_less(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether somebody who was told of alerts is not any more, or only of more urgent ones."""
+    told = {(each["channel"], each["to"]): SEVERITIES.index(each["severity"]) for each in new}
+    return any(told.get((each["channel"], each["to"]), 99) > SEVERITIES.index(each["severity"]) for each in old)
 
 
 def _less_harm(old: str, new: str) -> bool:
@@ -122,6 +129,7 @@ FIELDS: Mapping[str, Loosens] = {
     "monitoring.fairness.limit": _replaced,  # of a difference the higher limit is the looser one, of a ratio the lower
     "monitoring.freshness": _lengthened,
     "monitoring.truth.matures_after": _lengthened,
+    "monitoring.tell": _told_less,
     "retraining.on": _free,
     "retraining.every": _free,
     "retraining.cooldown": _free,

@@ -2459,6 +2459,25 @@ class FairnessPolicy(Model):
     """
 
 
+class Told(Model):
+    """
+    A place to which alerts of the model are sent.
+    """
+
+    channel: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    How they are sent: webhook, a signed POST to an HTTP server.
+    """
+    to: Annotated[str, Field(max_length=2000, min_length=1)]
+    """
+    Where to, as the channel has it; for a webhook an http or https address.
+    """
+    severity: Literal["info", "warning", "critical"] = "warning"
+    """
+    The least urgent severity that is sent.
+    """
+
+
 class TruthPolicy(Model):
     """
     How truth arrives.
@@ -2512,6 +2531,10 @@ class Monitoring(Model):
     truth: TruthPolicy = Field(default_factory=TruthPolicy)
     """
     How truth arrives.
+    """
+    tell: Annotated[list[Told], Field(max_length=20, validate_default=True)] = []
+    """
+    Who is told of alerts, beside the audit log.
     """
 
 

@@ -89,6 +89,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model", "key"),
     )
     op.create_table(
+        "deliveries",
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("delivery", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("alert", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("severity", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("to", sa.String(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("sent_at", UtcTime(), nullable=True),
+        sa.Column("given_up", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("delivery"),
+    )
+    op.create_index("ix_deliveries_model", "deliveries", ["model", "number"], unique=False)
+    op.create_index("ix_deliveries_waiting", "deliveries", ["sent_at"], unique=False)
+    op.create_table(
         "windows",
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -132,6 +151,7 @@ def downgrade() -> None:
     op.drop_table("findings")
     op.drop_table("judgements")
     op.drop_table("windows")
+    op.drop_table("deliveries")
     op.drop_table("key_truths")
     op.drop_table("keys")
     op.drop_table("truths")
