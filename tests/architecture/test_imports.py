@@ -12,7 +12,8 @@ ALLOWED: dict[str, set[str]] = {
     "objects": {"contracts", "faults"},
     "detectors": {"contracts"},
     "channels": {"contracts"},
-    "tasks": {"contracts", "channels", "detectors"},
+    "strategies": {"contracts"},
+    "tasks": {"contracts", "channels", "detectors", "strategies"},
     "runtimes": {"contracts"},
     "frameworks": {"contracts", "runtimes", "tasks"},
     "tlog": set(),
@@ -31,7 +32,7 @@ IO = {
     "minio", "fastapi", "starlette", "uvicorn", "httpx", "requests", "urllib", "ray",
     "pandas", "pyarrow", "polars", "structlog", "shutil", "tempfile", "os",
 }  # fmt: skip
-PURE_LIBS = {"contracts", "frameworks", "runtimes", "tasks"}  # what a domain may import of ours
+PURE_LIBS = {"contracts", "frameworks", "runtimes", "strategies", "tasks"}  # what a domain may import of ours
 
 
 def ours(module: str) -> str | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headrace.channels import CHANNELS
 from headrace.contracts import ContractError, KnownColumn, KnownDataset, Signature, TaskCatalog, Tensor
 from headrace.detectors import DETECTORS
+from headrace.strategies import STRATEGIES
 from headrace.tasks import (
     METRICS,
     NUMPY,
@@ -434,7 +435,7 @@ def test_a_binary_model_that_names_no_labels_knows_0_and_1() -> None:
 
 def test_metrics_follow_from_the_score_that_a_task_gives() -> None:
     """A metric names the kinds of score that it can judge; no list of tasks is kept anywhere."""
-    catalog = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS)
+    catalog = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 
     assert catalog.metrics_of("regression") == ["rmse", "mae", "r2"]
     assert catalog.tasks_with("log_loss") == ["binary", "multiclass"]

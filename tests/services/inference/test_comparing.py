@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.contracts import AnswersCompared
-from headrace.deployer.evidence import Compared as Heard
 from headrace.inference.comparing import Compared
+from headrace.strategies.evidence import Compared as Heard
 
 NAN = float("nan")
 

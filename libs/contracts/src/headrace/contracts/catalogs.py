@@ -39,11 +39,6 @@ class Catalog:
         return name
 
 
-STRATEGIES: Mapping[str, str] = {
-    "canary": "in steps, each watched before the next",
-    "direct": "all traffic at once",
-    "shadow": "beside the champion, without answering",
-}
 ROLES: Mapping[str, str] = {
     "champion": "answers, unless a canary does",
     "canary": "answers a share of the requests",
@@ -129,7 +124,6 @@ CATALOGS: Mapping[str, Catalog] = {
     "role": Catalog("role in a route table", lambda: ROLES),
     "rollout-action": Catalog("way to steer a rollout", lambda: ROLLOUT_ACTIONS),
     "stage": Catalog("stage of a run", lambda: STAGES),
-    "strategy": Catalog("rollout strategy", lambda: STRATEGIES),
     "training-data": Catalog("data of a run", lambda: TRAINING_DATA),
     "training-trigger": Catalog("trigger of training", lambda: TRAINING_TRIGGERS),
     "wait": Catalog("what a run waits for", lambda: WAITS),
@@ -141,7 +135,6 @@ DECLARED: Mapping[tuple[str, ...], str] = {
     ("training", "on", "*"): "training-trigger",
     ("evaluation", "holdout", "by"): "holdout",
     ("evaluation", "gates", "*", "beats"): "rival",
-    ("serving", "strategy"): "strategy",
     ("monitoring", "fairness", "measure"): "fairness-measure",
     ("retraining", "on", "*"): "retraining-cause",
     ("data", "contract", "columns", "*", "type"): "column-type",

@@ -125,21 +125,23 @@ DECLARED: Mapping[tuple[str, ...], str] = {
     ("evaluation", "gates", "*", "metric"): "metric",
     ("monitoring", "performance", "metric"): "metric",
     ("monitoring", "tell", "*", "channel"): "channel",
+    ("serving", "strategy"): "strategy",
     ("monitoring", "drift", "method"): "detector",
     ("monitoring", "drift", "numeric", "method"): "detector",
     ("monitoring", "drift", "categorical", "method"): "detector",
 }
-"""Where a declaration holds names of tasks, metrics, detectors and channels."""
+"""Where a declaration holds names of what is installed."""
 
 
 @dataclass(frozen=True)
 class TaskCatalog:
-    """Tasks, metrics, detectors and channels that there are; of the tasks the first is taken where nothing tells."""
+    """What is installed, by name, as far as declarations name it; the first task is taken where nothing tells."""
 
     tasks: Mapping[str, TaskInfo] = field(default_factory=dict)
     metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
     detectors: Mapping[str, DetectorInfo] = field(default_factory=dict)
     channels: Mapping[str, ChannelInfo] = field(default_factory=dict)
+    strategies: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> Mapping[str, Catalog]:
@@ -149,6 +151,7 @@ class TaskCatalog:
             "metric": Catalog("metric", lambda: self.metrics),
             "detector": Catalog("drift detector", lambda: self.detectors),
             "channel": Catalog("channel", lambda: self.channels),
+            "strategy": Catalog("rollout strategy", lambda: self.strategies),
         }
 
     def name_problems(self, document: Any) -> Iterator[Problem]:

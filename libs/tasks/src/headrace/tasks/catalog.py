@@ -6,6 +6,7 @@ from headrace.channels import CHANNELS
 from headrace.contracts import Signature, TaskCatalog
 from headrace.contracts.errors import choice_problem
 from headrace.detectors import DETECTORS
+from headrace.strategies import STRATEGIES
 from headrace.tasks.base import Target, Task
 from headrace.tasks.binary import Binary
 from headrace.tasks.errors import UnknownTask
@@ -16,7 +17,7 @@ from headrace.tasks.regression import Regression
 TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
 
-TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS)
+TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 """What declarations are judged by."""
 
 

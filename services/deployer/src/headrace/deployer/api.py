@@ -78,7 +78,7 @@ class RolloutView(BaseModel):
             version=rollout.target.version,
             digest=rollout.target.digest,
             previous=rollout.previous.version if rollout.previous else None,
-            strategy=rollout.policy.strategy.value,
+            strategy=rollout.policy.strategy,
             state=rollout.phase.value,
             paused=rollout.paused,
             steps=list(rollout.policy.steps),

@@ -26,7 +26,8 @@ from headrace.contracts import (
 )
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.durations import parse_duration
-from headrace.deployer.evidence import FEWEST_REQUESTS, Policy, Seen, Strategy
+from headrace.strategies import AT_ONCE, CATALOG, STRATEGIES, Strategy
+from headrace.strategies.evidence import Policy, Seen
 
 REPLICA_SILENCE = timedelta(seconds=10)  # replicas report every second while there is a canary
 SHORTEST_WAIT = timedelta(seconds=1)  # between two looks at a shadow without traffic
@@ -85,20 +86,13 @@ class Rollout:
 
     @property
     def held(self) -> str | None:
-        """Why a shadow may not take over by itself; None for other strategies, whose callers meet the version.
+        """Why it may not go on by itself although its bake is over; None where it may."""
+        return self.strategy.held(self.policy, self.seen)
 
-        It must have answered enough, beside the champion, and like it.
-        """
-        if self.policy.strategy is not Strategy.SHADOW:
-            return None
-        tried = min(self.seen.requests, self.seen.compared.rows)
-        if tried < FEWEST_REQUESTS:
-            return (
-                f"the shadow has answered {tried} of the {FEWEST_REQUESTS} requests that it is judged by; "
-                "it waits for traffic, unless somebody promotes it or rolls it back"
-            )
-        unlike = self.policy.unlike(self.seen.compared)
-        return f"{unlike}; it waits until somebody promotes it or rolls it back" if unlike else None
+    @property
+    def strategy(self) -> Strategy:
+        """How it goes; raises ContractError for one that is not known here."""
+        return STRATEGIES[CATALOG.known(self.policy.strategy, "serving.strategy")]
 
     @property
     def share(self) -> int:
@@ -252,11 +246,10 @@ def steered(traffic: Traffic, action: str, *, version: int | None, reason: str, 
 def policy_of(moved: AliasMoved) -> Policy:
     """The declaration's serving part, its steps in rising order and ending with all traffic."""
     serving = moved.serving
-    strategy = Strategy(CATALOGS["strategy"].known(serving.strategy, "serving.strategy"))
-    steps = tuple(sorted({s for s in serving.steps if 0 < s < 100} | {100})) if strategy is Strategy.CANARY else (100,)
+    strategy = CATALOG.known(serving.strategy, "serving.strategy")
     return Policy(
         strategy,
-        steps,
+        STRATEGIES[strategy].steps(serving.steps),
         parse_duration(serving.bake),
         serving.max_error_rate,
         serving.max_p99_ms,
@@ -272,7 +265,7 @@ def _start(traffic: Traffic, target: Served, policy: Policy, id: str, now: datet
     champion = traffic.champion
     if champion is None or target.same_as(traffic.settled.previous if traffic.settled else None):
         # Nothing to protect, or back to what served before and is proven: no steps.
-        policy = replace(policy, strategy=Strategy.DIRECT, steps=(100,))
+        policy = replace(policy, strategy=AT_ONCE, steps=(100,))
     rollout = Rollout(
         id=id,
         target=target,
@@ -289,18 +282,18 @@ def _start(traffic: Traffic, target: Served, policy: Policy, id: str, now: datet
         version=target.version,
         digest=target.digest,
         previous=champion.version if champion else None,
-        strategy=policy.strategy.value,
+        strategy=policy.strategy,
         steps=list(policy.steps),
     )
     return Decision(traffic, (started,)).then(_rerouted(replace(traffic, rollout=rollout)))
 
 
 def _proceed(traffic: Traffic, now: datetime) -> Decision:
-    """Begin the first step once a replica has the target; a direct rollout is then over."""
+    """Begin the first step once a replica has the target; the rollout is over then where its strategy says so."""
     rollout = traffic.rollout
     if rollout is None or rollout.phase is not Phase.LOADING or rollout.paused or not rollout.alive:
         return Decision(traffic)
-    if rollout.policy.strategy is Strategy.DIRECT:
+    if rollout.strategy.ends_when_loaded:
         return _complete(traffic, rollout, now)
     baking = replace(rollout, phase=Phase.BAKING, deadline=now + rollout.policy.bake)
     return Decision(replace(traffic, rollout=baking), (_advanced(traffic.model, baking, rollout.seen),))
@@ -385,14 +378,8 @@ def _rerouted(traffic: Traffic) -> Decision:
 def _while_rolling(champion: Served | None, rollout: Rollout) -> list[Route]:
     if champion is None:
         return [_route("champion", rollout.target, 100)]
-    match rollout.policy.strategy:
-        case Strategy.CANARY:
-            share = rollout.share
-            return [_route("champion", champion, 100 - share), _route("canary", rollout.target, share)]
-        case Strategy.DIRECT:  # loaded by the replicas, but asked by nobody until one has it
-            return [_route("champion", champion, 100), _route("canary", rollout.target, 0)]
-        case Strategy.SHADOW:
-            return [_route("champion", champion, 100), _route("shadow", rollout.target, 100)]
+    place = rollout.strategy.placement(rollout.share)
+    return [_route("champion", champion, place.champion), _route(place.role, rollout.target, place.percent)]
 
 
 def _route(role: str, served: Served, percent: int) -> Route:
@@ -411,7 +398,7 @@ def _advanced(model: str, rollout: Rollout, seen: Seen) -> RolloutAdvanced:
         rollout=rollout.id,
         model=model,
         version=rollout.target.version,
-        percent=0 if rollout.policy.strategy is Strategy.SHADOW else rollout.share,
+        percent=rollout.strategy.shown(rollout.share),
         step=rollout.step + 1,
         of=len(rollout.policy.steps),
         evidence=seen.evidence(),

@@ -10,6 +10,7 @@ from typing import Any
 
 from headrace.contracts import Declaration, Gate
 from headrace.contracts.durations import parse_duration
+from headrace.strategies import STRATEGIES
 
 Loosens = Callable[[Any, Any], bool]
 IMPACTS = ("low", "medium", "high")
@@ -62,8 +63,8 @@ def _less_harm(old: str, new: str) -> bool:
 
 
 def _less_care(old: str, new: str) -> bool:
-    """Of strategies, `direct` protects least; of the others neither is shown to protect more."""
-    return old not in (new, "direct")
+    """Of strategies some protect nobody; of the others none is shown to protect more. One that is unknown may."""
+    return old != new and (old not in STRATEGIES or STRATEGIES[old].protects)
 
 
 def _weaker(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> bool:

@@ -5,21 +5,12 @@ Pure: the standard library and contracts only.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from math import sqrt
 
 from headrace.contracts import AnswersCompared, Evidence, VersionTraffic
 
 FEWEST_REQUESTS = 20  # below this a p99 is one slow request, and an error rate is judged only when the bake is over
 NO_SPREAD = 1e-12  # of a variance beside the square of the mean: below, rounding is all that there is
-
-
-class Strategy(StrEnum):
-    """How a version gets its traffic."""
-
-    CANARY = "canary"
-    DIRECT = "direct"
-    SHADOW = "shadow"
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ class Seen:
 class Policy:
     """How a rollout goes, from the declaration's `serving`."""
 
-    strategy: Strategy
+    strategy: str
     steps: tuple[int, ...] = (100,)
     bake: timedelta = timedelta(seconds=30)
     max_error_rate: float = 0.01
