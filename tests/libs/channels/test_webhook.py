@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.channels import Delivery, Means, NotDelivered
-from headrace.channels.webhook import WEBHOOK, signature
+from headrace.channels.webhook import WEBHOOK, is_public, signature
 from headrace.testkit.receiver import receiver
 
 HERE = Means(private_hosts=frozenset({"127.0.0.1", "localhost"}), timeout=5)
@@ -84,6 +84,22 @@ async def test_what_is_not_public_is_not_reached(host: str) -> None:
     """However it is written; unless the operator allows the host."""
     with pytest.raises(NotDelivered, match=r"not public|cannot be reached"):
         await WEBHOOK.deliver(Delivery("event.0", f"http://{host}:9/x", BODY), Means(timeout=2))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::", "::127.0.0.1", "fec0::1",
+     "224.0.0.1", "ff0e::1", "fe80::1%eth0", "100.64.0.1", "255.255.255.255", "::", "2001:0:1::"],
+)  # fmt: skip
+def test_an_address_that_wraps_or_means_another_is_not_public(address: str) -> None:
+    """Translated, tunnelled, for many, for a site, for a link, or for nobody."""
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "64:ff9b::5db8:d70e"])
+def test_a_public_address_is_one(address: str) -> None:
+    """Also through a translator."""
+    assert is_public(address)
 
 
 @pytest.mark.parametrize(

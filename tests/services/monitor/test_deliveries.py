@@ -36,9 +36,9 @@ async def on(harness: Callable[..., Harness], database_url: str, s3: S3) -> Asyn
         yield running
 
 
-def alert(severity: str = "critical") -> AlertRaised:
+def alert(severity: str = "critical", name: str = "a1") -> AlertRaised:
     """Something that somebody should look at."""
-    told = {"model": "flights", "alert": "a1", "kind": "drift", "severity": severity, "message": "look"}
+    told = {"model": "flights", "alert": name, "kind": "drift", "severity": severity, "message": "look"}
     return AlertRaised.model_validate(told)
 
 
@@ -142,6 +142,31 @@ async def test_only_what_is_urgent_enough_is_sent(on: Harness, severity: str, co
         await on.quiet()
 
         assert len(await listed(on)) == count
+
+
+async def test_a_place_that_is_away_for_long_keeps_no_other_out_of_sight(on: Harness) -> None:
+    """Hundreds of alerts wait for it; those of another place are sent all the same, and a late replay is, too."""
+    with receiver(*[500] * 10_000) as away, receiver() as well:
+        await tells(on, away.url)
+        for number in range(600):
+            await on.say(alert(name=f"a{number}"), as_="registry")
+        await on.say(declared(revision=2, tell=[{"channel": "webhook", "to": well.url}]))
+        await on.quiet()
+        await on.say(alert(), as_="registry")
+
+        await eventually(lambda: listed(on, "sent"))
+
+    assert len(well.received) == 1
+
+
+async def test_an_alert_that_comes_before_its_model_is_told_all_the_same(on: Harness) -> None:
+    """Events have no order between senders."""
+    with receiver() as kept:
+        await on.say(alert(), as_="registry")
+        await tells(on, kept.url)
+        await eventually(lambda: listed(on, "sent"))
+
+    assert len(kept.received) == 1
 
 
 async def test_the_same_alert_heard_twice_is_sent_once(on: Harness) -> None:

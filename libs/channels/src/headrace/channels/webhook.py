@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 from headrace.channels.base import Delivery, Means, NotDelivered
 
 LONGEST = 2000  # characters of an address
+_NAT64, _OWN_NAT64 = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48")
+_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
 class Webhook:
@@ -76,12 +78,28 @@ async def _address(parts: SplitResult, private: frozenset[str]) -> str:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
-    inner = [each for each in addresses if not ipaddress.ip_address(each.partition("%")[0]).is_global]
+    inner = [each for each in addresses if not is_public(each)]
     if inner and host not in private:
         raise NotDelivered(
             f"{host} is {inner[0]}, which is not public; the operator may allow it (HEADRACE_MONITOR_PRIVATE_HOSTS)"
         )
     return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is public, as is the one that it wraps (RFC 3056, 4291, 6052, 8215)."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found in _IPV4_COMPATIBLE or found in _OWN_NAT64 or found.is_site_local or found.teredo is not None:
+            return False
+        wrapped = found.ipv4_mapped or found.sixtofour or (_last_four(found) if found in _NAT64 else None)
+        if wrapped is not None:
+            return is_public(str(wrapped))
+    return found.is_global and not found.is_multicast
+
+
+def _last_four(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(address.packed[-4:])
 
 
 def _at(parts: SplitResult, address: str) -> str:

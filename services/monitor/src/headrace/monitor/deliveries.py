@@ -14,7 +14,9 @@ from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import DeliveryRow, Repository
 
 ACTOR = "service:monitor"
-AT_ONCE = 200  # rows that are looked at in one tick
+LOOP = "deliveries"
+AT_ONCE = 500  # rows that are looked at in one tick
+EACH = 8  # of one place
 DELIVERED_AT_ONCE = 16  # a place that hangs holds one of these for as long as its timeout
 LONGEST_DELAY = timedelta(minutes=10)
 SEVERITIES = ("info", "warning", "critical")  # as they rise
@@ -53,7 +55,7 @@ class Deliveries:
     async def due(self, runtime: Runtime) -> Mapping[str, str]:
         """What nobody was told yet, oldest first."""
         async with runtime.session() as session:
-            rows = await Repository(session).undelivered(AT_ONCE)
+            rows = await Repository(session).undelivered(LOOP, EACH, AT_ONCE)
         return {row.delivery: row.delivery for row in rows}
 
     async def deliver(self, runtime: Runtime, id: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from headrace.bus import RawMessage, Refused, UnitOfWork
+from headrace.bus import NotYet, RawMessage, Refused, UnitOfWork
 from headrace.bus.dead_letters import set_aside_once
 from headrace.bus.upsert import put_row
 from headrace.contracts import (
@@ -30,6 +30,7 @@ from headrace.monitor.truth import Known, Sorted, is_key, listing, place_of, sor
 from headrace.tasks import target_of
 
 SHADOW = "shadow"
+EARLY = timedelta(seconds=1)  # an event that came before the one it needs
 
 
 async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
@@ -47,9 +48,10 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
 async def on_alert_raised(event: AlertRaised, work: UnitOfWork) -> None:
     """Whoever is to be told of it will be: what is to be sent commits with the event, and is sent by a loop."""
     row = await Repository(work.session).declared(event.model)
-    if row is None or work.cause is None:
-        return
-    work.session.add_all(deliveries_of(event, work.cause, row.parsed()))
+    if row is None:
+        raise NotYet(f"model {event.model} is not declared here yet", EARLY)
+    if work.cause is not None:
+        work.session.add_all(deliveries_of(event, work.cause, row.parsed()))
 
 
 async def on_version_registered(event: VersionRegistered, work: UnitOfWork) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from headrace.chassis import Dependency, Service, every
 from headrace.contracts import AlertRaised, ModelDeclared, TruthReported, VersionRegistered
 from headrace.monitor import api, timers
-from headrace.monitor.deliveries import DELIVERED_AT_ONCE, Deliveries, retrying
+from headrace.monitor.deliveries import DELIVERED_AT_ONCE, LOOP, Deliveries, retrying
 from headrace.monitor.handlers import (
     on_alert_raised,
     on_model_declared,
@@ -47,7 +47,7 @@ def build(settings: MonitorSettings) -> Service:
                 settings.monitor_look_every,
                 deliveries.due,
                 deliveries.deliver,
-                name="deliveries",
+                name=LOOP,
                 give_up=deliveries.give_up,
                 at_once=DELIVERED_AT_ONCE,
                 retry_policy=retrying(settings),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from headrace.bus.tables import UtcTime
+from headrace.bus.tables import LoopItem, UtcTime
 from headrace.bus.upsert import put_rows, upsert
 from headrace.contracts import Declaration, VersionRegistered
 from headrace.monitor.domain import Clock
@@ -303,12 +303,19 @@ class Repository:
         query = query.where(col(DeliveryRow.number) < below) if below is not None else query
         return (await self.session.exec(query.order_by(col(DeliveryRow.number).desc()).limit(limit))).all()
 
-    async def undelivered(self, limit: int) -> Sequence[DeliveryRow]:
-        """What is to be sent, oldest first; and so many of what was given up, since a replay makes it due again."""
-        waiting = select(DeliveryRow).where(col(DeliveryRow.sent_at).is_(None)).order_by(col(DeliveryRow.number))
-        open_, aside = col(DeliveryRow.given_up).is_(None), col(DeliveryRow.given_up).is_not(None)
-        rows = [(await self.session.exec(waiting.where(each).limit(limit))).all() for each in (open_, aside)]
-        return [*rows[0], *rows[1]]
+    async def undelivered(self, loop: str, each: int, limit: int) -> Sequence[DeliveryRow]:
+        """What is to be sent, oldest first, of each place so many: one that is away keeps no other's out of the answer.
+
+        What `loop` has set aside is left out until its dead letter is replayed.
+        """
+        aside = select(LoopItem.key).where(LoopItem.loop == loop, col(LoopItem.dead_letter).is_not(None))
+        place = func.row_number().over(partition_by=col(DeliveryRow.to), order_by=col(DeliveryRow.number))
+        waiting = select(DeliveryRow.number, place.label("place")).where(
+            col(DeliveryRow.sent_at).is_(None), col(DeliveryRow.delivery).not_in(aside)
+        )
+        first = waiting.subquery()
+        query = select(DeliveryRow).join(first, col(DeliveryRow.number) == first.c.number).where(first.c.place <= each)
+        return (await self.session.exec(query.order_by(col(DeliveryRow.number)).limit(limit))).all()
 
     async def delivery(self, id: str) -> DeliveryRow | None:
         """One delivery by its id."""
