@@ -61,7 +61,7 @@ COPY --from=packages /app /app
 COPY --from=ours /ours /app
 ARG SERVICE
 ARG MODULE=headrace.${SERVICE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG GPU=""
 LABEL org.opencontainers.image.title="headrace-${SERVICE}" \

@@ -1,6 +1,7 @@
 """HTTP as every service speaks it: callers, transactions; see edge.py for what surrounds every request."""
 
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -86,7 +87,13 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
     """
     settings = service.settings
     about = f"Headrace {service.name}. Events are described in schemas/README.md."
-    app = FastAPI(title=f"headrace-{service.name}", version="0.1.0", description=about, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=f"headrace-{service.name}",
+        version=version("headrace-chassis"),
+        description=about,
+        docs_url=None,
+        redoc_url=None,
+    )
     gate = app.state.gate = Gate.of(settings)
     for router in (*service.routes, *routers):
         app.include_router(router)
