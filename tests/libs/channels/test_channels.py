@@ -7,7 +7,7 @@ import pytest
 from headrace.channels import CHANNELS
 from headrace.contracts import ContractError
 from headrace.contracts.catalogs import Catalog
-from headrace.tasks import TASK_CATALOG, parse_declaration
+from headrace.tasks import INSTALLED, parse_declaration
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -40,5 +40,5 @@ def test_an_unknown_channel_is_answered_with_the_nearest() -> None:
 
 def test_the_names_are_those_that_there_are() -> None:
     """No second list."""
-    catalog: Catalog = TASK_CATALOG.names["channel"]
+    catalog: Catalog = INSTALLED.names["channel"]
     assert set(catalog.entries) == set(CHANNELS)

@@ -10,10 +10,10 @@ import pytest
 from headrace.contracts import ContractError
 from headrace.contracts.catalogs import CATALOGS, DECLARED, name_problems
 from headrace.contracts.generate.sources import find_sources
-from headrace.contracts.task_catalog import DECLARED as TASKS_DECLARED
+from headrace.contracts.installed import DECLARED as INSTALLED_DECLARED
 from headrace.ingest.sources import FILE_FORMATS
 from headrace.strategies import STRATEGIES
-from headrace.tasks import TASK_CATALOG, parse_declaration
+from headrace.tasks import INSTALLED, parse_declaration
 
 SOURCES = find_sources()
 FILES = {str(path): schema for path, schema in SOURCES.files().items()}
@@ -21,8 +21,8 @@ NAME = "^[a-z0-9][a-z0-9_-]{0,62}$"
 CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal"}
 """Properties with an enum; schemas/README.md says why each can never grow."""
 DETECTORS = ("monitoring", "drift")
-ALL = {**CATALOGS, **TASK_CATALOG.names, "file-format": FILE_FORMATS}
-PLACES = {**DECLARED, **TASKS_DECLARED}
+ALL = {**CATALOGS, **INSTALLED.names, "file-format": FILE_FORMATS}
+PLACES = {**DECLARED, **INSTALLED_DECLARED}
 
 
 def nodes(schema: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.detectors import DETECTORS
-from headrace.tasks import TASK_CATALOG
+from headrace.tasks import INSTALLED
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -12,7 +12,7 @@ def test_a_detector_is_good_for_its_kinds_with_its_usual_limit(name: str) -> Non
     info = DETECTORS[name]
 
     assert info.name == name
-    assert all(TASK_CATALOG.detector_problem(name, kind=kind, limit=info.limit) is None for kind in info.kinds)
+    assert all(INSTALLED.detector_problem(name, kind=kind, limit=info.limit) is None for kind in info.kinds)
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -26,20 +26,20 @@ def test_a_p_value_is_held_against_its_limit_from_below_and_a_distance_from_abov
 
 def test_an_unknown_detector_is_answered_with_the_nearest_or_all_known_ones() -> None:
     """Whoever mistypes sees what was meant."""
-    assert TASK_CATALOG.detector_problem("wasserstien") == "'wasserstien' is no detector; did you mean 'wasserstein'?"
-    assert "known are ks, chi_square" in str(TASK_CATALOG.detector_problem("zzz"))
+    assert INSTALLED.detector_problem("wasserstien") == "'wasserstien' is no detector; did you mean 'wasserstein'?"
+    assert "known are ks, chi_square" in str(INSTALLED.detector_problem("zzz"))
 
 
 def test_a_detector_that_does_not_fit_the_columns_is_refused_with_those_that_do() -> None:
     """`psi` is for categories; it was silently replaced for numbers."""
-    told = TASK_CATALOG.detector_problem("psi", kind="numeric")
+    told = INSTALLED.detector_problem("psi", kind="numeric")
 
     assert told == "psi does not fit numeric columns; those that do are ks, wasserstein"
-    assert "jensen_shannon" in str(TASK_CATALOG.detector_problem("ks", kind="categorical"))
+    assert "jensen_shannon" in str(INSTALLED.detector_problem("ks", kind="categorical"))
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5])
 def test_the_limit_of_a_test_of_significance_is_a_p_value(limit: float) -> None:
     """A distance's limit for a p-value would always, or never, mean drift."""
-    assert "between 0 and 1" in str(TASK_CATALOG.detector_problem("chi_square", limit=limit))
-    assert TASK_CATALOG.detector_problem("wasserstein", limit=limit) is None
+    assert "between 0 and 1" in str(INSTALLED.detector_problem("chi_square", limit=limit))
+    assert INSTALLED.detector_problem("wasserstein", limit=limit) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from headrace.tasks import METRICS, TASK_CATALOG, TASKS, compare, measured, value
+from headrace.tasks import METRICS, INSTALLED, TASKS, compare, measured, value
 
 RNG = np.random.default_rng(11)
 TRUTH = (RNG.random(3000) < 0.3).astype(float)
@@ -44,12 +44,12 @@ ROWS = {
     "multiclass": (SPECIES, SHARES, THEIRS_OF_MANY),
     "regression": (AMOUNT, GUESS, THEIRS),
 }
-CASES = [(task, name) for task in TASKS for name in TASK_CATALOG.metrics_of(task)]
+CASES = [(task, name) for task in TASKS for name in INSTALLED.metrics_of(task)]
 
 
 def pair(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Truth and score for a metric."""
-    truth, score, _ = ROWS[TASK_CATALOG.tasks_with(name)[0]]
+    truth, score, _ = ROWS[INSTALLED.tasks_with(name)[0]]
     return truth, score
 
 

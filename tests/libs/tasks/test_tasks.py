@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.channels import CHANNELS
-from headrace.contracts import ContractError, KnownColumn, KnownDataset, Signature, TaskCatalog, Tensor
+from headrace.contracts import ContractError, KnownColumn, KnownDataset, Signature, Installed, Tensor
 from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES
 from headrace.tasks import (
     METRICS,
     NUMPY,
-    TASK_CATALOG,
+    INSTALLED,
     TASKS,
     BadTarget,
     BadTruth,
@@ -57,8 +57,8 @@ def test_a_task_is_known_by_its_name_and_has_metrics(task: str) -> None:
     found = TASKS[task]
 
     assert found.name == task
-    assert set(found.usual) <= set(TASK_CATALOG.metrics_of(task))
-    assert found.decisive[0] in TASK_CATALOG.metrics_of(task)
+    assert set(found.usual) <= set(INSTALLED.metrics_of(task))
+    assert found.decisive[0] in INSTALLED.metrics_of(task)
     assert found.about
     assert found.pipeline_tag
 
@@ -112,7 +112,7 @@ def test_answers_are_judged_as_they_are_and_as_they_were_logged(task: str) -> No
     assert later is not None
     assert now.kind == later.kind
     assert now.kind in TASKS[task].scores
-    names = TASK_CATALOG.metrics_of(task)
+    names = INSTALLED.metrics_of(task)
     figures = measured(names, truth, now.values)
     assert set(figures) == set(names)
     assert measured(names, truth, later.values) == pytest.approx(figures)
@@ -188,7 +188,7 @@ def test_a_model_is_aligned_with_itself_and_with_no_other_task(task: str) -> Non
     score = target.score(target.answer(raw(task, target, truth), NUMPY))
     assert score is not None
 
-    names = TASK_CATALOG.metrics_of(task)
+    names = INSTALLED.metrics_of(task)
     assert measured(names, truth, target.aligned(target, score.values)) == pytest.approx(
         measured(names, truth, score.values)
     )
@@ -435,7 +435,7 @@ def test_a_binary_model_that_names_no_labels_knows_0_and_1() -> None:
 
 def test_metrics_follow_from_the_score_that_a_task_gives() -> None:
     """A metric names the kinds of score that it can judge; no list of tasks is kept anywhere."""
-    catalog = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
+    catalog = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 
     assert catalog.metrics_of("regression") == ["rmse", "mae", "r2"]
     assert catalog.tasks_with("log_loss") == ["binary", "multiclass"]

@@ -12,12 +12,12 @@ from headrace.contracts import PredictionLogged
 from headrace.monitor.quality import quality_of
 from headrace.monitor.sample import Sample, packed, sample_of, uneven
 from headrace.monitor.tables import LoggedRow
-from headrace.tasks import METRICS, TASK_CATALOG, TASKS, measured, target_of
+from headrace.tasks import METRICS, INSTALLED, TASKS, measured, target_of
 from headrace.tasks.multiclass import MulticlassTarget
 
 from .conftest import MARCH, SPECIES, logged, rows, two
 
-NAMES = TASK_CATALOG.metrics_of("binary")
+NAMES = INSTALLED.metrics_of("binary")
 ZERO_ONE = TASKS["binary"].bare()
 PAIRS: list[tuple[Any, Any]] = [
     (0, 1), (1, 2), (2, 1), (-1, 1), ("no", "yes"), ("fraud", "legit"), ("legit", "fraud"), ("0", "1"),
@@ -123,7 +123,7 @@ def test_many_labels_are_judged_by_their_own_metrics() -> None:
     )
     found = quality_of(sample, list(METRICS), 100)
 
-    assert set(found) == set(TASK_CATALOG.metrics_of("multiclass"))
+    assert set(found) == set(INSTALLED.metrics_of("multiclass"))
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, said))
     assert found["f1_macro"] == pytest.approx(sk.f1_score(truth, said, average="macro"))
     assert found["log_loss"] == pytest.approx(sk.log_loss(truth, shares))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headrace.client.errors import HeadraceError
 from headrace.contracts.cells import STRING, TIMESTAMP, widened
-from headrace.contracts.task_catalog import KnownColumn
+from headrace.contracts.installed import KnownColumn
 from headrace.tasks import TASKS
 
 LOOKED_AT = 10_000  # rows: enough to tell a number from a text, and read in a tenth of a second

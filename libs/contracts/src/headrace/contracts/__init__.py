@@ -40,5 +40,5 @@ from headrace.contracts.outside import (
     is_person,
     origin_of,
 )
-from headrace.contracts.task_catalog import KnownColumn, MetricInfo, TaskCatalog, TaskInfo
+from headrace.contracts.installed import KnownColumn, MetricInfo, Installed, TaskInfo
 from headrace.contracts.topology import Topology, load_topology, stream_of

@@ -9,7 +9,7 @@ from headrace.contracts.errors import Place, Problem, hint, shown
 from headrace.contracts.estimators import columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
 from headrace.contracts.labels import same_label
-from headrace.contracts.task_catalog import KnownColumn, TaskCatalog
+from headrace.contracts.installed import KnownColumn, Installed
 
 MANY = 100  # different texts of a column above which its values are hardly categories
 FEW = 2  # different whole numbers up to which drift takes a column for categories
@@ -106,7 +106,7 @@ def _both(one: str, other: str, roles: Mapping[str, Sequence[str]], why: str) ->
             yield Problem(("data", other, position), f"{column!r} is in data.{one}, too; {why}")
 
 
-def column_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[Problem]:
+def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
     """What does not fit the dataset: unknown columns, and types that cannot have the role."""
     for place, column in named(declared):
         if column not in dataset.types:
@@ -135,7 +135,7 @@ def features_of(declared: Declaration, dataset: KnownDataset) -> list[str]:
     return [name for name, kind in dataset.types.items() if name not in left_out and kind != "timestamp"]
 
 
-def _target_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[Problem]:
+def _target_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
     target, place = dataset.column(declared.data.target), ("data", "target")
     task, positive = catalog.tasks[declared.task], declared.data.positive
     if target.type == "timestamp":
@@ -171,7 +171,7 @@ def _label_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Prob
             yield Problem(("training", "params", *place), text)
 
 
-def _detector_problems(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[Problem]:
+def _detector_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
     """One method for every column must fit every column that is watched."""
     method = declared.monitoring.drift.method
     if method is None or catalog.detector_problem(method) is not None:
@@ -197,7 +197,7 @@ def kind_of(dataset: KnownDataset, column: str) -> Kind | None:
     return "numeric"
 
 
-def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: TaskCatalog) -> Iterator[str]:
+def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[str]:
     """What is legal, but may surprise."""
     features = features_of(declared, dataset)
     for column, kind in dataset.types.items():

@@ -17,7 +17,7 @@ from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
 from headrace.contracts.names import column_name
 from headrace.contracts.rules import bounds, problems, warnings
-from headrace.contracts.task_catalog import TaskCatalog, TaskInfo
+from headrace.contracts.installed import Installed, TaskInfo
 
 Source = bytes | str | Mapping[str, Any]
 Document = dict[str, Any]
@@ -35,7 +35,7 @@ class Examined:
     warnings: Sequence[str]
 
 
-def examine(source: Source, catalog: TaskCatalog, dataset: KnownDataset | None = None) -> Examined:
+def examine(source: Source, catalog: Installed, dataset: KnownDataset | None = None) -> Examined:
     """A declaration with its defaults filled in, and what in it is legal but may surprise.
 
     Raises ContractError with every wrong place; what is unknown is answered with the nearest known name. `source` is
@@ -57,12 +57,12 @@ def examine(source: Source, catalog: TaskCatalog, dataset: KnownDataset | None =
     return Examined(filled, [*told, *(column_warnings(filled, known, catalog) if known else ())])
 
 
-def _unknown_names(document: Document, catalog: TaskCatalog) -> Iterator[Problem]:
+def _unknown_names(document: Document, catalog: Installed) -> Iterator[Problem]:
     yield from name_problems(document)
     yield from catalog.name_problems(document)
 
 
-def _held_against(declared: Declaration, known: KnownDataset | None, catalog: TaskCatalog) -> Iterator[Problem]:
+def _held_against(declared: Declaration, known: KnownDataset | None, catalog: Installed) -> Iterator[Problem]:
     """What does not fit the dataset, where that is known; the usual estimator counts as named."""
     if known is not None:
         training = declared.training.model_copy(update={"estimator": _estimator(declared, catalog)})
@@ -117,7 +117,7 @@ def _column(name: Any, place: Place) -> Any:
         raise ContractError.of([Problem(place, str(error))]) from error
 
 
-def _choose_task(document: Document, catalog: TaskCatalog, dataset: KnownDataset | None) -> list[str]:
+def _choose_task(document: Document, catalog: Installed, dataset: KnownDataset | None) -> list[str]:
     """Say the task where the declaration leaves it out: one that the estimator fits, and that takes the target."""
     if "task" in document:
         return []
@@ -175,7 +175,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for each in get_args(annotation) if (model := _model_in(each))), None)
 
 
-def _filled(declared: Declaration, catalog: TaskCatalog) -> Declaration:
+def _filled(declared: Declaration, catalog: Installed) -> Declaration:
     """Defaults that depend on other parts: metrics by task, gates, holdout by the time column, the usual estimator."""
     evaluation = declared.evaluation
     holdout = evaluation.holdout
@@ -192,7 +192,7 @@ def _filled(declared: Declaration, catalog: TaskCatalog) -> Declaration:
     return declared.model_copy(update={"evaluation": filled, "training": training, "monitoring": monitoring})
 
 
-def _estimator(declared: Declaration, catalog: TaskCatalog) -> str | None:
+def _estimator(declared: Declaration, catalog: Installed) -> str | None:
     """The estimator that is named, else the usual one of the framework for the task."""
     training = declared.training
     return training.estimator or usual_estimator(training.framework, catalog.tasks[declared.task].estimators)

@@ -12,7 +12,7 @@ from headrace.contracts.errors import Place, Problem
 from headrace.contracts.estimators import training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
 from headrace.contracts.schedules import schedule_problem
-from headrace.contracts.task_catalog import MetricInfo, TaskCatalog
+from headrace.contracts.installed import MetricInfo, Installed
 
 LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
 LONGEST_TEXT = 10_000  # characters
@@ -55,10 +55,10 @@ def _beyond(value: Any, depth: int) -> str | None:
     return None
 
 
-def problems(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def problems(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     """Everything that is wrong with a declaration by itself, whatever its dataset holds."""
     yield from role_problems(declared)
-    for judged in _BY_TASK_CATALOG:
+    for judged in _BY_WHAT_IS_INSTALLED:
         yield from judged(declared, catalog)
     for rule in _RULES:
         yield from rule(declared)
@@ -70,7 +70,7 @@ def _steps(declared: Declaration) -> Iterator[Problem]:
         yield Problem(("serving", "steps"), f"rising percents that end with 100 are needed, not {steps}")
 
 
-def _metrics(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _metrics(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     watched = declared.monitoring.performance
     named: list[tuple[Place, str]] = [
         (("evaluation", "metrics", at), name) for at, name in enumerate(declared.evaluation.metrics)
@@ -82,7 +82,7 @@ def _metrics(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
             yield Problem(place, text)
 
 
-def _metric_problem(name: str, task: str, catalog: TaskCatalog) -> str | None:
+def _metric_problem(name: str, task: str, catalog: Installed) -> str | None:
     fitting = catalog.metrics_of(task)
     if name in fitting:
         return None
@@ -92,7 +92,7 @@ def _metric_problem(name: str, task: str, catalog: TaskCatalog) -> str | None:
     return f"{told}; it is one of {' and '.join(others)}: say {ways}" if others else told
 
 
-def _gates(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _gates(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     for at, gate in enumerate(declared.evaluation.gates):
         yield from _gate(("evaluation", "gates", at), gate, catalog.metrics[gate.metric])
 
@@ -126,7 +126,7 @@ def _too_far(metric: MetricInfo, difference: float) -> str | None:
     return None
 
 
-def _performance(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _performance(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     watched = declared.monitoring.performance
     if watched and (text := _too_far(catalog.metrics[watched.metric], watched.drop)):
         yield Problem(("monitoring", "performance", "drop"), text)
@@ -165,13 +165,13 @@ def _retraining(declared: Declaration) -> Iterator[Problem]:
         yield Problem(place, "fairness needs data.groups, the columns whose groups are compared")
 
 
-def _positive(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _positive(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     positive = declared.data.positive
     if positive is not None and (text := catalog.tasks[declared.task].positive_problem(positive, None)):
         yield Problem(("data", "positive"), text)
 
 
-def _detectors(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _detectors(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     drift, place = declared.monitoring.drift, ("monitoring", "drift")
     if drift.method is not None and (text := catalog.detector_problem(drift.method, limit=drift.threshold)):
         yield Problem((*place, "method"), text)
@@ -188,7 +188,7 @@ def _detectors(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]
             yield Problem((*place, kind, "method"), text)
 
 
-def _channels(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _channels(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     for at, told in enumerate(declared.monitoring.tell):
         if text := catalog.channels[told.channel].place_problem(told.to):
             yield Problem(("monitoring", "tell", at, "to"), text)
@@ -225,7 +225,7 @@ def _durations(declared: Declaration) -> Iterator[Problem]:
 LONGEST_RUN = timedelta(days=30)
 
 
-def _training(declared: Declaration, catalog: TaskCatalog) -> Iterator[Problem]:
+def _training(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     training, kind = declared.training, catalog.tasks[declared.task].estimators
     yield from training_problems(training.framework, training.estimator, training.params, declared.task, kind)
 
@@ -258,7 +258,7 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
     _contract,
     _lists,
 )
-_BY_TASK_CATALOG: Sequence[Callable[[Declaration, TaskCatalog], Iterator[Problem]]] = (
+_BY_WHAT_IS_INSTALLED: Sequence[Callable[[Declaration, Installed], Iterator[Problem]]] = (
     _training,
     _metrics,
     _gates,
@@ -269,7 +269,7 @@ _BY_TASK_CATALOG: Sequence[Callable[[Declaration, TaskCatalog], Iterator[Problem
 )
 
 
-def warnings(declared: Declaration, catalog: TaskCatalog) -> Iterator[str]:
+def warnings(declared: Declaration, catalog: Installed) -> Iterator[str]:
     """What is legal, but may surprise, whatever the dataset holds."""
     if not declared.evaluation.gates:
         yield "evaluation.gates: there are none; every version that can be evaluated passes"

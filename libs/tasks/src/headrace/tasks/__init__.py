@@ -2,7 +2,7 @@
 
 from headrace.tasks.base import Outputs, Score, Target, Task, Trivial, Watched
 from headrace.tasks.bootstrap import Compared, compare, measured, value
-from headrace.tasks.catalog import TASK_CATALOG, TASKS, target_of, task_named
+from headrace.tasks.catalog import INSTALLED, TASKS, target_of, task_named
 from headrace.tasks.declarations import examine, parse_declaration
 from headrace.tasks.errors import BadTarget, BadTruth, UnknownTask
 from headrace.tasks.metrics import METRICS
@@ -13,7 +13,7 @@ __all__ = [
     "METRICS",
     "NUMPY",
     "TASKS",
-    "TASK_CATALOG",
+    "INSTALLED",
     "BadTarget",
     "BadTruth",
     "Compared",

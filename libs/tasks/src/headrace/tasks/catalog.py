@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from headrace.channels import CHANNELS
-from headrace.contracts import Signature, TaskCatalog
+from headrace.contracts import Signature, Installed
 from headrace.contracts.errors import choice_problem
 from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES
@@ -17,7 +17,7 @@ from headrace.tasks.regression import Regression
 TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
 
-TASK_CATALOG = TaskCatalog(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
+INSTALLED = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 """What declarations are judged by."""
 
 

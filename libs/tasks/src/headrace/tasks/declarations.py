@@ -3,7 +3,7 @@
 from headrace.contracts import Declaration, KnownDataset
 from headrace.contracts import declaration as rules
 from headrace.contracts.declaration import Examined, Source
-from headrace.tasks.catalog import TASK_CATALOG
+from headrace.tasks.catalog import INSTALLED
 
 
 def examine(source: Source, dataset: KnownDataset | None = None) -> Examined:
@@ -11,7 +11,7 @@ def examine(source: Source, dataset: KnownDataset | None = None) -> Examined:
 
     `source` is YAML, JSON, or the parsed document; `dataset` what is known of the dataset that it names.
     """
-    return rules.examine(source, TASK_CATALOG, dataset)
+    return rules.examine(source, INSTALLED, dataset)
 
 
 def parse_declaration(source: Source, dataset: KnownDataset | None = None) -> Declaration:

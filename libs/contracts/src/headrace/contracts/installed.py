@@ -1,6 +1,6 @@
-"""What declarations are judged by: the tasks and metrics that are installed, as far as a declaration needs them.
+"""What declarations are judged by: tasks, metrics, strategies, detectors and channels, as far as they need them.
 
-This package is below `headrace.tasks`, which has them; it hands them to `declaration.examine` as one value.
+This package is below those that have them; `headrace.tasks` hands them to `declaration.examine` as one value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -134,7 +134,7 @@ DECLARED: Mapping[tuple[str, ...], str] = {
 
 
 @dataclass(frozen=True)
-class TaskCatalog:
+class Installed:
     """What is installed, by name, as far as declarations name it; the first task is taken where nothing tells."""
 
     tasks: Mapping[str, TaskInfo] = field(default_factory=dict)
