@@ -39,6 +39,7 @@ class BlueGreen(Strategy):
 
     name = "blue_green"
     about = "all traffic at once, watched, and back"
+    protects = False
 
     def placement(self, share: int) -> Placement:
         """The old version waits for its return."""
@@ -98,15 +99,15 @@ def shares(on: Harness) -> dict[int, int]:
 
 
 def test_it_is_checked_when_it_is_declared() -> None:
-    """By its name; to give it up for no protection at all is a loosening, which needs the policy's approvals."""
+    """By its name; to take it instead of one that protects callers is a loosening, which needs the policy's approvals."""
     document = {"name": "m", "data": {"dataset": "d", "target": "y"}}
 
     assert parse_declaration({**document, "serving": {"strategy": "blue_green"}}).serving.strategy == "blue_green"
     with pytest.raises(ContractError, match="did you mean 'blue_green'"):
         parse_declaration({**document, "serving": {"strategy": "blue_gren"}})
     loosens = FIELDS["serving.strategy"]
-    assert loosens("blue_green", "direct")
-    assert not loosens("direct", "blue_green")
+    assert loosens("canary", "blue_green")
+    assert not loosens("blue_green", "canary")
 
 
 async def test_it_takes_over_after_its_bake(on: Harness, clock: FakeClock) -> None:

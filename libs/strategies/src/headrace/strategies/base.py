@@ -23,7 +23,7 @@ class Strategy(ABC):
     name: ClassVar[str]
     """As declarations name it."""
     about: ClassVar[str]
-    protects: ClassVar[bool] = True
+    protects: ClassVar[bool]
     """Whether the version is watched before all callers meet it; to give that up is a loosening of the policy."""
     ends_when_loaded: ClassVar[bool] = False
     """Whether the rollout is over as soon as a replica has the version."""

@@ -10,6 +10,7 @@ class Canary(Strategy):
 
     name = "canary"
     about = "in steps, each watched before the next"
+    protects = True
 
     def steps(self, declared: Sequence[int]) -> tuple[int, ...]:
         """As declared."""

@@ -9,6 +9,7 @@ class Shadow(Strategy):
 
     name = "shadow"
     about = "beside the champion, without answering"
+    protects = True
 
     def placement(self, share: int) -> Placement:
         """Both are asked; the champion answers."""

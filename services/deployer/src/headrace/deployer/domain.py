@@ -1,6 +1,6 @@
 """How traffic moves to an approved version, and back.
 
-Pure: the standard library and contracts only. Every decision takes the traffic of one model and answers the new
+Pure: the standard library, contracts and strategies only. Every decision takes the traffic of one model and answers the new
 traffic with the facts to say; nothing here knows a clock, a database or a broker.
 """
 
