@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from headrace.tasks import METRICS, INSTALLED, TASKS, compare, measured, value
+from headrace.tasks import INSTALLED, METRICS, TASKS, compare, measured, value
 
 RNG = np.random.default_rng(11)
 TRUTH = (RNG.random(3000) < 0.3).astype(float)

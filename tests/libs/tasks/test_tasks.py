@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.channels import CHANNELS
-from headrace.contracts import ContractError, KnownColumn, KnownDataset, Signature, Installed, Tensor
+from headrace.contracts import ContractError, Installed, KnownColumn, KnownDataset, Signature, Tensor
 from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES
 from headrace.tasks import (
+    INSTALLED,
     METRICS,
     NUMPY,
-    INSTALLED,
     TASKS,
     BadTarget,
     BadTruth,

@@ -99,7 +99,7 @@ def shares(on: Harness) -> dict[int, int]:
 
 
 def test_it_is_checked_when_it_is_declared() -> None:
-    """By its name; to take it instead of one that protects callers is a loosening, which needs the policy's approvals."""
+    """By its name; to take it instead of one that protects callers is a loosening of the policy."""
     document = {"name": "m", "data": {"dataset": "d", "target": "y"}}
 
     assert parse_declaration({**document, "serving": {"strategy": "blue_green"}}).serving.strategy == "blue_green"

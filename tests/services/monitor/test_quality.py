@@ -12,7 +12,7 @@ from headrace.contracts import PredictionLogged
 from headrace.monitor.quality import quality_of
 from headrace.monitor.sample import Sample, packed, sample_of, uneven
 from headrace.monitor.tables import LoggedRow
-from headrace.tasks import METRICS, INSTALLED, TASKS, measured, target_of
+from headrace.tasks import INSTALLED, METRICS, TASKS, measured, target_of
 from headrace.tasks.multiclass import MulticlassTarget
 
 from .conftest import MARCH, SPECIES, logged, rows, two

@@ -20,6 +20,7 @@ from headrace.contracts.errors import ContractError, Problem
 from headrace.contracts.event_versions import NewerVersion
 from headrace.contracts.generated.models import *  # noqa: F403  every class of the wire, by its own name
 from headrace.contracts.generated.models import EVENTS
+from headrace.contracts.installed import Installed, KnownColumn, MetricInfo, TaskInfo
 from headrace.contracts.names import (
     ANSWER_COLUMN,
     KEY_COLUMN,
@@ -40,5 +41,4 @@ from headrace.contracts.outside import (
     is_person,
     origin_of,
 )
-from headrace.contracts.installed import KnownColumn, MetricInfo, Installed, TaskInfo
 from headrace.contracts.topology import Topology, load_topology, stream_of

@@ -8,8 +8,8 @@ from headrace.contracts.detectors import Kind
 from headrace.contracts.errors import Place, Problem, hint, shown
 from headrace.contracts.estimators import columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
+from headrace.contracts.installed import Installed, KnownColumn
 from headrace.contracts.labels import same_label
-from headrace.contracts.installed import KnownColumn, Installed
 
 MANY = 100  # different texts of a column above which its values are hardly categories
 FEW = 2  # different whole numbers up to which drift takes a column for categories

@@ -15,9 +15,9 @@ from headrace.contracts.errors import ContractError, Place, Problem, hint
 from headrace.contracts.estimators import kind_of_estimator, usual_estimator
 from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
+from headrace.contracts.installed import Installed, TaskInfo
 from headrace.contracts.names import column_name
 from headrace.contracts.rules import bounds, problems, warnings
-from headrace.contracts.installed import Installed, TaskInfo
 
 Source = bytes | str | Mapping[str, Any]
 Document = dict[str, Any]

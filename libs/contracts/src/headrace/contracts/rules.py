@@ -11,8 +11,8 @@ from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
 from headrace.contracts.estimators import training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
+from headrace.contracts.installed import Installed, MetricInfo
 from headrace.contracts.schedules import schedule_problem
-from headrace.contracts.installed import MetricInfo, Installed
 
 LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
 LONGEST_TEXT = 10_000  # characters

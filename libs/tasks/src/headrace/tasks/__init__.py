@@ -10,10 +10,10 @@ from headrace.tasks.metrics.base import Metric
 from headrace.tasks.ops import NUMPY, Ops
 
 __all__ = [
+    "INSTALLED",
     "METRICS",
     "NUMPY",
     "TASKS",
-    "INSTALLED",
     "BadTarget",
     "BadTruth",
     "Compared",

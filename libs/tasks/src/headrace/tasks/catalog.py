@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from headrace.channels import CHANNELS
-from headrace.contracts import Signature, Installed
+from headrace.contracts import Installed, Signature
 from headrace.contracts.errors import choice_problem
 from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES

@@ -1,7 +1,7 @@
 """How traffic moves to an approved version, and back.
 
-Pure: the standard library, contracts and strategies only. Every decision takes the traffic of one model and answers the new
-traffic with the facts to say; nothing here knows a clock, a database or a broker.
+Pure: the standard library, contracts and strategies only. Every decision takes the traffic of one model and answers the
+new traffic with the facts to say; nothing here knows a clock, a database or a broker.
 """
 
 from collections.abc import Mapping
