@@ -126,6 +126,7 @@ CASES: Mapping[str, Case] = {
 }
 ELSEWHERE = {
     "ingest.jobs": "ingest/test_service.py",
+    "monitor.deliveries": "monitor/test_deliveries.py",
     "monitor.windows": "monitor/test_isolation.py",
     "monitor.silence": "monitor/test_isolation.py",
     "monitor.schedules": "monitor/test_isolation.py",

@@ -17,6 +17,7 @@ from nats.errors import Error, NoRespondersError
 from headrace.bus import connect
 from headrace.contracts import Envelope, decode, decode_message
 from headrace.testkit.broker import Broker
+from headrace.testkit.waiting import eventually
 
 REQUEST = "headrace.request.training.flights"
 TYPE = "headrace.request.training.v1"
@@ -190,9 +191,11 @@ async def test_a_reply_subject_reaches_nobody_within(reply: str, join: Join, nat
     partner = await join("partner")
     admin = await connect(nats_server.settings("provisioner"), name="witness")
     seen: list[str] = []
+    said: list[bytes] = []
 
     async def see(message: Any) -> None:
         seen.append(message.subject)
+        said.append(message.data)
 
     await admin.client.subscribe("headrace.>", cb=see)
     await admin.client.subscribe("$JS.ACK.>", cb=see)
@@ -201,7 +204,7 @@ async def test_a_reply_subject_reaches_nobody_within(reply: str, join: Join, nat
 
     await partner.client.publish(REQUEST, b'{"reason": "astray"}', reply=reply)
     await partner.ask(b'{"reason": "after it"}')
-    await admin.client.flush()
+    await eventually(lambda: any(b"after it" in each for each in said))
     streams = {
         name: (await admin.request(f"STREAM.INFO.{name}"))["state"]["messages"] for name in ("EVENTS", "ANSWERS")
     }

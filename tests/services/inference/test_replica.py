@@ -17,7 +17,7 @@ from headrace.bus.tasks import cancel
 from headrace.chassis.auth import Gate, new_key, new_keys, write_keys
 from headrace.chassis.paging import Asked
 from headrace.contracts import Artifact, Envelope, PredictionLogged, ReplicaLoaded, ReplicaReported, Route
-from headrace.inference.keys import KeyUses
+from headrace.inference.key_uses import KeyUses
 from headrace.testkit.broker import Broker, serving
 from headrace.testkit.s3 import S3
 from headrace.testkit.waiting import eventually

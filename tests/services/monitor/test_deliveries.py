@@ -10,6 +10,7 @@ import pytest
 from headrace.contracts import AlertRaised
 from headrace.monitor.service import build
 from headrace.monitor.settings import MonitorSettings
+from headrace.monitor.tables import DeliveryRow
 from headrace.testkit import Harness
 from headrace.testkit.receiver import Receiver, receiver
 from headrace.testkit.s3 import S3
@@ -115,6 +116,28 @@ async def test_a_place_that_hangs_or_fails_keeps_no_other_waiting(on: Harness) -
         hangs.released.set()
 
     assert len(well.received) == 1
+
+
+async def test_a_row_that_no_channel_takes_is_set_aside_and_the_others_are_sent(on: Harness) -> None:
+    """A channel of a newer release, a place of a row that was changed by hand: each is a dead letter of its own."""
+    with receiver() as kept:
+        await tells(on, kept.url)
+        async with on.app.state.runtime.work("service:monitor") as work:
+            about = {"model": "flights", "alert": "a", "kind": "drift", "severity": "info", "created_at": work.now}
+            for number, to in enumerate(["pigeon:loft", "webhook:no place", "webhook:http://["]):
+                channel, _, place = to.partition(":")
+                work.session.add(DeliveryRow(**about, delivery=f"bad.{number}", channel=channel, to=place, body=b"{}"))
+        await on.say(alert(), as_="registry")
+
+        await eventually(lambda: listed(on, "sent"))
+        await eventually(lambda: is_given_up(on, 3))
+
+    assert len(kept.received) == 1
+
+
+async def is_given_up(on: Harness, count: int) -> bool:
+    """Whether so many deliveries were given up."""
+    return len(await listed(on, "given up")) == count
 
 
 async def test_a_delivery_that_cannot_be_made_is_a_dead_letter_that_people_replay(on: Harness) -> None:

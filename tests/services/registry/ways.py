@@ -76,6 +76,12 @@ WAYS: list[tuple[str, Any, Any]] = [
     ("monitoring.freshness", "P1D", "P2D"),
     ("monitoring.freshness", "P1D", None),
     ("monitoring.truth.matures_after", "P1D", "P2D"),
+    ("monitoring.tell", [{"channel": "webhook", "to": "https://alerts.example.org"}], []),
+    (
+        "monitoring.tell",
+        [{"channel": "webhook", "to": "https://alerts.example.org"}],
+        [{"channel": "webhook", "to": "https://alerts.example.org", "severity": "critical"}],
+    ),
 ]
 BESIDE: dict[str, dict[str, Any]] = {  # what a field needs beside it to be good
     "monitoring.performance.metric": {"monitoring.performance.drop": 0.03},

@@ -73,14 +73,15 @@ async def test_a_run_outlives_the_trainer(on: Harness, world: Any) -> None:
 
 
 async def test_a_run_whose_worker_dies_starts_over(on: Harness, world: Any, ray_head: Any) -> None:
-    """Killed -9 in the middle: the run ends once, as a success of its second attempt."""
+    """Killed -9 in the middle: the run ends once, as a success of a later attempt."""
     await begin(on, world)
 
     for worker in workers(ray_head):
         worker.kill()
 
     done = await on.heard(TrainingCompleted, timeout=180)
-    assert "/2/model" in done.data.artifact.prefix
+    attempt = done.data.artifact.prefix.split("/")[2]  # a worker of a busy machine may be lost once more by itself
+    assert attempt in ("2", "3")
     assert ends(on) == ["TrainingCompleted"]
     assert len(on.all(TrainingStarted)) == 1
 

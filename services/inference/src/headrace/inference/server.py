@@ -32,7 +32,7 @@ from headrace.inference.app import App
 from headrace.inference.auth_cache import AuthCache
 from headrace.inference.fast import FastProtocol
 from headrace.inference.inference_service import InferenceService
-from headrace.inference.keys import KeyUses
+from headrace.inference.key_uses import KeyUses
 from headrace.inference.loader import Directories, Loader
 from headrace.inference.log_relay import LogRelay
 from headrace.inference.metrics import ReplicaCollector

@@ -40,7 +40,7 @@ from headrace.ingest.profiles import DATASETS, Profile, Profiles
 from headrace.ingest.sources import stated_format
 from headrace.ingest.tables import RejectionRow, Repository, VersionRow, version_of
 from headrace.ingest.terms import Terms, terms_of
-from headrace.ingest.versions import Made
+from headrace.ingest.version_records import Made
 from headrace.ingest.violations import TYPE, Violations, reason, told, without_nulls
 from headrace.objects import ObjectStore
 

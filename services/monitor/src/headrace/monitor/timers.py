@@ -10,9 +10,9 @@ from headrace.bus import UnitOfWork
 from headrace.chassis import Runtime
 from headrace.contracts import AlertRaised, Declaration, derive_id
 from headrace.contracts.durations import parse_duration
+from headrace.monitor.announcements import SCHEDULED, ask
 from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import cooled, window_of
-from headrace.monitor.facts import SCHEDULED, ask
 from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import (
     DeclaredRow,

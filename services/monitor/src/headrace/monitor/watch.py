@@ -13,9 +13,9 @@ from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import Runtime
 from headrace.contracts import VersionRegistered, Window
 from headrace.monitor import gauges
+from headrace.monitor.announcements import Judged, Seen, say
 from headrace.monitor.declarations import Declarations
 from headrace.monitor.domain import Figures, matured, window_of
-from headrace.monitor.facts import Judged, Seen, say
 from headrace.monitor.measurement import Measured, measure
 from headrace.monitor.references import References
 from headrace.monitor.sample import Sample, sample_of
