@@ -18,8 +18,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 PYTEST_ARGS ?=
-# More processes than cores: most tests wait for a disk or a process rather than for a core. Each starts its own servers, once.
-WORKERS ?= 3
+# Two processes: most tests wait for a disk or a process rather than for a core. Each starts its own servers, once.
+WORKERS ?= 2
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
