@@ -27,6 +27,7 @@ from headrace.contracts import (
 from headrace.testkit.broker import Broker, serving
 from headrace.testkit.builders import a
 
+HEARER = "registry"  # a service that hears what is consumed here
 EVENTS, CONSUMED, ROUNDS = 20_000, 10_000, 3
 PUBLISH, CONSUME = "publish, acknowledged, windowed", "consumed typed, acknowledged"
 
@@ -82,8 +83,10 @@ def _faststream(bench: Bench, broker: Broker) -> None:
 
 async def _consuming(bench: Bench, broker: Broker) -> None:
     """Read, decoded and validated, and acknowledged: what the consumer does before any handler."""
-    ours = await connect(broker.settings("monitor"), name="bench")
-    (spec,) = [each for each in load_topology().consumers("monitor") if each.stream == "EVENTS"]
+    topology = load_topology()
+    assert TrainingCompleted.TYPE in topology.heard_by(HEARER), f"{HEARER} hears it no more: nothing would ever come"
+    ours = await connect(broker.settings(HEARER), name="bench")
+    (spec,) = [each for each in topology.consumers(HEARER) if each.stream == "EVENTS"]
     trainer = await connect(broker.settings("trainer"), name="bench")
     said = [_completed(number) for number in range(CONSUMED)]
     await Publisher(trainer).publish_window(said)
