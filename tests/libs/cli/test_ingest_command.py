@@ -56,13 +56,13 @@ def test_data_that_no_model_learns_from_are_said_to_be(ingest: Callable[..., Ran
 
 
 def test_what_may_not_be_meant_is_shown(ingest: Callable[..., Ran]) -> None:
-    """The service's warnings, in its words."""
+    """The service's warnings, in its words, with the column."""
     ran = ingest("doubtful", "a,missing\n" + "".join(f"{at},{'?' if at % 4 == 0 else at}\n" for at in range(40)))
     warned = ingest("doubtful-2", "a,missing\n" + "".join(f"{at},{'?' if at % 4 == 0 else at}\n" for at in range(40)),
                     "--json").document["warnings"]  # fmt: skip
 
     assert warned
-    assert f"warning: {warned[0]['message']}" in ran.out
+    assert f"warning: missing: {warned[0]['message']}" in ran.out
 
 
 def test_the_same_file_again_is_nothing_new(ingest: Callable[..., Ran]) -> None:

@@ -239,6 +239,7 @@ async def test_unknown_rows_by_event_are_told_and_the_others_kept(watched: Harne
     await answer_day(watched, 1)
 
     assert refused.request_id == said.id
+    assert refused.subject == "headrace.request.truth.flights"  # without who published it
     assert "p:99" in refused.reason
     assert (await watched.heard(WindowEvaluated)).data.truths == 1
 

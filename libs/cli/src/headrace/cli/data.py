@@ -41,8 +41,14 @@ def _taken(made: Document, follows: list[Document]) -> list[str]:
     """What was taken, what may not be what was meant, what follows."""
     version = f"version {made['version']}, {made['rows']:,} rows"
     head = f"{made['dataset']}: {version}" if made["created"] else f"{made['dataset']}: nothing new, {version} has it"
-    warnings = [f"warning: {each.get('message', each)}" for each in made["warnings"]]
+    warnings = [f"warning: {warned(each)}" for each in made["warnings"]]
     return [head, *warnings, *(each["text"] for each in follows)]
+
+
+def warned(warning: Document) -> str:
+    """A warning in words, with the column that it is about."""
+    told = str(warning.get("message", warning))
+    return f"{warning['column']}: {told}" if warning.get("column") else told
 
 
 def _bar() -> Progress:

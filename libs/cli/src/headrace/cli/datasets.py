@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli.data import warned
 from headrace.cli.session import Json, Limit, answer, listed, path_of, say, session
 from headrace.cli.tables import record, table
 from headrace.client.sdk import Document
@@ -97,7 +98,7 @@ def _tell(found: Document) -> None:
     record({name: found[name] for name in head})
     table(found["columns"], ["name", "type", "nullable"], empty="no columns")
     for warning in found["warnings"]:
-        say(f"warning: {warning.get('message', warning)}")
+        say(f"warning: {warned(warning)}")
 
 
 def _tell_contract(found: Document) -> None:

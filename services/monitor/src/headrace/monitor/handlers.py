@@ -20,6 +20,7 @@ from headrace.contracts import (
     TruthReported,
     VersionRegistered,
 )
+from headrace.contracts.topology import unattributed
 from headrace.monitor import gauges
 from headrace.monitor.deliveries import deliveries_of
 from headrace.monitor.domain import event_time
@@ -123,7 +124,7 @@ def _refusal(found: Sorted, cause: Envelope, model: str) -> RequestRefused:
         about=cause.subject,
         request_id=cause.id,
         request_type=cause.type,
-        subject=cause.nats_subject,
+        subject=unattributed(cause.nats_subject),
         reason=reason,
         by="monitor",
     )
