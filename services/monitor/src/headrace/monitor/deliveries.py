@@ -10,34 +10,38 @@ from headrace.channels import CHANNELS, Delivery, Means
 from headrace.chassis import Runtime
 from headrace.contracts import AlertRaised, Declaration, Envelope, encode
 from headrace.contracts.errors import choice_problem
+from headrace.contracts.severities import rank
+from headrace.monitor.domain import ACTOR
 from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import DeliveryRow, Repository
 
-ACTOR = "service:monitor"
 LOOP = "deliveries"
 AT_ONCE = 500  # rows that are looked at in one tick
 EACH = 8  # of one place
 DELIVERED_AT_ONCE = 16  # a place that hangs holds one of these for as long as its timeout
 LONGEST_DELAY = timedelta(minutes=10)
-SEVERITIES = ("info", "warning", "critical")  # as they rise
 
 
 def deliveries_of(alert: AlertRaised, envelope: Envelope, declared: Declaration) -> Iterator[DeliveryRow]:
     """One for each place that is told of alerts as urgent as this one."""
-    body, at = encode(envelope), envelope.time
-    for number, told in enumerate(declared.monitoring.tell):
-        if SEVERITIES.index(alert.severity) >= SEVERITIES.index(told.severity):
-            yield DeliveryRow(
-                delivery=f"{envelope.id}.{number}",
-                model=alert.model,
-                alert=alert.alert,
-                kind=alert.kind,
-                severity=alert.severity,
-                channel=told.channel,
-                to=told.to,
-                body=body,
-                created_at=at,
-            )
+    places = [
+        (number, told)
+        for number, told in enumerate(declared.monitoring.tell)
+        if rank(alert.severity) >= rank(told.severity)
+    ]
+    body = encode(envelope) if places else b""
+    for number, told in places:
+        yield DeliveryRow(
+            delivery=f"{envelope.id}.{number}",
+            model=alert.model,
+            alert=alert.alert,
+            kind=alert.kind,
+            severity=alert.severity,
+            channel=told.channel,
+            to=told.to,
+            body=body,
+            created_at=envelope.time,
+        )
 
 
 def retrying(settings: MonitorSettings) -> RetryPolicy:
@@ -55,8 +59,8 @@ class Deliveries:
     async def due(self, runtime: Runtime) -> Mapping[str, str]:
         """What nobody was told yet, oldest first."""
         async with runtime.session() as session:
-            rows = await Repository(session).undelivered(LOOP, EACH, AT_ONCE)
-        return {row.delivery: row.delivery for row in rows}
+            waiting = await Repository(session).undelivered(LOOP, EACH, AT_ONCE)
+        return {delivery: delivery for delivery in waiting}
 
     async def deliver(self, runtime: Runtime, id: str) -> None:
         """Tell, then keep that it was told: after a crash between the two, the same is sent again with the same id."""

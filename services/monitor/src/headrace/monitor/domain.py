@@ -27,6 +27,7 @@ from headrace.contracts.durations import parse_duration
 from headrace.tasks import METRICS
 from headrace.tasks.labels import text
 
+ACTOR = "service:monitor"  # who acts where nobody asked
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMED = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 

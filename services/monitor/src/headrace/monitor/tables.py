@@ -303,19 +303,19 @@ class Repository:
         query = query.where(col(DeliveryRow.number) < below) if below is not None else query
         return (await self.session.exec(query.order_by(col(DeliveryRow.number).desc()).limit(limit))).all()
 
-    async def undelivered(self, loop: str, each: int, limit: int) -> Sequence[DeliveryRow]:
-        """What is to be sent, oldest first, of each place so many: one that is away keeps no other's out of the answer.
+    async def undelivered(self, loop: str, each: int, limit: int) -> Sequence[str]:
+        """The ids of what is to be sent, oldest first, of each place so many: one that is away hides no other's.
 
         What `loop` has set aside is left out until its dead letter is replayed.
         """
         aside = select(LoopItem.key).where(LoopItem.loop == loop, col(LoopItem.dead_letter).is_not(None))
         place = func.row_number().over(partition_by=col(DeliveryRow.to), order_by=col(DeliveryRow.number))
-        waiting = select(DeliveryRow.number, place.label("place")).where(
+        waiting = select(DeliveryRow.delivery, DeliveryRow.number, place.label("place")).where(
             col(DeliveryRow.sent_at).is_(None), col(DeliveryRow.delivery).not_in(aside)
         )
-        first = waiting.subquery()
-        query = select(DeliveryRow).join(first, col(DeliveryRow.number) == first.c.number).where(first.c.place <= each)
-        return (await self.session.exec(query.order_by(col(DeliveryRow.number)).limit(limit))).all()
+        first = waiting.subquery().c
+        query = select(first.delivery).where(first.place <= each).order_by(first.number).limit(limit)
+        return (await self.session.exec(query)).all()
 
     async def delivery(self, id: str) -> DeliveryRow | None:
         """One delivery by its id."""

@@ -12,7 +12,7 @@ from headrace.contracts import AlertRaised, Declaration, derive_id
 from headrace.contracts.durations import parse_duration
 from headrace.monitor.announcements import SCHEDULED, ask
 from headrace.monitor.declarations import Declarations
-from headrace.monitor.domain import cooled, window_of
+from headrace.monitor.domain import ACTOR, cooled, window_of
 from headrace.monitor.settings import MonitorSettings
 from headrace.monitor.tables import (
     DeclaredRow,
@@ -25,7 +25,6 @@ from headrace.monitor.tables import (
     TruthRow,
 )
 
-ACTOR = "service:monitor"
 EVERY = timedelta(hours=1)  # old answers cost space, not time
 
 

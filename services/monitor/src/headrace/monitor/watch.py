@@ -15,7 +15,7 @@ from headrace.contracts import VersionRegistered, Window
 from headrace.monitor import gauges
 from headrace.monitor.announcements import Judged, Seen, say
 from headrace.monitor.declarations import Declarations
-from headrace.monitor.domain import Figures, matured, window_of
+from headrace.monitor.domain import ACTOR, Figures, matured, window_of
 from headrace.monitor.measurement import Measured, measure
 from headrace.monitor.references import References
 from headrace.monitor.sample import Sample, sample_of
@@ -25,7 +25,6 @@ from headrace.tasks import target_of, task_named
 
 log = structlog.get_logger()
 
-ACTOR = "service:monitor"
 LONGEST = timedelta(minutes=30)  # of a window of some million rows; its thread cannot be cut off
 AT_ONCE = 2  # windows; each has its rows in memory
 

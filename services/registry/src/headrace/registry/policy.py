@@ -10,11 +10,11 @@ from typing import Any
 
 from headrace.contracts import Declaration, Gate
 from headrace.contracts.durations import parse_duration
+from headrace.contracts.severities import SEVERITIES, rank
 from headrace.strategies import STRATEGIES
 
 Loosens = Callable[[Any, Any], bool]
 IMPACTS = ("low", "medium", "high")
-SEVERITIES = ("info", "warning", "critical")
 
 
 def _free(_old: Any, _new: Any) -> bool:
@@ -54,8 +54,8 @@ def _lost(old: Sequence[Any] | None, new: Sequence[Any] | None) -> bool:
 
 def _told_less(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> bool:
     """Whether somebody who was told of alerts is not any more, or only of more urgent ones."""
-    told = {(each["channel"], each["to"]): SEVERITIES.index(each["severity"]) for each in new}
-    return any(told.get((each["channel"], each["to"]), 99) > SEVERITIES.index(each["severity"]) for each in old)
+    told = {(each["channel"], each["to"]): rank(each["severity"]) for each in new}
+    return any(told.get((each["channel"], each["to"]), len(SEVERITIES)) > rank(each["severity"]) for each in old)
 
 
 def _less_harm(old: str, new: str) -> bool:

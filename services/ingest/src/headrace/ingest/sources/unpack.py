@@ -32,8 +32,7 @@ def unpacked(path: Path, form: str | None, wording: Wording, largest: int) -> tu
 def _format(start: bytes, stated: Format | None) -> Format:
     begins = next((each for each in SOURCES.values() if each.magic and start.startswith(each.magic)), None)
     found = stated or begins or USUAL
-    if begins not in (None, found):
-        assert begins is not None
+    if begins is not None and begins is not found:
         raise refuse(
             PARSE,
             f"the file is {begins.title}, and was sent as {found.title}; send it with format={begins.name}, "
