@@ -138,6 +138,7 @@ async def test_what_is_parked_lies_in_the_stream_as_it_came_and_with_its_reason(
     refusal = decode(said["headrace.from.trainer.request.refused.flights"].body).data
     assert isinstance(refusal, RequestRefused)
     assert "not JSON" in refusal.reason
+    assert refusal.request_type == "headrace.request.training.v1"
     assert (
         refusal.request_id == "outsider:REQUESTS-1"
     )  # its name, and what the broker told its sender when it stored it

@@ -126,6 +126,8 @@ def test_a_piped_answer_is_tab_separated_and_whole(predict: Callable[..., Ran]) 
 
     whole = predict("order,code,weight,month\nA-17,NA,0.5,3\n", "--keep", "order", "--json").document[0]
     head, row = ran.rows
+    assert "probability: of the label yes" in ran.err
+    assert whole["about"]["probability"]["label"] == "yes"
     assert head == ["prediction_id", "model_version", "order", "label", "probability"]
     assert len(row[0]) == len(whole["prediction_id"])
     assert row[1:] == ["1", "A-17", "yes", str(whole["outputs"]["probability"])]

@@ -26,8 +26,9 @@ def test_a_p_value_is_held_against_its_limit_from_below_and_a_distance_from_abov
 
 def test_an_unknown_detector_is_answered_with_the_nearest_or_all_known_ones() -> None:
     """Whoever mistypes sees what was meant."""
-    assert INSTALLED.detector_problem("wasserstien") == "'wasserstien' is no detector; did you mean 'wasserstein'?"
-    assert "known are ks, chi_square" in str(INSTALLED.detector_problem("zzz"))
+    told = "drift detector 'wasserstien' is not known; did you mean 'wasserstein'?"
+    assert INSTALLED.detector_problem("wasserstien") == told
+    assert "known here are ks, chi_square" in str(INSTALLED.detector_problem("zzz"))
 
 
 def test_a_detector_that_does_not_fit_the_columns_is_refused_with_those_that_do() -> None:
@@ -42,4 +43,11 @@ def test_a_detector_that_does_not_fit_the_columns_is_refused_with_those_that_do(
 def test_the_limit_of_a_test_of_significance_is_a_p_value(limit: float) -> None:
     """A distance's limit for a p-value would always, or never, mean drift."""
     assert "between 0 and 1" in str(INSTALLED.detector_problem("chi_square", limit=limit))
-    assert INSTALLED.detector_problem("wasserstein", limit=limit) is None
+    assert ("between 0 and 1" in str(INSTALLED.detector_problem("wasserstein", limit=limit))) is False
+
+
+@pytest.mark.parametrize("limit", [0, -0.1])
+def test_the_limit_of_a_distance_is_above_zero(limit: float) -> None:
+    """Every distance is at least 0: at a limit of 0 each window would have drifted."""
+    assert "a distance above 0" in str(INSTALLED.detector_problem("wasserstein", limit=limit))
+    assert INSTALLED.detector_problem("wasserstein", limit=1e-9) is None

@@ -236,6 +236,7 @@ async def served(broker: Broker, cache: Path, store: Any, **settings: Any) -> As
         open_port(replica) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
+        await eventually(lambda: replica.informed)  # a test that looks at readiness sees what it does itself
         yield Served(replica, client, deployer, port)
     await deployer.close()
 

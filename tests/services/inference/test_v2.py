@@ -173,6 +173,7 @@ BAD = {
     "number for a string": (row(carrier=7), "'carrier': element 0 is an integer (7); BYTES takes strings"),
     "null where never null": (row(distance=None), "'distance': element 0 is missing (null or NaN)"),
     "fraction for an integer": (row(month=2.5), "'month': element 0 is a number (2.5); INT64 takes whole numbers"),
+    "beyond 64 bits": (row(month=2**65), f"'month': element 0 ({2**65}) is outside INT64, {-(2**63)} to {2**63 - 1}"),
     "wrong datatype": (_tensor(datatype="BYTES", data=["1"]), "'distance': datatype is BYTES; the column takes FP64"),
     "unknown datatype": (_tensor(datatype="FLOAT"), "datatype 'FLOAT' is unknown; it is one of BOOL"),
     "too few values": (_tensor(shape=[2]), "shape [2] takes 2 values, data has 1"),

@@ -251,6 +251,20 @@ async def test_an_older_run_that_ends_later_does_not_take_the_alias(on: Harness)
     assert await aliases(on) == {"champion": 1}
 
 
+async def test_a_run_on_older_data_does_not_take_the_alias_by_starting_later(on: Harness) -> None:
+    """It was pinned to an older dataset version: under limits alone it must still beat what learned from newer data."""
+    await declare(on, evaluation={"metrics": ["roc_auc"], "gates": [{"metric": "roc_auc", "at_least": 0.6}]})
+    early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    await crown(on, "run-new-data", 1, dataset=2, started_at=early)
+    await on.heard(AliasMoved)
+
+    await on.say(trained("run-old-data", dataset=1, started_at=late))
+    await on.say(judged(await asked_for(on, 2, champion=1), candidate=0.69, low=-0.01))
+
+    assert "0.6900 against 0.7000" in (await on.heard(VersionRejected)).data.reason
+    assert await aliases(on) == {"champion": 1}
+
+
 async def test_what_each_learned_from_is_told_with_the_question(on: Harness) -> None:
     """So that the rows can be those that neither has learned from."""
     await declare(on)

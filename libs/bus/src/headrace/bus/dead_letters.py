@@ -8,7 +8,7 @@ from sqlmodel import col, delete, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.errors import Refused
-from headrace.bus.messages import RawMessage
+from headrace.bus.messages import RawMessage, type_of
 from headrace.bus.outbox import put
 from headrace.bus.tables import DeadLetter, LoopItem
 from headrace.bus.unit_of_work import ID_HEADER, LARGEST, UnitOfWork
@@ -42,7 +42,7 @@ def set_aside_message(work: UnitOfWork, message: RawMessage, message_id: str, re
     if message.stream != "PARKED":  # whoever reads PARKED would read the copy, and might fail over it again
         _copy(work, row, f"headrace.parked.{work.service}.{aggregate}.{fact}.{key}")
     if aggregate == "request" and fact != "refused":
-        work.emit(_refusal(work, row))
+        work.emit(_refusal(work, row, type_of(message, row.type)))
     return row
 
 
@@ -167,11 +167,11 @@ def _copy(work: UnitOfWork, row: DeadLetter, subject: str) -> None:
     put(work.session, event_id=row.id, subject=subject, body=row.body[:LARGEST], headers=headers, now=work.now)
 
 
-def _refusal(work: UnitOfWork, row: DeadLetter) -> RequestRefused:
+def _refusal(work: UnitOfWork, row: DeadLetter, request_type: str) -> RequestRefused:
     return RequestRefused(
         about=row.key,
         request_id=row.message_id.removesuffix(UNREAD),
-        request_type=row.type,
+        request_type=request_type,
         subject=f"{row.type}.{row.key}",
         reason=row.reason,
         by=work.service,

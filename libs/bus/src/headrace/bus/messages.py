@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from nats.aio.msg import Msg
 
-from headrace.contracts import OUTSIDER, ContractError, Envelope, decode_message, origin_of
+from headrace.contracts import OUTSIDER, ContractError, Envelope, attributes_of, decode_message, origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +48,16 @@ def said_by(message: RawMessage) -> tuple[str, Callable[[str], str]]:
     except ContractError:
         return OUTSIDER, str
     return origin.actor, origin.own
+
+
+def type_of(message: RawMessage, family: str) -> str:
+    """The type of a message, also of one that no schema allows: as it says, or the oldest one of its subject.
+
+    `family` is the type without its version, as the subject has it.
+    """
+    place = {"stream": message.stream, "seq": message.seq, "timestamp": message.time}
+    try:
+        said = attributes_of(message.subject, message.headers, message.data, **place)["type"]
+    except (ContractError, KeyError):
+        said = None
+    return said if isinstance(said, str) and said.startswith(f"{family}.v") else f"{family}.v1"

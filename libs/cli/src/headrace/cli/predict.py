@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from headrace.cli.session import Json, answer, progress_console, say, session
-from headrace.cli.tables import Lines
+from headrace.cli.tables import Lines, plain
 from headrace.client.errors import HeadraceError
 from headrace.client.rows import in_batches
 from headrace.client.sdk import Document
@@ -119,8 +119,20 @@ def _as_lines(answers: Iterator[Document]) -> None:
     lines: Lines | None = None
     for some in in_batches(answers, SHOWN):
         flat = [_flat(each) for each in some]
-        lines = lines or Lines(list(flat[0]))
+        if lines is None:
+            _say_labels(some[0].get("about", {}))
+            lines = Lines(list(flat[0]))
         lines.write(flat)
+
+
+def _say_labels(about: Mapping[str, Any]) -> None:
+    """Which labels the numbers are about, beside the answers: a program that reads them is not disturbed."""
+    for output, told in about.items():
+        if "label" in told:
+            progress_console.print(f"{output}: of the label {plain(told['label'])}", highlight=False, markup=False)
+        elif "labels" in told:
+            listed = ", ".join(map(plain, told["labels"]))
+            progress_console.print(f"{output}: of the labels {listed}, in this order", highlight=False, markup=False)
 
 
 def _flat(answered: Document) -> dict[str, Any]:

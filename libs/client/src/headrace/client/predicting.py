@@ -72,16 +72,22 @@ def patient(ask: Ask, longest: float = TIMEOUT_S, sleep: Callable[[float], None]
 
 
 def rows_of(document: Document) -> list[Document]:
-    """One line a row of a V2 answer: {prediction_id, model_version, outputs}."""
+    """One line a row of a V2 answer: {prediction_id, model_version, outputs}.
+
+    Where outputs are numbers about labels, `about` says about which: {"probability": {"label": True}}.
+    """
     prediction, version = document["parameters"]["prediction_id"], document["model_version"]
     outputs = document["outputs"]
     names = [output["name"] for output in outputs]
     values = zip(*map(_by_row, outputs), strict=True)
+    about = {output["name"]: output["parameters"] for output in outputs if output.get("parameters")}
+    labels = {"about": about} if about else {}
     return [
         {
             "prediction_id": f"{prediction}:{row}",
             "model_version": version,
             "outputs": dict(zip(names, each, strict=True)),
+            **labels,
         }
         for row, each in enumerate(values)
     ]

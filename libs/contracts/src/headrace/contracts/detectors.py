@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
+
+from headrace.contracts.errors import choice_problem
 
 Kind = Literal["numeric", "categorical"]
 """What a column holds, as detectors tell columns apart."""
@@ -37,12 +38,12 @@ def detector_problem(
     """
     info = detectors.get(method)
     if info is None:
-        near = get_close_matches(method, detectors, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(detectors)}"
-        return f"{method!r} is no detector; {hint}"
+        return f"drift detector {choice_problem(method, list(detectors))}"
     if kind is not None and kind not in info.kinds:
         fitting = ", ".join(name for name, each in detectors.items() if kind in each.kinds)
         return f"{method} does not fit {kind} columns; those that do are {fitting}"
     if limit is not None and info.p_value and not 0 < limit < 1:
         return f"the limit of {method} is a p-value between 0 and 1, not {limit:g}"
+    if limit is not None and limit <= 0:
+        return f"the limit of {method} is a distance above 0, not {limit:g}: every window would have drifted"
     return None

@@ -125,11 +125,19 @@ def _lenient(name: str, datatype: str, values: list[Any]) -> list[Any]:
     """Take whole floats as integers and 0/1 as booleans; refuse everything else by its place."""
     for at, value in enumerate(values):
         if type(value) not in _ALLOWED[datatype] and not _tolerable(datatype, value):
+            _refuse_beyond(name, datatype, at, value)
             expected = _EXPECTED.get(datatype, "whole numbers" if "INT" in datatype else "numbers")
             raise BadInput(
                 f"input {name!r}: element {at} is {kind(value)} ({shown(value)}); {datatype} takes {expected}"
             )
     return values
+
+
+def _refuse_beyond(name: str, datatype: str, at: int, value: Any) -> None:
+    """A whole number beyond 64 bits, which is read as a float, is refused for its size and not for its type."""
+    if "INT" in datatype and type(value) is float and value.is_integer():
+        low, high = _LIMITS[datatype]
+        raise BadInput(f"input {name!r}: element {at} ({value:.0f}) is outside {datatype}, {low} to {high}")
 
 
 def _tolerable(datatype: str, value: Any) -> bool:

@@ -118,13 +118,21 @@ def _better(gate: Gate, found: Comparison | Baseline, other: str, whom: str) -> 
 
 
 def asked_of(policy: Policy, candidate: VersionRegistered, champion: VersionRegistered | None) -> Policy:
-    """The policy for one candidate: work that began before the champion's must beat it, whatever is declared.
+    """The policy for one candidate: older work than the champion's must beat it, whatever is declared.
 
-    Else the older run of two would take the alias by ending last.
+    Else the older run of two would take the alias by ending last, and a run on an older dataset version, which gates
+    of limits alone let through, would replace what has learned from newer data.
     """
-    if champion is None or candidate.lineage.started_at >= champion.lineage.started_at:
+    if champion is None or not _older(candidate, champion):
         return policy
     return policy.with_gate(Gate.model_validate({"metric": policy.metrics[0], "beats": CHAMPION}))
+
+
+def _older(candidate: VersionRegistered, champion: VersionRegistered) -> bool:
+    """Whether a candidate's run began before the champion's, or took an older version of the same dataset."""
+    mine, theirs = candidate.dataset, champion.dataset
+    earlier_data = mine.name == theirs.name and mine.version < theirs.version
+    return earlier_data or candidate.lineage.started_at < champion.lineage.started_at
 
 
 def incomparable(candidate: VersionRegistered, champion: VersionRegistered) -> str | None:
