@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from nats.aio.msg import Msg
 
@@ -25,6 +26,12 @@ class RawMessage:
     def envelope(self) -> Envelope:
         """Its envelope; raises ContractError."""
         return decode_message(
+            self.subject, self.headers, self.data, stream=self.stream, seq=self.seq, timestamp=self.time
+        )
+
+    def attributes(self) -> dict[str, Any]:
+        """Its attributes and data, which no schema was asked about; raises ContractError."""
+        return attributes_of(
             self.subject, self.headers, self.data, stream=self.stream, seq=self.seq, timestamp=self.time
         )
 
@@ -55,9 +62,8 @@ def type_of(message: RawMessage, family: str) -> str:
 
     `family` is the type without its version, as the subject has it.
     """
-    place = {"stream": message.stream, "seq": message.seq, "timestamp": message.time}
     try:
-        said = attributes_of(message.subject, message.headers, message.data, **place)["type"]
-    except (ContractError, KeyError):
+        said = message.attributes().get("type")
+    except ContractError:
         said = None
     return said if isinstance(said, str) and said.startswith(f"{family}.v") else f"{family}.v1"

@@ -185,9 +185,9 @@ class Client:
         """Predictions for the rows of a file (CSV, JSON, JSON lines or Parquet), or for rows that are at hand.
 
         Text is read by the signature of the served model. Answers come in the order of the rows, while the next rows
-        are read: {prediction_id, model_version, outputs}, `about` with the labels of probabilities, and `kept` with the columns that `keep` names. `key` names
-        the column with your own key of each row, by which truth can be reported. A replica that cannot answer now (429,
-        503) is asked again for a minute, as late as it wishes.
+        are read: {prediction_id, model_version, outputs}, `about` with the labels of probabilities, and `kept` with the
+        columns that `keep` names. `key` names the column with your own key of each row, by which truth can be reported.
+        A replica that cannot answer now (429, 503) is asked again for a minute, as late as it wishes.
         """
         served = self.served(model)
         wishes: dict[str, Any] = {"keep": keep, "key": key, "ignore_unknown": ignore_unknown, "parameters": parameters}

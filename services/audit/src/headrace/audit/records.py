@@ -18,7 +18,7 @@ import structlog
 from headrace.audit.domain import Event, Reference
 from headrace.audit.tables import RecordRow
 from headrace.bus import RawMessage
-from headrace.contracts import EVENTS, ContractError, attributes_of, origin_of
+from headrace.contracts import EVENTS, ContractError, origin_of
 from headrace.contracts.envelope import SOURCE
 from headrace.contracts.names import bare
 from headrace.tlog import Entry, encode_headers, event_digest, headers_digest
@@ -146,14 +146,7 @@ def _request(message: RawMessage) -> Mapping[str, Any] | None:
     No schema is asked: an older or a newer one would read another record out of the same bytes.
     """
     try:
-        found = attributes_of(
-            message.subject,
-            message.headers,
-            message.data,
-            stream=message.stream,
-            seq=message.seq,
-            timestamp=message.time,
-        )
+        found = message.attributes()
     except ContractError:
         return None
     return found | {"time": rfc3339(microseconds(found["time"]))}
