@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -58,6 +58,21 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Give back what it holds; nobody asks it afterwards."""
+        ...
+
+
+@runtime_checkable
+class OutOfProcess(Protocol):
+    """What a model has as well that answers in processes of its own: `answer` then waits, and may raise Unavailable."""
+
+    @property
+    def slots(self) -> int:
+        """How many batches it answers at a time; more wait."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why it answers nobody now; None where it does, or soon will."""
         ...
 
 

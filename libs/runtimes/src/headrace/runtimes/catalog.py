@@ -9,8 +9,12 @@ from headrace.runtimes.directory import read_description
 from headrace.runtimes.errors import BadModel
 from headrace.runtimes.onnx import Onnx
 from headrace.runtimes.pickles import refuse_pickle
+from headrace.runtimes.process import Process
 
-RUNTIMES: Mapping[str, Runtime] = {"onnx": Onnx()}
+RUNTIMES: Mapping[str, Runtime] = {
+    "onnx": Onnx(),
+    "process": Process(),
+}
 
 
 def load(folder: Path) -> Model:
@@ -26,3 +30,8 @@ def runtime_named(name: str) -> Runtime:
     if found is None:
         raise BadModel(f"runtime {choice_problem(name, list(RUNTIMES))}")
     return found
+
+
+def starts_slowly(folder: Path) -> bool:
+    """Whether a model directory takes its time to load, as what starts a program does; raises BadModel."""
+    return getattr(runtime_named(read_description(folder).runtime), "starts_slowly", False)

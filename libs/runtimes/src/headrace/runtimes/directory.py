@@ -7,7 +7,7 @@
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Description:
     signature: Signature
     framework: str | None = None
     """What fitted it; None where that is not known."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the runtime needs to be told; in the flavor it lies under the runtime's name."""
 
 
 def write_directory(
@@ -56,6 +58,7 @@ def write_directory(
     own = {
         "runtime": described.runtime,
         **({"framework": described.framework} if described.framework else {}),
+        **({described.runtime: dict(described.options)} if described.options else {}),
         "signature": described.signature.model_dump(mode="json", exclude_none=True),
     }
     mlmodel = {
@@ -75,7 +78,8 @@ def read_description(folder: Path) -> Description:
     """What a directory says of itself; raises BadModel."""
     own = _read_mlmodel(folder)["flavors"][_FLAVOR]
     try:
-        return Description(own["runtime"], Signature.model_validate(own["signature"]), own.get("framework"))
+        options = own.get(own["runtime"]) or {}
+        return Description(own["runtime"], Signature.model_validate(own["signature"]), own.get("framework"), options)
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BadModel(
             f"{folder.name}: the flavor {_FLAVOR!r} of {_MLMODEL} does not describe a model: {error}"

@@ -1,0 +1,54 @@
+"""Columns as a child is given them: by the signature's datatypes, with null for what is missing."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from headrace.contracts import Tensor
+from headrace.runtimes.base import BadValue, Columns
+from headrace.runtimes.datatypes import NUMPY
+
+BATCH_ROWS = 1000  # of one request to a child: what is larger is asked in parts, so that each has its own deadline
+
+
+def batches(inputs: Sequence[Tensor], columns: Columns, *, strict: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows and columns of each part; raises BadValue where a number is too large and `strict` asks to be told."""
+    rows = len(columns[inputs[0].name]) if inputs else 0
+    for start in range(0, max(rows, 1), BATCH_ROWS):
+        part = slice(start, start + BATCH_ROWS)
+        count = min(BATCH_ROWS, rows - start)
+        yield count, {each.name: _encoded(each, columns[each.name][part], start, strict) for each in inputs}
+
+
+def _encoded(tensor: Tensor, values: Any, start: int, strict: bool) -> Any:
+    kind = NUMPY.get(tensor.datatype)
+    if kind is None:
+        return [None if _missing(value) else str(value) for value in values]
+    if kind.kind == "f":
+        return _floats(tensor.name, kind, values, start, strict)
+    if isinstance(values, np.ndarray) and values.dtype.kind == kind.kind:
+        return np.ascontiguousarray(values)
+    make = bool if kind.kind == "b" else int
+    return [None if _missing(value) else make(value) for value in values]
+
+
+def _floats(name: str, kind: np.dtype[Any], values: Any, start: int, strict: bool) -> np.ndarray:
+    """JSON has no infinity: without `strict` it goes as the largest number of the datatype."""
+    numbers = np.array(values, dtype=np.float64)
+    largest = np.finfo(kind).max
+    large = np.abs(numbers) > largest
+    if large.any():
+        row = int(np.nonzero(large)[0][0])
+        if strict:
+            raise BadValue(name, start + row, values[row])
+        numbers = np.clip(numbers, -largest, largest)
+    return numbers
+
+
+def _missing(value: Any) -> bool:
+    """None, NaN (the only value unequal to itself), and pandas' NA, which is neither equal nor unequal."""
+    if value is None:
+        return True
+    unequal = value != value
+    return bool(unequal) if isinstance(unequal, bool | np.bool_) else True
