@@ -104,6 +104,12 @@ browser: ## install the Chromium that the page tests use (Debian packages; asks 
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; }
 
+r: ## install the R that models in R are tested with (Debian packages; asks for root)
+	@Rscript -e 'library(jsonlite)' >/dev/null 2>&1 || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends \
+	  r-base-core r-cran-jsonlite >/dev/null; }
+
 # A foreign client is asked from an environment of its own, which may hold what ours must not; made anew when its pins change.
 CLIENTS := $(patsubst tests/clients/%/requirements.txt,.headrace/clients/%/.made,$(wildcard tests/clients/*/requirements.txt))
 clients: $(CLIENTS) ## the environments of the foreign clients that tests/clients runs
@@ -145,4 +151,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x $(BIN)/headrace ] && $(BIN)/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: r pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

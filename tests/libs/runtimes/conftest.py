@@ -79,3 +79,36 @@ def save_classifier(folder: Path) -> tuple[Mapping[str, list[Any]], Mapping[str,
     score = np.array(rows["wind"]) - np.array(rows["distance"])
     probability = 1 / (1 + np.exp(-score))
     return rows, {"label": probability > 0.5, "probability": probability}
+
+
+WEIGHTED = '''"""Probability = sigmoid(wind - distance), by weights that lie beside."""
+import json, math, pathlib
+WEIGHTS = json.loads((pathlib.Path(__file__).parent / "weights.json").read_text())
+def predict(columns):
+    scores = [sum(w * (columns[n][row] or 0.0) for n, w in WEIGHTS.items()) for row in range(len(columns["wind"]))]
+    shares = [1 / (1 + math.exp(-max(-700.0, min(700.0, each)))) for each in scores]
+    return {"label": [share > 0.5 for share in shares], "probability": shares}
+# the end
+assert (
+    WEIGHTS
+)
+'''
+
+
+def save_process(folder: Path, code: str = WEIGHTED, **options: Any) -> Signature:
+    """The same classifier as a Python function in a process of its own; `options` are of the description."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "weights.json").write_text('{"wind": 1.0, "distance": -1.0}')
+    (folder / "model.py").write_text(code)
+    signature = Signature(
+        task="binary",
+        inputs=[Tensor(name=name, datatype="FP32", shape=[-1]) for name in ("wind", "distance")],
+        outputs=[
+            Tensor(name="label", datatype="BOOL", shape=[-1], labels=[False, True]),
+            Tensor(name="probability", datatype="FP64", shape=[-1], label=True),
+        ],
+    )
+    entry = {} if "command" in options else {"python": {"module": "model"}}
+    described = Description("process", signature, options={**entry, **options})
+    write_directory(folder, described, about=ABOUT, flavors={}, packages=[], example={})
+    return signature

@@ -1,7 +1,8 @@
 """What every runtime must do; the suite runs over the mapping, so that a new entry is tested by being there."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from headrace.contracts import Signature
 from headrace.runtimes import RUNTIMES, BadModel, BadValue, Model, load
 
-from .conftest import ABSURD, save_classifier
+from .conftest import ABSURD, save_classifier, save_process
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,15 @@ def _onnx(folder: Path) -> Example:
     return Example(folder, rows, answers)
 
 
-EXAMPLES: Mapping[str, Callable[[Path], Example]] = {"onnx": _onnx}
+def _process(folder: Path) -> Example:
+    save_process(folder)
+    score = np.array([1.0, -1.0, 0.0, 2.0])
+    probability = 1 / (1 + np.exp(-score))
+    rows = {"wind": [1.0, 2.0, 0.5, 0.0], "distance": [0.0, 3.0, 0.5, -2.0]}
+    return Example(folder, rows, {"label": probability > 0.5, "probability": probability})
+
+
+EXAMPLES: Mapping[str, Callable[[Path], Example]] = {"onnx": _onnx, "process": _process}
 
 
 def test_every_runtime_has_an_example() -> None:
@@ -45,9 +54,10 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
 
 
 @pytest.fixture
-def model(example: Example) -> Model:
+def model(example: Example) -> Iterator[Model]:
     """The example, loaded."""
-    return load(example.folder)
+    with closing(load(example.folder)) as loaded:
+        yield loaded
 
 
 def test_a_model_answers_as_what_it_was_saved_from(example: Example, model: Model) -> None:
@@ -130,11 +140,10 @@ def test_a_matrix_is_answered_as_its_columns(example: Example, model: Model) -> 
 
 
 def test_a_model_says_what_it_is(model: Model) -> None:
-    """What answers, how much memory it holds; closing gives that back."""
+    """What answers, and how much memory it holds."""
     assert model.platform
     assert model.memory_bytes > 0
     assert isinstance(model.signature, Signature)
-    model.close()
 
 
 def test_a_damaged_directory_is_refused(example: Example) -> None:
@@ -148,4 +157,4 @@ def test_a_damaged_directory_is_refused(example: Example) -> None:
             with pytest.raises(BadModel):
                 load(example.folder)
         file.write_bytes(whole)
-    assert load(example.folder)
+    load(example.folder).close()

@@ -86,6 +86,15 @@ def read_description(folder: Path) -> Description:
         ) from error
 
 
+def read_example(folder: Path) -> dict[str, list[Any]]:
+    """The rows of `input_example.json` by column; none where it is not there or cannot be read."""
+    try:
+        found = json.loads((folder / _EXAMPLE).read_text())
+        return dict(zip(found["columns"], map(list, zip(*found["data"], strict=True)), strict=True))
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
 def onnx_flavor() -> dict[str, Any]:
     """The flavor by which MLflow loads the graph."""
     return {"onnx": {"data": GRAPH, "onnx_version": importlib.metadata.version("onnx")}}

@@ -52,13 +52,12 @@ def _array(tensor: Tensor, values: Any) -> np.ndarray:
 
 
 def _check_kind(tensor: Tensor, kind: np.dtype[Any], array: np.ndarray) -> None:
-    if kind.kind == "O":
-        _refuse_first(tensor, array, lambda value: type(value) is not str, kind)
-    elif kind.kind == "b" and array.dtype.kind != "b":
-        _refuse_first(tensor, array, lambda value: type(value) is not bool, kind)
-    elif array.dtype.kind not in "iuf":
-        _refuse_first(tensor, array, lambda value: type(value) not in (int, float), kind)
-        raise BadAnswer(f"output {tensor.name!r} has a number that is too large for {tensor.datatype}")
+    """Whole numbers may come as floating ones, since some languages have no others; nothing else is converted."""
+    types: tuple[type, ...] = {"O": (str,), "b": (bool,)}.get(kind.kind, (int, float))
+    if kind.kind == "O" or array.dtype.kind not in ("b" if kind.kind == "b" else "iuf"):
+        _refuse_first(tensor, array, lambda value: type(value) not in types, kind)
+        if kind.kind != "O" and array.size:
+            raise BadAnswer(f"output {tensor.name!r} has a number that is too large for {tensor.datatype}")
 
 
 def _refuse_first(tensor: Tensor, array: np.ndarray, wrong: Any, kind: np.dtype[Any]) -> None:

@@ -204,7 +204,8 @@ def _short(answer: Mapping[str, Any]) -> str:
 
 def _session(leader: int) -> list[int]:
     """Every process of a session."""
-    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _session_of(pid) == leader]
+    pids = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return [pid for pid in pids if _session_of(pid) == leader]
 
 
 def _session_of(pid: int) -> int | None:

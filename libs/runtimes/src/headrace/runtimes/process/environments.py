@@ -57,13 +57,16 @@ def _alone(place: Path) -> Iterator[None]:
 def _make(place: Path, lock: Path) -> None:
     """Only wheels are installed: the code that builds a package would run as we do."""
     shutil.rmtree(place)
-    python = str(place / "bin" / "python")
-    if uv := shutil.which("uv"):
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(place)], lock)
-        _run([uv, "pip", "sync", "--quiet", "--python", python, "--only-binary", ":all:", str(lock)], lock)
-        return
-    _run([sys.executable, "-m", "venv", str(place)], lock)
-    _run([python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "--requirement", str(lock)], lock)
+    _run([sys.executable, "-m", "venv", "--without-pip", str(place)], lock)
+    _run([*_installer(str(place / "bin" / "python"), lock), "--quiet", "--only-binary", ":all:"], lock)
+
+
+def _installer(python: str, lock: Path) -> list[str]:
+    """The program uv where it is installed, else the pip of the Python that ours was made from."""
+    if uv := shutil.which("uv") or shutil.which("uv", path=f"{sys.prefix}/bin"):
+        return [uv, "pip", "sync", str(lock), "--python", python]
+    base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return [str(base), "-m", "pip", "--python", python, "install", "--requirement", str(lock)]
 
 
 def _run(command: list[str], lock: Path) -> None:

@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 ANSWERS = 3
@@ -32,8 +33,9 @@ def main(spec: dict[str, Any]) -> None:
     """Everything, in the order that each step needs."""
     die_with_parent(spec["parent"])
     alone = apart(network=spec["network"])
-    if alone and (inner := os.fork()):
-        mirror(inner)
+    if alone:
+        beneath()  # the first process of the namespace, which buries orphans, and ends all the others with itself
+        beneath()  # the command: the first would not hear signals that it sends itself
     descriptors(spec["answers"])
     bounded = spec["user"] is not None or alone
     limit({**spec["limits"], **({"NPROC": spec["processes"]} if bounded else {})})
@@ -55,8 +57,8 @@ def apart(*, network: bool) -> bool:
     if not unshare(wanted | _NEW_USER):
         return False
     for file, text in (("uid_map", f"{user} {user} 1"), ("setgroups", "deny"), ("gid_map", f"{group} {group} 1")):
-        with contextlib.suppress(OSError), open(f"/proc/self/{file}", "w") as told:
-            told.write(text)
+        with contextlib.suppress(OSError):
+            Path(f"/proc/self/{file}").write_text(text)
     return True
 
 
@@ -65,12 +67,21 @@ def unshare(what: int) -> bool:
     return bool(_libc.unshare(what) == 0)
 
 
+def beneath() -> None:
+    """Go on in a child; the parent waits for it, and ends as it ended."""
+    if inner := os.fork():
+        os.close(0)  # so that the pipes end with the command, not with us
+        os.closerange(ANSWERS, _MOST_DESCRIPTORS)
+        mirror(inner)
+    die_with_parent(None)
+
+
 def mirror(inner: int) -> None:
-    """Wait for the command, which is the first process of its namespace, and end as it ended."""
-    os.close(0)  # so that the pipes end with the command, not with us
-    os.closerange(ANSWERS, _MOST_DESCRIPTORS)
-    _, status = os.waitpid(inner, 0)
-    os._exit(os.waitstatus_to_exitcode(status) % 256 if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+    """Bury whatever ends, until it is the one that counts."""
+    pid, status = os.wait()
+    while pid != inner:
+        pid, status = os.wait()
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 
 def descriptors(answers: int) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 from headrace.contracts import Signature
 from headrace.runtimes import serve_process
 from headrace.runtimes.base import Columns
-from headrace.runtimes.errors import BadModel
+from headrace.runtimes.directory import read_example
+from headrace.runtimes.errors import BadAnswer, BadModel, Unavailable
 from headrace.runtimes.process.answers import checked, joined
 from headrace.runtimes.process.child import Plan
 from headrace.runtimes.process.columns import BATCH_ROWS, batches
@@ -86,7 +87,20 @@ class Process:
         except BaseException:
             shutil.rmtree(home.path, ignore_errors=True)
             raise
-        return ProcessModel(signature, workers, options.workers, home.path)
+        model = ProcessModel(signature, workers, options.workers, home.path)
+        _answer_example(model, read_example(folder))
+        return model
+
+
+def _answer_example(model: ProcessModel, example: Columns) -> None:
+    """A model that does not answer the row that its own directory shows would fail the first caller."""
+    if not example or any(tensor.name not in example for tensor in model.signature.inputs):
+        return
+    try:
+        model.answer({name: values[:1] for name, values in example.items()})
+    except (BadAnswer, Unavailable) as error:
+        model.close()
+        raise BadModel(f"it does not answer the first row of its input example: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,7 @@ def _home(folder: Path) -> _Home:
     (home.path / "scratch").mkdir()
     if user is not None:
         os.chown(home.path, 0, user)
-    os.chmod(home.path, 0o700 if user is None else 0o710)
+    home.path.chmod(0o700 if user is None else 0o710)
     for path in (home.model, home.path / "scratch", *(p for p in home.model.rglob("*") if p.is_dir())):
         path.chmod(0o755)
     return home
@@ -121,7 +135,7 @@ def _home(folder: Path) -> _Home:
 def _copied(source: str, target: str) -> None:
     """A file that anybody in the folder may read; executable where it was."""
     shutil.copyfile(source, target)
-    os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
+    Path(target).chmod(0o755 if Path(source).stat().st_mode & 0o100 else 0o644)
 
 
 def _plan(home: _Home, options: Options) -> Plan:
@@ -138,7 +152,7 @@ def _plan(home: _Home, options: Options) -> Plan:
         **dict.fromkeys(_ONE_THREAD, "1"),
     }
     limits = {"DATA": options.memory_mb << 20, "NOFILE": _MOST_FILES, "FSIZE": _LARGEST_FILE, "CORE": 0}
-    reads = home.user is not None and not all(map(_reachable, (home.path, *_interpreters(prefix))))
+    reads = home.user is not None and not all(map(_reachable, (home.path.parent, *_interpreters(prefix))))
     return Plan(command, home.model, variables, limits, _MOST_PROCESSES, options.network, home.user, reads)
 
 
@@ -156,8 +170,8 @@ def _interpreters(prefix: Path) -> tuple[Path, ...]:
 
 
 def _reachable(path: Path) -> bool:
-    """Whether a user without rights gets there; Python of a home folder may be out of reach."""
-    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents) if not parent.name.startswith("headrace-process-"))
+    """Whether a user without rights gets there; a Python below somebody's home folder may be out of reach."""
+    return all(each.stat().st_mode & 0o001 for each in (path, *path.parents))
 
 
 def _end(workers: Workers, home: Path) -> None:

@@ -2,7 +2,9 @@
 
 import shutil
 import threading
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ class Workers:
         self._plan, self._scratch, self._hello, self._times = plan, scratch, hello, times
         self._changed = threading.Condition()
         self._free: list[Child] = []
+        self._line: deque[Future[Child]] = deque()  # who waits; first come, first served
         self._children: dict[Child, Path] = {}
         self._count = count
         self._deaths = self._started = 0
@@ -81,6 +84,7 @@ class Workers:
             self._closed = True
             children = dict(self._children)
             self._changed.notify_all()
+            self._dismiss("it was unloaded")
         for child, scratch in children.items():
             child.kill()
             shutil.rmtree(scratch, ignore_errors=True)
@@ -100,12 +104,24 @@ class Workers:
 
     def _free_one(self, seconds: float) -> Child:
         with self._changed:
-            self._changed.wait_for(lambda: self._free or self._closed or self.problem, seconds)
-            if self._closed:
-                raise Unavailable("it was unloaded")
-            if not self._free:
-                raise Unavailable(self.problem or self._waiting())
-            return self._free.pop()
+            if self._free:
+                return self._free.pop()
+            if refusal := "it was unloaded" if self._closed else self.problem:
+                raise Unavailable(refusal)
+            place: Future[Child] = Future()
+            self._line.append(place)
+        try:
+            return place.result(seconds)
+        except TimeoutError:
+            return self._too_late(place)
+
+    def _too_late(self, place: Future[Child]) -> Child:
+        """Leave the line, unless the turn came at this very moment."""
+        with self._changed:
+            if place.done():
+                return place.result()
+            self._line.remove(place)
+            raise Unavailable(self._waiting())
 
     def _waiting(self) -> str:
         if self._missing or not all(child.greeted for child in self._children):
@@ -115,8 +131,20 @@ class Workers:
     def _give_back(self, child: Child) -> None:
         with self._changed:
             self._deaths = 0
+            self._offer(child)
+
+    def _offer(self, child: Child) -> None:
+        """To whoever waits longest; to be said with the lock held."""
+        if self._line:
+            self._line.popleft().set_result(child)
+        else:
             self._free.append(child)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def _dismiss(self, why: str) -> None:
+        """Refuse everybody who waits; to be said with the lock held."""
+        while self._line:
+            self._line.popleft().set_exception(Unavailable(why))
 
     def _bury(self, child: Child, why: str) -> None:
         child.kill()
@@ -131,6 +159,8 @@ class Workers:
         self._deaths += 1
         self._last = why
         self._changed.notify_all()
+        if problem := self.problem:
+            self._dismiss(problem)
 
     # the thread that starts them
 
@@ -161,8 +191,7 @@ class Workers:
             self._bury(child, str(error))
             return
         with self._changed:
-            self._free.append(child)
-            self._changed.notify_all()
+            self._offer(child)
 
     def _new(self) -> Child:
         self._started += 1
