@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from functools import partial
 from math import ceil
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -23,7 +23,7 @@ from headrace.chassis.errors import Ambiguous, TooMany, Unavailable
 from headrace.contracts.names import whole_number
 from headrace.inference import mlflow, protocol
 from headrace.inference.auth_cache import AuthCache
-from headrace.inference.errors import Failed, Gone, NotLoaded, Unknown, Unloggable, WrongMethod
+from headrace.inference.errors import Busy, Failed, Gone, NotLoaded, Unknown, Unloggable, WrongMethod
 from headrace.inference.fast import INLINE_BYTES
 from headrace.inference.http import (
     JSON,
@@ -47,9 +47,12 @@ from headrace.inference.http import (
 from headrace.inference.inference_service import Answer, InferenceService, Request
 from headrace.inference.pages import Handler, Pages, State
 from headrace.inference.repository import ModelRepository
+from headrace.inference.route_table import RouteTable
 from headrace.inference.tensors import BadInput, shown
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 STATUS: Mapping[type[Exception], int] = {
     Ambiguous: 400,
@@ -62,6 +65,7 @@ STATUS: Mapping[type[Exception], int] = {
     Compressed: 415,
     TooMany: 429,
     Failed: 500,
+    Busy: 503,
     NotLoaded: 503,
     Unavailable: 503,
     Unloggable: 503,
@@ -128,7 +132,10 @@ class App:
     def answer_now(self, model: str, headers: Headers, body: bytes) -> tuple[bytes, Callable[[], None] | None]:
         """The whole HTTP response to a small prediction request, and what to do once it is sent."""
         try:
-            request, answer = self._asking(model, None, headers, body, perf_counter())()
+            request = self._asking(model, None, headers, body, perf_counter())()
+            if request.table.pool is not None:  # since the head of the request came
+                raise NotLoaded(f"model {model!r} is being changed; try again")
+            answer = self._answered(request)
             self._inference.keep(request, answer)
         except _EXPECTED as error:
             status, extra = self._refusal(error)
@@ -144,8 +151,8 @@ class App:
         started = perf_counter()
         caller = await self._auth_cache.meet(authorization_of(scope["headers"]))
         body = await self._body(scope, receive)
-        ask = self._asking(model, version, scope["headers"], body, started, caller)
-        request, answer = await self._asked(ask, body)
+        read = self._asking(model, version, scope["headers"], body, started, caller)
+        request, answer = await self._asked(read, self._repository.table(model), body)
         self._inference.keep(request, answer)
         await send_bytes(send, 200, answer.body, _headers(answer, request.traceparent))
         if (afterwards := self._remainder(request, answer)) is not None:
@@ -159,8 +166,8 @@ class App:
         body: bytes,
         started: float,
         caller: str | None = None,
-    ) -> Callable[[], tuple[Request, Answer]]:
-        """What is left to do for an answer, once the caller is let in: work for this thread or another."""
+    ) -> Callable[[], Request]:
+        """What makes the request, once the caller is let in: work for this thread or another."""
         authorization = traceparent = length = None
         for key, value in headers:
             if key == b"authorization":
@@ -174,12 +181,12 @@ class App:
         self._check_open()
         trace = None if traceparent is None else follow(traceparent.decode("latin-1"))
 
-        def ask() -> tuple[Request, Answer]:
+        def read() -> Request:
             raw, json_length = _split(body, length)
             document = protocol.document_of(body, json_length)
-            return self._answered(Request(table, document, known, started, version, trace, raw))
+            return Request(table, document, known, started, version, trace, raw)
 
-        return ask
+        return read
 
     async def _invocations(self, model: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """MLflow's scoring protocol, for the model that ?model= names, or the only one."""
@@ -191,12 +198,12 @@ class App:
         traceparent = header(scope, b"traceparent")
         trace = follow(traceparent.decode("latin-1")) if traceparent else None
 
-        def ask() -> tuple[Request, Answer]:
+        def read() -> Request:
             interface = table.any().loaded.interface
             document = mlflow.document_of(body, header(scope, b"content-type") or b"", interface)
-            return self._answered(Request(table, document, caller, started, None, trace))
+            return Request(table, document, caller, started, None, trace)
 
-        request, answer = await self._asked(ask, body)
+        request, answer = await self._asked(read, table, body)
         self._inference.keep(request, answer)
         told = (b"x-headrace-prediction-id", answer.prediction_id.encode())
         await send_json(
@@ -214,9 +221,9 @@ class App:
         inflate = partial(inflated, body, encoding, self._largest_body)
         return await asyncio.get_running_loop().run_in_executor(self._pool, inflate)
 
-    def _answered(self, request: Request) -> tuple[Request, Answer]:
+    def _answered(self, request: Request) -> Answer:
         try:
-            return request, self._inference.answer(request)
+            return self._inference.answer(request)
         except RecursionError:
             raise BadInput("the JSON nests too deep") from None
 
@@ -246,11 +253,25 @@ class App:
         if not self._inference.open:
             raise Unloggable("predictions cannot be recorded while the broker is away and the write-ahead log is full")
 
-    async def _asked(self, ask: Callable[[], tuple[Request, Answer]], body: bytes) -> tuple[Request, Answer]:
-        """Small requests are answered at once; large ones in a thread, so that they cannot hold up small ones."""
+    async def _asked(self, read: Callable[[], Request], table: RouteTable, body: bytes) -> tuple[Request, Answer]:
+        """Small requests are answered at once; large ones in a thread, so that they cannot hold up small ones.
+
+        Who answers in processes is chosen first, and asked in threads of its own.
+        """
+        if table.pool is not None:
+            request = await self._small(read, body)
+            return request, await (request.choose().loaded.pool or table.pool).run(partial(self._answered, request))
+
+        def ask() -> tuple[Request, Answer]:
+            request = read()
+            return request, self._answered(request)
+
+        return await self._small(ask, body)
+
+    async def _small(self, work: Callable[[], T], body: bytes) -> T:
         if len(body) <= INLINE_BYTES:
-            return ask()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     # everything else
 

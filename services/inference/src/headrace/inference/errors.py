@@ -17,6 +17,10 @@ class NotLoaded(Exception):
     """The model exists, but this replica cannot answer with it yet."""
 
 
+class Busy(Exception):
+    """More requests wait for a model than it can answer soon."""
+
+
 class Failed(Exception):
     """The model itself failed on rows that it should have taken."""
 

@@ -1,9 +1,11 @@
 """Where a request becomes an answer: choose the version, check the rows, run it, remember it."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from random import Random, SystemRandom
 from typing import Any, Literal
 
@@ -11,12 +13,14 @@ import numpy as np
 import structlog
 
 from headrace.inference import protocol, record
-from headrace.inference.errors import Failed, NotLoaded, Unknown, Unloggable
+from headrace.inference.errors import Busy, Failed, NotLoaded, Unknown, Unloggable
+from headrace.inference.pools import Pool
 from headrace.inference.protocol import Ask
 from headrace.inference.record import Prediction
 from headrace.inference.route_table import RoutedVersion, RouteTable
 from headrace.inference.tensors import BadInput
 from headrace.inference.wal import WriteAheadLog, WriteAheadLogFull
+from headrace.runtimes import Unavailable
 
 log = structlog.get_logger()
 
@@ -37,6 +41,15 @@ class Request:
     version: int | None = None
     traceparent: str | None = None
     raw: memoryview | None = None
+    prediction_id: str = ""
+    routed: RoutedVersion | None = None
+    """Who is to answer, where that was chosen before."""
+
+    def choose(self) -> RoutedVersion:
+        """Who is to answer, by the id that the prediction will have; raises Unknown, NotLoaded, BadInput."""
+        self.prediction_id = new_id()
+        self.routed = _slot(self, self.prediction_id)
+        return self.routed
 
 
 @dataclass(slots=True)
@@ -53,6 +66,14 @@ class Answer:
     records: Sequence[tuple[str, bytes]]
     failed: Sequence[RoutedVersion] = ()
     """Slots on trial that failed; the champion answered for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shadowed:
+    """What a shadow said, and in how many seconds."""
+
+    outputs: Mapping[str, np.ndarray]
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -72,11 +93,12 @@ class InferenceService:
     lost: Lost = field(default_factory=Lost)
     time_ahead: float = 300.0
     """Seconds that a request's event time may lie ahead of its arrival."""
+    _asking: set[asyncio.Task[None]] = field(default_factory=set)  # shadows that answer in processes
 
     def answer(self, request: Request) -> Answer:
         """Everything up to the body; raises BadInput, Unknown, NotLoaded, Failed."""
-        prediction_id = new_id()
-        routed = _slot(request, prediction_id)
+        routed = request.routed or request.choose()
+        prediction_id = request.prediction_id
         ask, outputs, routed, failed = _run(request, routed, time.time() + self.time_ahead)
         seconds = time.perf_counter() - request.started
         about = {"prediction_id": prediction_id, "model_digest": routed.loaded.digest, "route": routed.role}
@@ -98,22 +120,41 @@ class InferenceService:
     def shadow(self, request: Request, answer: Answer) -> None:
         """Ask the shadows the same, and remember what they say; the caller has its answer already."""
         for routed in request.table.shadows:
-            started = time.perf_counter()
-            try:
-                outputs = routed.loaded.answer(routed.loaded.interface.checked(answer.ask.rows))
-            except Exception as error:
-                routed.stats.failed()
-                log.warning("shadow_failed", model=request.table.model, version=routed.loaded.version, error=str(error))
-                continue
-            seconds = time.perf_counter() - started
-            if answer.routed.role == "champion":
-                routed.stats.compared(answer.outputs, outputs)
-            prediction = self._prediction(request, answer, routed, outputs, seconds)
-            try:
-                self._append(request.table.model, list(record.encoded(prediction)))
-            except WriteAheadLogFull:
-                self.lost.count += 1
-            routed.stats.answered(seconds, answer.ask.rows.count)
+            if (pool := routed.loaded.pool) is None:
+                self._compare(request, answer, routed, self._shadow_of(answer, routed))
+            else:
+                self._asking.add(task := asyncio.create_task(self._shadow_apart(request, answer, routed, pool)))
+                task.add_done_callback(self._asking.discard)
+
+    async def _shadow_apart(self, request: Request, answer: Answer, routed: RoutedVersion, pool: Pool) -> None:
+        try:
+            told = await pool.run(partial(self._shadow_of, answer, routed))
+        except Busy as busy:
+            told = busy
+        self._compare(request, answer, routed, told)
+
+    def _shadow_of(self, answer: Answer, routed: RoutedVersion) -> "_Shadowed | Exception":
+        """What a shadow says, in whatever thread it is asked."""
+        started = time.perf_counter()
+        try:
+            outputs = routed.loaded.answer(routed.loaded.interface.checked(answer.ask.rows))
+        except Exception as error:
+            return error
+        return _Shadowed(outputs, time.perf_counter() - started)
+
+    def _compare(self, request: Request, answer: Answer, routed: RoutedVersion, told: "_Shadowed | Exception") -> None:
+        if isinstance(told, Exception):
+            routed.stats.failed()
+            log.warning("shadow_failed", model=request.table.model, version=routed.loaded.version, error=str(told))
+            return
+        if answer.routed.role == "champion":
+            routed.stats.compared(answer.outputs, told.outputs)
+        prediction = self._prediction(request, answer, routed, told.outputs, told.seconds)
+        try:
+            self._append(request.table.model, list(record.encoded(prediction)))
+        except WriteAheadLogFull:
+            self.lost.count += 1
+        routed.stats.answered(told.seconds, answer.ask.rows.count)
 
     @property
     def open(self) -> bool:
@@ -195,9 +236,16 @@ def _instead(
     champion = next((s for s in request.table.routed_versions if s.role == "champion"), None)
     if routed.role == "champion" or champion is None or request.version is not None:
         routed.stats.failed()
-        raise Failed(f"version {routed.loaded.version} of model {request.table.model!r} failed: {error}") from error
+        raise _failure(f"version {routed.loaded.version} of model {request.table.model!r}", error) from error
     ask = protocol.parse(request.document, champion.loaded.interface, request.raw)
     try:
         return ask, champion.loaded.answer(ask.rows), champion, (routed,)
     except Exception as second:
-        raise Failed(f"versions {routed.loaded.version} and {champion.loaded.version} failed: {second}") from second
+        raise _failure(f"versions {routed.loaded.version} and {champion.loaded.version}", second) from second
+
+
+def _failure(who: str, error: Exception) -> Exception:
+    """A process that was lost may answer the next request; a model that fails on these rows will again."""
+    if isinstance(error, Unavailable):
+        return NotLoaded(f"{who} cannot answer now: {error}")
+    return Failed(f"{who} failed: {error}")

@@ -22,12 +22,13 @@ from headrace.contracts import Artifact, File, Route
 from headrace.inference.errors import Refusal
 from headrace.inference.route_table import Loaded
 from headrace.objects import Corrupt, Missing, digest_of
-from headrace.runtimes import BadModel, load
+from headrace.runtimes import BadModel, load, starts_slowly
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 FETCHES = 4  # at a time, of the eight threads of the store's client
+STARTS = 16  # programs that start at a time: one that never says hello holds one of them for a minute
 _MARK = ".used"
 _BLOCK = 1 << 20
 
@@ -64,6 +65,7 @@ class Loader:
         self._keep = keep
         self._ignore_unknown = ignore_unknown
         self._threads = ThreadPoolExecutor(threads, "load")
+        self._starts = ThreadPoolExecutor(STARTS, "start")  # of programs, which nothing else waits for
         self._fetching = asyncio.Semaphore(FETCHES)
         self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by digest
 
@@ -79,16 +81,18 @@ class Loader:
         folder = self._cache / route.digest
         if not await self._on_disk(_intact, folder, route.artifact.files):
             await self._fetch(route.artifact, folder)
-        loaded = await self._on_disk(_read, folder, route, self._ignore_unknown)
+        slow = await self._on_disk(_starts_slowly, folder)
+        loaded = await self._on_disk(_read, folder, route, self._ignore_unknown, threads=self._starts if slow else None)
         await self._on_disk(self._tidy, route.digest)
         return loaded
 
     def close(self) -> None:
         """Start no more reading."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._starts.shutdown(wait=False, cancel_futures=True)
 
-    async def _on_disk(self, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+    async def _on_disk(self, work: Callable[..., T], *args: Any, threads: ThreadPoolExecutor | None = None) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads or self._threads, work, *args)
 
     async def _fetch(self, artifact: Artifact, folder: Path) -> None:
         async with self._fetching:
@@ -113,6 +117,13 @@ class Loader:
         marks.sort(key=lambda mark: mark.stat().st_mtime, reverse=True)
         for mark in marks[self._keep :]:
             shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+def _starts_slowly(folder: Path) -> bool:
+    try:
+        return starts_slowly(folder)
+    except BadModel as error:
+        raise Refusal(str(error)) from error
 
 
 def _read(folder: Path, route: Route, ignore_unknown: bool) -> Loaded:

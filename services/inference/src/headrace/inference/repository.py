@@ -94,7 +94,8 @@ class ModelRepository:
     def ready(self, model: str, version: int | None) -> bool:
         """Whether a model, or one of its versions, answers here."""
         table = self._entry(model).table
-        return table is not None and (version is None or table.version(version) is not None)
+        routed = None if table is None else table.any() if version is None else table.version(version)
+        return routed is not None and routed.loaded.problem is None
 
     def index(self) -> list[dict[str, str]]:
         """Every version that is routed, with its state, as the index of a model repository lists them."""
@@ -102,8 +103,9 @@ class ModelRepository:
 
     def _indexed(self, model: str, entry: _Model) -> Iterator[dict[str, str]]:
         for route in _routes(entry.wanted):
-            ready = _held(entry.table, route) is not None
-            reason = "" if ready else entry.trouble or "it is being loaded"
+            held = _held(entry.table, route)
+            problem = held.loaded.problem if held else entry.trouble or "it is being loaded"
+            ready, reason = problem is None, problem or ""
             state = "READY" if ready else "UNAVAILABLE"
             yield {"name": model, "version": str(route.version), "state": state, "reason": reason}
 
@@ -130,8 +132,9 @@ class ModelRepository:
 
     @property
     def troubles(self) -> Mapping[str, str]:
-        """What keeps models from the table that is wanted."""
-        return {model: entry.trouble for model, entry in self._models.items() if entry.trouble}
+        """What keeps models from the table that is wanted, and versions that are loaded from answering."""
+        failing = {table.model: problem for table in self.tables if (problem := table.problem)}
+        return {**failing, **{model: entry.trouble for model, entry in self._models.items() if entry.trouble}}
 
     # told by the stream
 
@@ -142,7 +145,7 @@ class ModelRepository:
         entry = self._models.get(changed.model)
         if entry is None:
             entry = self._models[changed.model] = _Model(envelope)
-            self.infer_paths[f"/v2/models/{changed.model}/infer".encode()] = changed.model
+            self._shorten(changed.model, None)
             entry.new = _named(changed, changed.revision)
         elif entry.wanted.id == envelope.id:
             return
@@ -165,7 +168,10 @@ class ModelRepository:
         return len(self._models)
 
     async def close(self) -> None:
-        """Stop loading."""
+        """Stop loading, and end the processes of models."""
+        for loaded in (routed.loaded for table in self.tables for routed in table.routed_versions):
+            if loaded.pool is not None:
+                loaded.close()
         tasks = [entry.task for entry in self._models.values() if entry.task]
         for task in tasks:
             task.cancel()
@@ -241,11 +247,20 @@ class ModelRepository:
             entry.table = RouteTable.of(model, changed.revision, routed_versions)
         else:
             return
+        self._shorten(model, entry.table)
         for routed in routed_versions:
             routed.stats.watched = bool(entry.table and entry.table.rolling)
         summary = [f"{s.role} {s.loaded.version} {s.percent}%" for s in routed_versions]
         trace = trace_id(entry.wanted.traceparent)
         log.info("table_swapped", model=model, revision=changed.revision, routes=summary, trace_id=trace)
+
+    def _shorten(self, model: str, table: RouteTable | None) -> None:
+        """The short cut answers in the loop's thread: it is closed to what answers in processes."""
+        path = f"/v2/models/{model}/infer".encode()
+        if table is not None and table.pool is not None:
+            self.infer_paths.pop(path, None)
+        else:
+            self.infer_paths[path] = model
 
     def _tell(self, entry: _Model, cause: Envelope, route: Route, seconds: float, error: str | None) -> None:
         """Say once for each appearance of a version whether it is loaded."""

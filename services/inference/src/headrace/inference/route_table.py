@@ -11,9 +11,10 @@ import numpy as np
 
 from headrace.contracts import Signature
 from headrace.inference.interface import Interface, Rows
+from headrace.inference.pools import Pool
 from headrace.inference.stats import Stats
 from headrace.inference.tensors import BadInput
-from headrace.runtimes import BadValue, Model
+from headrace.runtimes import BadValue, Model, OutOfProcess
 
 _WARM_RUNS = 5  # the first run of a graph allocates; from the third on times are steady
 
@@ -27,10 +28,23 @@ class Loaded:
         self.version = version
         self.digest = digest
         self.platform = model.platform
-        self.memory_bytes = model.memory_bytes
         self.interface = Interface(signature, model.matrix, ignore_unknown=ignore_unknown)
+        self._model = model
         self._answer, self._answer_matrix = model.answer, model.answer_matrix
-        finalize(self, model.close)  # when the last one who answers with it is done
+        self._apart = model if isinstance(model, OutOfProcess) else None
+        self.pool = Pool(self._apart.slots) if self._apart else None
+        """Where it is asked, if its answers come from processes; None where they take microseconds."""
+        self.close = finalize(self, _close, model, self.pool)  # when the last one who answers with it is done
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much memory it holds now."""
+        return self._model.memory_bytes
+
+    @property
+    def problem(self) -> str | None:
+        """Why it answers nobody now, though it is loaded."""
+        return self._apart.problem if self._apart else None
 
     def answer(self, rows: Rows) -> Mapping[str, np.ndarray]:
         """The outputs for checked rows; raises BadInput where a number is too large for the model."""
@@ -42,13 +56,24 @@ class Loaded:
             raise BadInput(str(error)) from error
 
     def warm_up(self) -> float:
-        """Answer some rows that mean nothing; returns the seconds that one of them takes."""
+        """Answer some rows that mean nothing; returns the seconds that one of them takes.
+
+        What answers in processes has shown at its start that it does, and need not take rows that mean nothing.
+        """
+        if self.pool is not None:
+            return 0.0
         rows = self.interface.example()
         for _ in range(_WARM_RUNS):
             self.answer(rows)
         started = time.perf_counter()
         self.answer(rows)
         return time.perf_counter() - started
+
+
+def _close(model: Model, pool: Pool | None) -> None:
+    if pool is not None:
+        pool.close()
+    model.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +130,18 @@ class RouteTable:
     def any(self) -> RoutedVersion:
         """The champion, or whoever stands in for it."""
         return self.routed_versions[0]
+
+    @property
+    def pool(self) -> Pool | None:
+        """Where to answer if any version that answers callers does so in processes; one may stand in for another."""
+        answering = (routed.loaded for routed in self.routed_versions if routed.role != "shadow")
+        return next((loaded.pool for loaded in answering if loaded.pool is not None), None)
+
+    @property
+    def problem(self) -> str | None:
+        """Why one of its versions answers nobody now, though it is loaded."""
+        found = ((routed.loaded.version, routed.loaded.problem) for routed in self.routed_versions)
+        return next((f"version {version}: {problem}" for version, problem in found if problem), None)
 
     @property
     def rolling(self) -> bool:
