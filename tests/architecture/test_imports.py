@@ -8,6 +8,7 @@ from .conftest import LIBS, REPLICAS, SERVICES, imports, sources
 ALLOWED: dict[str, set[str]] = {
     "contracts": set(),
     "faults": set(),
+    "code": set(),
     "bus": {"contracts", "faults"},
     "objects": {"contracts", "faults"},
     "detectors": {"contracts"},
@@ -20,8 +21,8 @@ ALLOWED: dict[str, set[str]] = {
     "chassis": {"contracts", "bus"},
     "provision": {"contracts", "bus", "chassis", "objects", "tlog"},
     "local": {"contracts", "bus", "chassis", "objects", "provision"},
-    "client": {"contracts", "bus", "tlog"},
-    "cli": {"contracts", "tasks", "client", "chassis", "local", "provision"},
+    "client": {"contracts", "code", "bus", "tlog"},
+    "cli": {"contracts", "code", "tasks", "client", "chassis", "local", "provision"},
     "demo": {"contracts", "client", "cli", "local"},
     "testkit": {"contracts", "tasks", "bus", "chassis", "objects", "provision", "local"},
 }

@@ -52,6 +52,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rows.parquet").write_text("")
     (tmp_path / "truth.csv").write_text("prediction_id,value\np:0,1\n")
     (tmp_path / "audit.pub").write_text("")
+    (tmp_path / "late-net").mkdir()
+    (tmp_path / "late-net" / "train.py").write_text("def train(context): ...\n")
     return tmp_path
 
 

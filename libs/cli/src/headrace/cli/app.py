@@ -11,6 +11,7 @@ import typer
 from headrace.cli import (
     aliases,
     changes,
+    code,
     data,
     datasets,
     dead_letters,
@@ -62,7 +63,7 @@ def options(
     ctx.obj = Session(url, key)
 
 
-GROUPS = (aliases, changes, runs, rollouts, datasets, watching, dead_letters, keys, outsiders)
+GROUPS = (aliases, changes, code, runs, rollouts, datasets, watching, dead_letters, keys, outsiders)
 for module in (init, stack, models, data, predict, live, proof, *GROUPS):
     module.register(app)
 attach(app)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from headrace.client.predicting import patient, predictions
 from headrace.client.rows import given, opened, read
 from headrace.client.served import Served
 from headrace.client.uris import ModelUri
+from headrace.code.archive import pack
 from headrace.contracts.services import SERVICES
 
 Document = dict[str, Any]
@@ -70,6 +72,25 @@ class Client:
                 content=_blocks(stream, progress),
             )
         return answer
+
+    def push_code(self, package: str, folder: Path) -> Document:
+        """Pack a folder and make it the newest version of a package of code; `created` is false where it was already.
+
+        Raises BadPackage, which names the file that cannot be packed.
+        """
+        with TemporaryDirectory(prefix="headrace-code-") as scratch:
+            packed = pack(folder, Path(scratch) / "package.tar")
+            where = {"commit": packed.commit, "dirty": packed.dirty}
+            with packed.archive.open("rb") as stream:
+                answer = self.http.request(
+                    "POST",
+                    "trainer",
+                    f"/code/{quote(package, safe='')}/files",
+                    params={name: value for name, value in where.items() if value is not None},
+                    headers={"content-type": "application/x-tar"},
+                    content=_blocks(stream, None),
+                )
+        return {**answer.json(), "created": answer.status_code == 201}
 
     # train
 

@@ -12,7 +12,7 @@ from headrace.contracts import (
     TrainingRequested,
 )
 from headrace.objects import StoreAway, object_store
-from headrace.trainer import api
+from headrace.trainer import api, code_api
 from headrace.trainer.compute import RayCompute
 from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.handlers import (
@@ -22,6 +22,7 @@ from headrace.trainer.handlers import (
     on_model_declared,
     on_training_requested,
 )
+from headrace.trainer.packages import Packages
 from headrace.trainer.settings import TrainerSettings
 
 
@@ -40,8 +41,8 @@ def build(settings: TrainerSettings) -> Service:
             CancelRequested: dispatcher.waking(on_cancel_requested),
             EvaluationRequested: dispatcher.waking(on_evaluation_requested),
         },
-        routes=[api.router],
-        provides={Dispatcher: dispatcher},
+        routes=[api.router, code_api.router],
+        provides={Dispatcher: dispatcher, Packages: Packages(store, settings.models_bucket, settings.code_limits)},
         background=[dispatcher.loop(), compute.loop()],
         resources=[compute],
         dependencies=[Dependency(STORE, partial(store.probe, "datasets"), (StoreAway,))],

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from headrace.chassis import ServiceSettings
+from headrace.code.archive import Limits
 from headrace.objects import ObjectSettings
 
 _MIB = 1 << 20
@@ -78,7 +79,14 @@ class TrainerSettings(ServiceSettings):
     look_every: timedelta = timedelta(seconds=1)  # while nothing does: a backstop, changes wake the loop at once
 
     models_bucket: str = "models"
+    code_files: int = Field(default=2_000, ge=1)  # of a package: code and small files; data belong into a dataset
+    code_mb: int = Field(default=64, ge=1)  # of all files of a package together
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
+
+    @property
+    def code_limits(self) -> Limits:
+        """How large a package of code may be."""
+        return Limits(files=self.code_files, size=self.code_mb * _MIB)
 
     @property
     def objects_for_workers(self) -> str:

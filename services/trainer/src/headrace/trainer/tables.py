@@ -49,6 +49,23 @@ class RevisionRow(SQLModel, table=True):
     declaration: dict[str, Any] = Field(sa_type=sa.JSON)
 
 
+class CodePackageRow(SQLModel, table=True):
+    """One version of a package of code; `files` are its members, `object` is where its archive lies."""
+
+    __tablename__ = "trainer_code_package"
+
+    package: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    digest: str
+    object: dict[str, Any] = Field(sa_type=sa.JSON)
+    files: list[Any] = Field(sa_type=sa.JSON)
+    size: int = Field(sa_type=sa.BigInteger)
+    commit: str | None = None
+    dirty: bool | None = None
+    by: str
+    at: datetime = Field(sa_type=UtcTime)
+
+
 _run_lock = sa.Column("lock", sa.Integer, nullable=False)
 _evaluation_lock = sa.Column("lock", sa.Integer, nullable=False)
 
@@ -170,6 +187,28 @@ class Repository:
         """The newest version of a dataset."""
         versions = select(DatasetVersionRow).where(DatasetVersionRow.dataset == dataset)
         return (await self._session.exec(versions.order_by(col(DatasetVersionRow.version).desc()).limit(1))).first()
+
+    async def package(self, name: str, version: int | None = None) -> CodePackageRow | None:
+        """A version of a package of code; the newest where none is said."""
+        found = select(CodePackageRow).where(CodePackageRow.package == name)
+        found = found if version is None else found.where(CodePackageRow.version == version)
+        return (await self._session.exec(found.order_by(col(CodePackageRow.version).desc()).limit(1))).first()
+
+    async def packages(self, after: str, limit: int) -> Sequence[CodePackageRow]:
+        """The newest version of each package, by name."""
+        newest = select(CodePackageRow.package, sa.func.max(col(CodePackageRow.version)).label("version"))
+        newest_of = newest.group_by(col(CodePackageRow.package)).subquery()
+        same = (col(CodePackageRow.package) == newest_of.c.package) & (
+            col(CodePackageRow.version) == newest_of.c.version
+        )
+        found = select(CodePackageRow).join(newest_of, same).where(col(CodePackageRow.package) > after)
+        return (await self._session.exec(found.order_by(col(CodePackageRow.package)).limit(limit))).all()
+
+    async def package_versions(self, name: str, before: int | None, limit: int) -> Sequence[CodePackageRow]:
+        """Versions of a package, newest first."""
+        found = select(CodePackageRow).where(CodePackageRow.package == name)
+        found = found if before is None else found.where(CodePackageRow.version < before)
+        return (await self._session.exec(found.order_by(col(CodePackageRow.version).desc()).limit(limit))).all()
 
     async def ever_ran(self, model: str, dataset: str) -> bool:
         """Whether a run of a model was ever asked for on a dataset, however it ended."""

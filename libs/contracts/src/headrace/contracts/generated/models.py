@@ -1001,6 +1001,48 @@ class CheckpointSigned(Event):
     """
 
 
+class CodePushed(Event):
+    """
+    A folder with code is packed, and is a version of a package that runs may use.
+    """
+
+    TYPE: ClassVar[str] = "headrace.code.pushed.v1"
+    KEY: ClassVar[str] = "package"
+
+    package: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Package.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    The new version; versions of a package count from 1.
+    """
+    object: ObjectRef
+    """
+    The files as one plain tar archive, in the order of their paths, without owners and times; its SHA-256 is the digest of the package.
+    """
+    files: Annotated[int, Field(ge=1)]
+    """
+    Files in it.
+    """
+    size: Annotated[int, Field(ge=0)]
+    """
+    Bytes of all files together.
+    """
+    commit: Annotated[str | None, Field(pattern="^[0-9a-f]{40,64}$")] = None
+    """
+    The commit of git that the folder was at, as its sender says.
+    """
+    dirty: bool | None = None
+    """
+    Whether the folder differed from that commit, as its sender says.
+    """
+    by: str
+    """
+    Who pushed it.
+    """
+
+
 class DatasetRejected(Event):
     """
     A file broke its contract; nothing of it was taken.
@@ -3493,6 +3535,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.change.proposed.v1": ChangeProposed,
     "headrace.change.rejected.v1": ChangeRejected,
     "headrace.checkpoint.signed.v1": CheckpointSigned,
+    "headrace.code.pushed.v1": CodePushed,
     "headrace.dataset.ingested.v1": DatasetIngested,
     "headrace.dataset.rejected.v1": DatasetRejected,
     "headrace.drift.detected.v1": DriftDetected,
