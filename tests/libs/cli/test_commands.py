@@ -121,8 +121,9 @@ def test_wrong_usage_has_its_own_code_and_document(name: str, files: Path, capsy
 
 
 LISTINGS = [
-    ("models",), ("versions", "parcels"), ("runs", "list"), ("rollouts", "list", "parcels"), ("routes",),
-    ("alias", "list", "parcels"), ("alias", "history", "parcels", "champion"), ("datasets", "list"),
+    ("models",), ("versions", "parcels"), ("runs", "list"), ("runs", "costs"), ("routes",),
+    ("rollouts", "list", "parcels"), ("alias", "list", "parcels"), ("alias", "history", "parcels", "champion"),
+    ("datasets", "list"),
 ]  # fmt: skip
 
 

@@ -83,6 +83,10 @@ def test_runs_are_asked_for_shown_and_cancelled(at: CommandLine, parcels: Cluste
     assert "wrong data" in at("runs", "show", run).out
     assert run in at("runs", "list", "parcels", "--state", "cancelled").out
     assert at("runs", "cancel", run).code == 1
+    (took,) = [each for each in at("runs", "costs", "--json").document if each["name"] == "parcels"]
+    assert took["runs"] >= 1
+    assert took["queued_seconds"] > 0
+    assert at("runs", "costs", "--since", "2999-01-01T00:00:00Z", "--json").document == []
 
 
 def test_alerts_are_listed_as_the_log_has_them(at: CommandLine, parcels: Cluster) -> None:

@@ -33,6 +33,12 @@ async def test_a_run_can_be_asked_for_and_followed(on: Harness, world: Any) -> N
     assert (told["state"], told["params"], told["dataset_version"]) == ("completed", {"C": 2.0}, 1)
     assert [change["state"] for change in told["history"]] == ["queued", "running", "completed"]
     assert told["outcome"]["metrics"]["roc_auc"] > 0.8
+    assert (told["usage"]["attempts"], told["usage"]["cpus"]) == (1, 1)
+    assert told["usage"]["cpu_seconds"] > 0
+    assert done.data.usage is not None
+    assert done.data.usage.seconds == told["usage"]["seconds"]
+    (sums,) = (await on.http.get("/costs", params={"by": "model"})).json()["items"]
+    assert (sums["name"], sums["runs"], sums["cost"]) == ("delay", 1, None)
 
 
 async def test_the_queue_tells_what_waits_for_what(on: Harness, world: Any) -> None:

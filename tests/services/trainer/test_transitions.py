@@ -21,7 +21,8 @@ from headrace.contracts import (
 from headrace.testkit import a
 from headrace.trainer.domain import MOST_ATTEMPTS, Decision, Evaluation, Impossible, Run, State
 from headrace.trainer.tables import EvaluationRow, RunRow
-from headrace.trainer.worker.jobs import Data, Evaluated, Failure, Learned, Step, Trained, TrainJob
+from headrace.trainer.usage import Rate
+from headrace.trainer.worker.jobs import Data, Evaluated, Failure, Learned, Step, Trained, TrainJob, Used
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -264,3 +265,41 @@ def test_an_evaluation_that_has_ended_has_ended(state: State) -> None:
     for step in (over.started, lambda: over.heard(LOST), lambda: over.failed("late"), lambda: over.abandoned("late")):
         with pytest.raises(Impossible, match=f"it is {state}"):
             step()
+
+
+PRICED = Rate(an_hour=6.0, currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        (lambda run, at: run.completed(trained(), DATASET, at), TrainingCompleted),
+        (lambda run, at: run.failed(Failure(because="code", reason="it broke"), DATASET, at), TrainingFailed),
+        (lambda run, at: run.abandoned("a fault of ours", at), TrainingFailed),
+        (lambda run, at: run.cancelled("enough", "key:ann", at), TrainingCancelled),
+    ],
+)
+def test_every_end_tells_what_the_run_took_and_what_it_cost(end: Any, kind: type) -> None:
+    """The run keeps what its event tells; half an hour at 6 an hour is 3."""
+    run = a_run().taken(3, NOON, HOUR, PRICED).started(a_job(), DATASET).after
+
+    decision = end(run, NOON + HOUR / 2)
+
+    (fact,) = decision.facts
+    assert isinstance(fact, kind)
+    told = fact.usage  # type: ignore[attr-defined]
+    assert (told.seconds, told.cost, told.currency, told.attempts) == (1800.0, 3.0, "EUR", 1)
+    assert decision.after.usage == told.model_dump(mode="json", exclude_none=True)
+
+
+def test_lost_attempts_count_as_long_as_they_lasted() -> None:
+    """The cluster was taken all the same; only what the last worker measured is known of processors."""
+    used = Used(cpu_seconds=3.0, peak_memory_mb=500.0)
+    first = a_run().taken(3, NOON, HOUR, PRICED).started(a_job(), DATASET).after
+    again = first.heard((), LOST, DATASET, NOON + HOUR / 4).after
+
+    done = again.completed(trained().model_copy(update={"used": used}), DATASET, NOON + HOUR / 2)
+
+    told = done.facts[0].usage  # type: ignore[attr-defined]
+    assert (told.attempts, told.seconds, told.cost) == (2, 1800.0, 3.0)
+    assert (told.cpu_seconds, told.peak_memory_mb) == (3.0, 500.0)

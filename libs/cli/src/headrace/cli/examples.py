@@ -42,6 +42,7 @@ EXAMPLES: Mapping[str, str] = {
     "runs list": "headrace runs list flights-delay --state failed",
     "runs show": "headrace runs show 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
     "runs cancel": "headrace runs cancel 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --reason 'wrong data'",
+    "runs costs": "headrace runs costs --by owner --since 2026-01-01T00:00:00Z",
     "rollouts list": "headrace rollouts list flights-delay",
     "rollouts show": "headrace rollouts show 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
     "routes": "headrace routes flights-delay",

@@ -56,6 +56,24 @@ def cancel(
     answer(found, as_json, lambda: say(f"run {run}: {found['state']}"))
 
 
+@runs.command()
+def costs(
+    ctx: typer.Context,
+    by: Annotated[str, typer.Option(help="Summed by `model` or by `owner`, the team that the declaration names.")] = (
+        "model"
+    ),
+    since: Annotated[str | None, typer.Option(help="Of runs that ended at this time or later, ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(help="Of runs that ended before this time, ISO 8601.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Show what runs took of the cluster, and what that cost where the trainer knows prices."""
+    with session(ctx).client() as client:
+        found = listed(client, "trainer", "/costs", limit, by=by, since=since, until=until)
+    columns = ["name", "runs", "seconds", "cpu_seconds", "gpu_seconds", "queued_seconds", "cost", "currency"]
+    answer(found, as_json, lambda: table(found, columns, empty="no run has ended"))
+
+
 def _reason(run: Document) -> str:
     """Of a failed run the failure, of a waiting one what it waits for, else why it was asked for."""
     return why(run) or (run.get("outcome") or {}).get("reason") or str(run["reason"])

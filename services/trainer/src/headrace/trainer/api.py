@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -43,6 +43,21 @@ class RunView(BaseModel):
     attempt: int
     progress: dict[str, Any] | None
     outcome: dict[str, Any] | None
+    owner: str | None
+    usage: dict[str, Any] | None
+
+
+class CostView(BaseModel):
+    """What the runs of one owner, or of one model, took together, in one currency; runs without a price apart."""
+
+    name: str
+    runs: int
+    queued_seconds: float
+    seconds: float
+    cpu_seconds: float
+    gpu_seconds: float
+    cost: float | None
+    currency: str | None
 
 
 class ChangeView(BaseModel):
@@ -136,6 +151,20 @@ async def runs(
 async def one_run(run: str, session: SessionDep) -> RunDetail:
     """One run, with its history."""
     return detail(await _run(session, run), await Repository(session).history(run))
+
+
+@router.get("/costs", dependencies=[requires("trainer:read")])
+async def costs(
+    session: SessionDep,
+    by: Literal["owner", "model"] = "model",
+    since: Annotated[datetime | None, Query(description="Of runs that ended at this time or later.")] = None,
+    until: Annotated[datetime | None, Query(description="Of runs that ended before this time.")] = None,
+    cursor: NameCursor = "",
+    limit: Limit = 100,
+) -> Page[CostView]:
+    """What runs took, and what that cost, summed by model or by owner; runs that failed or were cancelled too."""
+    rows = await Repository(session).taken_by(by, since, until, after=cursor, limit=limit + 1)
+    return page_of(rows, limit, show=lambda row: CostView(**vars(row)), cursor=lambda row: row.cursor)
 
 
 @router.get("/queue", dependencies=[requires("trainer:read")])

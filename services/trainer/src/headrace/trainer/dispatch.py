@@ -29,6 +29,7 @@ from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.submission import chosen, evaluation_job, lacking_room, start, wait
 from headrace.trainer.tables import EvaluationRow, Repository, RunRow
+from headrace.trainer.usage import Prices
 from headrace.trainer.worker.jobs import EvaluateJob, Failure, Outcome, Report, TrainJob
 
 log = structlog.get_logger(__name__)
@@ -52,8 +53,9 @@ class Task:
 class Dispatcher:
     """Keeps workers and rows in step."""
 
-    def __init__(self, compute: RayCompute, settings: TrainerSettings) -> None:
+    def __init__(self, compute: RayCompute, settings: TrainerSettings, prices: Prices | None = None) -> None:
         self._compute = compute
+        self._prices = prices
         self._settings = settings
         self._changed = asyncio.Event()
         self._busy = False
@@ -204,7 +206,7 @@ class Dispatcher:
         async with starting(runtime, seen) as work:
             row = await work.session.get_one(RunRow, seen.run)
             if row.state == State.QUEUED:
-                await start(row, work, self._settings.models_bucket)
+                await start(row, work, self._settings.models_bucket, self._prices)
 
     async def _start_evaluation(self, runtime: Runtime, seen: EvaluationRow) -> None:
         async with starting(runtime, seen) as work:

@@ -28,9 +28,11 @@ from headrace.contracts import (
     TrainingProgressed,
     TrainingQueued,
     TrainingStarted,
+    Usage,
 )
 from headrace.trainer.resources import Size
-from headrace.trainer.worker.jobs import Evaluated, Failure, Outcome, Step, Trained, TrainJob
+from headrace.trainer.usage import Rate, usage
+from headrace.trainer.worker.jobs import Evaluated, Failure, Outcome, Step, Trained, TrainJob, Used
 
 T = TypeVar("T")
 
@@ -110,6 +112,12 @@ class Run:
     ended_at: datetime | None = None
     progress: Mapping[str, Any] | None = None
     outcome: Mapping[str, Any] | None = None
+    owner: str | None = None
+    """The team that the declaration names."""
+    rate: Mapping[str, Any] | None = None
+    """What an hour of it costs, since it started; see `usage.Rate`."""
+    usage: Mapping[str, Any] | None = None
+    """What it took, once it has ended."""
 
     def asked(self, waits: str) -> "Decision[Run]":
         """It is there now, and waits for data or for a worker."""
@@ -133,10 +141,11 @@ class Run:
         here = replace(self, waits_for="resources" if missing else "capacity", waits_detail=missing)
         return here._waiting(missing or "a node with what it asks for is there", missing)
 
-    def taken(self, version: int, now: datetime, timeout: timedelta) -> "Run":
+    def taken(self, version: int, now: datetime, timeout: timedelta, rate: Rate | None = None) -> "Run":
         """It is its turn, and it takes a dataset version; all of its attempts together have this long."""
         self._must_be("started", State.QUEUED)
-        return replace(self, dataset_version=version, started_at=now, due_at=now + timeout)
+        priced = vars(rate) if rate else None
+        return replace(self, dataset_version=version, started_at=now, due_at=now + timeout, rate=priced)
 
     def started(self, job: TrainJob, dataset: DatasetRef) -> "Decision[Run]":
         """It is resolved into a job, which a worker is given."""
@@ -184,30 +193,31 @@ class Run:
     def completed(self, trained: Trained, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
         """It has a model."""
         self._must_be("completed", State.RUNNING)
-        done = self._over(State.COMPLETED, trained.model_dump(mode="json"), now)
-        fact = _completed(self, TrainJob.model_validate(self.job), trained, dataset, now)
+        done = self._over(State.COMPLETED, now, trained)
+        fact = _completed(done, TrainJob.model_validate(self.job), trained, dataset, now)
         return Decision(done, (fact,), (Change(State.COMPLETED, f"{trained.train_rows} rows learned"),))
 
     def failed(self, failure: Failure, dataset: DatasetRef | None, now: datetime) -> "Decision[Run]":
         """It has none, for a reason that its author can read."""
         self._must_go_on("failed")
-        over = self._over(State.FAILED, failure.model_dump(mode="json"), now)
-        told = {"kind": failure.because, "reason": failure.reason, "warnings": list(failure.warnings)}
-        fact = TrainingFailed.model_validate({"run": self.run, "model": self.model, "dataset": dataset, **told})
+        over = self._over(State.FAILED, now, failure)
+        told: dict[str, Any] = {"kind": failure.because, "reason": failure.reason, "warnings": list(failure.warnings)}
+        told |= {"dataset": dataset, "usage": over.usage}
+        fact = TrainingFailed.model_validate({"run": self.run, "model": self.model, **told})
         return Decision(over, (fact,), (Change(State.FAILED, f"{failure.because}: {failure.reason}"),))
 
     def abandoned(self, reason: str, now: datetime) -> "Decision[Run]":
         """It has failed by a fault of ours; nothing of it is read any more, since that may be what fails."""
         self._must_go_on("given up")
-        over = self._over(State.FAILED, Failure(because="code", reason=reason).model_dump(mode="json"), now)
-        fact = TrainingFailed(run=self.run, model=self.model, kind="code", reason=reason)
+        over = self._over(State.FAILED, now, Failure(because="code", reason=reason))
+        fact = TrainingFailed(run=self.run, model=self.model, kind="code", reason=reason, usage=self._usage(now))
         return Decision(over, (fact,), (Change(State.FAILED, reason),))
 
     def cancelled(self, reason: str, by: str, now: datetime) -> "Decision[Run]":
         """Somebody ends it; whatever works for it is stopped as soon as this is known to be so."""
         self._must_go_on("cancelled")
-        fact = TrainingCancelled(run=self.run, model=self.model, by=by, reason=reason)
-        over = replace(self, state=State.CANCELLED, ended_at=now)
+        fact = TrainingCancelled(run=self.run, model=self.model, by=by, reason=reason, usage=self._usage(now))
+        over = self._over(State.CANCELLED, now)
         return Decision(over, (fact,), (Change(State.CANCELLED, f"{reason} ({by})"),))
 
     def _ended_or_again(self, failure: Failure, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
@@ -222,8 +232,22 @@ class Run:
         fact = TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
         return Decision(self, (fact,), (Change(self.state, why),))
 
-    def _over(self, state: State, outcome: Mapping[str, Any], now: datetime) -> "Run":
-        return replace(self, state=state, outcome=outcome, ended_at=now)
+    def _over(self, state: State, now: datetime, outcome: Trained | Failure | None = None) -> "Run":
+        usage = self._usage(now, outcome.used if outcome else None).model_dump(mode="json", exclude_none=True)
+        told = outcome.model_dump(mode="json") if outcome else self.outcome
+        return replace(self, state=state, outcome=told, ended_at=now, usage=usage)
+
+    def _usage(self, now: datetime, used: Used | None = None) -> Usage:
+        return usage(
+            asked_at=self.asked_at,
+            started_at=self.started_at,
+            ended_at=now,
+            attempts=self.attempt,
+            cpus=self.cpus,
+            gpus=self.gpus,
+            used=used,
+            rate=Rate(**self.rate) if self.rate else None,
+        )
 
     def _must_be(self, step: str, state: State) -> None:
         if self.state is not state:
@@ -263,6 +287,7 @@ def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, n
         seconds=(now - started).total_seconds(),
         reason=run.reason,
         requested_by=run.requested_by,
+        usage=Usage.model_validate(run.usage),
     )
 
 

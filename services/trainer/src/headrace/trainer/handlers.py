@@ -133,7 +133,8 @@ async def _queue(
         pinned=event.dataset_version,
         trained=trained,
     )
-    resources = DECLARATION.validate_python(declared.declaration).training.resources
+    declaration = DECLARATION.validate_python(declared.declaration)
+    resources = declaration.training.resources
     decision = Run(
         run=_run_id(event, work),
         model=event.model,
@@ -148,6 +149,7 @@ async def _queue(
         seed=event.seed,
         cpus=resources.cpus,
         gpus=resources.gpus,
+        owner=declaration.owner.team if declaration.owner else None,
     ).asked(waiting)
     row = RunRow(**vars(decision.after), **_chain(work))
     keep(work, row, decision)

@@ -24,13 +24,14 @@ from headrace.trainer.handlers import (
 )
 from headrace.trainer.packages import Packages
 from headrace.trainer.settings import TrainerSettings
+from headrace.trainer.usage import read_prices
 
 
 def build(settings: TrainerSettings) -> Service:
     """Wire the trainer."""
     store = object_store(settings.objects)
     compute = RayCompute(settings.ray, settings.objects_for_workers)
-    dispatcher = Dispatcher(compute, settings)
+    dispatcher = Dispatcher(compute, settings, read_prices(settings.prices_file))
     return Service(
         name="trainer",
         settings=settings,

@@ -75,6 +75,8 @@ class TrainerSettings(ServiceSettings):
     run_memory_mb: int = 4096  # beyond what the worker has; a declaration's training.resources.memory_mb lowers it
     recycle_mb: int = 1024  # a worker that stays this big after a job is replaced by a fresh one
 
+    prices_file: Path | None = None  # what an hour of a processor costs, as YAML; unset: runs tell no cost
+
     poll_every: timedelta = timedelta(milliseconds=50)  # while something runs: a twentieth of the quickest run
     look_every: timedelta = timedelta(seconds=1)  # while nothing does: a backstop, changes wake the loop at once
 

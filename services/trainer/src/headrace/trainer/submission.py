@@ -17,6 +17,7 @@ from headrace.trainer.handlers import declaration_of, keep
 from headrace.trainer.planning import Plan, Unplannable, plan
 from headrace.trainer.resources import Room, Size, lacking
 from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
+from headrace.trainer.usage import Prices
 from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
@@ -43,18 +44,20 @@ def wait(row: RunRow, nodes: Sequence[Size], work: UnitOfWork) -> None:
     keep(work, row, row.as_run.found_room(lacking(row.size, nodes)))
 
 
-async def start(row: RunRow, work: UnitOfWork, bucket: str) -> None:
+async def start(row: RunRow, work: UnitOfWork, bucket: str, prices: Prices | None = None) -> None:
     """Resolve a run into a job; a run that cannot be resolved has failed."""
     declaration = await declaration_of(work.session, row)
     version = await _version(row, work.session)
-    run = row.as_run.taken(version.version, work.now, _DURATION.validate_python(declaration.training.timeout))
+    resources, timeout = declaration.training.resources, _DURATION.validate_python(declaration.training.timeout)
+    rate = prices.rate(row.cpus, row.gpus, resources.memory_mb) if prices else None
+    run = row.as_run.taken(version.version, work.now, timeout, rate)
     dataset = DatasetRef(name=version.dataset, version=version.version, digest=version.digest)
     try:
         planned = _plan(run, declaration, version)
     except Unplannable as error:
         keep(work, row, run.failed(Failure(because="data", reason=str(error)), dataset, work.now))
         return
-    job = _job(run, planned, version, bucket, declaration.training.resources.memory_mb)
+    job = _job(run, planned, version, bucket, resources.memory_mb)
     keep(work, row, run.started(job, dataset))
 
 

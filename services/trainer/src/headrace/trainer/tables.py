@@ -1,9 +1,9 @@
 """What the trainer remembers: dataset versions, declarations, runs with their history, evaluations."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel, col, select
@@ -102,6 +102,9 @@ class RunRow(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
     progress: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    owner: str | None = None
+    rate: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    usage: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     correlation: str | None = None
     causation: str | None = None
     trace: str | None = None
@@ -166,6 +169,25 @@ class EvaluationRow(SQLModel, table=True):
         """As the domain knows it."""
         known = {each.name: getattr(self, each.name) for each in fields(Evaluation)}
         return Evaluation(**known | {"state": State(self.state)})
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What some runs took together, in one currency."""
+
+    name: str
+    runs: int
+    queued_seconds: float
+    seconds: float
+    cpu_seconds: float
+    gpu_seconds: float
+    cost: float | None
+    currency: str | None
+
+    @property
+    def cursor(self) -> str:
+        """Its place in the order of a listing: a name has one line for each currency."""
+        return f"{self.currency or '-'}/{self.name}"
 
 
 class Repository:
@@ -248,6 +270,22 @@ class Repository:
             )
         ).all()
 
+    async def taken_by(
+        self, by: Literal["owner", "model"], since: datetime | None, until: datetime | None, *, after: str, limit: int
+    ) -> list[Taken]:
+        """What the runs that ended took together, by owner (empty where none is declared) or model, and currency."""
+        usage = sa.type_coerce(col(RunRow.usage), sa.JSON())
+        name = sa.func.coalesce(col(getattr(RunRow, by)), "").label("name")
+        currency = usage["currency"].as_string().label("currency")
+        place = (sa.func.coalesce(currency, "-") + "/" + name).label("place")
+        figures = ("queued_seconds", "seconds", "cpu_seconds", "gpu_seconds", "cost")
+        sums = [sa.func.sum(usage[figure].as_float()).label(figure) for figure in figures]
+        ended = [usage["seconds"].as_float().is_not(None), *_between(since, until)]
+        query = sa.select(name, currency, sa.func.count().label("runs"), *sums).where(*ended, place > after)
+        page = query.group_by(name, currency, place).order_by(place).limit(limit)
+        rows = await cast("Any", self._session).exec(page)
+        return [Taken(**{**row, "cpu_seconds": row["cpu_seconds"] or 0.0}) for row in rows.mappings()]
+
     async def queue(self) -> list[Queued]:
         """The runs that wait for a worker."""
         return [Queued(r.run, r.model, r.asked_at, r.size) for r in await self.runs_in(State.QUEUED)]
@@ -258,3 +296,11 @@ class Repository:
         started = sa.func.max(col(RunRow.started_at), type_=UtcTime())
         rows = await self._session.exec(select(RunRow.model, running, started).group_by(col(RunRow.model)))
         return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}
+
+
+def _between(since: datetime | None, until: datetime | None) -> Iterator[sa.ColumnElement[bool]]:
+    """The conditions that choose the runs that ended within some time."""
+    if since is not None:
+        yield col(RunRow.ended_at) >= since
+    if until is not None:
+        yield col(RunRow.ended_at) < until

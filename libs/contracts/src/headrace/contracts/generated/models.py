@@ -647,6 +647,53 @@ class Tensor(Model):
     """
 
 
+class Usage(Model):
+    """
+    What a run took of the cluster, and what that cost.
+    """
+
+    queued_seconds: Annotated[float, Field(ge=0.0)]
+    """
+    Seconds from the request until it began to work, waits for data among them.
+    """
+    seconds: Annotated[float, Field(ge=0.0)]
+    """
+    Seconds from then to its end, over all of its attempts.
+    """
+    attempts: Annotated[int, Field(ge=0)]
+    """
+    How often a worker was given it; more than once where workers were lost.
+    """
+    cpus: Annotated[float, Field(ge=0.0)]
+    """
+    Processors that were set aside for it.
+    """
+    gpus: Annotated[float, Field(ge=0.0)]
+    """
+    Graphics processors that were set aside for it.
+    """
+    cpu_seconds: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    Seconds that processors worked for the last attempt, its child processes among them; absent where its worker could not tell any more.
+    """
+    gpu_seconds: Annotated[float, Field(ge=0.0)]
+    """
+    Seconds that graphics processors were set aside for it: `gpus` times `seconds`.
+    """
+    peak_memory_mb: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    Most resident memory of the last attempt's worker in MiB; absent where that is not known.
+    """
+    cost: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    What it cost, in `currency`: the rate at its start, times `seconds`; absent where the trainer knows no prices.
+    """
+    currency: Annotated[str | None, Field(pattern="^[A-Z]{3}$")] = None
+    """
+    Currency of `cost`, ISO 4217.
+    """
+
+
 class VersionTraffic(Model):
     """
     What one replica saw of one version in a moment.
@@ -1923,6 +1970,10 @@ class TrainingCancelled(Event):
     """
     Why.
     """
+    usage: Usage | None = None
+    """
+    What it took, and what that cost.
+    """
 
 
 class TrainingFailed(Event):
@@ -1956,6 +2007,10 @@ class TrainingFailed(Event):
     warnings: list[str] | None = None
     """
     Warnings of the library on the way.
+    """
+    usage: Usage | None = None
+    """
+    What it took, and what that cost.
     """
 
 
@@ -2761,6 +2816,10 @@ class Lineage(Model):
     """
     Why it was asked for.
     """
+    usage: Usage | None = None
+    """
+    What the run took, and what that cost.
+    """
 
 
 class Manifest(Model):
@@ -3063,6 +3122,10 @@ class TrainingCompleted(Event):
     warnings: list[str] | None = None
     """
     What the author should look at: warnings of the library, rows that were left out, features that were left out or decide the target alone.
+    """
+    usage: Usage | None = None
+    """
+    What it took, and what that cost.
     """
 
 

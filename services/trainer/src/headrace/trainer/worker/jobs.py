@@ -109,6 +109,13 @@ class Step(Spec):
     metrics: dict[str, float] = {}
 
 
+class Used(Spec):
+    """What a job took of its worker."""
+
+    cpu_seconds: float
+    peak_memory_mb: float | None = None
+
+
 class Trained(Spec):
     """What came of a training."""
 
@@ -127,6 +134,7 @@ class Trained(Spec):
     largest_difference: float
     warnings: Sequence[str] = ()
     log: str = ""
+    used: Used | None = None
 
 
 class Evaluated(Spec):
@@ -150,6 +158,7 @@ class Failure(Spec):
     reason: str
     warnings: Sequence[str] = ()
     log: str = ""
+    used: Used | None = None
 
 
 Outcome = Annotated[Trained | Evaluated | Failure, Field(discriminator="kind")]

@@ -32,6 +32,11 @@ def resident() -> int:
     return _status("VmRSS")
 
 
+def peak_resident() -> int:
+    """The most memory of this process that ever lay in RAM, in bytes."""
+    return _status("VmHWM")
+
+
 def _status(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) * 1024

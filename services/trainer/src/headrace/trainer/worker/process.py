@@ -8,9 +8,10 @@ from threadpoolctl import threadpool_limits
 from headrace.objects import ObjectSettings, sync_object_store
 from headrace.trainer.worker.evaluating import evaluate
 from headrace.trainer.worker.failures import failure_of
-from headrace.trainer.worker.jobs import JOB, Evaluated, EvaluateJob, Outcome, Report, Step, TrainJob
+from headrace.trainer.worker.jobs import JOB, Evaluated, EvaluateJob, Outcome, Report, Step, TrainJob, Used
 from headrace.trainer.worker.limit import at_most_for
 from headrace.trainer.worker.memory import at_most, resident
+from headrace.trainer.worker.meter import Meter
 from headrace.trainer.worker.output import Captured
 from headrace.trainer.worker.training import train
 
@@ -50,14 +51,14 @@ class Worker:
         return resident()
 
     def _run(self, job: TrainJob | EvaluateJob) -> None:
-        captured = Captured()
+        captured, meter = Captured(), Meter()
         try:
             # Set here: OpenMP keeps its number of threads per thread. It is what Ray has set aside for this worker.
             with captured, at_most_for(job.seconds), threadpool_limits(self._threads), at_most(self._limit(job)):
                 outcome = self._do(job)
         except BaseException as error:  # whatever the model's code raises is an outcome, never the worker's end
             outcome = failure_of(error)
-        self._outcome = _with_words(outcome, captured)
+        self._outcome = _with_words(outcome, captured, meter.used())
 
     def _limit(self, job: TrainJob | EvaluateJob) -> int:
         asked = job.memory_mb if isinstance(job, TrainJob) else None
@@ -77,9 +78,9 @@ class Worker:
         self._steps.append(step)
 
 
-def _with_words(outcome: Outcome, captured: Captured) -> Outcome:
-    """The outcome with what libraries have said on the way."""
+def _with_words(outcome: Outcome, captured: Captured, used: Used) -> Outcome:
+    """The outcome with what libraries have said on the way, and what it took."""
     if isinstance(outcome, Evaluated):
         return outcome
-    said = {"warnings": [*outcome.warnings, *captured.warnings], "log": captured.log}
+    said = {"warnings": [*outcome.warnings, *captured.warnings], "log": captured.log, "used": used}
     return outcome.model_copy(update=said)
