@@ -18,6 +18,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 PYTEST_ARGS ?=
+# of packages, what the environment gets beside their defaults
+EXTRAS ?=
 # Two processes: most tests wait for a disk or a process rather than for a core. Each starts its own servers, once.
 WORKERS ?= 2
 
@@ -30,7 +32,7 @@ $(TOOLS)/bin/uv:
 	python3 -m pip install --quiet --disable-pip-version-check --target $(TOOLS) uv
 
 $(VENV)/.synced: uv.lock pyproject.toml $(MEMBERS) | $(filter $(TOOLS)/%,$(UV))
-	$(UV) sync --frozen --all-packages --all-groups
+	$(UV) sync --frozen --all-packages --all-groups $(EXTRAS)
 	@touch $@
 
 check: setup ## style, types, import rules, generated files, the lock
@@ -74,6 +76,15 @@ PURE := tests/contracts tests/libs/contracts tests/libs/frameworks tests/libs/tl
   $(wildcard tests/services/*/test_domain.py) tests/services/deployer/test_rollout.py tests/services/monitor/test_detectors.py
 pure: setup ## the tests that need no server
 	$(PY) -m pytest $(PURE) -m "not faults and not second_kind" $(PYTEST_ARGS)
+
+# libraries that no default install has; `make VENV=.headrace/frameworks schemas` writes the catalogue of their estimators
+FRAMEWORKS := tests/libs/frameworks tests/libs/runtimes tests/libs/contracts/test_estimators.py tests/journeys/test_frameworks.py
+frameworks: ## the frameworks that are extras (XGBoost, CatBoost): their tests, in an environment of its own that has them
+	@$(MAKE) --no-print-directory VENV=.headrace/frameworks EXTRAS="--extra xgboost --extra catboost" frameworks-here
+
+frameworks-here: setup
+	$(PY) -m headrace.frameworks.generate --check 2> >(grep -v onnxruntime >&2)
+	$(PY) -m pytest $(FRAMEWORKS) -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 newest: ## pure tests and demo on the newest Python of this machine, in an environment of its own
 	@for version in 3.13 3.12 3.11; do for python in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python; do \
@@ -151,4 +162,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x $(BIN)/headrace ] && $(BIN)/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: r pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: frameworks frameworks-here r pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

@@ -18,7 +18,7 @@ from headrace.tasks import INSTALLED, parse_declaration
 SOURCES = find_sources()
 FILES = {str(path): schema for path, schema in SOURCES.files().items()}
 NAME = "^[a-z0-9][a-z0-9_-]{0,62}$"
-CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal"}
+CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal", "class_weight"}
 """Properties with an enum; schemas/README.md says why each can never grow."""
 DETECTORS = ("monitoring", "drift")
 ALL = {**CATALOGS, **INSTALLED.names, "file-format": FILE_FORMATS}

@@ -37,10 +37,11 @@ def test_the_catalogue_has_every_framework_and_its_usual_estimators() -> None:
 @pytest.mark.parametrize(("framework", "path"), NAMED)
 def test_an_estimator_is_a_class_of_its_library_whose_defaults_are_allowed(framework: str, path: str) -> None:
     """A default that the catalogue would refuse shows a misread constraint."""
-    module, _, name = path.rpartition(".")
     found = frameworks()[framework].estimators[path]
 
-    assert callable(getattr(importlib.import_module(module), name))
+    if CATALOG[framework].installed is not None:
+        module, _, name = path.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
     for known in (each for each in found.params.values() if each.default is not None):
         assert fits(known.default, known.allowed), known
 

@@ -4,16 +4,22 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from headrace.contracts import Signature
+from headrace.contracts import Column, Signature
+from headrace.frameworks.base import About, Recipe
 from headrace.runtimes import RUNTIMES, BadModel, BadValue, Model, load
 
 from .conftest import ABSURD, save_classifier, save_process
+
+UNREAD = {"requirements.txt", "input_example.json", "categories.json", "preparation.skops"}
+"""What no runtime reads: it is for people, for MLflow, and for the framework's own way back."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,37 @@ def _process(folder: Path) -> Example:
     return Example(folder, rows, {"label": probability > 0.5, "probability": probability})
 
 
-EXAMPLES: Mapping[str, Callable[[Path], Example]] = {"onnx": _onnx, "process": _process}
+def _native(library: str, estimator: str, **params: Any) -> Callable[[Path], Example]:
+    """A model that no graph answers exactly for, as its framework saves it."""
+
+    def made(folder: Path) -> Example:
+        pytest.importorskip(library, reason=f"{library} is not installed here: `make frameworks`")
+        from headrace.frameworks import FRAMEWORKS
+
+        chance = np.random.default_rng(0)
+        rows = pd.DataFrame({"wind": chance.normal(size=200), "carrier": chance.choice(["AA", "DL", "UA"], 200)})
+        rows["late"] = (rows["wind"] + (rows["carrier"] == "UA") > 0.5).astype(int)
+        columns = [
+            Column(name="wind", type="number", nullable=True),
+            Column(name="carrier", type="string", nullable=True),
+        ]
+        recipe = Recipe(estimator, params, 0, columns, "late", "binary")
+        fitted = FRAMEWORKS[library].fit(rows, recipe, lambda step, of: None)
+        saved = FRAMEWORKS[library].save(fitted, folder, About("run-1", datetime(2026, 1, 2, tzinfo=UTC)))
+        assert saved.runtime == library
+        asked: dict[str, list[Any]] = {"wind": [0.5, None, -3.0, 9.0], "carrier": ["UA", "never seen", None, "AA"]}
+        return Example(folder, asked, FRAMEWORKS[library].load(folder).predict(asked))
+
+    return made
+
+
+EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
+    "onnx": _onnx,
+    "process": _process,
+    "lightgbm": _native("lightgbm", "lightgbm.LGBMClassifier", linear_tree=True, n_estimators=9, min_data_in_leaf=5),
+    "xgboost": _native("xgboost", "xgboost.XGBClassifier", enable_categorical=True, n_estimators=9),
+    "catboost": _native("catboost", "catboost.CatBoostClassifier", iterations=9),
+}
 
 
 def test_every_runtime_has_an_example() -> None:
@@ -150,7 +186,7 @@ def test_a_damaged_directory_is_refused(example: Example) -> None:
     """Whatever file is cut or missing, the answer is BadModel, never an answer or another error."""
     for file in sorted(example.folder.iterdir()):
         whole = file.read_bytes()
-        if file.name in ("requirements.txt", "input_example.json"):  # for people and for MLflow
+        if file.name in UNREAD:
             continue
         for damaged in (b"", whole[: len(whole) // 2]):
             file.write_bytes(damaged)

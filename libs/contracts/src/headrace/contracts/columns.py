@@ -52,12 +52,16 @@ def named(declared: Declaration) -> Iterator[tuple[Place, str]]:
     yield ("data", "target"), data.target
     if data.time is not None:
         yield ("data", "time"), data.time
+    if data.weight is not None:
+        yield ("data", "weight"), data.weight
     for name in ("features", "ignore", "groups", "context"):
         for position, column in enumerate(getattr(data, name) or []):
             yield ("data", name, position), column
     training = declared.training
     for place, column in columns_named(training.framework, training.estimator or "", training.params):
         yield ("training", "params", *place), column
+    for column in training.monotone or {}:
+        yield ("training", "monotone", column), column
 
 
 def role_problems(declared: Declaration) -> Iterator[Problem]:
@@ -75,6 +79,9 @@ def role_problems(declared: Declaration) -> Iterator[Problem]:
         yield Problem(
             ("data", "time"), f"{data.target!r} is the target; the rows cannot be ordered by what is predicted"
         )
+    if data.weight is not None and data.weight in (data.target, data.time, *(data.features or ())):
+        text = f"{data.weight!r} is target, time or feature, too; a weight says how much a row counts, and nothing else"
+        yield Problem(("data", "weight"), text)
     for name, columns in roles.items():
         yield from _role(name, columns, data.target)
     yield from _both("features", "ignore", roles, "it is either learned from or not")
@@ -115,6 +122,7 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Insta
             )
     yield from _target_problems(declared, dataset, catalog)
     yield from _time_problems(declared, dataset)
+    yield from _weight_problems(declared, dataset)
     for position, column in enumerate(declared.data.features or []):
         if dataset.types.get(column) == "timestamp":
             text = f"{column!r} is a timestamp; give what matters of it (hour, weekday) as columns"
@@ -131,7 +139,7 @@ def features_of(declared: Declaration, dataset: KnownDataset) -> list[str]:
     data = declared.data
     if data.features:
         return [name for name in data.features if name in dataset.types]
-    left_out = {data.target, data.time, *data.ignore, *data.context}
+    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context}
     return [name for name, kind in dataset.types.items() if name not in left_out and kind != "timestamp"]
 
 
@@ -155,6 +163,16 @@ def _time_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Pro
         yield Problem(("data", "time"), text + more)
 
 
+def _weight_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
+    weight = declared.data.weight
+    if weight is not None and dataset.types.get(weight, "number") not in ("number", "integer"):
+        yield Problem(("data", "weight"), f"{weight!r} holds no numbers; a weight is a number from 0 on")
+    for column in declared.training.monotone or {}:
+        if dataset.types.get(column) == "string":
+            text = f"{column!r} is text, which has no order that an answer could rise with"
+            yield Problem(("training", "monotone", column), text)
+
+
 def _feature_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
     features = features_of(declared, dataset)
     for place, column in named(declared):
@@ -165,10 +183,14 @@ def _feature_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Pr
 def _label_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
     """Weights of labels that the target does not have would have no effect."""
     training, labels = declared.training, dataset.values.get(declared.data.target)
-    for place, label in labels_named(training.framework, training.estimator or "", training.params):
+    found = labels_named(training.framework, training.estimator or "", training.params)
+    named_here = [(("params", *place), label) for place, label in found]
+    if isinstance(training.class_weight, dict):
+        named_here += [(("class_weight", label), label) for label in training.class_weight]
+    for place, label in named_here:
         if labels and not any(same_label(label, each) for each in labels):
             text = f"{shown(label)} is no label of {declared.data.target!r}; its labels are {', '.join(sorted(labels))}"
-            yield Problem(("training", "params", *place), text)
+            yield Problem(("training", *place), text)
 
 
 def _detector_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
@@ -201,7 +223,13 @@ def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: Insta
     """What is legal, but may surprise."""
     features = features_of(declared, dataset)
     for column, kind in dataset.types.items():
-        named_here = {declared.data.target, declared.data.time, *declared.data.ignore, *declared.data.context}
+        named_here = {
+            declared.data.target,
+            declared.data.time,
+            declared.data.weight,
+            *declared.data.ignore,
+            *declared.data.context,
+        }
         if kind == "timestamp" and column not in named_here and declared.data.features is None:
             yield (
                 f"data: {column!r} is a timestamp and no feature; give what matters of it (hour, weekday) as "

@@ -23,7 +23,7 @@ Source = bytes | str | Mapping[str, Any]
 Document = dict[str, Any]
 
 USUAL_RATIO = 0.8  # the four-fifths rule, where fairness is a ratio and no limit is declared
-_COLUMNS = ("target", "time")
+_COLUMNS = ("target", "time", "weight")
 _LISTS_OF_COLUMNS = ("features", "ignore", "groups", "context")
 
 

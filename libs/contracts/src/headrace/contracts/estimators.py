@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from headrace.contracts.errors import Place, Problem, choice_problem, hint, shown
+from headrace.contracts.generated.models import Declaration
 
 EstimatorKind = Literal["classifier", "regressor"]
 """What an estimator answers, in scikit-learn's words: probabilities of classes, or numbers."""
@@ -39,6 +40,8 @@ class Estimator:
     closed: Mapping[str, str] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Tasks of its kind that it cannot fit, each with the reason."""
+    takes: Sequence[str] = ()
+    """What a declaration may ask of it beside its parameters: `weights`, `monotone`, `early_stopping`."""
 
     def canonical(self, name: str) -> str | None:
         """The name that the estimator itself gives a parameter; None for one that it does not have."""
@@ -112,6 +115,53 @@ def training_problems(
         yield Problem(("training", "estimator"), f"{text}; name {info.usual[kind]}, or another one")
     else:
         yield from params_problems(path, found, params)
+
+
+_NEEDED: Mapping[str, Place] = {
+    "weights": ("data", "weight"),
+    "class_weight": ("training", "class_weight"),
+    "monotone": ("training", "monotone"),
+    "early_stopping": ("training", "early_stopping"),
+}
+"""Where a declaration asks for something that not every estimator takes."""
+
+
+def asked_problems(declared: Declaration, kind: EstimatorKind) -> Iterator[Problem]:
+    """What a declaration asks of its estimator beside the parameters, and the estimator does not take."""
+    training, info = declared.training, frameworks().get(declared.training.framework)
+    path = training.estimator or (info.usual[kind] if info else "")
+    found = info.estimators.get(path) if info else None
+    asked = {
+        "weights": declared.data.weight is not None,
+        "class_weight": training.class_weight is not None,
+        "monotone": bool(training.monotone),
+        "early_stopping": training.early_stopping is not None,
+    }
+    for name in [name for name, wanted in asked.items() if wanted and found]:
+        if name == "class_weight" and kind != "classifier":
+            yield Problem(_NEEDED[name], f"is for labels, and task {declared.task} has none")
+        elif found and ("weights" if name == "class_weight" else name) not in found.takes:
+            yield Problem(_NEEDED[name], f"{path} {_WITHOUT[name]}; name an estimator that does, or leave it out")
+        elif found and (twin := _said_twice(name, found, training.params)):
+            yield Problem(_NEEDED[name], f"and training.params.{twin} say the same; keep one of them")
+
+
+_WITHOUT = {
+    "weights": "does not weigh its rows",
+    "class_weight": "does not weigh its rows",
+    "monotone": "knows no monotone constraints",
+    "early_stopping": "does not stop by rows that are kept apart from its fit",
+}
+_SAME = {
+    "class_weight": ("class_weight", "scale_pos_weight", "is_unbalance"),
+    "monotone": ("monotonic_cst", "monotone_constraints"),
+    "early_stopping": ("early_stopping", "n_iter_no_change", "validation_fraction"),
+}
+"""Parameters of libraries that mean what a declaration says for all of them."""
+
+
+def _said_twice(name: str, estimator: Estimator, params: Params) -> str | None:
+    return next((each for each in params if estimator.canonical(each) in _SAME.get(name, ())), None)
 
 
 def params_problems(

@@ -9,7 +9,7 @@ from headrace.contracts.columns import role_problems
 from headrace.contracts.contract import contract_problems
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
-from headrace.contracts.estimators import training_problems
+from headrace.contracts.estimators import asked_problems, training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
 from headrace.contracts.installed import Installed, MetricInfo
 from headrace.contracts.schedules import schedule_problem
@@ -228,6 +228,20 @@ LONGEST_RUN = timedelta(days=30)
 def _training(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     training, kind = declared.training, catalog.tasks[declared.task].estimators
     yield from training_problems(training.framework, training.estimator, training.params, declared.task, kind)
+    yield from asked_problems(declared, kind)
+
+
+def _asked_values(declared: Declaration) -> Iterator[Problem]:
+    """The numbers of what is asked of an estimator, whichever it is."""
+    training = declared.training
+    weights = training.class_weight if isinstance(training.class_weight, dict) else {}
+    for label, weight in weights.items():
+        if weight < 0:
+            yield Problem(("training", "class_weight", label), f"a weight is a number from 0 on; not {weight:g}")
+    for column, relation in (training.monotone or {}).items():
+        if relation not in (-1, 0, 1):
+            text = f"is 1 (the answer rises with it), -1 (it falls) or 0; not {relation}"
+            yield Problem(("training", "monotone", column), text)
 
 
 def _contract(declared: Declaration) -> Iterator[Problem]:
@@ -257,6 +271,7 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
     _durations,
     _contract,
     _lists,
+    _asked_values,
 )
 _BY_WHAT_IS_INSTALLED: Sequence[Callable[[Declaration, Installed], Iterator[Problem]]] = (
     _training,

@@ -3,13 +3,14 @@
 `FRAMEWORKS` imports the libraries that fit when one is asked for. What serves is in `headrace.runtimes`.
 """
 
-from headrace.frameworks.base import About, Fitted, Framework, Predictor, Recipe, Saved
+from headrace.frameworks.base import About, EarlyStopping, Fitted, Framework, Predictor, Recipe, Saved
 from headrace.frameworks.catalog import CATALOG, FRAMEWORKS
 from headrace.frameworks.errors import (
     BadEstimator,
     BadTrainingData,
     ExportRefused,
     FrameworkError,
+    NotInstalled,
 )
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "About",
     "BadEstimator",
     "BadTrainingData",
+    "EarlyStopping",
     "ExportRefused",
     "Fitted",
     "Framework",
     "FrameworkError",
+    "NotInstalled",
     "Predictor",
     "Recipe",
     "Saved",

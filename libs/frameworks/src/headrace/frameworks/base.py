@@ -1,10 +1,10 @@
 """What a framework is: it fits a recipe, saves the fitted model as a directory, and loads it again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -21,6 +21,19 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
+class EarlyStopping:
+    """Stop fitting when rows that are not learned from no longer gain: a part of the rows that could be learned from.
+
+    They are the newest ones by the column `time`, and where none is named some at random; never those of the holdout.
+    """
+
+    rounds: int
+    """How many trees or iterations without a gain are waited for."""
+    fraction: float
+    time: str | None = None
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What to fit: an estimator by import path for a task, its parameters, and which columns it may see."""
 
@@ -34,6 +47,13 @@ class Recipe:
     """Of two labels the one that figures and `probability` are about; unset: the greater one."""
     context: Sequence[Column] = ()
     """Columns that requests may carry beside the features: told in the signature, never learned from."""
+    weight: str | None = None
+    """The column that says how much each row counts; no feature."""
+    class_weight: Mapping[str, float] | Literal["balanced"] | None = None
+    """How much the rows of each label count, by label as text."""
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    """By feature: 1 where the answer may only rise with it, -1 where it may only fall, 0 where it may do both."""
+    early_stopping: EarlyStopping | None = None
 
     @property
     def names(self) -> list[str]:
@@ -70,10 +90,14 @@ class About:
 
 @dataclass(frozen=True)
 class Saved:
-    """What saving found out: the interface, and how far the ONNX graph is from the framework's own answer."""
+    """What saving found out: the interface, and how far what serves is from the framework's own answer."""
 
     signature: Signature
     largest_difference: float
+    runtime: str = "onnx"
+    """What answers: a graph wherever that is exact, else the library itself."""
+    remark: str | None = None
+    """Why no graph answers, where none does."""
 
 
 class Predictor(Protocol):
@@ -106,7 +130,7 @@ class Framework(Protocol):
         ...
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
-        """Write the model directory; raise ExportRefused where ONNX and framework disagree."""
+        """Write the model directory; raise ExportRefused where nothing that can serve answers as the framework does."""
         ...
 
     def load(self, folder: Path) -> Predictor:

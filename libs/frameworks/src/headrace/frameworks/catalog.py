@@ -1,12 +1,14 @@
 """The frameworks there are: one file and one line each. Light: a framework is imported when it is asked for."""
 
 import importlib
+import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.base import Framework
+from headrace.frameworks.errors import NotInstalled
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,36 @@ class Entry:
     """The distribution that fits, whose version shapes a model."""
     classifier: str
     regressor: str
+    instead: tuple[str, ...] = ()
+    """Other distributions of the same library."""
+
+    @property
+    def installed(self) -> str | None:
+        """The distribution that is installed here; None where there is none."""
+        return next((name for name in (self.package, *self.instead) if _version(name)), None)
+
+    @property
+    def version(self) -> str:
+        """The version of the library that is installed here; raises NotInstalled."""
+        found = _version(self.distribution)
+        assert found is not None
+        return found
+
+    @property
+    def distribution(self) -> str:
+        """The distribution that fits here; raises NotInstalled."""
+        found = self.installed
+        if found is None:
+            raise NotInstalled(
+                f"{self.package} is not installed here; install headrace-frameworks[{self.extra}], or name another "
+                "framework"
+            )
+        return found
+
+    @property
+    def extra(self) -> str:
+        """The extra of this package that brings the library: the name of the module."""
+        return self.module.rpartition(".")[2]
 
     @property
     def usual(self) -> Mapping[EstimatorKind, str]:
@@ -28,12 +60,20 @@ class Entry:
         return {"classifier": self.classifier, "regressor": self.regressor}
 
     def load(self) -> Framework:
-        """Import the framework: the module's `FRAMEWORK`."""
+        """Import the framework: the module's `FRAMEWORK`; raises NotInstalled."""
+        assert self.distribution
         return cast("Framework", importlib.import_module(self.module).FRAMEWORK)
 
     def listed(self) -> dict[str, Any]:
         """Its part of the catalogue of estimators, made from the library that is installed here."""
         return cast("dict[str, Any]", importlib.import_module(self.lister).entry())
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 _OURS, _TREES = "headrace.frameworks", "sklearn.ensemble.HistGradientBoosting"
@@ -42,21 +82,23 @@ _OURS, _TREES = "headrace.frameworks", "sklearn.ensemble.HistGradientBoosting"
 CATALOG: Mapping[str, Entry] = {
     "sklearn": Entry(f"{_OURS}.sklearn", f"{_OURS}.generate.sklearn", "scikit-learn", f"{_TREES}Classifier", f"{_TREES}Regressor"),  # noqa: E501
     "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"),  # noqa: E501
+    "xgboost": Entry(f"{_OURS}.xgboost", f"{_OURS}.generate.xgboost", "xgboost-cpu", "xgboost.XGBClassifier", "xgboost.XGBRegressor", ("xgboost",)),  # noqa: E501
+    "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor"),  # noqa: E501
 }
 # fmt: on
 
 
 class _Imported(Mapping[str, Framework]):
-    """The catalog's frameworks, each imported on first use."""
+    """The catalog's frameworks that are installed here, each imported on first use."""
 
     def __getitem__(self, name: str) -> Framework:
         return CATALOG[name].load()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(CATALOG)
+        return (name for name, entry in CATALOG.items() if entry.installed is not None)
 
     def __len__(self) -> int:
-        return len(CATALOG)
+        return sum(1 for _ in self)
 
 
 FRAMEWORKS: Mapping[str, Framework] = _Imported()

@@ -15,3 +15,7 @@ class BadTrainingData(FrameworkError):
 
 class ExportRefused(FrameworkError):
     """The fitted model cannot be saved in an allowed format, or its ONNX graph answers differently."""
+
+
+class NotInstalled(FrameworkError):
+    """The framework's library is not installed here."""

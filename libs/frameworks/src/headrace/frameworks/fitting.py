@@ -1,5 +1,6 @@
 """What every framework that fits scikit-learn pipelines shares: fit, save around its own file, predict."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,47 @@ from sklearn.base import is_classifier
 from headrace.contracts import Signature
 from headrace.contracts.labels import match_label, named_labels
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
-from headrace.frameworks.errors import BadEstimator, BadTrainingData
-from headrace.frameworks.export import answers, export, largest_difference
+from headrace.frameworks.errors import BadEstimator, BadTrainingData, ExportRefused
+from headrace.frameworks.export import answers, export, export_outputs, export_preparation, largest_difference
+from headrace.frameworks.inner import Rows, watched_rows
 from headrace.frameworks.named_columns import by_column
 from headrace.frameworks.preparation import layout_of, pipeline, prepare, target_of
 from headrace.frameworks.signature import signature_of
-from headrace.runtimes import Columns, Description, read_description, refuse_pickle, write_directory
+from headrace.frameworks.weights import weights_of
+from headrace.runtimes import Columns, Description, read_description, refuse_pickle, runtime_named, write_directory
 from headrace.runtimes.directory import GRAPH, onnx_flavor
 from headrace.runtimes.layout import Layout
+from headrace.runtimes.native import OUTPUTS, PREPARATION
 from headrace.runtimes.onnx import OnnxModel
+from headrace.runtimes.proof import write_proof
 from headrace.tasks import BadTarget, Target, task_named
 from headrace.tasks import target_of as target_of_signature
 
 SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
 _EXAMPLE_ROWS = 3
+_PROOF_ROWS = 20  # real rows with answers in every directory: enough to notice another library, few to give away
+GRAPHS = "onnx"  # the runtime of graphs
 _COMMON_PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "skl2onnx")
+
+
+Learn = Callable[[Any, Rows, Rows | None, Mapping[str, Any]], None]
+"""Fits an estimator in place on some rows, watched on others or on none; told the parameters in its own terms."""
+
+
+def plainly(estimator: Any, rows: Rows, watched: Rows | None, params: Mapping[str, Any]) -> None:
+    """Fit an estimator of scikit-learn's kind; raises BadEstimator where it cannot do what is asked for."""
+    if watched is not None:
+        raise BadEstimator(f"{type(estimator).__name__} does not stop by rows that are kept apart from its fit")
+    estimator.fit(rows.seen, rows.truth, **weights_for(estimator, rows))
+
+
+def weights_for(estimator: Any, rows: Rows) -> dict[str, np.ndarray]:
+    """The weights as `fit` takes them; none where every row counts the same."""
+    if rows.weights is None:
+        return {}
+    if "sample_weight" not in inspect.signature(estimator.fit).parameters:
+        raise BadEstimator(f"{type(estimator).__name__} takes no weights; every row counts the same for it")
+    return {"sample_weight": rows.weights}
 
 
 def fit_pipeline(
@@ -33,12 +60,13 @@ def fit_pipeline(
     recipe: Recipe,
     build: Callable[[Mapping[str, Any]], Any],
     preparation: Callable[[Any], Callable[[Layout], Any]],
-    extra: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
+    learn: Learn = plainly,
+    monotone: str | None = None,
 ) -> Fitted:
     """Fit preparation and estimator on the features and the target of a frame.
 
-    `build` makes the estimator of its parameters; `preparation` says what an estimator needs before it; `extra` is
-    what the steps' `fit` is told beside the rows.
+    `build` makes the estimator of its parameters; `preparation` says what an estimator needs before it; `learn` fits
+    it; `monotone` is its parameter for monotone constraints.
     """
     if missing := [name for name in recipe.names if name not in frame.columns]:
         raise BadTrainingData(f"features {', '.join(missing)} are no columns of the data: {', '.join(frame.columns)}")
@@ -46,14 +74,30 @@ def fit_pipeline(
     estimator = build(recipe.params)
     values = target_of(frame, recipe)
     target = _learned(recipe, values, estimator)
-    params = _translated(recipe, target, layout)
+    params = _translated(recipe, target, layout, monotone)
     estimator = build(params)
     rows = prepare({name: frame[name] for name in recipe.names}, layout)
-    wanted = target.encode(values)
+    truth = target.encode(values)
     if target.labels:
-        wanted = wanted.astype(np.int64)  # classifiers learn codes, and give them back
-    fitted = pipeline(preparation(estimator)(layout), estimator).fit(rows, wanted, **extra(params))
-    return Fitted(recipe=recipe, pipeline=fitted, target=target, sample=spread(rows, SAMPLE_ROWS))
+        truth = truth.astype(np.int64)  # classifiers learn codes, and give them back
+    step = preparation(estimator)(layout)
+    learn(estimator, *_divided(frame, recipe, rows, truth, weights_of(frame, recipe, target, truth), step), params)
+    return Fitted(recipe=recipe, pipeline=pipeline(step, estimator), target=target, sample=spread(rows, SAMPLE_ROWS))
+
+
+def _divided(
+    frame: pd.DataFrame, recipe: Recipe, rows: pd.DataFrame, truth: np.ndarray, weights: np.ndarray | None, step: Any
+) -> tuple[Rows, Rows | None]:
+    """The rows that are learned, on which the preparation is fitted, and those that are watched."""
+    watched = watched_rows(frame, recipe.early_stopping, recipe.seed)
+    learned = Rows(step.fit_transform(rows[~watched], truth[~watched]), truth[~watched], _part(weights, ~watched))
+    if not watched.any():
+        return learned, None
+    return learned, Rows(step.transform(rows[watched]), truth[watched], _part(weights, watched))
+
+
+def _part(weights: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
+    return None if weights is None else weights[mask]
 
 
 def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:
@@ -67,9 +111,14 @@ def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:
         raise BadTrainingData(str(error)) from error
 
 
-def _translated(recipe: Recipe, target: Target, layout: Layout) -> dict[str, Any]:
+def _translated(recipe: Recipe, target: Target, layout: Layout, monotone: str | None) -> dict[str, Any]:
     """The parameters in the estimator's terms: its own order of the columns, and codes for labels."""
-    params = by_column(recipe.params, recipe.names, [*layout.numbers, *layout.strings])
+    asked = dict(recipe.params)
+    if recipe.monotone:
+        if monotone is None:
+            raise BadEstimator(f"{recipe.estimator} has no monotone constraints")
+        asked[monotone] = recipe.monotone
+    params = by_column(asked, recipe.names, [*layout.numbers, *layout.strings])
     weights = params.get("class_weight")
     if target.labels and isinstance(weights, Mapping):
         params["class_weight"] = {_code(label, target): weight for label, weight in weights.items()}
@@ -90,22 +139,55 @@ def save_model(
     about: About,
     flavors: Mapping[str, Any],
     packages: Sequence[str],
+    native: str | None = None,
 ) -> Saved:
-    """Write graph, signature and descriptions beside the framework's own file, and check that nothing is pickle."""
-    graph = export(fitted)
-    signature = signature_of(fitted.recipe, fitted.target)
-    difference = largest_difference(fitted, OnnxModel(graph, signature))
-    (folder / GRAPH).write_bytes(graph)
+    """Write what serves, signature and descriptions beside the framework's own file; check that nothing is pickle.
+
+    A graph serves where it answers as the fitted model does; else the runtime `native`, which reads the own file.
+    """
+    saved = _served(fitted, signature_of(fitted.recipe, fitted.target), folder, native)
     write_directory(
         folder,
-        Description("onnx", signature, framework),
+        Description(saved.runtime, saved.signature, framework),
         about={"run": about.run, "created": about.created.isoformat()},
-        flavors={**flavors, **onnx_flavor()},
+        flavors={**flavors, **(onnx_flavor() if saved.runtime == GRAPHS else {})},
         packages=sorted([*_COMMON_PACKAGES, *packages]),
         example={name: _json(fitted.sample[name].head(_EXAMPLE_ROWS)) for name in fitted.recipe.names},
     )
+    _prove(fitted, folder)
     refuse_pickle(folder)
-    return Saved(signature=signature, largest_difference=difference)
+    return saved
+
+
+def _served(fitted: Fitted, signature: Signature, folder: Path, native: str | None) -> Saved:
+    """Write what answers, and how far it is from the fitted model."""
+    try:
+        graph = export(fitted)
+        difference = largest_difference(fitted, OnnxModel(graph, signature))
+    except ExportRefused as refused:
+        if native is None:
+            raise
+        (folder / PREPARATION).write_bytes(export_preparation(fitted))
+        (folder / OUTPUTS).write_bytes(export_outputs(fitted.target))
+        model = runtime_named(native).load(folder, signature)
+        difference = largest_difference(fitted, model, f"the runtime {native}")
+        return Saved(signature, difference, native, f"the model is answered by {native} itself: {refused}")
+    (folder / GRAPH).write_bytes(graph)
+    return Saved(signature, difference)
+
+
+def _prove(fitted: Fitted, folder: Path) -> None:
+    """Keep some rows with the fitted model's own answers, for whoever loads the directory."""
+    rows = spread(fitted.sample, _PROOF_ROWS)
+    own = answers(fitted.pipeline, rows, fitted.target)
+    sure = ~fitted.target.unsure(own) & _sayable(rows)
+    kept = {name: _json(rows[name][sure]) for name in fitted.recipe.names}
+    write_proof(folder, kept, {name: values[sure] for name, values in own.items()})
+
+
+def _sayable(rows: pd.DataFrame) -> np.ndarray:
+    """The rows that JSON can hold: those without an infinite number."""
+    return ~np.asarray(rows.isin([np.inf, -np.inf]).any(axis=1))
 
 
 class PipelinePredictor:

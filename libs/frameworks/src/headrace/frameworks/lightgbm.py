@@ -1,9 +1,9 @@
 """LightGBM: its scikit-learn estimators, saved as LightGBM's own text with the categories beside it as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ from headrace.contracts.estimators import frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
+from headrace.frameworks.inner import Rows
 from headrace.frameworks.named_columns import SETS
 from headrace.frameworks.preparation import UNKNOWN, for_trees
 from headrace.frameworks.thresholds import down
 from headrace.runtimes import BadModel
 from headrace.runtimes.layout import Layout
+
+Params = Mapping[str, Any]
 
 _ALLOWED = ("lightgbm",)
 _MODEL = "model.lgb.txt"
@@ -101,10 +104,8 @@ class Lightgbm:
             recipe,
             lambda params: _build(recipe, params),
             lambda _: _preparation,
-            lambda params: {
-                "estimator__callbacks": [lambda state: progress(state.iteration + 1, total)],
-                "estimator__categorical_feature": _categorical(params),
-            },
+            partial(_learn, recipe, lambda state: progress(state.iteration + 1, total)),
+            "monotone_constraints",
         )
         progress(total, total)  # stopped early, it is done all the same
         return replace(fitted, splits=_make_exact(fitted.estimator))
@@ -117,7 +118,8 @@ class Lightgbm:
         categories = [list(known) for known in strings.categories_] if strings is not None else []
         (folder / _CATEGORIES).write_text(json.dumps({"strings": categories, "classifies": bool(fitted.target.labels)}))
         flavor = {"lightgbm": {"data": _MODEL, "model_class": fitted.recipe.estimator}}
-        return save_model(self.name, fitted, folder, about, flavor, ["lightgbm", "onnxmltools", "scikit-learn"])
+        packages = ["lightgbm", "onnxmltools", "scikit-learn"]
+        return save_model(self.name, fitted, folder, about, flavor, packages, native="lightgbm")
 
     def load(self, folder: Path) -> PipelinePredictor:
         """Read the text and the categories back."""
@@ -134,6 +136,26 @@ def _build(recipe: Recipe, params: Mapping[str, Any]) -> Any:
     quiet = {} if {"verbose", "verbosity"} & params.keys() else {"verbosity": -1}
     kept = _by_own_names(recipe.estimator, {name: value for name, value in params.items() if name not in SETS})
     return build_estimator(recipe.estimator, {**quiet, **kept}, recipe.seed, _ALLOWED, documented())
+
+
+def _learn(
+    recipe: Recipe, told: Callable[[Any], None], estimator: Any, rows: Rows, watched: Rows | None, params: Params
+) -> None:
+    """Fit, watched on rows that are not learned from where early stopping is asked for."""
+    callbacks: list[Callable[[Any], None]] = [told]
+    more: dict[str, Any] = {}
+    if watched is not None and recipe.early_stopping is not None:
+        callbacks.append(lightgbm.early_stopping(recipe.early_stopping.rounds, verbose=False))
+        more["eval_X"], more["eval_y"] = watched.seen, watched.truth
+        more["eval_sample_weight"] = None if watched.weights is None else [watched.weights]
+    estimator.fit(
+        rows.seen,
+        rows.truth,
+        sample_weight=rows.weights,
+        callbacks=callbacks,
+        categorical_feature=_categorical(params),
+        **more,
+    )
 
 
 def _by_own_names(path: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.categories import make_numeric
 from headrace.frameworks.errors import ExportRefused
 from headrace.frameworks.estimators import build_estimator
-from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
+from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, plainly, save_model
+from headrace.frameworks.inner import Rows
 from headrace.frameworks.preparation import for_distances, for_trees
 from headrace.frameworks.thresholds import make_exact, splits_of
 from headrace.runtimes import BadModel
@@ -21,6 +22,7 @@ from headrace.runtimes import BadModel
 _ALLOWED = ("sklearn",)
 _TREES = ("sklearn.ensemble", "sklearn.tree")
 _NAN_TREES = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)  # whose ONNX graphs keep NaN's way
+_HISTOGRAMS = {f"sklearn.ensemble.{each.__name__}" for each in _NAN_TREES}
 _FILE = "model.skops"
 
 TRUSTED = (
@@ -49,8 +51,10 @@ class Sklearn:
         fitted = fit_pipeline(
             frame,
             recipe,
-            lambda params: build_estimator(recipe.estimator, params, recipe.seed, _ALLOWED),
+            lambda params: build_estimator(recipe.estimator, _stopping(recipe, params), recipe.seed, _ALLOWED),
             self._preparation,
+            _learn,
+            "monotonic_cst",
         )
         make_numeric(fitted.estimator)
         make_exact(fitted.estimator)
@@ -78,6 +82,21 @@ class Sklearn:
         if not type(estimator).__module__.startswith(_TREES):
             return for_distances
         return lambda layout: for_trees(layout, keeps_nan=isinstance(estimator, _NAN_TREES))
+
+
+def _learn(estimator: Any, rows: Rows, watched: Rows | None, params: Mapping[str, Any]) -> None:
+    """Histogram trees are watched on rows of ours; all others stop by parameters of their own."""
+    if watched is not None and isinstance(estimator, _NAN_TREES):
+        more = {} if watched.weights is None else {"sample_weight": rows.weights, "sample_weight_val": watched.weights}
+        estimator.fit(rows.seen, rows.truth, X_val=watched.seen, y_val=watched.truth, **more)
+    else:
+        plainly(estimator, rows, watched, params)
+
+
+def _stopping(recipe: Recipe, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters by which histogram trees stop early."""
+    asked = recipe.early_stopping if recipe.estimator in _HISTOGRAMS else None
+    return params if asked is None else {**params, "early_stopping": True, "n_iter_no_change": asked.rounds}
 
 
 FRAMEWORK = Sklearn()

@@ -5,23 +5,39 @@ from pathlib import Path
 
 from headrace.contracts.errors import choice_problem
 from headrace.runtimes.base import Model, Runtime
+from headrace.runtimes.catboost import Catboost
 from headrace.runtimes.directory import read_description
 from headrace.runtimes.errors import BadModel
+from headrace.runtimes.lightgbm import Lightgbm
 from headrace.runtimes.onnx import Onnx
 from headrace.runtimes.pickles import refuse_pickle
 from headrace.runtimes.process import Process
+from headrace.runtimes.proof import check_proof
+from headrace.runtimes.xgboost import Xgboost
 
 RUNTIMES: Mapping[str, Runtime] = {
     "onnx": Onnx(),
+    "lightgbm": Lightgbm(),
+    "xgboost": Xgboost(),
+    "catboost": Catboost(),
     "process": Process(),
 }
 
 
 def load(folder: Path) -> Model:
-    """Load a model directory with the runtime that it names; raises BadModel, of any trace of pickle PickleFound."""
+    """Load a model directory with the runtime that it names; raises BadModel, of any trace of pickle PickleFound.
+
+    Where the directory has rows with the framework's own answers, the model must answer so.
+    """
     refuse_pickle(folder)
     described = read_description(folder)
-    return runtime_named(described.runtime).load(folder, described.signature)
+    model = runtime_named(described.runtime).load(folder, described.signature)
+    try:
+        check_proof(folder, model)
+    except BadModel:
+        model.close()
+        raise
+    return model
 
 
 def runtime_named(name: str) -> Runtime:

@@ -41,6 +41,14 @@ def _lightgbm(**params: Any) -> Document:
     return {"training": {"framework": "lightgbm", "params": params}}
 
 
+def _xgboost(**params: Any) -> Document:
+    return {"training": {"framework": "xgboost", "params": params}}
+
+
+def _catboost(**params: Any) -> Document:
+    return {"training": {"framework": "catboost", "params": params}}
+
+
 def _gates(*gates: Document, **parts: Any) -> Document:
     return {"evaluation": {"gates": list(gates)}, **parts}
 
@@ -51,7 +59,7 @@ BAD: tuple[Bad, ...] = (
     Bad("field-inside", _training(estimater="x"), "training.estimater: unknown field; did you mean 'estimator'?"),
     Bad("field-far", {"zzz": 1}, "zzz: unknown field; known here are kind, name, task"),
     Bad("field-in-list", _gates({"metric": "f1", "at_leest": 1}), "gates[0].at_leest: unknown field; did you mean 'at"),
-    Bad("framework", _training(framework="xgboost"), "training.framework: 'xgboost' is not known; known here are ligh"),
+    Bad("framework", _training(framework="spark"), "training.framework: 'spark' is not known; known here are catboost"),
     Bad("framework-near", _training(framework="lightgmb"), "did you mean 'lightgbm'?"),
     Bad("estimator", _training(estimator="sklearn.ensemble.RandomForest"), "did you mean 'sklearn.ensemble.RandomFore"),
     Bad("estimator-short", _training(estimator="LogisticRegression"), "did you mean 'sklearn.linear_model.LogisticReg"),
@@ -89,6 +97,26 @@ BAD: tuple[Bad, ...] = (
     Bad("lightgbm-file", _lightgbm(input_model="/etc/passwd"), "reads or writes a file on the node that trains"),
     Bad("lightgbm-network", _lightgbm(machines="10.0.0.1:80"), "LightGBM's own network"),
     Bad("lightgbm-loss", _lightgbm(objective="poisson"), "params.objective: takes"),
+    Bad("xgboost-choice", _xgboost(booster="gblinear"), 'params.booster: takes "dart", "gbtree" or null'),
+    Bad("xgboost-stop", _xgboost(early_stopping_rounds=5), "is said as training.early_stopping, for every framework"),
+    Bad("catboost-weights", _catboost(class_weights=[1, 2]), "is said as training.class_weight, for every framework"),
+    Bad("catboost-near", _catboost(iteration=5), "has no parameter 'iteration'; did you mean 'iterations'?"),
+    # what is asked of any estimator
+    Bad("weight-target", {"data": {"weight": "left"}}, "data.weight: 'left' is target, time or feature, too"),
+    Bad("weight-feature", {"data": {"features": ["age"], "weight": "age"}}, "data.weight: 'age' is target, time or fe"),
+    Bad("weights-not", {**_training(estimator="sklearn.neighbors.KNeighborsClassifier"), "data": {"weight": "w"}},
+        "data.weight: sklearn.neighbors.KNeighborsClassifier does not weigh its rows"),
+    Bad("class-weight", _training(class_weight={"1": -2}), "training.class_weight.1: a weight is a number from 0 on"),
+    Bad("class-weight-word", _training(class_weight="equal"), "training.class_weight"),
+    Bad("class-weight-number", {"task": "regression", **_training(class_weight="balanced")}, "is for labels, and task"),
+    Bad("class-weight-twice", _training(params={"class_weight": "balanced"}, class_weight={"1": 2}),
+        "training.class_weight: and training.params.class_weight say the same"),
+    Bad("monotone", _training(monotone={"age": 2}), "training.monotone.age: is 1 (the answer rises with it)"),
+    Bad("monotone-not", _training(estimator="sklearn.linear_model.LogisticRegression", monotone={"age": 1}),
+        "training.monotone: sklearn.linear_model.LogisticRegression knows no monotone constraints"),
+    Bad("early-stopping-not", _training(estimator=FOREST, early_stopping={}), "does not stop by rows that are kept ap"),
+    Bad("early-stopping-share", _training(early_stopping={"fraction": 1}), "early_stopping.fraction: should be less"),
+    Bad("early-stopping-name", _training(early_stopping={"patience": 5}), "early_stopping.patience: unknown field"),
     # gates
     Bad("gate-empty", _gates({"metric": "roc_auc"}), "gates[0]: exactly one of at_least, at_most and beats"),
     Bad("gate-two", _gates({"metric": "f1", "at_least": 0.5, "beats": "champion"}), "exactly one of at_least"),

@@ -52,6 +52,11 @@ def _lost(old: Sequence[Any] | None, new: Sequence[Any] | None) -> bool:
     return bool(set(old or ()) - set(new or ()))
 
 
+def _unbound(old: Mapping[str, int] | None, new: Mapping[str, int] | None) -> bool:
+    """Whether the answer may follow a column otherwise than was promised."""
+    return any(relation and (new or {}).get(column) != relation for column, relation in (old or {}).items())
+
+
 def _told_less(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> bool:
     """Whether somebody who was told of alerts is not any more, or only of more urgent ones."""
     told = {(each["channel"], each["to"]): rank(each["severity"]) for each in new}
@@ -84,6 +89,7 @@ FIELDS: Mapping[str, Loosens] = {
     "data.dataset": _yardstick,
     "data.target": _yardstick,
     "data.time": _yardstick,  # a holdout by time is cut by it
+    "data.weight": _free,  # of learning alone: rows are judged alike
     "data.positive": _yardstick,  # the label that metrics are about
     "data.features": _free,
     "data.ignore": _free,
@@ -93,6 +99,10 @@ FIELDS: Mapping[str, Loosens] = {
     "training.framework": _free,
     "training.estimator": _free,
     "training.params": _free,
+    "training.class_weight": _free,
+    "training.monotone": _unbound,
+    "training.early_stopping.rounds": _free,
+    "training.early_stopping.fraction": _free,
     "training.seed": _free,
     "training.timeout": _free,
     "training.resources.cpus": _free,

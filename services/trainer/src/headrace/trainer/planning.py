@@ -4,10 +4,10 @@ Pure: the standard library, contracts and tasks only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from headrace.contracts import Column, Declaration
+from headrace.contracts import Column, Declaration, EarlyStopping
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import FORMATS
 from headrace.tasks import task_named
@@ -34,6 +34,10 @@ class Plan:
     metrics: Sequence[str]
     by: Literal["time", "random"]
     fraction: float
+    weight: str | None = None
+    class_weight: Mapping[str, float] | Literal["balanced"] | None = None
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    early_stopping: EarlyStopping | None = None
     warnings: Sequence[str] = ()
 
 
@@ -50,7 +54,7 @@ def plan(
     """
     data, training = declaration.data, declaration.training
     known = {column.name: column for column in columns}
-    for role, name in (("target", data.target), ("time column", data.time)):
+    for role, name in (("target", data.target), ("time column", data.time), ("weight column", data.weight)):
         if name is not None and name not in known:
             raise Unplannable(f"{role} {name!r} is no column of dataset {data.dataset!r}: {', '.join(known)}")
     features = _features(declaration, known)
@@ -70,6 +74,10 @@ def plan(
         metrics=metrics_of(declaration),
         by=_holdout_by(declaration),
         fraction=declaration.evaluation.holdout.fraction,
+        weight=data.weight,
+        class_weight=training.class_weight,
+        monotone=training.monotone or {},
+        early_stopping=training.early_stopping,
         warnings=_left_out(declaration, known),
     )
 
@@ -97,7 +105,7 @@ def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Col
         if missing := [name for name in data.features if name not in known]:
             raise Unplannable(f"features {', '.join(missing)} are no columns of dataset {data.dataset!r}")
         return [known[name] for name in data.features]
-    left_out = {data.target, data.time, *data.ignore, *data.context}
+    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context}
     found = [c for name, c in known.items() if name not in left_out and c.type != "timestamp"]
     if not found:
         raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")

@@ -121,6 +121,10 @@ def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memor
         "by",
         "fraction",
         "metrics",
+        "weight",
+        "class_weight",
+        "monotone",
+        "early_stopping",
         "warnings",
     )
     told = {"run": run.run, "attempt": 0, "model": run.model, "data": _data(version), "bucket": bucket}

@@ -2334,6 +2334,21 @@ class Resources(Model):
     """
 
 
+class EarlyStopping(Model):
+    """
+    A part of the rows that could be learned from, never of the holdout, on which the fit is watched: the newest where the holdout is by time, else some at random.
+    """
+
+    rounds: Annotated[int, Field(ge=1, le=10000)] = 50
+    """
+    How many trees or iterations without a gain are waited for.
+    """
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """
+    Share of the rows that could be learned from.
+    """
+
+
 class Training(Model):
     """
     How the model is trained.
@@ -2350,6 +2365,18 @@ class Training(Model):
     params: dict[str, Any] = {}
     """
     Parameters of the estimator.
+    """
+    class_weight: Literal["balanced"] | dict[str, float] | None = None
+    """
+    How much the rows of each label count when the model learns, by label; `balanced` makes all labels count the same. A label that is not named counts 1.
+    """
+    monotone: dict[str, int] | None = None
+    """
+    By feature: 1 where the answer (of two labels the probability of the positive one) may only rise with it, -1 where it may only fall.
+    """
+    early_stopping: EarlyStopping | None = None
+    """
+    Stop when rows that are not learned from no longer gain; default: never.
     """
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
     """
@@ -3389,6 +3416,10 @@ class Data(Model):
     time: str | None = None
     """
     Column that orders the rows in time.
+    """
+    weight: str | None = None
+    """
+    Column that says how much each row counts when the model learns: a number from 0 on. It is no feature.
     """
     features: list[str] | None = None
     """

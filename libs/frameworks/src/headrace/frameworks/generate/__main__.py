@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from headrace.contracts.generate.sources import find_sources
-from headrace.frameworks.catalog import CATALOG
+from headrace.frameworks.catalog import CATALOG, Entry
 
 
 def main() -> int:
@@ -16,7 +17,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when anything would change")
     check = parser.parse_args().check
     file = find_sources().package / "generated" / "estimators.json"
-    text = render(catalogue())
+    text = render(catalogue(json.loads(file.read_text()) if file.is_file() else {}))
     if not check:
         file.write_text(text)
     elif not file.is_file() or file.read_text() != text:
@@ -25,11 +26,23 @@ def main() -> int:
     return 0
 
 
-def catalogue() -> dict[str, Any]:
-    """Every framework with its estimators, as headrace.contracts.estimators reads it."""
+def catalogue(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Every framework with its estimators, as headrace.contracts.estimators reads it.
+
+    What is not installed here stays as it was recorded, which is told.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {name: each.listed() for name, each in CATALOG.items()}
+        return {name: _part(name, each, recorded) for name, each in CATALOG.items()}
+
+
+def _part(name: str, entry: Entry, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    if entry.installed is not None:
+        return entry.listed()
+    if name not in recorded:
+        raise SystemExit(f"{entry.package} is not installed here, and nothing is recorded of it; see `make frameworks`")
+    print(f"{entry.package} is not installed here; its part of the catalogue is as it was recorded", file=sys.stderr)
+    return dict(recorded[name])
 
 
 def render(found: dict[str, Any]) -> str:

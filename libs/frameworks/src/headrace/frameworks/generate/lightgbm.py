@@ -13,9 +13,23 @@ from lightgbm.basic import _ConfigAliases
 
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
+from headrace.frameworks.generate.table import TAKES
 from headrace.frameworks.generate.trial import tried
-
-Param = dict[str, Any]
+from headrace.frameworks.generate.values import (
+    ANY_SHARE,
+    BOOLEAN,
+    COLUMNS,
+    FROM_0,
+    LIST,
+    POSITIVE,
+    SEED,
+    SHARE,
+    TEXT,
+    Param,
+    integer,
+    number,
+    one_of,
+)
 
 ESTIMATORS: Mapping[str, EstimatorKind] = {
     "lightgbm.LGBMClassifier": "classifier",
@@ -29,7 +43,7 @@ _FILES = "reads or writes a file on the node that trains"
 _ROWS = "is for LightGBM's own reader of files; the rows come from the dataset"
 _NET = "is for LightGBM's own network; a run uses the node that it was given"
 _PREDICT = "is for predictions by LightGBM; a served model answers as it was exported"
-_STOP = "needs validation rows inside the fit, which a run does not have"
+_STOP = "is said as training.early_stopping, for every framework"
 _TASK = "is decided by the declaration's task"
 _RANK = "is for ranking, which no task here does"
 CLOSED: Mapping[str, str] = {
@@ -96,10 +110,6 @@ CLOSED: Mapping[str, str] = {
 }
 """Documented parameters that a run cannot take, and why."""
 
-_BOOLEAN = {"type": "boolean"}
-_LIST = {"type": "list"}
-_TEXT = {"type": "string"}
-_SEED = {"type": "integer", "min": 0, "max": 2**31 - 1}
 _LOSSES: Mapping[EstimatorKind, list[str]] = {
     "classifier": [
         "binary", "cross_entropy", "cross_entropy_lambda", "xentropy", "xentlambda",
@@ -113,121 +123,102 @@ _LOSSES: Mapping[EstimatorKind, list[str]] = {
 }  # fmt: skip
 
 
-def _integer(low: int, high: int = 2**31 - 1) -> Param:
-    return {"type": "integer", "min": low, "max": high}
-
-
-def _number(low: float | None = None, high: float | None = None, *, opened: str = "") -> Param:
-    """A range; `opened` names the ends that are not part of it."""
-    bounds = {name: end for name, end in (("min", low), ("max", high)) if end is not None}
-    return {"type": "number", **bounds, **({"open": opened.split()} if opened else {})}
-
-
-def _one_of(*values: str) -> Param:
-    return {"one_of": sorted(values)}
-
-
-_SHARE = _number(0, 1, opened="min")
-_ANY_SHARE = _number(0, 1)
-_POSITIVE = _number(0, opened="min")
-_FROM_0 = _number(0)
-_COLUMNS: Param = {"type": "object"}
 ALLOWED: Mapping[str, list[Param]] = {
-    "alpha": [_POSITIVE],
-    "auc_mu_weights": [_LIST],
-    "bagging_fraction": [_SHARE],
-    "bagging_freq": [_integer(0)],
-    "bin_construct_sample_cnt": [_integer(1)],
-    "boost_from_average": [_BOOLEAN],
-    "boosting": [_one_of("gbdt", "rf", "dart", "goss")],
-    "cat_l2": [_FROM_0],
-    "cat_smooth": [_FROM_0],
-    "categorical_feature": [_LIST, _one_of("auto")],
-    "cegb_penalty_feature_coupled": [_LIST],
-    "cegb_penalty_feature_lazy": [_LIST],
-    "cegb_penalty_split": [_FROM_0],
-    "cegb_tradeoff": [_FROM_0],
-    "data_sample_strategy": [_one_of("bagging", "goss")],
-    "deterministic": [_BOOLEAN],
-    "device_type": [_one_of("cpu", "gpu", "cuda")],
-    "drop_rate": [_ANY_SHARE],
-    "enable_bundle": [_BOOLEAN],
-    "extra_trees": [_BOOLEAN],
-    "fair_c": [_POSITIVE],
-    "feature_contri": [_LIST, _COLUMNS],
-    "feature_fraction": [_SHARE],
-    "feature_fraction_bynode": [_SHARE],
-    "feature_pre_filter": [_BOOLEAN],
-    "force_col_wise": [_BOOLEAN],
-    "force_row_wise": [_BOOLEAN],
-    "gpu_device_id": [_integer(-1)],
-    "gpu_device_id_list": [_TEXT],
-    "gpu_platform_id": [_integer(-1)],
-    "gpu_use_dp": [_BOOLEAN],
-    "histogram_pool_size": [_number()],
-    "interaction_constraints": [_LIST],
-    "is_enable_sparse": [_BOOLEAN],
-    "is_provide_training_metric": [_BOOLEAN],
-    "is_unbalance": [_BOOLEAN],
-    "lambda_l1": [_FROM_0],
-    "lambda_l2": [_FROM_0],
-    "learning_rate": [_POSITIVE],
-    "linear_lambda": [_FROM_0],
-    "linear_tree": [_BOOLEAN],
-    "max_bin": [_integer(2)],
-    "max_bin_by_feature": [_LIST],
-    "max_cat_threshold": [_integer(1)],
-    "max_cat_to_onehot": [_integer(1)],
-    "max_delta_step": [_number()],
-    "max_depth": [_integer(-1)],
-    "max_drop": [_integer(-1)],
-    "metric": [_TEXT, _LIST],
-    "metric_freq": [_integer(1)],
-    "min_data_in_bin": [_integer(1)],
-    "min_data_in_leaf": [_integer(0)],
-    "min_data_per_group": [_integer(1)],
-    "min_gain_to_split": [_FROM_0],
-    "min_sum_hessian_in_leaf": [_FROM_0],
-    "monotone_constraints": [_LIST, _COLUMNS],
-    "monotone_constraints_method": [_one_of("basic", "intermediate", "advanced")],
-    "monotone_penalty": [_FROM_0],
-    "multi_error_top_k": [_integer(1)],
-    "neg_bagging_fraction": [_SHARE],
-    "num_gpu": [_integer(1)],
-    "num_grad_quant_bins": [_integer(1)],
-    "num_iterations": [_integer(1)],
-    "num_leaves": [_integer(2, 131072)],
-    "num_threads": [_integer(-1), {"type": "null"}],
-    "other_rate": [_ANY_SHARE],
-    "path_smooth": [_FROM_0],
-    "poisson_max_delta_step": [_POSITIVE],
-    "pos_bagging_fraction": [_SHARE],
-    "quant_train_renew_leaf": [_BOOLEAN],
-    "reg_sqrt": [_BOOLEAN],
-    "saved_feature_importance_type": [_integer(0, 1)],
-    "scale_pos_weight": [_POSITIVE],
-    "seed": [_SEED, {"type": "null"}],
-    "sigmoid": [_POSITIVE],
-    "skip_drop": [_ANY_SHARE],
-    "stochastic_rounding": [_BOOLEAN],
-    "top_k": [_integer(1)],
-    "top_rate": [_ANY_SHARE],
-    "tree_learner": [_one_of("serial")],
-    "tweedie_variance_power": [_number(1, 2, opened="max")],
-    "uniform_drop": [_BOOLEAN],
-    "use_missing": [_BOOLEAN],
-    "use_quantized_grad": [_BOOLEAN],
-    "verbosity": [_integer(-(2**31))],
-    "xgboost_dart_mode": [_BOOLEAN],
-    "zero_as_missing": [_BOOLEAN],
+    "alpha": [POSITIVE],
+    "auc_mu_weights": [LIST],
+    "bagging_fraction": [SHARE],
+    "bagging_freq": [integer(0)],
+    "bin_construct_sample_cnt": [integer(1)],
+    "boost_from_average": [BOOLEAN],
+    "boosting": [one_of("gbdt", "rf", "dart", "goss")],
+    "cat_l2": [FROM_0],
+    "cat_smooth": [FROM_0],
+    "categorical_feature": [LIST, one_of("auto")],
+    "cegb_penalty_feature_coupled": [LIST],
+    "cegb_penalty_feature_lazy": [LIST],
+    "cegb_penalty_split": [FROM_0],
+    "cegb_tradeoff": [FROM_0],
+    "data_sample_strategy": [one_of("bagging", "goss")],
+    "deterministic": [BOOLEAN],
+    "device_type": [one_of("cpu", "gpu", "cuda")],
+    "drop_rate": [ANY_SHARE],
+    "enable_bundle": [BOOLEAN],
+    "extra_trees": [BOOLEAN],
+    "fair_c": [POSITIVE],
+    "feature_contri": [LIST, COLUMNS],
+    "feature_fraction": [SHARE],
+    "feature_fraction_bynode": [SHARE],
+    "feature_pre_filter": [BOOLEAN],
+    "force_col_wise": [BOOLEAN],
+    "force_row_wise": [BOOLEAN],
+    "gpu_device_id": [integer(-1)],
+    "gpu_device_id_list": [TEXT],
+    "gpu_platform_id": [integer(-1)],
+    "gpu_use_dp": [BOOLEAN],
+    "histogram_pool_size": [number()],
+    "interaction_constraints": [LIST],
+    "is_enable_sparse": [BOOLEAN],
+    "is_provide_training_metric": [BOOLEAN],
+    "is_unbalance": [BOOLEAN],
+    "lambda_l1": [FROM_0],
+    "lambda_l2": [FROM_0],
+    "learning_rate": [POSITIVE],
+    "linear_lambda": [FROM_0],
+    "linear_tree": [BOOLEAN],
+    "max_bin": [integer(2)],
+    "max_bin_by_feature": [LIST],
+    "max_cat_threshold": [integer(1)],
+    "max_cat_to_onehot": [integer(1)],
+    "max_delta_step": [number()],
+    "max_depth": [integer(-1)],
+    "max_drop": [integer(-1)],
+    "metric": [TEXT, LIST],
+    "metric_freq": [integer(1)],
+    "min_data_in_bin": [integer(1)],
+    "min_data_in_leaf": [integer(0)],
+    "min_data_per_group": [integer(1)],
+    "min_gain_to_split": [FROM_0],
+    "min_sum_hessian_in_leaf": [FROM_0],
+    "monotone_constraints": [LIST, COLUMNS],
+    "monotone_constraints_method": [one_of("basic", "intermediate", "advanced")],
+    "monotone_penalty": [FROM_0],
+    "multi_error_top_k": [integer(1)],
+    "neg_bagging_fraction": [SHARE],
+    "num_gpu": [integer(1)],
+    "num_grad_quant_bins": [integer(1)],
+    "num_iterations": [integer(1)],
+    "num_leaves": [integer(2, 131072)],
+    "num_threads": [integer(-1), {"type": "null"}],
+    "other_rate": [ANY_SHARE],
+    "path_smooth": [FROM_0],
+    "poisson_max_delta_step": [POSITIVE],
+    "pos_bagging_fraction": [SHARE],
+    "quant_train_renew_leaf": [BOOLEAN],
+    "reg_sqrt": [BOOLEAN],
+    "saved_feature_importance_type": [integer(0, 1)],
+    "scale_pos_weight": [POSITIVE],
+    "seed": [SEED, {"type": "null"}],
+    "sigmoid": [POSITIVE],
+    "skip_drop": [ANY_SHARE],
+    "stochastic_rounding": [BOOLEAN],
+    "top_k": [integer(1)],
+    "top_rate": [ANY_SHARE],
+    "tree_learner": [one_of("serial")],
+    "tweedie_variance_power": [number(1, 2, opened="max")],
+    "uniform_drop": [BOOLEAN],
+    "use_missing": [BOOLEAN],
+    "use_quantized_grad": [BOOLEAN],
+    "verbosity": [integer(-(2**31))],
+    "xgboost_dart_mode": [BOOLEAN],
+    "zero_as_missing": [BOOLEAN],
     **{
-        name: [_SEED]
+        name: [SEED]
         for name in ("bagging_seed", "data_random_seed", "drop_seed", "extra_seed", "feature_fraction_seed")
     },
-    "objective_seed": [_SEED],
+    "objective_seed": [SEED],
     # of the class alone
-    "class_weight": [_one_of("balanced"), {"type": "object"}, {"type": "null"}],
-    "importance_type": [_one_of("split", "gain")],
+    "class_weight": [one_of("balanced"), {"type": "object"}, {"type": "null"}],
+    "importance_type": [one_of("split", "gain")],
 }
 NAMES = {
     "class_weight": "labels",
@@ -258,7 +249,7 @@ def _estimator(path: str, kind: EstimatorKind) -> dict[str, Any]:
     params = dict(_param(main, names, defaults, kind) for main, names in documented.items())
     own = {name: _own(name, default) for name, default in defaults.items() if not _in_a_group(name, groups)}
     closed = {name: why for main, why in CLOSED.items() for name in groups[main]}
-    return {"kind": kind, "needs": {}, "params": params | own, "closed": closed}
+    return {"kind": kind, "needs": {}, "params": params | own, "closed": closed, "takes": TAKES}
 
 
 def _in_a_group(name: str, groups: Mapping[str, list[str]]) -> bool:
@@ -268,7 +259,7 @@ def _in_a_group(name: str, groups: Mapping[str, list[str]]) -> bool:
 def _param(main: str, names: list[str], defaults: Mapping[str, Any], kind: EstimatorKind) -> tuple[str, Param]:
     """A parameter by the name in the class's signature, else its own, with its other names."""
     name = next((each for each in names if each in defaults), main)
-    allowed = [_one_of(*_LOSSES[kind]), {"type": "null"}] if main == "objective" else ALLOWED[main]
+    allowed = [one_of(*_LOSSES[kind]), {"type": "null"}] if main == "objective" else ALLOWED[main]
     found: Param = {"allowed": allowed, "aliases": sorted({main, *names} - {name})}
     if name in defaults:
         found["default"] = defaults[name]

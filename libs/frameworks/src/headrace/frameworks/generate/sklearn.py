@@ -49,7 +49,8 @@ def entry() -> dict[str, Any]:
             if reason or len(cannot) == fitting(kind):
                 refused[path] = reason or next(iter(cannot.values()))
             else:
-                estimators[path] = {"kind": kind, "needs": needs, "params": _params(cls), "cannot": cannot}
+                told = {"kind": kind, "needs": needs, "params": _params(cls), "cannot": cannot, "takes": _takes(cls)}
+                estimators[path] = told
     usual = CATALOG["sklearn"].usual
     return {"version": version("scikit-learn"), "usual": usual, "estimators": estimators, "refused": refused}
 
@@ -57,6 +58,13 @@ def entry() -> dict[str, Any]:
 def _unbuildable(cls: type) -> str | None:
     needed = [p.name for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
     return f"needs {', '.join(needed)}, which a declaration cannot hold" if needed else None
+
+
+def _takes(cls: Any) -> list[str]:
+    """What a declaration may ask of an estimator beside its parameters."""
+    fit, params = inspect.signature(cls.fit).parameters, inspect.signature(cls).parameters
+    able = {"weights": "sample_weight" in fit, "monotone": "monotonic_cst" in params, "early_stopping": "X_val" in fit}
+    return [name for name, can in able.items() if can]
 
 
 def _impossible(path: str, kind: EstimatorKind, needs: Mapping[str, Sequence[Any]]) -> dict[str, str]:

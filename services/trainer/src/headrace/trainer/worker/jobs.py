@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from headrace.contracts import Artifact, Baseline, Column, Comparison, Holdout, ObjectRef, Signature
+from headrace.contracts import Artifact, Baseline, Column, Comparison, EarlyStopping, Holdout, ObjectRef, Signature
 
 Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
 Kind = Literal["code", "memory", "data", "lost", "timeout", "export"]
@@ -64,6 +64,10 @@ class TrainJob(Spec):
     seed: int
     by: Literal["time", "random"]
     fraction: float
+    weight: str | None = None
+    class_weight: dict[str, float] | Literal["balanced"] | None = None
+    monotone: dict[str, int] = {}
+    early_stopping: EarlyStopping | None = None
     metrics: Sequence[str]
     created: datetime
     bucket: str

@@ -29,7 +29,7 @@ _PACKAGES = (
 
 def packages() -> dict[str, str]:
     """The versions of what shapes a model."""
-    fitting = (each.package for each in CATALOG.values())
+    fitting = (each.installed for each in CATALOG.values() if each.installed is not None)
     return {name: importlib.metadata.version(name) for name in sorted({*_PACKAGES, *fitting})}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import ANSWER_COLUMN, Holdout
-from headrace.frameworks import FRAMEWORKS, About, Fitted, Recipe, Saved
+from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, Fitted, Recipe, Saved
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, load
 from headrace.tasks import measured, target_of
@@ -59,7 +59,7 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
         packages=packages(),
         python=python(),
         largest_difference=saved.largest_difference,
-        warnings=[*_warnings(job, model, rows, held, metrics)],
+        warnings=[*_warnings(job, model, rows, held, metrics), *([saved.remark] if saved.remark else [])],
     )
 
 
@@ -105,7 +105,8 @@ def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 def _columns(job: TrainJob) -> list[str]:
     names = [column.name for column in (*job.features, *job.context)]
-    return list(dict.fromkeys([*names, job.target, *([job.time] if job.time and job.by == "time" else [])]))
+    more = [job.time if job.by == "time" else None, job.weight]
+    return list(dict.fromkeys([*names, job.target, *(name for name in more if name)]))
 
 
 def _seen(job: TrainJob) -> list[str]:
@@ -132,17 +133,38 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
 
 
 def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
-    recipe = Recipe(job.estimator, job.params, job.seed, job.features, job.target, job.task, job.positive, job.context)
+    recipe = Recipe(
+        job.estimator,
+        job.params,
+        job.seed,
+        job.features,
+        job.target,
+        job.task,
+        job.positive,
+        job.context,
+        job.weight,
+        job.class_weight,
+        job.monotone,
+        _stopping(job),
+    )
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
     return FRAMEWORKS[job.framework].fit(
         learned, recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of))
     )
 
 
+def _stopping(job: TrainJob) -> EarlyStopping | None:
+    """How the fit is watched: on the newest rows where the holdout is the newest ones, too."""
+    asked = job.early_stopping
+    time = job.time if job.by == "time" else None
+    return None if asked is None else EarlyStopping(asked.rounds, asked.fraction, time)
+
+
 def _save(job: TrainJob, fitted: Fitted, folder: Path, tell: Tell) -> Saved:
     tell(Step(stage="exporting", step=0, of=1))
     saved = FRAMEWORKS[job.framework].save(fitted, folder, About(job.run, job.created))
-    tell(Step(stage="exporting", step=1, of=1, message=f"ONNX differs by {saved.largest_difference:.1g} at most"))
+    told = f"{saved.runtime} differs by {saved.largest_difference:.1g} at most"
+    tell(Step(stage="exporting", step=1, of=1, message=told))
     return saved
 
 

@@ -14,15 +14,15 @@ from headrace.tasks import TASKS
 
 
 def warm_up() -> None:
-    """Fit, save and load a toy with every framework."""
+    """Fit, save and load a toy with every framework that is installed."""
     number = Column(name="number", type="number", nullable=True)
     word = Column(name="word", type="string", nullable=False)
     rows = pd.DataFrame({"number": np.arange(40.0), "word": ["a", "b"] * 20})
     task = next(iter(TASKS.values()))
     rows["target"] = task.example(np.tile([-1.0, 1.0, 1.0, -1.0], 10))
-    for name, entry in CATALOG.items():
-        toy = Recipe(entry.usual[task.estimators], {}, 0, [number, word], "target", task.name)
-        fitted = FRAMEWORKS[name].fit(rows, toy, lambda step, of: None)
+    for name, framework in FRAMEWORKS.items():
+        toy = Recipe(CATALOG[name].usual[task.estimators], {}, 0, [number, word], "target", task.name)
+        fitted = framework.fit(rows, toy, lambda step, of: None)
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
-            FRAMEWORKS[name].save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))
+            framework.save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))
             load(Path(folder))

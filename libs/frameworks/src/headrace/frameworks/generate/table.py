@@ -1,0 +1,38 @@
+"""The part of the catalogue of a library whose parameters are written down in a table of ours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headrace.contracts.estimators import EstimatorKind
+from headrace.frameworks.catalog import CATALOG
+from headrace.frameworks.generate.trial import tried
+from headrace.frameworks.generate.values import Param
+
+TAKES = ["weights", "monotone", "early_stopping"]
+"""What a declaration may ask of boosted trees beside their parameters."""
+
+
+def listed(
+    framework: str,
+    kinds: Mapping[str, EstimatorKind],
+    params: Mapping[EstimatorKind, Mapping[str, Param]],
+    closed: Mapping[str, str],
+) -> dict[str, Any]:
+    """Each estimator with its parameters, after it was fitted and saved on a few rows."""
+    entry = CATALOG[framework]
+    found = {path: _estimator(framework, path, kind, params[kind], closed) for path, kind in kinds.items()}
+    return {"version": entry.version, "usual": entry.usual, "estimators": found, "refused": {}}
+
+
+def allowed(*values: Param, aliases: Sequence[str] = (), names: str | None = None) -> Param:
+    """A parameter: what it takes, its other names, and whether it names columns or labels."""
+    told: Param = {"allowed": list(values), **({"aliases": sorted(aliases)} if aliases else {})}
+    return told | ({"names": names} if names else {})
+
+
+def _estimator(
+    framework: str, path: str, kind: EstimatorKind, params: Mapping[str, Param], closed: Mapping[str, str]
+) -> dict[str, Any]:
+    if cannot := tried(CATALOG[framework].load(), path, kind, {}):
+        raise RuntimeError(f"{path} cannot be trained here: {cannot}")
+    return {"kind": kind, "needs": {}, "params": dict(params), "closed": dict(closed), "takes": TAKES}

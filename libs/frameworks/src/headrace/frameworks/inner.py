@@ -1,0 +1,53 @@
+"""The rows that an estimator learns, and those that it is only watched on, so that it stops in time.
+
+Both are among the rows that may be learned from: the holdout is not here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from headrace.frameworks.base import EarlyStopping
+from headrace.frameworks.errors import BadTrainingData
+
+FEWEST_WATCHED = 10  # rows: below this a gain is an accident
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Prepared rows with what is true of them."""
+
+    seen: np.ndarray
+    """[rows, columns], as the estimator sees them."""
+    truth: np.ndarray
+    weights: np.ndarray | None
+    """How much each row counts; None where all count the same."""
+
+
+def watched_rows(frame: pd.DataFrame, asked: EarlyStopping | None, seed: int) -> np.ndarray:
+    """The mask of the rows that are not learned from but watched: none where early stopping is not asked for."""
+    if asked is None:
+        return np.zeros(len(frame), dtype=bool)
+    mask = _newest(frame[asked.time], asked.fraction) if asked.time else _some(len(frame), asked.fraction, seed)
+    if mask.sum() < FEWEST_WATCHED or mask.all():
+        raise BadTrainingData(
+            f"early stopping would watch {int(mask.sum())} of {len(frame)} rows; at least {FEWEST_WATCHED} are needed, "
+            "and some to learn from: give more rows, another training.early_stopping.fraction, or leave it out"
+        )
+    return mask
+
+
+def _newest(times: pd.Series, fraction: float) -> np.ndarray:
+    """Rows of one instant stay together; rows without a time are learned from."""
+    known = times.dropna().sort_values()
+    if known.empty:
+        return np.zeros(len(times), dtype=bool)
+    boundary = known.iloc[min(len(known) - 1, int(len(known) * (1 - fraction)))]
+    return np.asarray((times >= boundary).fillna(False), dtype=bool)
+
+
+def _some(rows: int, fraction: float, seed: int) -> np.ndarray:
+    mask = np.zeros(rows, dtype=bool)
+    mask[np.random.default_rng(seed).permutation(rows)[: round(rows * fraction)]] = True
+    return mask
