@@ -1,7 +1,8 @@
 """Predictions a second: a replica with every prediction logged, beside bare Starlette with ONNX Runtime, and MLServer.
 
 One row of 30 columns a request, a logistic regression pipeline and a forest of 100 trees,
-16 connections and one. All servers stay up, and are asked in turn.
+16 connections and one. All servers stay up, and are asked in turn. The works in a process are the models that MLServer
+serves, with scikit-learn itself in the runtime `process`.
 """
 
 import asyncio
@@ -13,13 +14,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness import Bench, Target, peer, rounds
-from serving_models import Fitted, make_models
+from serving_models import Fitted, in_processes, make_models
 
 from headrace.bus import connect
 from headrace.contracts import CONTENT_TYPE, Route, RouteChanged, encode, wrap
@@ -29,7 +30,8 @@ from headrace.testkit.ports import free_ports
 HERE = Path(__file__).parent
 MODELS = {"lr": "logistic regression pipeline", "rf": "forest of 100"}
 WORKS = [("lr", 16), ("rf", 16), ("lr", 1)]
-ROUNDS, SECONDS = 3, 3.0
+IN_PROCESS = "-process"  # behind the name of a model that answers in one
+ROUNDS, SECONDS = 3, 2.0
 CEILING = "Starlette+ONNX, no log"
 
 
@@ -41,6 +43,8 @@ def run() -> Bench:
             Target(_work("lr", 16), "MLServer", 12),
             Target(_work("rf", 16), "MLServer", 50),
             Target(_work("lr", 1), "MLServer", 3.5),
+            Target(_work(f"lr{IN_PROCESS}", 16), "MLServer", 1),
+            Target(_work(f"rf{IN_PROCESS}", 16), "MLServer", 1),
         ],
     )
     with TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -48,24 +52,31 @@ def run() -> Bench:
         models = make_models(root / "models")
         (root / "body.json").write_text(json.dumps(models["lr"].request))
         ports = {
-            "headrace": stack.enter_context(_replica(root, models)),
+            "headrace": stack.enter_context(_replica(root, {**models, **_apart(root, models)})),
             CEILING: stack.enter_context(_ceiling(root, models)),
         }
         if python := peer(bench, "mlserver", "mlserver", "mlserver-sklearn", "scikit-learn", "setuptools<81"):
             ports["MLServer"] = stack.enter_context(_mlserver(root, python))
-        _measure(bench, ports, root / "body.json")
+        _measure(bench, ports, root / "body.json", WORKS)
+        del ports[CEILING]
+        _measure(bench, ports, root / "body.json", [(f"{model}{IN_PROCESS}", 16) for model in MODELS])
     return bench
 
 
-def _measure(bench: Bench, ports: dict[str, int], body: Path) -> None:
-    for model, connections in WORKS:
-        samples: dict[str, list[dict[str, float]]] = {who: [] for who in ports}
+def _apart(root: Path, models: dict[str, Fitted]) -> dict[str, Fitted]:
+    return {f"{model}{IN_PROCESS}": fitted for model, fitted in in_processes(root / "processes", models).items()}
 
-        def ask(who: str, model: str = model, connections: int = connections) -> None:
-            samples[who].append(_load(ports[who], model, body, connections, SECONDS))  # noqa: B023  used in this turn
+
+def _measure(bench: Bench, ports: dict[str, int], body: Path, works: Sequence[tuple[str, int]]) -> None:
+    for model, connections in works:
+        samples: dict[str, list[dict[str, float]]] = {who: [] for who in ports}
+        names = {who: model if who == "headrace" else model.removesuffix(IN_PROCESS) for who in ports}
+
+        def ask(who: str, connections: int = connections) -> None:
+            samples[who].append(_load(ports[who], names[who], body, connections, SECONDS))  # noqa: B023  of this turn
 
         for who in ports:
-            _load(ports[who], model, body, connections, 0.5)
+            _load(ports[who], names[who], body, connections, 0.5)
         rounds(ROUNDS, *(lambda who=who: ask(who) for who in ports))  # type: ignore[misc]
         for who, runs in samples.items():
             notes = {name: sorted(run[name] for run in runs)[len(runs) // 2] for name in ("p50_ms", "p99_ms", "errors")}
@@ -73,7 +84,8 @@ def _measure(bench: Bench, ports: dict[str, int], body: Path) -> None:
 
 
 def _work(model: str, connections: int) -> str:
-    return f"{MODELS[model]}, {connections} connection{'s' if connections > 1 else ''}"
+    apart = " in a process" if model.endswith(IN_PROCESS) else ""
+    return f"{MODELS[model.removesuffix(IN_PROCESS)]}{apart}, {connections} connection{'s' if connections > 1 else ''}"
 
 
 def _load(port: int, model: str, body: Path, connections: int, seconds: float) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The models of the serving benchmark, made as the trainer makes them."""
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from sklearn.datasets import load_breast_cancer
 from headrace.contracts import Artifact, Column, File, Signature
 from headrace.frameworks import FRAMEWORKS, About, Recipe
 from headrace.objects import digest_of
+from headrace.runtimes import Description, write_directory
 
 ESTIMATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "lr": ("sklearn.linear_model.LogisticRegression", {"max_iter": 1000}),
@@ -47,6 +49,22 @@ def _fit(folder: Path, name: str, frame: pd.DataFrame, names: list[str], request
     folder.mkdir(parents=True)
     saved = sklearn.save(fitted, folder, About("bench", datetime.now(UTC)))
     return Fitted(folder, _artifact(folder), saved.signature, request)
+
+
+def in_processes(root: Path, models: dict[str, Fitted]) -> dict[str, Fitted]:
+    """The models that MLServer serves, with scikit-learn itself in a process; by the names of `models`."""
+    return {name: _in_process(root / name, name, fitted) for name, fitted in models.items()}
+
+
+def _in_process(folder: Path, name: str, fitted: Fitted) -> Fitted:
+    folder.mkdir(parents=True)
+    shutil.copy(Path(__file__).parent / "mlserver_in_process.py", folder / "model.py")
+    outputs = [tensor for tensor in fitted.signature.outputs if tensor.name == "label"]
+    signature = fitted.signature.model_copy(update={"outputs": outputs})
+    about = {"run": "bench", "created": datetime.now(UTC).isoformat()}
+    described = Description("process", signature, options={"python": {"module": "model", "function": name}})
+    write_directory(folder, described, about=about, flavors={}, packages=[], example={})
+    return Fitted(folder, _artifact(folder), signature, fitted.request)
 
 
 def _artifact(folder: Path) -> Artifact:

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused
 from headrace.objects import AlreadyExists, Denied, Missing, StoreAway
+from headrace.runtimes import BadAnswer, Unavailable
 from headrace.trainer.worker.failures import failure_of
 from headrace.trainer.worker.holdout import NoHoldout
 from headrace.trainer.worker.memory import allocated, at_most
@@ -27,6 +28,8 @@ from headrace.trainer.worker.memory import allocated, at_most
         (Denied("no right"), "data"),
         (ZeroDivisionError("by zero"), "code"),
         (SystemExit(3), "code"),
+        (BadAnswer("it gives no output"), "code"),
+        (Unavailable("its process was lost"), "code"),
     ],
 )
 def test_errors_have_kinds(error: BaseException, kind: str) -> None:

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused, FrameworkError
 from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
-from headrace.runtimes import BadModel
+from headrace.runtimes import BadModel, Unavailable
 from headrace.tasks import BadTruth, UnknownTask
 from headrace.trainer.worker.holdout import NoHoldout
 from headrace.trainer.worker.jobs import Failure
@@ -24,7 +24,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(because="data", reason=str(error))
     if isinstance(error, ExportRefused):
         return Failure(because="export", reason=str(error))
-    if isinstance(error, BadEstimator | FrameworkError | BadModel):
+    if isinstance(error, BadEstimator | FrameworkError | BadModel | Unavailable):
         return Failure(because="code", reason=str(error))
     if isinstance(error, _AWAY):
         return Failure(because="lost", reason=f"the object store failed the run: {_words(error)}")
