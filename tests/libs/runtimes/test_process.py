@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 
 from headrace.contracts import Signature, Tensor
 from headrace.runtimes import BadAnswer, BadModel, Description, Unavailable, load, starts_slowly, write_directory
 from headrace.runtimes.base import OutOfProcess
+from headrace.runtimes.process import launch
 from headrace.runtimes.process.answers import checked
+from headrace.runtimes.process.columns import Batch, merged
 from headrace.runtimes.process.environments import environment_of
 
 from .conftest import ABOUT, save_process
@@ -93,9 +96,14 @@ def ask(model: Any, kind: float = 0) -> Any:
 
 
 def children(parent: int | None = None) -> set[int]:
-    """The processes that this process, or another, has started and not yet buried."""
-    listed = Path(f"/proc/{parent or os.getpid()}/task").iterdir()
-    return {int(pid) for task in listed for pid in (task / "children").read_text().split()}
+    """The processes of models that this process, or another, has started and not yet buried."""
+    return {each.pid for each in psutil.Process(parent).children() if _is_launcher(each)}
+
+
+def _is_launcher(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return launch.__file__ in process.cmdline()
+    return False
 
 
 LOST = {
@@ -208,7 +216,7 @@ def test_who_finds_no_process_free_in_time_is_told(loaded: Load) -> None:
             time.sleep(columns["wind"][0])
             return {"label": [True], "probability": [1.0]}
     """
-    model = loaded(code, timeout_ms=800)
+    model = loaded(code, timeout_ms=800, merge=False)
     others = [threading.Thread(target=lambda: model.answer({"wind": [0.5], "distance": [0.0]})) for _ in range(2)]
     for other in others:
         other.start()
@@ -423,8 +431,8 @@ model.answer({{"wind": [1.0], "distance": [1.0]}})
         assert parent.stdout is not None
         assert parent.stdout.readline() == "loaded\n"
         made = children(parent.pid)
-        made |= {pid for each in made for pid in children(each)}
-        assert made
+        made |= {below.pid for each in made for below in psutil.Process(each).children(recursive=True)}
+        assert len(made) > 1
         parent.kill()
     _until(lambda: not any(_running(pid) for pid in made))
 
@@ -546,7 +554,7 @@ def test_a_whole_number_of_any_length_is_measured() -> None:
 
 def test_who_asks_first_is_answered_first(loaded: Load) -> None:
     """One that asks again at once does not overtake those that wait."""
-    model = loaded("def predict(columns): return {'label': [True], 'probability': [0.5]}")
+    model = loaded("def predict(columns): return {'label': [True], 'probability': [0.5]}", merge=False)
     counts = [0] * 4
     ends = threading.Event()
 
@@ -563,6 +571,69 @@ def test_who_asks_first_is_answered_first(loaded: Load) -> None:
     for thread in threads:
         thread.join()
     assert min(counts) > 0.5 * max(counts)
+
+
+TOGETHER = """
+    import os, time
+    def predict(columns):
+        wind = columns["wind"]
+        if 1 in wind: raise ValueError("no wind of one")
+        if 2 in wind: os._exit(9)
+        if 3 in wind: return {"label": [True] * len(wind), "probability": [float("nan")] * len(wind)}
+        time.sleep(0.05)
+        return {"label": [True] * len(wind), "probability": [each / 1000 + len(wind) for each in wind]}
+"""
+
+
+def at_once(model: Any, winds: list[float]) -> dict[float, Any]:
+    """What each of several callers hears that ask at the same time: how many rows were asked together, or why not."""
+    told: dict[float, Any] = {}
+
+    def one(wind: float) -> None:
+        try:
+            told[wind] = float(model.answer({"wind": [wind], "distance": [0.0]})["probability"][0])
+        except (BadAnswer, Unavailable) as error:
+            told[wind] = str(error)
+
+    threads = [threading.Thread(target=one, args=(wind,)) for wind in winds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return told
+
+
+def test_those_that_wait_are_asked_together(loaded: Load) -> None:
+    """And each hears its own answer; with `merge: false` each is asked alone."""
+    winds = [float(each) for each in range(10, 26)]
+    told = at_once(loaded(TOGETHER), winds)
+    alone = at_once(loaded(TOGETHER, merge=False), winds)
+
+    assert {wind: round(value % 1, 6) for wind, value in told.items()} == {wind: wind / 1000 for wind in winds}
+    assert max(told.values()) >= 8
+    assert {int(value) for value in alone.values()} == {1}
+
+
+@pytest.mark.parametrize(("bad", "reason"), [(1, "no wind of one"), (2, "exit code 9"), (3, "row 0 is nan")])
+def test_one_bad_row_spoils_nobody_elses_answer(loaded: Load, bad: float, reason: str) -> None:
+    """What fails together is asked again alone."""
+    winds = [10.0, 11.0, 12.0, float(bad), 13.0, 14.0]
+    told = at_once(loaded(TOGETHER), winds)
+
+    assert reason in told.pop(bad)
+    assert {wind: round(value % 1, 6) for wind, value in told.items()} == {w: w / 1000 for w in winds if w != bad}
+
+
+def test_columns_of_several_callers_are_put_together_whatever_they_are() -> None:
+    """Arrays stay arrays; beside a list they become one."""
+    parts = [
+        Batch(2, {"a": np.array([1, 2]), "b": [None, True]}),
+        Batch(1, {"a": np.array([3]), "b": np.array([False])}),
+    ]
+    whole = merged([*parts, Batch(1, {"a": np.array([4]), "b": [True]})])
+    assert whole.rows == 4
+    assert whole.columns["a"].tolist() == [1, 2, 3, 4]
+    assert whole.columns["b"] == [None, True, False, True]
 
 
 def test_many_rows_are_asked_in_parts(loaded: Load) -> None:
@@ -646,9 +717,7 @@ def _running(pid: int) -> bool:
 
 def _user_of(launcher: int) -> int:
     """Of the command, which is the last of the launcher's line."""
-    while below := children(launcher):
-        launcher = min(below)
-    return Path(f"/proc/{launcher}").stat().st_uid
+    return psutil.Process(launcher).children(recursive=True)[-1].uids().real
 
 
 def _processes_of(user: int) -> list[str]:

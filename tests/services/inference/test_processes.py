@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from headrace.contracts import Signature, Tensor
 from headrace.runtimes import Description, write_directory
+from headrace.runtimes.process import launch
 from headrace.testkit.waiting import eventually
 
 from .conftest import Alone, Lonely, Model, artifact_of, matrix, open_port
@@ -64,9 +66,14 @@ async def ask(served: Alone, model: str, kind: float = 0) -> httpx.Response:
 
 
 def children() -> set[int]:
-    """The processes that this one has started and not yet buried."""
-    listed = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in listed for pid in (task / "children").read_text().split()}
+    """The processes of models that this one has started and not yet buried."""
+    return {each.pid for each in psutil.Process().children() if _is_launcher(each)}
+
+
+def _is_launcher(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return launch.__file__ in process.cmdline()
+    return False
 
 
 @pytest.fixture

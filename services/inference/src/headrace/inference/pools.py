@@ -9,13 +9,14 @@ from headrace.inference.errors import Busy
 
 T = TypeVar("T")
 WAITING = 64  # requests for each that is answered: at 2 ms an answer the last of them waits 0.1 s
+TOGETHER = 16  # that wait in threads, so that a runtime can answer them in one batch
 
 
 class Pool:
-    """The threads of one version, one more than it answers batches at a time, and a bound on who waits for them."""
+    """The threads of one version, and a bound on who waits for them."""
 
     def __init__(self, slots: int) -> None:
-        self._threads = ThreadPoolExecutor(slots + 1, "model")  # one reads the next request meanwhile
+        self._threads = ThreadPoolExecutor(slots * TOGETHER, "model")
         self._most = WAITING * slots
         self._inside = 0
 

@@ -9,10 +9,12 @@ from headrace.contracts import Tensor
 from headrace.runtimes.datatypes import NUMPY
 from headrace.runtimes.errors import BadAnswer
 
+Outputs = dict[str, np.ndarray]
+"""By name, one entry a row."""
 _KINDS = {"b": "true or false", "i": "whole numbers", "u": "whole numbers", "f": "numbers", "O": "strings"}
 
 
-def checked(outputs: Any, tensors: Sequence[Tensor], rows: int) -> dict[str, np.ndarray]:
+def checked(outputs: Any, tensors: Sequence[Tensor], rows: int) -> Outputs:
     """The outputs as arrays of the signature's datatypes; raises BadAnswer naming output and row."""
     if not isinstance(outputs, Mapping):
         raise BadAnswer(f"its outputs are {type(outputs).__name__}, not a mapping of names to values")
@@ -24,10 +26,15 @@ def checked(outputs: Any, tensors: Sequence[Tensor], rows: int) -> dict[str, np.
     return {tensor.name: _checked(tensor, outputs[tensor.name], rows) for tensor in tensors}
 
 
-def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def part_of(outputs: Outputs, start: int, rows: int) -> Outputs:
+    """The answers to some rows of a batch."""
+    return {name: values[start : start + rows] for name, values in outputs.items()}
+
+
+def joined(parts: Sequence[Outputs]) -> Outputs:
     """The answers to the parts of a batch as one."""
     if len(parts) == 1:
-        return dict(parts[0])
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

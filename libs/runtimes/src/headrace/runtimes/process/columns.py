@@ -1,6 +1,7 @@
 """Columns as a child is given them: by the signature's datatypes, with null for what is missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,33 @@ from headrace.runtimes.datatypes import NUMPY
 BATCH_ROWS = 1000  # of one request to a child: what is larger is asked in parts, so that each has its own deadline
 
 
-def batches(inputs: Sequence[Tensor], columns: Columns, *, strict: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows and columns of each part; raises BadValue where a number is too large and `strict` asks to be told."""
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one request to a child."""
+
+    rows: int
+    columns: Mapping[str, Any]
+
+
+def batches(inputs: Sequence[Tensor], columns: Columns, *, strict: bool) -> Iterator[Batch]:
+    """The rows in parts; raises BadValue where a number is too large and `strict` asks to be told."""
     rows = len(columns[inputs[0].name]) if inputs else 0
     for start in range(0, max(rows, 1), BATCH_ROWS):
         part = slice(start, start + BATCH_ROWS)
         count = min(BATCH_ROWS, rows - start)
-        yield count, {each.name: _encoded(each, columns[each.name][part], start, strict) for each in inputs}
+        yield Batch(count, {each.name: _encoded(each, columns[each.name][part], start, strict) for each in inputs})
+
+
+def merged(parts: Sequence[Batch]) -> Batch:
+    """Rows of several requests as one."""
+    columns = {name: _joined([part.columns[name] for part in parts]) for name in parts[0].columns}
+    return Batch(sum(part.rows for part in parts), columns)
+
+
+def _joined(columns: Sequence[Any]) -> Any:
+    if all(isinstance(column, np.ndarray) for column in columns):
+        return np.concatenate(columns)
+    return [value for column in columns for value in (column.tolist() if isinstance(column, np.ndarray) else column)]
 
 
 def _encoded(tensor: Tensor, values: Any, start: int, strict: bool) -> Any:

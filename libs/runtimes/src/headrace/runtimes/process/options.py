@@ -33,6 +33,7 @@ class Options(BaseModel):
     timeout_ms: int = Field(default=10_000, ge=1, le=600_000)  # of one batch; and as long to wait for a free process
     start_timeout_s: float = Field(default=60.0, gt=0, le=600)  # from the start to hello: imports of large libraries
     workers: int = Field(default=1, ge=1, le=64)  # processes, each answering one batch at a time
+    merge: bool = True  # whether rows of several callers may be asked together; not where rows tell of each other
     network: bool = False
 
     @model_validator(mode="after")

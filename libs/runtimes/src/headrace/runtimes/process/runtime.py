@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from headrace.runtimes import serve_process
 from headrace.runtimes.base import Columns
 from headrace.runtimes.directory import read_example
 from headrace.runtimes.errors import BadAnswer, BadModel, Unavailable
-from headrace.runtimes.process.answers import checked, joined
+from headrace.runtimes.process.answers import joined
 from headrace.runtimes.process.child import Plan
 from headrace.runtimes.process.columns import BATCH_ROWS, batches
 from headrace.runtimes.process.environments import environment_of
 from headrace.runtimes.process.options import Options, options_of
-from headrace.runtimes.process.workers import Times, Workers
+from headrace.runtimes.process.workers import Terms, Workers
 
 MODULE = "headrace_serve"  # by which a process's Python finds `serve_process.py`
 _USERS = range(61184, 65520)  # systemd gives these to services without a user of their own; nobody else has them
@@ -57,16 +57,12 @@ class ProcessModel:
 
     def answer(self, columns: Columns, *, strict: bool = False) -> Mapping[str, np.ndarray]:
         """The outputs by name, one entry a row; raises BadValue, BadAnswer, Unavailable."""
-        return joined(list(self._answers(columns, strict)))
+        parts = batches(self.signature.inputs, columns, strict=strict)
+        return joined([self._workers.ask(part) for part in parts])
 
     def answer_matrix(self, matrix: np.ndarray) -> Mapping[str, np.ndarray]:
         """The same for rows that lie in one matrix, its columns in the order of the signature."""
         return self.answer({each.name: matrix[:, at] for at, each in enumerate(self.signature.inputs)})
-
-    def _answers(self, columns: Columns, strict: bool) -> Iterator[dict[str, np.ndarray]]:
-        for rows, part in batches(self.signature.inputs, columns, strict=strict):
-            outputs = self._workers.ask({"rows": rows, "columns": part})
-            yield checked(outputs, self.signature.outputs, rows)
 
 
 class Process:
@@ -82,14 +78,23 @@ class Process:
         try:
             plan = _plan(home, options)
             hello = {"signature": signature.model_dump(mode="json", exclude_none=True), "batch_rows": BATCH_ROWS}
-            times = Times(start=options.start_timeout_s, answer=options.timeout_ms / 1000)
-            workers = Workers(plan, home.path / "scratch", hello, options.workers, times)
+            workers = Workers(plan, home.path / "scratch", hello, _terms(signature, options))
         except BaseException:
             shutil.rmtree(home.path, ignore_errors=True)
             raise
         model = ProcessModel(signature, workers, options.workers, home.path)
         _answer_example(model, read_example(folder))
         return model
+
+
+def _terms(signature: Signature, options: Options) -> Terms:
+    return Terms(
+        count=options.workers,
+        outputs=signature.outputs,
+        start=options.start_timeout_s,
+        answer=options.timeout_ms / 1000,
+        merge=options.merge,
+    )
 
 
 def _answer_example(model: ProcessModel, example: Columns) -> None:
