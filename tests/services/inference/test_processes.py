@@ -247,6 +247,10 @@ async def test_a_version_that_is_replaced_takes_its_process_with_it(
     assert b"/v2/models/m/infer" not in made.replica.app.infer_paths
     held = made.replica.repository.table("m").any().loaded
     assert 1 << 20 < held.memory_bytes < 1 << 30
+    told = (await made.http.get("/metrics")).text
+    (line,) = [line for line in told.splitlines() if line.startswith("headrace_inference_model_bytes{")]
+    assert 'model_name="m",model_version="1",route="champion"' in line
+    assert 1 << 20 < float(line.rpartition(" ")[2]) < 1 << 30
     del held
 
     await made.serve("m", numbers.route(2), revision=2)

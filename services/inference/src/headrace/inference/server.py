@@ -79,7 +79,9 @@ class Replica:
         self.informed = False
         """Whether the route tables are known: told by the broker, or remembered from before."""
         self._registry = CollectorRegistry()
-        self._registry.register(ReplicaCollector(self.repository.stats, self._gauges(), self.refused))
+        self._registry.register(
+            ReplicaCollector(self.repository.stats, self._gauges(), self.refused, lambda: self.repository.tables)
+        )
         self.gate = Gate.of(settings)
         self.key_uses = KeyUses(self.gate, cache / "key-use.json")
         self.app = App(
