@@ -1,5 +1,6 @@
 """How the suite is shared among targets and processes: what takes long is started once, or run once; a browser."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from headrace.testkit.examples import FACTOR, examples
 
 # The processes of a run share the cores: threads of OpenMP would spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is imported and collected stays: to look for garbage in it is a sixth of the time that collecting takes.
+gc.set_threshold(100_000, 50, 100)
 
 # A run finds what the last one found; HEADRACE_EXAMPLES=20 tries twenty times as many examples, and new ones each time.
 # Other processes share the cores, so that how long an example takes says nothing about it.

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-import sys
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import pytest
 
 from headrace.bus import PublishRefused
 from headrace.testkit.broker import Broker
+from headrace.testkit.preloaded import Preloaded
 
+RunVictim = Callable[..., Awaitable[int]]
 MESSAGES = 40
 VICTIM = Path(__file__).with_name("victim.py")
 
@@ -31,24 +33,33 @@ POINTS = [
 ]
 
 
-async def run_victim(
-    broker: Broker, database_url: str, messages: int = MESSAGES, fault: str = "", batch: int = 8
-) -> int:
-    """Run it to its end; minus nine is the death that was asked for."""
-    arguments = [str(VICTIM), broker.url, str(broker.seed_file("trainer")), database_url, str(messages), str(batch)]
-    environment = {**os.environ, "FAULT_AT": fault}
-    quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=quiet, env=environment)
-    return await asyncio.wait_for(process.wait(), 60)
+@pytest.fixture(scope="session")
+def victims() -> Iterator[Preloaded]:
+    """The program whose processes die."""
+    with Preloaded(VICTIM) as program:
+        yield program
 
 
-async def crash_and_finish(point: str, broker: Broker, database_url: str, asker: Any, ledger: Any) -> None:
+@pytest.fixture
+def run_victim(victims: Preloaded, nats_server: Broker, tmp_path: Path) -> Callable[..., Awaitable[int]]:
+    """Run one to its end, and return its exit code: minus nine is the death that was asked for."""
+
+    async def run(database_url: str, messages: int = MESSAGES, fault: str = "", batch: int = 8) -> int:
+        told = (nats_server.url, str(nats_server.seed_file("trainer")), database_url, str(messages), str(batch))
+        return await (await victims.start(*told, out=tmp_path / "victim.log", FAULT_AT=fault)).wait()
+
+    return run
+
+
+async def crash_and_finish(
+    point: str, broker: Broker, database_url: str, asker: Any, ledger: Any, run_victim: RunVictim
+) -> None:
     """Killed at the point, started again: one effect and one event for every message."""
     await ledger.prepare(database_url)
     for number in range(MESSAGES):
         await asker.ask(f"m{number % 5}", id=f"ask-{number}")
 
-    killed = await run_victim(broker, database_url, fault=point)
+    killed = await run_victim(database_url, fault=point)
     await ledger.finish(broker, database_url, MESSAGES)
 
     assert killed == -signal.SIGKILL
@@ -59,30 +70,30 @@ async def crash_and_finish(point: str, broker: Broker, database_url: str, asker:
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_crash_anywhere_loses_nothing_and_does_nothing_twice(
-    point: str, nats_server: Broker, sqlite_url: str, asker: Any, ledger: Any
+    point: str, nats_server: Broker, sqlite_url: str, asker: Any, ledger: Any, run_victim: RunVictim
 ) -> None:
     """On SQLite, at every point."""
-    await crash_and_finish(point, nats_server, sqlite_url, asker, ledger)
+    await crash_and_finish(point, nats_server, sqlite_url, asker, ledger, run_victim)
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("point", ["processor.handled:2", "processor.committed:2", "relay.stored:1"])
 async def test_a_crash_anywhere_changes_nothing_on_postgresql_either(
-    point: str, nats_server: Broker, postgres: Any, asker: Any, ledger: Any
+    point: str, nats_server: Broker, postgres: Any, asker: Any, ledger: Any, run_victim: RunVictim
 ) -> None:
     """Before a commit, after it, and between the broker's word and its mark."""
-    await crash_and_finish(point, nats_server, postgres.new_database(), asker, ledger)
+    await crash_and_finish(point, nats_server, postgres.new_database(), asker, ledger, run_victim)
 
 
 async def test_process_and_broker_killed_together(
-    nats_server: Broker, database_url: str, asker: Any, ledger: Any
+    nats_server: Broker, database_url: str, asker: Any, ledger: Any, run_victim: RunVictim
 ) -> None:
     """The broker forgets the last acknowledgements, the process its memory; the inbox forgets nothing."""
     await ledger.prepare(database_url)
     for number in range(MESSAGES):
         await asker.ask(id=f"ask-{number}")
 
-    killed = await run_victim(nats_server, database_url, fault="relay.stored:2")
+    killed = await run_victim(database_url, fault="relay.stored:2")
     nats_server.restart()
     for number in range(MESSAGES):  # the same again, as if every acknowledgement had been lost
         await _ask_again(asker, f"ask-{number}")
@@ -106,7 +117,7 @@ async def _ask_again(asker: Any, message_id: str) -> None:
 
 @pytest.mark.parametrize(("before", "batch"), [(0, 8), (3, 1)])
 async def test_a_message_whose_handling_ends_the_process_is_parked(
-    nats_server: Broker, sqlite_url: str, asker: Any, ledger: Any, before: int, batch: int
+    sqlite_url: str, asker: Any, ledger: Any, run_victim: RunVictim, before: int, batch: int
 ) -> None:
     """It is counted before it is tried once it may have killed, and its neighbours are done once each.
 
@@ -120,9 +131,9 @@ async def test_a_message_whose_handling_ends_the_process_is_parked(
     for number in range(5):
         await asker.ask(f"m{number}", id=f"ask-{number}")
 
-    ends = [await run_victim(nats_server, sqlite_url, 6, batch=batch) for _ in range(3)]
+    ends = [await run_victim(sqlite_url, 6, batch=batch) for _ in range(3)]
     while ends[-1] != os.EX_OK and len(ends) < 9:
-        ends.append(await run_victim(nats_server, sqlite_url, 6, batch=batch))
+        ends.append(await run_victim(sqlite_url, 6, batch=batch))
 
     assert ends[-1] == os.EX_OK
     assert (await ledger.counted(sqlite_url))["effects"] == 6

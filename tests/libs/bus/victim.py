@@ -1,4 +1,4 @@
-"""A process of the trainer, which FAULT_AT kills where it says: victim.py URL SEED DATABASE MESSAGES BATCH.
+"""A process of the trainer, which FAULT_AT kills where it says; see `headrace.testkit.preloaded`.
 
 It ends by itself when all messages have had their effect and nothing waits in the outbox.
 """
@@ -40,4 +40,6 @@ async def main(url: str, seed: str, database: str, messages: str, batch: str) ->
         await eventually(done, timeout=60)
 
 
-asyncio.run(main(*sys.argv[1:6]))
+def start(*arguments: str) -> None:
+    """URL, SEED, DATABASE, MESSAGES, BATCH."""
+    asyncio.run(main(*arguments))

@@ -1,7 +1,6 @@
 """A small service: it keeps a note of every training that is requested."""
 
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -127,5 +126,6 @@ def build(settings: ServiceSettings) -> Service:
     )
 
 
-if __name__ == "__main__":
-    sys.exit(run(build(ServiceSettings())))
+def start() -> int | None:
+    """Be the service, in a process of `headrace.testkit.preloaded`."""
+    return run(build(ServiceSettings()))

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from headrace.contracts import TrainingRequested
 from headrace.testkit import a
 from headrace.testkit.broker import Broker
 from headrace.testkit.ports import free_ports
+from headrace.testkit.preloaded import Preloaded
 
 PROGRAM = Path(__file__).with_name("program.py")
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -27,10 +27,10 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 class Running:
     """The service as a process of its own."""
 
-    def __init__(self, broker: Broker, database_url: str, log: Path) -> None:
+    def __init__(self, program: Preloaded, broker: Broker, database_url: str, log: Path) -> None:
         (self.port,) = free_ports(1)
-        self._log = log
-        self._environment = os.environ | {
+        self._program, self._log = program, log
+        self._environment = {
             "HEADRACE_NATS_URL": broker.url,
             "HEADRACE_NATS_NKEY_SEED_FILE": str(broker.seed_file("trainer")),
             "HEADRACE_DATABASE_URL": database_url,
@@ -40,10 +40,8 @@ class Running:
 
     async def start(self, **environment: str) -> None:
         """Start it."""
-        with self._log.open("wb") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, str(PROGRAM), stdout=out, stderr=out, env=self._environment | environment
-            )
+        self._log.unlink(missing_ok=True)
+        self.process = await self._program.start(out=self._log, **(self._environment | environment))
 
     async def status(self, path: str) -> int:
         """The status of a path; 0 where nobody listens."""
@@ -56,7 +54,7 @@ class Running:
         """SIGTERM; the exit code, and how long it took."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(self.process.wait(), 20)
+        code = await self.process.wait(20)
         return code, time.monotonic() - started
 
     def lines(self) -> list[dict[str, Any]]:
@@ -64,10 +62,17 @@ class Running:
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
 
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[Preloaded]:
+    """The program of which the service's processes are made."""
+    with Preloaded(PROGRAM) as program:
+        yield program
+
+
 @pytest.fixture
-async def running(nats_server: Broker, sqlite_url: str, tmp_path: Path) -> Any:
+async def running(loaded: Preloaded, nats_server: Broker, sqlite_url: str, tmp_path: Path) -> Any:
     """The service, not started yet; nothing of it is left at the end."""
-    service = Running(nats_server, sqlite_url, tmp_path / "log")
+    service = Running(loaded, nats_server, sqlite_url, tmp_path / "log")
     yield service
     await service.http.aclose()
     if service.process.returncode is None:
@@ -134,7 +139,7 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_han
     told = {"PLANS": "before,deadly,behind", "HEADRACE_DEAD_LETTER_AFTER_ATTEMPTS": "3"}
     for _ in range(3):
         await running.start(**told)
-        assert await asyncio.wait_for(running.process.wait(), 30) == 9
+        assert await running.process.wait(30) == 9
 
     await running.start(**told)
     await eventually(lambda: answers(running, "/dead-letters", 200), timeout=30)

@@ -4,7 +4,6 @@ The next release is made of this one by the generator itself: a copy of the sche
 `evaluation.requested`, the line of topology, and the function that lifts the first. Old and new run as processes.
 """
 
-import asyncio
 import json
 import os
 import shutil
@@ -12,8 +11,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,12 @@ from headrace.contracts.generate.sources import Sources, find_sources
 from headrace.contracts.generate.versions import version_problems
 from headrace.testkit.broker import Broker
 from headrace.testkit.ports import free_ports
+from headrace.testkit.preloaded import Child, Preloaded
 from headrace.testkit.waiting import eventually
 
 HERE = Path(__file__).with_name("upgrade")
 KIND = "headrace.evaluation.requested"
 PACKAGE = "libs/contracts/src/headrace/contracts"
-OLD: Mapping[str, str] = {}
 EARLY, LATE = ("a", "b"), ("c", "d")  # models; writers of the later ones are upgraded first
 LIFT = '''
 
@@ -69,7 +68,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def upgraded(release: Path) -> Mapping[str, str]:
+def upgraded_release(release: Path) -> Mapping[str, str]:
     """The environment of programs of the next release, whose lift is written as schemas/README.md says."""
     made = generate(release)
     assert made.returncode == 0, made.stderr
@@ -85,7 +84,7 @@ def upgraded(release: Path) -> Mapping[str, str]:
     return {"PYTHONPATH": str(release / "libs/contracts/src")}
 
 
-def test_both_versions_lie_side_by_side_in_all_that_is_generated(release: Path, upgraded: object) -> None:
+def test_both_versions_lie_side_by_side_in_all_that_is_generated(release: Path, upgraded_release: object) -> None:
     """Classes, catalogue, AsyncAPI and table have both; who says and hears it is said once."""
     models = (release / PACKAGE / "generated/models.py").read_text()
     asyncapi = (release / "schemas/asyncapi.yaml").read_text()
@@ -117,7 +116,7 @@ SECOND, TOPOLOGY = "schemas/events/evaluation/requested.v2.json", "schemas/topol
     ids=["removed", "topology", "key", "changed"],
 )
 def test_what_no_reader_would_bear_is_refused(
-    release: Path, upgraded: object, tmp_path: Path, file: str, old: str | None, new: str, says: str
+    release: Path, upgraded_release: object, tmp_path: Path, file: str, old: str | None, new: str, says: str
 ) -> None:
     """An older version stays, writers say the newest alone, and its subjects stay."""
     root = tmp_path / "changed"
@@ -134,34 +133,61 @@ def test_what_no_reader_would_bear_is_refused(
     assert any(says in each for each in problems), problems
 
 
+class Release:
+    """The programs of one release, loaded when they are needed for the first time."""
+
+    def __init__(self, environment: Mapping[str, str], loaded: ExitStack) -> None:
+        self._environment, self._loaded = environment, loaded
+        self._programs: dict[str, Preloaded] = {}
+
+    async def start(self, program: str, *arguments: str, out: Path, **environment: str) -> Child:
+        """A process of a program."""
+        if program not in self._programs:
+            made = Preloaded(HERE / program, self._environment)
+            self._programs[program] = self._loaded.enter_context(made)
+        told = environment | self._environment
+        return await self._programs[program].start(*arguments, out=out, **told)
+
+
+@pytest.fixture(scope="module")
+def old() -> Iterator[Release]:
+    """The release of today."""
+    with ExitStack() as loaded:
+        yield Release({}, loaded)
+
+
+@pytest.fixture(scope="module")
+def upgraded(upgraded_release: Mapping[str, str]) -> Iterator[Release]:
+    """The next one."""
+    with ExitStack() as loaded:
+        yield Release(upgraded_release, loaded)
+
+
 class Reader:
     """A trainer of one release or the other, as a process, on one database."""
 
     def __init__(self, broker: Broker, folder: Path) -> None:
         (self.port,) = free_ports(1)
         self.database, self._log = folder / "trainer.db", folder / "log"
-        self._environment = os.environ | {
+        self._environment = {
             "HEADRACE_NATS_URL": broker.url,
             "HEADRACE_NATS_NKEY_SEED_FILE": str(broker.seed_file("trainer")),
             "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
             "HEADRACE_HTTP_PORT": str(self.port),
         }
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}")
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Child | None = None
 
-    async def start(self, release: Mapping[str, str]) -> None:
+    async def start(self, release: Release) -> None:
         """Start it, and wait until it takes messages in."""
-        with self._log.open("ab") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, str(HERE / "reader.py"), stdout=out, stderr=out, env={**self._environment, **release}
-            )
+        self.process = await release.start("reader.py", out=self._log, **self._environment)
         await eventually(self.ready, timeout=60)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it, politely or not."""
-        if self.process is not None and self.process.returncode is None:
+        if self.process is not None:
             self.process.send_signal(number)
-            await asyncio.wait_for(self.process.wait(), 30)
+            await self.process.wait(30)
 
     async def ready(self) -> Any:
         """What it says of itself; None while it does not listen."""
@@ -199,26 +225,25 @@ class Reader:
 class Writer:
     """Says evaluations and trainings of some models without a pause."""
 
-    def __init__(self, broker: Broker, models: tuple[str, ...]) -> None:
+    def __init__(self, broker: Broker, models: tuple[str, ...], out: Path) -> None:
         self._broker, self.models, self.next = broker, models, 0
-        self.process: asyncio.subprocess.Process | None = None
+        self._out = out
+        self.process: Child | None = None
 
-    async def start(self, release: Mapping[str, str]) -> None:
+    async def start(self, release: Release) -> None:
         """Go on where the one before has ended, in this release."""
         keys = self._broker.seed_file("registry").parent
         arguments = (self._broker.url, str(keys), ",".join(self.models), str(self.next))
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, str(HERE / "writer.py"), *arguments, stdout=subprocess.PIPE, env={**os.environ, **release}
-        )
-        assert self.process.stdout is not None
-        assert await asyncio.wait_for(self.process.stdout.readline(), 60) == b"started\n"
+        self._out.write_text("")
+        self.process = await release.start("writer.py", *arguments, out=self._out)
+        await eventually(lambda: self._out.read_text() == "started\n", timeout=60)
 
     async def end(self) -> None:
         """End it; what it has said is stored."""
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-            out, _ = await asyncio.wait_for(self.process.communicate(), 30)
-            self.next = int(out)
+            await self.process.wait(30)
+            self.next = int(self._out.read_text().split()[1])
 
     @property
     def said(self) -> set[str]:
@@ -237,9 +262,9 @@ async def reader(nats_server: Broker, tmp_path: Path) -> AsyncIterator[Reader]:
 
 
 @asynccontextmanager
-async def writing(broker: Broker) -> AsyncIterator[tuple[Writer, Writer]]:
+async def writing(broker: Broker, folder: Path) -> AsyncIterator[tuple[Writer, Writer]]:
     """Two writers that are not started yet, of different models."""
-    writers = Writer(broker, EARLY), Writer(broker, LATE)
+    writers = Writer(broker, EARLY, folder / "early"), Writer(broker, LATE, folder / "late")
     try:
         yield writers
     finally:
@@ -276,12 +301,14 @@ async def all_noted(reader: Reader, *writers: Writer) -> None:
     assert reader.dead_letter() == []
 
 
-async def test_a_writer_is_upgraded_first(nats_server: Broker, reader: Reader, upgraded: Mapping[str, str]) -> None:
+async def test_a_writer_is_upgraded_first(
+    nats_server: Broker, reader: Reader, old: Release, upgraded: Release, tmp_path: Path
+) -> None:
     """The old reader leaves what it cannot read yet, says so, and goes on with the rest; also after a restart."""
-    async with writing(nats_server) as (early, late):
-        await reader.start(OLD)
-        await early.start(OLD)
-        await late.start(OLD)
+    async with writing(nats_server, tmp_path) as (early, late):
+        await reader.start(old)
+        await early.start(old)
+        await late.start(old)
         await eventually(grows(noted(reader, "evaluation", *LATE)), timeout=60)
 
         await late.end()
@@ -293,7 +320,7 @@ async def test_a_writer_is_upgraded_first(nats_server: Broker, reader: Reader, u
         await eventually(grows(noted(reader, "evaluation", *EARLY)), timeout=60)
         await eventually(grows(noted(reader, "training", *EARLY)), timeout=60)
         await reader.end(signal.SIGKILL)
-        await reader.start(OLD)
+        await reader.start(old)
         assert await eventually(reader.waits, timeout=60)
         await eventually(grows(noted(reader, "evaluation", *EARLY)), timeout=60)
         assert {note for note in reader.notes() if note.split("/")[1] in LATE} <= before
@@ -312,12 +339,14 @@ async def test_a_writer_is_upgraded_first(nats_server: Broker, reader: Reader, u
         assert (await reader.ready())["status"] == "ready"
 
 
-async def test_a_reader_is_upgraded_first(nats_server: Broker, reader: Reader, upgraded: Mapping[str, str]) -> None:
+async def test_a_reader_is_upgraded_first(
+    nats_server: Broker, reader: Reader, old: Release, upgraded: Release, tmp_path: Path
+) -> None:
     """The new reader lifts what the old writers say, and never waits for anything."""
-    async with writing(nats_server) as (early, late):
-        await reader.start(OLD)
-        await early.start(OLD)
-        await late.start(OLD)
+    async with writing(nats_server, tmp_path) as (early, late):
+        await reader.start(old)
+        await early.start(old)
+        await late.start(old)
         await eventually(grows(noted(reader, "evaluation", *EARLY)), timeout=60)
 
         await reader.end()

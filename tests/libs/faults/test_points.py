@@ -47,6 +47,16 @@ def test_the_process_ends_there_as_in_a_power_cut() -> None:
     assert done.stdout == b""
 
 
+def test_a_point_that_is_told_later_ends_it_then() -> None:
+    """For a process that has loaded everything before it is known at which point its children die."""
+    tried = "point('a.b')\nlater.arm({'FAULT_AT': 'a.b:2'})\npoint('a.b')\nprint('once', flush=True)\npoint('a.b')"
+    program = f"from headrace.faults import point\nfrom headrace.faults.points import later\n{tried}"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "FAULT_AT": "later"}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"once\n")
+
+
 def test_names_are_unique_and_say_where_they_are() -> None:
     """One name, one place; `part.what_happened`."""
     found = places()

@@ -50,6 +50,9 @@ def store(stack: Stack, identity: str) -> SyncObjectStore:
     )
 
 
+HTTP = httpx.Client(trust_env=False, verify=False)  # asked many times a second while a part comes back
+
+
 def unready(stack: Stack) -> list[str]:
     """The services that do not answer that they are ready."""
     return [name for name, url in stack.addresses()["services"].items() if not answers(name, url)]
@@ -58,7 +61,7 @@ def unready(stack: Stack) -> list[str]:
 def answers(name: str, url: str) -> bool:
     """Whether a service says that it is ready."""
     try:
-        return httpx.get(url + ("/v2/health/ready" if name == "inference" else "/ready"), trust_env=False).is_success
+        return HTTP.get(url + ("/v2/health/ready" if name == "inference" else "/ready")).is_success
     except httpx.TransportError:
         return False
 
@@ -157,6 +160,23 @@ def connections(process: psutil.Process) -> list[Any]:
         return process.net_connections("tcp")
     except psutil.Error:
         return []
+
+
+def test_ray_runs_nothing_that_nobody_needs(stack: Stack) -> None:
+    """No autoscaler for one node, no reader of logs, and no worker beside those that the trainer has asked for."""
+    members = [process for process in psutil.process_iter() if marked(process, stack.layout.folder)]
+    commands = [command(process) for process in members]
+
+    assert any("raylet" in each for each in commands)
+    assert [each for each in commands if "autoscaler" in each or "log_monitor" in each or "ray::IDLE" in each] == []
+
+
+def command(process: psutil.Process) -> str:
+    """What a process was started as; nothing where it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def test_what_lies_outside_the_folder_is_its_owners_alone(stack: Stack) -> None:

@@ -1,16 +1,21 @@
 """A small Ray for the session, a dataset that a model can learn, and the trainer in the harness."""
 
+import asyncio
 import io
+import itertools
+import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -18,11 +23,13 @@ import psutil
 import pytest
 
 from headrace.contracts import Column, DatasetIngested, Declaration, ModelDeclared, Part
+from headrace.local.programs import RAY_ALONE
 from headrace.tasks import parse_declaration
 from headrace.testkit import Harness, a
 from headrace.testkit.datasets import a_version
 from headrace.testkit.ports import free_ports, wait_until
 from headrace.testkit.s3 import S3
+from headrace.trainer.driver_process import Driver, DriverProcess, Streams
 from headrace.trainer.service import build
 from headrace.trainer.settings import TrainerSettings
 
@@ -73,15 +80,16 @@ class RayHead:
             **os.environ,
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token_file),
+            "RAY_prestart_worker_first_driver": "0",
             "RAY_raylet_start_wait_time_s": "60",  # of 30: a stack may start on the same two cores
         }
 
     def _start(self) -> None:
         command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", f"--port={self.port}"]
         # the GPU is one by word alone: enough to see who is given it
-        size = ["--num-cpus=2", "--num-gpus=1", "--object-store-memory=100000000", "--include-dashboard=false"]
+        size = ["--num-cpus=2", "--num-gpus=1", "--object-store-memory=100000000"]
         ports = [f"--dashboard-agent-listen-port={self._dashboard}"]
-        place = ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+        place = ["--node-ip-address=127.0.0.1", *RAY_ALONE]
         log = self._folder / "ray.log"
         started = log.read_bytes().count(STARTED) if log.exists() else 0
         with log.open("ab") as out:
@@ -145,6 +153,132 @@ def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
     head.kill()
 
 
+class KeptDrivers:
+    """Ray drivers, one for each configuration, that outlive the trainers of single tests: to start one takes longer
+    than most runs here. A trainer gets streams of its own to it, and leaves it without an answer that is on its way.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, KeptDriver] = {}
+
+    async def launch(self, config: str, environment: Mapping[str, str]) -> Driver:
+        """As `DriverProcess.launch`; where one with this configuration is at hand, at once."""
+        if config not in self._kept or not self._kept[config].alive:
+            self._kept[config] = await asyncio.to_thread(KeptDriver, config, environment)
+        return await Borrowed.of(self._kept[config])
+
+    @property
+    def pids(self) -> set[int]:
+        """The processes of all of them."""
+        return {driver.process.pid for driver in self._kept.values()}
+
+    def end(self) -> None:
+        """End them all, as when a trainer hangs up."""
+        while self._kept:
+            _, driver = self._kept.popitem()
+            driver.end()
+
+
+class KeptDriver:
+    """One Ray driver, between two trainers."""
+
+    def __init__(self, config: str, environment: Mapping[str, str]) -> None:
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(120)
+        self._numbers = itertools.count(1)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "headrace.trainer.ray_driver", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.socket.sendall(config.encode() + b"\n")
+        self._until(0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.poll() is None
+
+    def settle(self) -> None:
+        """Read what is left of answers to a trainer that is gone; who does not answer any more is ended."""
+        asked = f"kept-{next(self._numbers)}"
+        try:
+            self.socket.sendall(json.dumps({"id": asked, "call": "ping", "with": {}}).encode() + b"\n")
+            self._until(asked)
+        except OSError:
+            self.process.kill()
+
+    def end(self) -> None:
+        """Hang up, and wait for its end."""
+        self.socket.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _until(self, number: int | str) -> None:
+        """Read up to the answer with a number; half a line was another reader's."""
+        line = b""
+        while True:
+            read = self.socket.recv(1)
+            if not read:
+                raise ConnectionError("the Ray driver is gone")
+            line += read
+            if read == b"\n":
+                with suppress(json.JSONDecodeError):
+                    if json.loads(line).get("id") == number:
+                        return
+                line = b""
+
+
+class Borrowed:
+    """A kept driver while one trainer has it."""
+
+    def __init__(self, kept: KeptDriver, streams: Streams) -> None:
+        self._kept = kept
+        self.reader, self.writer = streams
+
+    @classmethod
+    async def of(cls, kept: KeptDriver) -> Self:
+        """Streams of their own on the same socket."""
+        return cls(kept, await asyncio.open_connection(sock=kept.socket.dup(), limit=1 << 26))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._kept.alive
+
+    def kill(self) -> None:
+        """End the process, as a trainer does that gets no answer."""
+        self._kept.process.kill()
+        self.writer.close()
+
+    async def ended(self) -> None:
+        """Wait until the process has ended."""
+        await asyncio.to_thread(self._kept.process.wait)
+
+    async def hang_up(self) -> None:
+        """Give it back."""
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+        if self.alive:
+            await asyncio.to_thread(self._kept.settle)
+
+
+@pytest.fixture(scope="session")
+def kept_drivers(ray_head: RayHead) -> Iterator[KeptDrivers]:
+    """The Ray drivers that all tests share whose subject is not how a driver starts and ends."""
+    kept = KeptDrivers()
+    yield kept
+    kept.end()
+
+
 @pytest.fixture(scope="session")
 def buckets(s3_server: S3) -> S3:
     """The same buckets for all tests of the trainer, so that workers stay warm between them."""
@@ -152,13 +286,17 @@ def buckets(s3_server: S3) -> S3:
 
 
 @pytest.fixture
-def trainer(harness: Any, sqlite_url: str, ray_head: RayHead, buckets: S3) -> Open:
-    """The trainer in the harness; keywords are settings."""
+def trainer(harness: Any, sqlite_url: str, ray_head: RayHead, kept_drivers: KeptDrivers, buckets: S3) -> Open:
+    """The trainer in the harness; keywords are settings. With `own_driver` it starts its Ray driver itself.
 
-    def opened(**settings: Any) -> Harness:
+    Workers belong to the namespace of their drivers: two drivers would give jobs to the same worker.
+    """
+
+    def opened(*, own_driver: bool = False, **settings: Any) -> Harness:
         told = {"database_url": sqlite_url, "objects": buckets.settings, "ray_address": ray_head.address}
-        told |= {"ray_token_file": ray_head.token_file}
-        return harness(build, TrainerSettings, **{**told, "run_memory_mb": 1500, **settings})
+        told |= {"ray_token_file": ray_head.token_file, "ray_namespace": "own" if own_driver else "kept"}
+        launch = DriverProcess.launch if own_driver else kept_drivers.launch
+        return harness(partial(build, launch=launch), TrainerSettings, **{**told, "run_memory_mb": 1500, **settings})
 
     return opened
 
@@ -167,6 +305,13 @@ def trainer(harness: Any, sqlite_url: str, ray_head: RayHead, buckets: S3) -> Op
 async def on(trainer: Open) -> AsyncIterator[Harness]:
     """The trainer with its usual settings."""
     async with trainer() as harness:
+        yield harness
+
+
+@pytest.fixture
+async def alone(trainer: Open) -> AsyncIterator[Harness]:
+    """The same, with a Ray driver that starts and ends with it."""
+    async with trainer(own_driver=True) as harness:
         yield harness
 
 

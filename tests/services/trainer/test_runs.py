@@ -23,7 +23,7 @@ from headrace.contracts import (
 from headrace.testkit import FakeClock, Harness
 
 ASK = TrainingRequested(model="delay", reason="asked")
-SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 4000}}
+SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 2000}}
 ENDS = (TrainingCompleted, TrainingFailed, TrainingCancelled)
 
 
@@ -60,8 +60,9 @@ async def begin(on: Harness, world: Any, **training: Any) -> None:
     await fitting(on)
 
 
-async def test_a_run_outlives_the_trainer(on: Harness, world: Any) -> None:
+async def test_a_run_outlives_the_trainer(alone: Harness, world: Any) -> None:
     """The trainer stops in the middle of a run; the next one finds the worker, and tells what it did."""
+    on = alone
     await begin(on, world)
 
     await on.restart()
@@ -105,8 +106,10 @@ async def test_a_run_that_loses_every_worker_fails_once(
     assert ends(on) == ["TrainingFailed"]
 
 
-async def test_a_run_outlives_a_new_ray_head(on: Harness, world: Any, ray_head: Any) -> None:
+async def test_a_run_outlives_a_new_ray_head(alone: Harness, world: Any, ray_head: Any, kept_drivers: Any) -> None:
     """Ray dies with everything on it and comes back: the trainer serves on, and the run ends once."""
+    on = alone
+    kept_drivers.end()
     await begin(on, world)
 
     ray_head.kill()
@@ -117,13 +120,16 @@ async def test_a_run_outlives_a_new_ray_head(on: Harness, world: Any, ray_head: 
     assert ends(on) == ["TrainingCompleted"]
 
 
-async def test_a_dead_gateway_is_replaced(on: Harness, world: Any, eventually: Any) -> None:
+async def test_a_dead_gateway_is_replaced(alone: Harness, world: Any, kept_drivers: Any) -> None:
     """The process that speaks with Ray is killed: another finds the run again, which goes on meanwhile."""
+    on = alone
     await begin(on, world)
 
-    for child in psutil.Process(os.getpid()).children():
-        if "headrace.trainer.ray_driver" in name_of(child):
-            child.send_signal(signal.SIGKILL)
+    drivers = [
+        each for each in psutil.Process(os.getpid()).children() if "headrace.trainer.ray_driver" in name_of(each)
+    ]
+    (own,) = [each for each in drivers if each.pid not in kept_drivers.pids]
+    own.send_signal(signal.SIGKILL)
 
     done = await on.heard(TrainingCompleted, timeout=180)
     assert "/1/model" in done.data.artifact.prefix

@@ -39,7 +39,7 @@ async def test_a_run_waits_for_a_store_that_hangs(trainer: Any, server: Any, wor
     """Asked for meanwhile, it stays in the queue; caught by it, it is tried again later, and ends once."""
     store, buckets = server
     objects = buckets.settings.model_copy(update={"read_timeout_s": 10.0})
-    async with trainer(objects=objects) as on:
+    async with trainer(own_driver=True, objects=objects) as on:
         await prepared(on, buckets, world, **SLOW)
         store.suspend()
         await becomes(on, 503)

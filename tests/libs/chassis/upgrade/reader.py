@@ -39,5 +39,6 @@ def build(settings: ServiceSettings) -> Service:
     )
 
 
-if __name__ == "__main__":
-    sys.exit(run(build(ServiceSettings())))
+def start() -> int | None:
+    """Be it, in a process of `headrace.testkit.preloaded`."""
+    return run(build(ServiceSettings()))

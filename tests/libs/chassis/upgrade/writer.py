@@ -1,11 +1,10 @@
-"""Says evaluations and trainings of some models, as the release does that it is of: writer.py URL KEYS MODELS FIRST.
+"""Says evaluations and trainings of some models, as the release does that it is of; see `headrace.testkit.preloaded`.
 
 It prints that it has started, and, at SIGTERM, the number that comes next. What it has said is stored.
 """
 
 import asyncio
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,4 +48,6 @@ async def main(url: str, keys: str, models: str, first: str) -> None:
     print(number, flush=True)
 
 
-asyncio.run(main(*sys.argv[1:5]))
+def start(*arguments: str) -> None:
+    """URL, KEYS, MODELS, FIRST."""
+    asyncio.run(main(*arguments))

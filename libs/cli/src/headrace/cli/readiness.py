@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from headrace.client.http import public_authorities
 from headrace.contracts.services import PORTS
 from headrace.local import Part
 
@@ -30,7 +31,7 @@ def _readiness(part: Part) -> Readiness:
 def asked(url: str) -> Readiness:
     """What a service or a replica at `url` says of itself."""
     try:
-        answer = httpx.get(f"{url}/ready", timeout=ANSWER_S, trust_env=False)
+        answer = httpx.get(f"{url}/ready", timeout=ANSWER_S, trust_env=False, verify=public_authorities())
         told = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         return {"state": SILENT, "problems": {"http": f"{type(error).__name__} at {url}"}, "degraded": {}}

@@ -3,6 +3,7 @@
 import secrets
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import httpx
@@ -13,6 +14,12 @@ from headrace.client.errors import Rejected, Unreachable
 TIMEOUT = httpx.Timeout(10.0, read=120.0, write=120.0)  # an upload of gigabytes is checked before it is answered
 
 
+@cache
+def public_authorities() -> ssl.SSLContext:
+    """Whom httpx believes by itself: read once in a process, since it takes longer than most requests."""
+    return httpx.create_ssl_context()
+
+
 class Http:
     """HTTP to the services of one stack, under one trace; services log each request of a sampled one."""
 
@@ -20,7 +27,7 @@ class Http:
         self.stack = stack
         self._flags = "01" if sampled else "00"
         self.trace_id = trace_id or secrets.token_hex(16)
-        verify = ssl.create_default_context(cafile=str(stack.tls_ca)) if stack.tls_ca else True
+        verify = ssl.create_default_context(cafile=str(stack.tls_ca)) if stack.tls_ca else public_authorities()
         self._client = httpx.Client(timeout=TIMEOUT, verify=verify)
 
     def close(self) -> None:

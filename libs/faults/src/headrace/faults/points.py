@@ -1,5 +1,6 @@
 """`point(name)` does nothing, unless `FAULT_AT=<name>:<n>` is set: then its n-th passing is the process's last act.
 
+`FAULT_AT=later` is for a process that loads a program and forks: each of its children is told with `later.arm`.
 The end is SIGKILL by the process to itself: no handler, no `finally`, no flushing, as when the machine is switched off.
 """
 
@@ -8,6 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 
 VARIABLE = "FAULT_AT"
+LATER = "later"
 
 
 def read(environment: Mapping[str, str]) -> tuple[str, int] | None:
@@ -43,5 +45,24 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-_told = read(os.environ)
-point = armed(*_told, _die) if _told else _off
+def _point(told: tuple[str, int] | None) -> Callable[[str], None]:
+    return armed(*told, _die) if told else _off
+
+
+class Later:
+    """A `point` that does nothing until it is told."""
+
+    def __init__(self) -> None:
+        self._point: Callable[[str], None] = _off
+
+    def arm(self, environment: Mapping[str, str]) -> None:
+        """Be what `FAULT_AT` says in this environment; raises ValueError where it is wrong."""
+        self._point = _point(read(environment))
+
+    def __call__(self, here: str) -> None:
+        """Pass a point."""
+        self._point(here)
+
+
+later = Later()
+point = later if os.environ.get(VARIABLE) == LATER else _point(read(os.environ))

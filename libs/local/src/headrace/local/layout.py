@@ -18,7 +18,6 @@ OFFSETS: Mapping[str, int] = {
     **{f"{name}-grpc": at for at, name in enumerate(("master", "volume", "filer", "s3"), start=54)},
     "ray": 60,
     **{f"ray-{name}": at for at, name in enumerate(("node", "objects", "env", "metrics", "agent", "agent-grpc"), 61)},
-    "ray-monitor": 67,
     "ray-dashboard": 68,  # not started, but Ray refuses workers on the port that it would have: 8265, if none is given
 }
 RAY_WORKERS = range(100, 200)  # every worker and driver takes one; idle ones end after a while

@@ -22,6 +22,8 @@ PREFIX = "headrace-"
 REGION = "us-east-1"
 MARK = "HEADRACE_STACK"  # every process of a stack carries its folder, so that none is ever left behind
 OBJECT_STORE_BYTES = 128 * 2**20  # Ray's shared memory; runs read their data from S3 themselves
+# no autoscaler, for one node; no log monitor, since no driver asks for a worker's output
+RAY_ALONE = ("--disable-usage-stats", "--include-dashboard=false", "--no-monitor", "--include-log-monitor=false")
 RAY_STOP_S = 2.0  # it would drain idle workers for 30; runs that are cut off are done again from what trainer knows
 BIN = Path(sys.executable).parent
 
@@ -102,7 +104,7 @@ def ray_head(layout: Layout) -> Program:
     names |= {"dashboard-agent-grpc-port": "agent-grpc", "dashboard-port": "dashboard"}
     command = [
         *("nice", "-n", "5"),  # training yields to answering, also on a laptop
-        *(str(BIN / "ray"), "start", "--head", "--block", "--disable-usage-stats", "--include-dashboard=false"),
+        *(str(BIN / "ray"), "start", "--head", "--block", *RAY_ALONE),
         *("--node-ip-address=127.0.0.1", f"--port={layout.port('ray')}", f"--num-cpus={os.cpu_count() or 2}"),
         *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={layout.ray_temp}"),
         *(f"--{name}={layout.port(f'ray-{part}')}" for name, part in names.items()),
@@ -120,10 +122,9 @@ def ray_environment(layout: Layout) -> dict[str, str]:
         # Ray takes 127.0.0.1 for the machine's outward address and then listens on every one; where it is told that
         # there is no cluster of several machines, it stays on loopback
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "AUTOSCALER_METRIC_PORT": str(layout.port("ray-monitor")),  # else a fixed one, where two stacks would collide
         "RAY_enable_metrics_collection": "0",
         "RAY_DEDUP_LOGS": "0",
-        "RAY_num_prestart_python_workers": "0",
+        "RAY_prestart_worker_first_driver": "0",  # else an idle Python of 80 MB for each core, while Ray lives
         # Ray's own 30 are too few where everything starts at once; a node that died while it started is waited for, too
         "RAY_raylet_start_wait_time_s": "60",
     }

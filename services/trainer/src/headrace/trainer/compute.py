@@ -3,9 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
-import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -18,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from headrace.bus import RetryPolicy
 from headrace.chassis import Every, Runtime, chore
+from headrace.trainer.driver_process import Driver, DriverProcess, Launch
 from headrace.trainer.resources import Size
 from headrace.trainer.settings import RaySettings
 from headrace.trainer.worker.jobs import EvaluateJob, Report, Step, TrainJob
@@ -26,11 +24,9 @@ log = structlog.get_logger(__name__)
 
 _START_WITHIN = 120.0  # seconds for Ray to start or answer; 5 s on an idle machine
 _ANSWER_WITHIN = 30.0  # seconds for one call; they take milliseconds while Ray is well
-_END_WITHIN = 10.0  # seconds for a Ray driver to hang up; a Ray of its own takes two
 _AGAIN_AFTER = timedelta(seconds=1)  # between two looks whether the Ray driver lives
 _LONGEST_WAIT = timedelta(seconds=5)  # between two tries to reach Ray
 _LATELY, _OFTEN = 600.0, 3  # within so many seconds Ray may end once or twice, when somebody restarts it
-_LINE = 64 << 20  # bytes of one answer; a report of the longest run is far below
 
 
 class ComputeAway(Exception):
@@ -49,22 +45,24 @@ class Lost(BaseModel):
 
 
 class RayCompute(AbstractAsyncContextManager["RayCompute"]):
-    """A child process with Ray's driver, restarted whenever it ends; see `gateway`."""
+    """Ray by a driver in a process of its own, which is launched again whenever it ends."""
 
-    def __init__(self, settings: RaySettings, objects: str) -> None:
+    def __init__(self, settings: RaySettings, objects: str, launch: Launch = DriverProcess.launch) -> None:
         self._settings = settings
         self._config = settings.gateway_config(objects)
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._launch = launch
+        self._driver: Driver | None = None
         self._numbers = itertools.count(1)
         self._one_call = asyncio.Lock()
         self._ends: deque[float] = deque(maxlen=100)
         self.ready = asyncio.Event()
+        self.wake = asyncio.Event()  # set when Ray can be reached: runs may wait for it
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up. A local Ray ends with its Ray driver; any other keeps the workers at work."""
-        await self._end()
+        self.ready.clear()
+        if self._driver is not None:
+            await self._driver.hang_up()
 
     def loop(self) -> Every[Runtime, None]:
         """Keep the Ray driver alive while the trainer lives. Workers outlive both."""
@@ -73,12 +71,13 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
 
     async def keep(self, runtime: Runtime) -> None:
         """Start the Ray driver where it is not there; raises ComputeAway where it cannot be started."""
-        if self._process is not None and self._process.returncode is None and self.ready.is_set():
+        if self._driver is not None and self._driver.alive and self.ready.is_set():
             self._note_ends(runtime)
             return
-        if self._process is not None:
+        if self._driver is not None:
             self._kill()
-            await self._process.wait()
+            await self._driver.ended()
+            self._driver = None
             self._ends.append(time.monotonic())
         self._note_ends(runtime)
         await self._connect()
@@ -123,67 +122,36 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
                 raise ComputeAway(f"Ray did not answer {call!r}: {error or type(error).__name__}") from error
 
     async def _ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
-        if self._writer is None:
+        if self._driver is None:
             raise ConnectionError("the Ray driver is gone")
         number = next(self._numbers)
-        self._writer.write(json.dumps({"id": number, "call": call, "with": arguments}).encode() + b"\n")
-        await self._writer.drain()
-        return await self._answer(number)
-
-    async def _answer(self, number: int) -> Any:
-        """The answer to a call; one to an earlier call, whose caller was cancelled, is passed over."""
-        while self._reader is not None:
-            answer = json.loads(await self._reader.readuntil(b"\n"))
-            if answer["id"] == number:
-                return answer["result"]
-        raise ConnectionError("the Ray driver is gone")
+        self._driver.writer.write(json.dumps({"id": number, "call": call, "with": arguments}).encode() + b"\n")
+        await self._driver.writer.drain()
+        return await _answer(self._driver, number)
 
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(_START_WITHIN):
-                await self._start()
+                self._driver = await self._launch(self._config, self._settings.environment())
         except (OSError, TimeoutError, asyncio.IncompleteReadError, json.JSONDecodeError) as error:
-            self._kill()
+            self._ends.append(time.monotonic())
             raise ComputeAway(f"Ray cannot be reached: {error or type(error).__name__}") from error
         self.ready.set()
+        self.wake.set()
         log.info("compute_ready", address=self._settings.address or "local")
-
-    async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "headrace.trainer.ray_driver", str(theirs.fileno())),
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **self._settings.environment()},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C at the terminal is the trainer's, which then hangs up
-            )
-        self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE)
-        self._writer.write(self._config.encode() + b"\n")
-        await self._answer(0)
-
-    async def _ended(self) -> None:
-        if self._process is not None:
-            await self._process.wait()
 
     def _kill(self) -> None:
         self.ready.clear()
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._driver is not None:
+            self._driver.kill()
 
-    async def _end(self) -> None:
-        """Hang up and give the Ray driver a moment: a local Ray ends with it. Connecting, it has nothing to end."""
-        if not self.ready.is_set():
-            self._kill()
-        if self._writer is not None:
-            self._writer.close()
-        try:
-            async with asyncio.timeout(_END_WITHIN):
-                await self._ended()
-        except TimeoutError:
-            self._kill()
-            await self._ended()
+
+async def _answer(driver: Driver, number: int) -> Any:
+    """The answer to a call; one to an earlier call, whose caller was cancelled, is passed over."""
+    while True:
+        answer = json.loads(await driver.reader.readuntil(b"\n"))
+        if answer["id"] == number:
+            return answer["result"]
 
 
 def _heard(job: str, said: Mapping[str, Any]) -> Report | Lost:

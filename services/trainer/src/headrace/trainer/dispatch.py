@@ -4,7 +4,6 @@ Every change of a run is one transaction with the events about it. Workers follo
 is let go, one that a row asks for and no worker has is begun. So a crash between the two leaves nothing to repair.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -57,7 +56,7 @@ class Dispatcher:
         self._compute = compute
         self._prices = prices
         self._settings = settings
-        self._changed = asyncio.Event()
+        self._changed = compute.wake
         self._busy = False
         self._nodes: Sequence[Size] | None = None
         self._looked = 0.0

@@ -15,6 +15,7 @@ from headrace.objects import StoreAway, object_store
 from headrace.trainer import api, code_api
 from headrace.trainer.compute import RayCompute
 from headrace.trainer.dispatch import STORE, Dispatcher
+from headrace.trainer.driver_process import DriverProcess, Launch
 from headrace.trainer.handlers import (
     on_cancel_requested,
     on_dataset_ingested,
@@ -27,10 +28,10 @@ from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.usage import read_prices
 
 
-def build(settings: TrainerSettings) -> Service:
-    """Wire the trainer."""
+def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> Service:
+    """Wire the trainer; `launch` is how it comes to a Ray driver."""
     store = object_store(settings.objects)
-    compute = RayCompute(settings.ray, settings.objects_for_workers)
+    compute = RayCompute(settings.ray, settings.objects_for_workers, launch)
     dispatcher = Dispatcher(compute, settings, read_prices(settings.prices_file))
     return Service(
         name="trainer",
