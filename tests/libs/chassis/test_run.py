@@ -129,7 +129,12 @@ async def test_a_failing_background_loop_is_told_and_started_again(
     async with on_harness() as on:
         await eventually(lambda: len(program.LOOPS) == 2)
 
-        assert "restless" not in (await on.http.get("/ready")).json()["problems"]
+        await eventually(lambda: is_well(on))
+
+
+async def is_well(on: Any) -> bool:
+    """Whether the loop is no problem any more."""
+    return "restless" not in (await on.http.get("/ready")).json()["problems"]
 
 
 async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_handled(

@@ -197,6 +197,11 @@ class Reader:
             return None
         return answer.json() if answer.status_code == 200 else None
 
+    async def well(self) -> bool:
+        """Whether it is ready and has nothing to tell."""
+        found = await self.ready()
+        return found is not None and found["status"] == "ready"
+
     async def waits(self) -> Any:
         """What it says that it must be upgraded for."""
         found = await self.ready()
@@ -336,7 +341,7 @@ async def test_a_writer_is_upgraded_first(
         await late.end()
 
         await all_noted(reader, early, late)
-        assert (await reader.ready())["status"] == "ready"
+        await eventually(reader.well)
 
 
 async def test_a_reader_is_upgraded_first(
@@ -363,4 +368,4 @@ async def test_a_reader_is_upgraded_first(
         await late.end()
 
         await all_noted(reader, early, late)
-        assert (await reader.ready())["status"] == "ready"
+        await eventually(reader.well)

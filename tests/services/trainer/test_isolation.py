@@ -12,7 +12,7 @@ from headrace.contracts import (
     TrainingFailed,
     TrainingRequested,
 )
-from headrace.testkit import Harness, a
+from headrace.testkit import Harness, a, eventually
 
 POISON = '["no column at all"]'
 
@@ -52,7 +52,11 @@ async def test_a_run_that_cannot_be_started_fails_and_the_others_run(two_models:
     assert failed.kind == "code"
     assert "cannot be started" in failed.reason
     assert {row["type"] for row in dead_letter} == {"headrace.loop.dispatch"}
-    assert (await on.http.get("/ready")).json()["status"] == "degraded"
+
+    async def degraded() -> bool:
+        return bool((await on.http.get("/ready")).json()["status"] == "degraded")
+
+    await eventually(degraded)
 
 
 async def test_an_evaluation_that_cannot_be_read_leaves_the_queue_and_the_others_are_made(on: Harness) -> None:
