@@ -126,6 +126,6 @@ def build(settings: ServiceSettings) -> Service:
     )
 
 
-def start() -> int | None:
+def start() -> None:
     """Be the service, in a process of `headrace.testkit.preloaded`."""
-    return run(build(ServiceSettings()))
+    run(build(ServiceSettings()))

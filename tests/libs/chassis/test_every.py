@@ -303,6 +303,28 @@ async def test_items_in_memory_are_isolated_in_the_same_way() -> None:
     assert sorted(degraded) == ["chores/bad", "chores/worse"]
 
 
+@pytest.mark.parametrize(("held", "tries"), [(True, HURRIED.attempts), (False, HURRIED.attempts + 1)])
+async def test_the_tries_of_an_item_that_somebody_holds_are_not_forgotten(held: bool, tries: int) -> None:
+    """It is not due while the lease of a process lasts that died of it; what is nobody's any more is over."""
+    chores, degraded = Chores({"bad": KeyError("x")}), dict[str, str]()
+
+    async def holds(_: object) -> list[str]:
+        return ["bad"] if held else []
+
+    loop = chores.loop(held=holds)
+    ticker = Ticker(loop, None, MemoryAttempts("chores", degraded), {}, degraded)
+    await ticker.once()
+    due, chores.fates = chores.fates, {}
+    await ticker.once()
+    chores.fates = due
+    for _ in range(20):
+        ticker._suspects = dict.fromkeys(ticker._suspects, 0.0)
+        await ticker.once()
+
+    assert chores.tried.count("bad") == tries
+    assert "chores/bad" in degraded
+
+
 async def test_a_stop_of_the_service_is_no_fault_of_the_item_in_hand(with_loop: Any, eventually: Any) -> None:
     """It is not counted, however often the service is stopped."""
     chores = Chores({"long": 3600.0})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from headrace.ingest.service import build
 from headrace.ingest.settings import IngestSettings
 from headrace.testkit import Harness
+from headrace.testkit.preloaded import Preloaded
 from headrace.testkit.s3 import S3
 
 
@@ -28,3 +29,10 @@ async def on(harness: Any, database_url: str, s3: S3, tmp_path: Path) -> AsyncIt
     ) as running:
         yield running
     assert not [*(tmp_path / "spool").glob("*/*")], "every file is removed behind its work"
+
+
+@pytest.fixture(scope="session")
+def loaded() -> Iterator[Preloaded]:
+    """The program of which ingest's own processes are made."""
+    with Preloaded(Path(__file__).with_name("process.py")) as program:
+        yield program

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from pathlib import Path
 
 import httpx
-import pytest
 
 from headrace.bus import connect
 from headrace.testkit import eventually
 from headrace.testkit.broker import Broker
 from headrace.testkit.ports import free_ports
+from headrace.testkit.preloaded import Preloaded
 from headrace.testkit.s3 import S3
 
 from .test_kill import ingest
@@ -22,21 +23,21 @@ TIMEOUT_S = 120  # a busy machine
 
 
 async def test_a_job_that_ends_the_process_each_time_is_set_aside(
-    nats_server: Broker, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loaded: Preloaded, nats_server: Broker, s3: S3, tmp_path: Path
 ) -> None:
     """Its tries are counted before they are made; the reason says what it did, and jobs of others are done."""
-    monkeypatch.setenv("HEADRACE_DEAD_LETTER_AFTER_ATTEMPTS", str(ATTEMPTS))
+    told = {"HEADRACE_DEAD_LETTER_AFTER_ATTEMPTS": str(ATTEMPTS)}
     (port,) = free_ports(1)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-        monkeypatch.setenv("FAULT_AT", "ingest.converted:1")
         for turn in range(ATTEMPTS):
-            with ingest(tmp_path, nats_server, s3, port) as process:
+            async with ingest(
+                loaded, tmp_path, nats_server, s3, port, FAULT_AT="ingest.converted:1", **told
+            ) as process:
                 if turn == 0:
                     await eventually(lambda: _answers(http, "/live"), timeout=TIMEOUT_S)
                     await _ask(nats_server, s3, "deadly")
-                await eventually(lambda died=process: died.poll() is not None, timeout=TIMEOUT_S)
-        monkeypatch.delenv("FAULT_AT")
-        with ingest(tmp_path, nats_server, s3, port):
+                assert await process.wait(TIMEOUT_S) == -signal.SIGKILL
+        async with ingest(loaded, tmp_path, nats_server, s3, port, **told):
             await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-1", state="rejected"), timeout=TIMEOUT_S)
             await _ask(nats_server, s3, "other")
             await eventually(lambda: _answers(http, "/jobs/outsider:REQUESTS-2", state="done"), timeout=TIMEOUT_S)

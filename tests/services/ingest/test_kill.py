@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from headrace.testkit import eventually
 from headrace.testkit.broker import Broker
 from headrace.testkit.databases import all_said
 from headrace.testkit.ports import free_ports
+from headrace.testkit.preloaded import Child, Preloaded
 from headrace.testkit.s3 import S3
 
 ROWS = 600_000
@@ -34,12 +32,12 @@ def database_url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder / 'ingest.db'}"
 
 
-@contextmanager
-def ingest(
-    folder: Path, broker: Broker, s3: S3, port: int, fault: str | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Ingest as a process of its own, which dies at a fault point where one is named."""
-    told = {
+@asynccontextmanager
+async def ingest(
+    loaded: Preloaded, folder: Path, broker: Broker, s3: S3, port: int, **told: str
+) -> AsyncIterator[Child]:
+    """Ingest as a process of its own; FAULT_AT is where it dies."""
+    settings = {
         "NATS_URL": broker.url,
         "NATS_NKEY_SEED_FILE": str(broker.seed_file("ingest")),
         "DATABASE_URL": database_url(folder),
@@ -51,18 +49,18 @@ def ingest(
         "S3_SECRET_KEY": s3.settings.secret_key,
         "S3_BUCKET_PREFIX": s3.settings.bucket_prefix,
     }
-    environment = os.environ | {f"HEADRACE_{name}": value for name, value in told.items()}
-    environment |= {"FAULT_AT": fault} if fault else {}
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", "headrace.ingest"], env=environment, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait(10)
+    environment = {f"HEADRACE_{name}": value for name, value in settings.items()} | told
+    process = await loaded.start(out=folder / "log", **environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait(10)
 
 
-async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker, s3: S3, tmp_path: Path) -> None:
+async def test_a_kill_in_the_midst_of_a_file_changes_nothing(
+    loaded: Preloaded, nats_server: Broker, s3: S3, tmp_path: Path
+) -> None:
     """The job is taken up again when its lease has run out; one version comes of it, and one event."""
     data = b"n,x,t\n" + b"".join(b"%d,%d.5,text number %d\n" % (n, n, n) for n in range(ROWS))
     s3.sync.client.put_object(s3.sync.bucket("uploads"), "big.csv", io.BytesIO(data), len(data))
@@ -80,13 +78,13 @@ async def test_a_kill_in_the_midst_of_a_file_changes_nothing(nats_server: Broker
             return await job() in wanted
 
         outsider = await connect(nats_server.settings("outsider"), name="outsider")
-        with ingest(tmp_path, nats_server, s3, port) as process:
+        async with ingest(loaded, tmp_path, nats_server, s3, port) as process:
             await eventually(lambda: _answers(http), timeout=TIMEOUT_S)
             body = b'{"object": {"bucket": "uploads", "key": "big.csv"}}'
             await outsider.publish_and_wait("headrace.request.ingest.big", body)
             await eventually(lambda: state_is("running"), timeout=TIMEOUT_S)
             process.send_signal(signal.SIGKILL)
-        with ingest(tmp_path, nats_server, s3, port):
+        async with ingest(loaded, tmp_path, nats_server, s3, port):
             await eventually(lambda: _answers(http), timeout=TIMEOUT_S)
             await eventually(lambda: state_is("done"), timeout=TIMEOUT_S)
             version = (await http.get("/datasets/big")).json()
@@ -104,7 +102,7 @@ APPENDS = FAN + 3
 
 
 async def test_a_kill_at_any_point_of_an_append_loses_and_doubles_nothing(
-    nats_server: Broker, s3: S3, tmp_path: Path
+    loaded: Preloaded, nats_server: Broker, s3: S3, tmp_path: Path
 ) -> None:
     """Between objects and commit, and behind a node that is full: each file is one part, one version, one event."""
     (port,) = free_ports(1)
@@ -117,8 +115,8 @@ async def test_a_kill_at_any_point_of_an_append_loses_and_doubles_nothing(
     await outsider.close()
 
     for death in DEATHS:
-        with ingest(tmp_path, nats_server, s3, port, death) as process:
-            await eventually(lambda process=process: process.poll() is not None, timeout=TIMEOUT_S)
+        async with ingest(loaded, tmp_path, nats_server, s3, port, FAULT_AT=death) as process:
+            assert await process.wait(TIMEOUT_S) == -signal.SIGKILL
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
 
         async def all_there() -> bool:
@@ -127,7 +125,7 @@ async def test_a_kill_at_any_point_of_an_append_loses_and_doubles_nothing(
             except httpx.TransportError:
                 return False
 
-        with ingest(tmp_path, nats_server, s3, port):
+        async with ingest(loaded, tmp_path, nats_server, s3, port):
             await eventually(all_there, timeout=TIMEOUT_S)
             newest = (await http.get("/datasets/many")).json()
             await eventually(lambda: all_said(database_url(tmp_path)), timeout=TIMEOUT_S)

@@ -39,6 +39,6 @@ def build(settings: ServiceSettings) -> Service:
     )
 
 
-def start() -> int | None:
+def start() -> None:
     """Be it, in a process of `headrace.testkit.preloaded`."""
-    return run(build(ServiceSettings()))
+    run(build(ServiceSettings()))

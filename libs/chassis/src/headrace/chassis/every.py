@@ -8,7 +8,7 @@ given up after a while. Neither keeps the others waiting.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
@@ -43,6 +43,7 @@ class Every(Generic[C, T]):
     handle: Callable[[C, T], Awaitable[bool | None]]
     name: str
     give_up: GiveUp | None = None
+    held: Callable[[C], Awaitable[Collection[str]]] | None = None
     outages: tuple[type[Exception], ...] = ()
     retry_policy: RetryPolicy = LOOP_RETRY_POLICY
     for_ever: bool = False
@@ -91,6 +92,8 @@ def every(
       aside: a dead letter (`headrace dead-letters`), named by `/ready`, tried no more until it is replayed.
     - `give_up(work, item, reason)` joins the transaction that sets an item aside: it says what follows, for instance
       that the run has failed.
+    - `held(context)` answers the keys of items that are not due because a process has them, or had them when it died.
+      An item that is neither due nor held is over, and its tries are forgotten.
     - `for_ever` is for chores that must go on whatever happens: never set aside, only tried less often.
     - An item that takes longer than `longest`, a minute, is cut off, and counts as failed.
     - `at_once` items are handled at the same time; those that failed before come one by one, beside them.
@@ -218,13 +221,21 @@ class Ticker(Generic[C, T]):
             for key in () if self._loaded else tried:
                 self._suspects[key] = 0.0
             self._loaded = True
-        over = (self._suspects.keys() - due.keys() - self._running.keys()) | self._well
+        over = (await self._gone(due)) | self._well
         if over:
             await self._attempts.ended(over)
         for key in over:
             self._well.discard(key)
             self._cleared(key)
         self._calm &= due.keys()
+
+    async def _gone(self, due: Mapping[str, T]) -> set[str]:
+        """Items that were tried, and are due no more; those that somebody holds are looked at again later."""
+        gone = self._suspects.keys() - due.keys() - self._running.keys()
+        held = gone & set(await self._plan.held(self._context)) if gone and self._plan.held else set[str]()
+        again = time.monotonic() + self._plan.interval().total_seconds()
+        self._suspects.update({key: max(again, self._suspects[key]) for key in held})
+        return gone - held
 
     def _begin_a_suspect(self, waiting: Mapping[str, T]) -> None:
         """One of those that failed before: it may hang again, or end the process."""

@@ -60,6 +60,7 @@ class Jobs:
             name="jobs",
             longest=LONGEST,
             give_up=self._give_up,
+            held=self._held,
             outages=(StoreAway, Unavailable),
             at_once=self._settings.ingest_at_once,
             wake=self._awake,
@@ -75,6 +76,11 @@ class Jobs:
         for row in rows:
             first.setdefault(row.dataset, row)
         return {row.id: row for row in first.values() if not self._ingestion.busy(row.dataset)}
+
+    async def _held(self, runtime: Runtime) -> list[str]:
+        """Jobs that a process works on, or worked on when it died: a service starts again before their leases end."""
+        async with runtime.session() as session:
+            return list((await session.exec(select(JobRow.id).where(col(JobRow.state).in_(OPEN)))).all())
 
     async def _work_on(self, runtime: Runtime, job: JobRow) -> bool:
         """Take one job to its end, unless another process has it; what fails is open again, and judged by the loop."""
