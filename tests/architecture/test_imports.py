@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "client": {"contracts", "code", "bus", "tlog"},
     "cli": {"contracts", "code", "tasks", "client", "chassis", "local", "provision"},
     "demo": {"contracts", "client", "cli", "local"},
-    "testkit": {"contracts", "tasks", "bus", "chassis", "objects", "provision", "local"},
+    "testkit": {"contracts", "faults", "tasks", "bus", "chassis", "objects", "provision", "local"},
 }
 ABOVE_SERVICES = {"client", "cli", "demo", "local", "provision", "testkit"}
 HTTP_CLIENTS = {"httpx", "requests", "aiohttp", "urllib.request", "http.client", "urllib3", "websockets", "grpc"}

@@ -148,10 +148,11 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
 
 async def _answer(driver: Driver, number: int) -> Any:
     """The answer to a call; one to an earlier call, whose caller was cancelled, is passed over."""
-    while True:
-        answer = json.loads(await driver.reader.readuntil(b"\n"))
+    async for line in driver.reader:
+        answer = json.loads(line)
         if answer["id"] == number:
             return answer["result"]
+    raise ConnectionError("the Ray driver is gone")
 
 
 def _heard(job: str, said: Mapping[str, Any]) -> Report | Lost:
