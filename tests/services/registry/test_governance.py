@@ -416,3 +416,17 @@ async def test_a_risk_review_that_is_due_tells_people_once(on: Harness, clock: F
     clock.advance(timedelta(days=90))
     await on.heard(AlertRaised, where=lambda _: len(on.all(AlertRaised)) == 3)
     assert sorted(each.data.model for each in on.all(AlertRaised)) == ["flights", "flights", "other"]
+
+
+async def test_a_run_of_an_experiment_makes_a_version_only_once_it_is_promoted(on: Harness) -> None:
+    """Who promoted it is an author beside who asked for the run: neither approves the version."""
+    await declare(on)
+    await on.say(trained("run-1", experiment="depth"))
+    await on.quiet()
+    before = on.all(VersionRegistered)
+
+    await on.say(trained("run-1", requested_by="key:ann", promoted_by="key:bea"))
+    version = await on.heard(VersionRegistered)
+
+    assert before == []
+    assert (version.data.registered_by, version.data.lineage.promoted_by) == ("key:ann", "key:bea")

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import TrainingCancelled, TrainingCompleted, TrainingQueued
+from headrace.contracts import (
+    PromotionRequested,
+    RequestRefused,
+    TrainingCancelled,
+    TrainingCompleted,
+    TrainingQueued,
+    TrainingRequested,
+)
 from headrace.testkit import Harness
 
 
@@ -92,3 +99,44 @@ async def test_wrong_requests_are_answered_with_what_would_be_right(on: Harness,
     assert "headrace apply" in nobody.json()["detail"]
     assert "parms" in wrong.json()["detail"]
     assert (wrong.status_code, absurd.status_code) == (422, 422)
+
+
+async def test_runs_of_an_experiment_are_compared_and_one_is_promoted(on: Harness, world: Any) -> None:
+    """They make no version; the best one does once a person says so, by its completion said anew."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+    wishes = [{"experiment": "strength", "params": {"C": each}} for each in (0.5, 2.0)]
+    runs = [(await on.http.post("/models/delay/runs", json=wish)).json()["run"] for wish in wishes]
+    done = [await on.heard(TrainingCompleted, where=lambda e, run=run: e.run == run, timeout=120) for run in runs]
+
+    lines = (await on.http.get("/comparison", params={"run": runs, "differs": True})).json()
+    promoted = await on.http.post(f"/runs/{runs[1]}/promote", json={"reason": "stronger"})
+    anew = await on.heard(TrainingCompleted, where=lambda event: event.promoted_by is not None)
+    again = await on.http.post(f"/runs/{runs[1]}/promote")
+
+    assert {each.data.experiment for each in done} == {"strength"}
+    assert [each["values"] for each in lines if each["name"] == "C"] == [[0.5, 2.0]]
+    assert "estimator" not in {each["name"] for each in lines}
+    assert promoted.json()["promoted_by"] == "key:anonymous"
+    assert (anew.data.run, anew.data.experiment, anew.data.promoted_by) == (runs[1], None, "key:anonymous")
+    assert again.status_code == 422
+    assert "promoted already" in again.json()["detail"]
+    listed = (await on.http.get("/runs", params={"experiment": "strength"})).json()["items"]
+    assert {each["run"] for each in listed} == set(runs)
+
+
+async def test_a_run_can_be_promoted_by_an_event_of_who_asked_for_it(on: Harness, world: Any) -> None:
+    """A key to the broker is no person: it promotes what it asked for itself, and nothing else."""
+    await on.say(world.declared())
+    await on.say(world.ingested(world.flights()))
+    await on.say(TrainingRequested(model="delay", experiment="one"), as_="operator")
+    first = await on.heard(TrainingCompleted, timeout=120)
+
+    await on.say(PromotionRequested(model="delay", run=first.data.run), as_="outsider")
+    refused = await on.heard(RequestRefused)
+    await on.say(PromotionRequested(model="delay", run=first.data.run), as_="operator")
+    anew = await on.heard(TrainingCompleted, where=lambda event: event.promoted_by is not None)
+
+    assert "was asked for by nats:operator" in refused.data.reason
+    assert (anew.data.experiment, anew.data.promoted_by) == (None, "nats:operator")

@@ -303,3 +303,48 @@ def test_lost_attempts_count_as_long_as_they_lasted() -> None:
     told = done.facts[0].usage  # type: ignore[attr-defined]
     assert (told.attempts, told.seconds, told.cost) == (2, 1800.0, 3.0)
     assert (told.cpu_seconds, told.peak_memory_mb) == (3.0, 500.0)
+
+
+def tried(**fields: Any) -> Run:
+    """A completed run of an experiment."""
+    run = a_run(experiment="depth").taken(3, NOON, HOUR).started(a_job(), DATASET).after
+    return replace(run.completed(trained(), DATASET, NOON + HOUR).after, **fields)
+
+
+def test_a_run_of_an_experiment_says_so_in_all_of_its_events() -> None:
+    """Whoever makes versions of completed runs must know that this is none."""
+    asked = a_run(experiment="depth").asked("capacity")
+    started = asked.after.taken(3, NOON, HOUR).started(a_job(), DATASET)
+    done = started.after.completed(trained(), DATASET, NOON + HOUR)
+
+    told = [fact.experiment for fact in (*asked.facts, *started.facts, *done.facts)]  # type: ignore[attr-defined]
+    assert told == ["depth"] * 3
+
+
+def test_a_promotion_says_the_completion_anew_as_that_of_a_version() -> None:
+    """The same facts, without the experiment, and with who promoted it."""
+    run = tried()
+
+    decision = run.promoted("key:bea", "best of all", DATASET)
+
+    (fact,) = decision.facts
+    assert isinstance(fact, TrainingCompleted)
+    assert (fact.experiment, fact.promoted_by, fact.requested_by) == (None, "key:bea", "key:ann")
+    assert (fact.metrics, fact.seconds, fact.artifact) == (trained().metrics, 3600.0, trained().artifact)
+    assert decision.after.promoted_by == "key:bea"
+    assert "best of all (key:bea)" in decision.history[0].detail
+
+
+@pytest.mark.parametrize(
+    ("run", "why"),
+    [
+        (tried(experiment=None), "makes a version by itself"),
+        (tried(state=State.FAILED), "failed, not completed"),
+        (tried(state=State.RUNNING), "running, not completed"),
+        (tried(promoted_by="key:bea"), "key:bea had it promoted already"),
+    ],
+)
+def test_what_is_no_completed_experiment_is_not_promoted(run: Run, why: str) -> None:
+    """Nor is a run promoted twice: it would be two versions of one model."""
+    with pytest.raises(Impossible, match=why):
+        run.promoted("key:cem", "again", DATASET)

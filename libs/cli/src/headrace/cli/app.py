@@ -15,6 +15,7 @@ from headrace.cli import (
     data,
     datasets,
     dead_letters,
+    experiments,
     init,
     keys,
     live,
@@ -63,7 +64,7 @@ def options(
     ctx.obj = Session(url, key)
 
 
-GROUPS = (aliases, changes, code, runs, rollouts, datasets, watching, dead_letters, keys, outsiders)
+GROUPS = (aliases, changes, code, runs, experiments, rollouts, datasets, watching, dead_letters, keys, outsiders)
 for module in (init, stack, models, data, predict, live, proof, *GROUPS):
     module.register(app)
 attach(app)

@@ -139,7 +139,7 @@ def read_declaration(file: Path) -> Document:
 
 def follow(client: Client, model: str, run: str, timeout: float, status: Status) -> Document:
     """Wait for a run and for what the registry decides of its version; shows the steps on the way."""
-    ended = client.wait_for_run(run, timeout=timeout, seen=lambda at: status.update(_progress(at)))
+    ended = client.wait_for_run(run, timeout=timeout, seen=lambda at: status.update(progress(at)))
     if ended["state"] != "completed":
         return ended
     status.update(f"run {run}: evaluating")
@@ -152,7 +152,8 @@ def follow(client: Client, model: str, run: str, timeout: float, status: Status)
     }
 
 
-def _progress(run: Document) -> str:
+def progress(run: Document) -> str:
+    """What a run does now, in a few words."""
     done = run.get("progress") or {}
     return f"run {run['run']}: {run['state']} {done.get('stage', '')} {done.get('step', '')}".rstrip()
 

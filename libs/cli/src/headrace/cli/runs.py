@@ -24,13 +24,14 @@ def list_(
     ctx: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Only of this model.")] = None,
     state: Annotated[str | None, typer.Option(help="Only in this state: queued, running, failed, ...")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Only of this experiment.")] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first, with why one failed or what it waits for."""
     with session(ctx).client() as client:
-        found = listed(client, "trainer", "/runs", limit, model=model, state=state)
-    columns = ["run", "model", "state", "dataset", "dataset_version", "asked_at", "why"]
+        found = listed(client, "trainer", "/runs", limit, model=model, state=state, experiment=experiment)
+    columns = ["run", "model", "state", "experiment", "dataset", "dataset_version", "asked_at", "why"]
     rows = [{**run, "why": _reason(run)} for run in found]
     answer(found, as_json, lambda: table(rows, columns, empty="no runs; `headrace train MODEL` asks for one"))
 

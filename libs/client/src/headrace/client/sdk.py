@@ -110,6 +110,17 @@ class Client:
         answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/cancel", json={"reason": reason})
         return answer
 
+    def promote_run(self, run: str, reason: str = "asked for") -> Document:
+        """Make a version of a completed run of an experiment."""
+        answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/promote", json={"reason": reason})
+        return answer
+
+    def compare_runs(self, runs: Sequence[str], *, differs: bool = False) -> list[Document]:
+        """Runs side by side, one {part, name, values, differs} for each thing that is known of them."""
+        wished = {"run": list(runs), "differs": differs}
+        answer: list[Document] = self.http.json("GET", "trainer", "/comparison", params=wished)
+        return answer
+
     def wait_for_run(
         self, run: str, *, timeout: float = 1800, seen: Callable[[Document], None] = lambda _: None
     ) -> Document:

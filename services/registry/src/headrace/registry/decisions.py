@@ -101,6 +101,8 @@ async def authors(repository: Repository, version: VersionRow) -> dict[str, str]
         found[revision.by] = f"declared revision {revision.revision} of {version.model}"
     known_data = before.dataset.version if before and before.dataset.name == facts.dataset.name else 0
     found |= await _data_authors(repository, facts.dataset.name, facts.dataset.version, known_data)
+    if facts.lineage.promoted_by is not None:
+        found[facts.lineage.promoted_by] = f"promoted the run of {version.model}/{version.version}"
     found[version.author] = f"{_ASKED.get(facts.origin, 'registered')} {version.model}/{version.version}"
     return found
 

@@ -55,9 +55,9 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
 
 
 async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> None:
-    """A usable model becomes a version, and must be judged."""
+    """A usable model becomes a version, and must be judged; that of an experiment does once it is promoted."""
     repository = Repository(work.session)
-    if await repository.by_run(event.run) is not None:
+    if event.experiment is not None or await repository.by_run(event.run) is not None:
         return
     model = await repository.hold(event.model)
     if model is None:

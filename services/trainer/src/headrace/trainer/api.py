@@ -11,11 +11,12 @@ from sqlmodel import col, select
 from headrace.chassis import NotFound
 from headrace.chassis.http import SessionDep, UnitOfWorkDep, provided, requires
 from headrace.chassis.paging import Limit, NameCursor, Page, page_of
-from headrace.contracts import CancelRequested, Column, TrainingRequested
+from headrace.contracts import CancelRequested, Column, PromotionRequested, TrainingRequested
 from headrace.contracts.catalogs import TRAINING_DATA
+from headrace.trainer.comparison import compared
 from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
-from headrace.trainer.handlers import cancel_run, request_run
+from headrace.trainer.handlers import cancel_run, promote_run, request_run
 from headrace.trainer.resources import Size
 from headrace.trainer.tables import DeclaredRow, Repository, RunChangeRow, RunRow
 
@@ -45,6 +46,8 @@ class RunView(BaseModel):
     outcome: dict[str, Any] | None
     owner: str | None
     usage: dict[str, Any] | None
+    experiment: str | None
+    promoted_by: str | None
 
 
 class CostView(BaseModel):
@@ -106,6 +109,24 @@ class TrainingWish(BaseModel):
     dataset_version: Annotated[int | None, Field(ge=1)] = None
     params: dict[str, Any] | None = None
     seed: Annotated[int | None, Field(ge=0)] = None
+    experiment: Annotated[str | None, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = None
+
+
+class ComparedView(BaseModel):
+    """One thing about some runs, with its value in each of them, in the order in which they were asked for."""
+
+    part: str
+    name: str
+    values: list[Any]
+    differs: bool
+
+
+class PromotionWish(BaseModel):
+    """Why a run of an experiment becomes a version."""
+
+    model_config = {"extra": "forbid"}
+
+    reason: str | None = None
 
 
 class CancelWish(BaseModel):
@@ -132,6 +153,7 @@ async def runs(
     session: SessionDep,
     model: str | None = None,
     state: State | None = None,
+    experiment: str | None = None,
     cursor: NameCursor = "",
     limit: Limit = 100,
 ) -> Page[RunView]:
@@ -139,6 +161,7 @@ async def runs(
     found = select(RunRow).order_by(col(RunRow.asked_at).desc(), col(RunRow.run).desc()).limit(limit + 1)
     found = found if model is None else found.where(RunRow.model == model)
     found = found if state is None else found.where(RunRow.state == state)
+    found = found if experiment is None else found.where(RunRow.experiment == experiment)
     if cursor:
         last = await _run(session, cursor)
         older, same = col(RunRow.asked_at) < last.asked_at, col(RunRow.asked_at) == last.asked_at
@@ -151,6 +174,29 @@ async def runs(
 async def one_run(run: str, session: SessionDep) -> RunDetail:
     """One run, with its history."""
     return detail(await _run(session, run), await Repository(session).history(run))
+
+
+@router.get("/comparison", dependencies=[requires("trainer:read")])
+async def comparison(
+    session: SessionDep,
+    run: Annotated[list[str], Query(min_length=2, max_length=20, description="Ids of the runs, two or more.")],
+    differs: Annotated[bool, Query(description="Only what the runs differ in.")] = False,
+) -> list[ComparedView]:
+    """Runs side by side: parameters, metrics, data and code, and what they differ in."""
+    found = compared([(await _run(session, each)).as_run for each in run])
+    return [
+        ComparedView(part=each.part, name=each.name, values=list(each.values), differs=each.differs)
+        for each in found
+        if each.differs or not differs
+    ]
+
+
+@router.post("/runs/{run}/promote", dependencies=[requires("trainer:write")])
+async def promote(run: str, work: UnitOfWorkDep, wish: PromotionWish | None = None) -> RunView:
+    """Make a version of a completed run of an experiment, as the event `request.promotion` does."""
+    found = await _run(work.session, run)
+    reason = wish.reason if wish else None
+    return view(await promote_run(PromotionRequested(model=found.model, run=run, reason=reason), work))
 
 
 @router.get("/costs", dependencies=[requires("trainer:read")])

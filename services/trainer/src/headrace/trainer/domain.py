@@ -118,6 +118,9 @@ class Run:
     """What an hour of it costs, since it started; see `usage.Rate`."""
     usage: Mapping[str, Any] | None = None
     """What it took, once it has ended."""
+    experiment: str | None = None
+    """The experiment that it belongs to; such a run makes no version until it is promoted."""
+    promoted_by: str | None = None
 
     def asked(self, waits: str) -> "Decision[Run]":
         """It is there now, and waits for data or for a worker."""
@@ -158,6 +161,7 @@ class Run:
             estimator=job.estimator,
             params=dict(job.params),
             seed=job.seed,
+            experiment=self.experiment,
         )
         running = replace(self.again(job), state=State.RUNNING)
         return Decision(running, (fact,), (Change(State.RUNNING, f"{self.dataset} version {dataset.version}"),))
@@ -220,6 +224,17 @@ class Run:
         over = self._over(State.CANCELLED, now)
         return Decision(over, (fact,), (Change(State.CANCELLED, f"{reason} ({by})"),))
 
+    def promoted(self, by: str, reason: str, dataset: DatasetRef) -> "Decision[Run]":
+        """The run of an experiment becomes a version: its completion is said anew, for the registry."""
+        if self.state is not State.COMPLETED or self.experiment is None:
+            what = "it makes a version by itself" if self.experiment is None else f"it is {self.state}, not completed"
+            raise Impossible(f"run {self.run} cannot be promoted: {what}")
+        if self.promoted_by is not None:
+            raise Impossible(f"run {self.run} cannot be promoted: {self.promoted_by} had it promoted already")
+        after, trained = replace(self, promoted_by=by), Trained.model_validate(self.outcome)
+        fact = _completed(after, TrainJob.model_validate(self.job), trained, dataset, self.ended_at or self.asked_at)
+        return Decision(after, (fact,), (Change(State.COMPLETED, f"promoted: {reason} ({by})"),))
+
     def _ended_or_again(self, failure: Failure, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
         if failure.because == "lost" and after_loss(self.attempt) == "resume":
             return Decision(self.again(TrainJob.model_validate(self.job)))
@@ -229,6 +244,7 @@ class Run:
     def _waiting(self, why: str, detail: str | None = None) -> "Decision[Run]":
         told = {"run": self.run, "model": self.model, "dataset": self.dataset, "reason": self.reason}
         told |= {"waits_for": self.waits_for, "requested_by": self.requested_by}
+        told |= {"experiment": self.experiment} if self.experiment else {}
         fact = TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
         return Decision(self, (fact,), (Change(self.state, why),))
 
@@ -288,6 +304,8 @@ def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, n
         reason=run.reason,
         requested_by=run.requested_by,
         usage=Usage.model_validate(run.usage),
+        experiment=None if run.promoted_by else run.experiment,
+        promoted_by=run.promoted_by,
     )
 
 

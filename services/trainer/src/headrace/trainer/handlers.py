@@ -14,6 +14,7 @@ from headrace.contracts import (
     Declaration,
     EvaluationRequested,
     ModelDeclared,
+    PromotionRequested,
     TrainingQueued,
     TrainingRequested,
     derive_id,
@@ -55,7 +56,8 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     await put_row(work.session, DatasetVersionRow(dataset=event.dataset, version=event.version, **known))
     for declared in await Repository(work.session).models_of(event.dataset):
         pending = await Repository(work.session).runs_in(State.WAITING, State.QUEUED, model=declared.model)
-        taken = any(row.as_run.takes(event.version) for row in pending if row.declared_revision == declared.revision)
+        versions = [row for row in pending if row.experiment is None and row.declared_revision == declared.revision]
+        taken = any(row.as_run.takes(event.version) for row in versions)
         if trains_on_new_data(DECLARATION.validate_python(declared.declaration), taken):
             reason = f"new data: {event.dataset} version {event.version}"
             await _queue(TrainingRequested(model=declared.model, reason=reason), declared, work)
@@ -99,6 +101,30 @@ async def cancel_run(event: CancelRequested, work: UnitOfWork) -> RunRow:
         raise Refused(f"model {event.model!r} has no run {event.run!r}; GET /runs?model={event.model} lists them")
     try:
         decision = row.as_run.cancelled(event.reason or "cancelled on request", work.actor, work.now)
+    except Impossible as error:
+        raise Refused(str(error)) from error
+    keep(work, row, decision)
+    return row
+
+
+async def on_promotion_requested(event: PromotionRequested, work: UnitOfWork) -> None:
+    """Make a version of a run of an experiment; who is known by a connection alone promotes what it asked for."""
+    run = await work.session.get(RunRow, event.run)
+    if run is not None and not is_person(work.actor) and run.requested_by != work.actor:
+        raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; promote it over HTTP")
+    await promote_run(event, work)
+
+
+async def promote_run(event: PromotionRequested, work: UnitOfWork) -> RunRow:
+    """Say a run's completion anew, as that of a version."""
+    row = await work.session.get(RunRow, event.run)
+    if row is None or row.model != event.model:
+        raise Refused(f"model {event.model!r} has no run {event.run!r}; GET /runs?model={event.model} lists them")
+    try:
+        dataset = await dataset_ref(row, work.session) if row.dataset_version else None
+        if dataset is None:
+            raise Impossible(f"run {row.run} cannot be promoted: it is {row.state}, not completed")
+        decision = row.as_run.promoted(work.actor, event.reason or "on request", dataset)
     except Impossible as error:
         raise Refused(str(error)) from error
     keep(work, row, decision)
@@ -149,6 +175,7 @@ async def _queue(
         seed=event.seed,
         cpus=resources.cpus,
         gpus=resources.gpus,
+        experiment=event.experiment,
         owner=declaration.owner.team if declaration.owner else None,
     ).asked(waiting)
     row = RunRow(**vars(decision.after), **_chain(work))

@@ -9,6 +9,7 @@ from headrace.contracts import (
     DatasetIngested,
     EvaluationRequested,
     ModelDeclared,
+    PromotionRequested,
     TrainingRequested,
 )
 from headrace.objects import StoreAway, object_store
@@ -21,6 +22,7 @@ from headrace.trainer.handlers import (
     on_dataset_ingested,
     on_evaluation_requested,
     on_model_declared,
+    on_promotion_requested,
     on_training_requested,
 )
 from headrace.trainer.packages import Packages
@@ -41,6 +43,7 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
             DatasetIngested: dispatcher.waking(on_dataset_ingested),
             TrainingRequested: dispatcher.waking(on_training_requested),
             CancelRequested: dispatcher.waking(on_cancel_requested),
+            PromotionRequested: on_promotion_requested,
             EvaluationRequested: dispatcher.waking(on_evaluation_requested),
         },
         routes=[api.router, code_api.router],

@@ -105,6 +105,8 @@ class RunRow(SQLModel, table=True):
     owner: str | None = None
     rate: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     usage: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    experiment: str | None = Field(default=None, index=True)
+    promoted_by: str | None = None
     correlation: str | None = None
     causation: str | None = None
     trace: str | None = None
@@ -233,13 +235,14 @@ class Repository:
         return (await self._session.exec(found.order_by(col(CodePackageRow.version).desc()).limit(limit))).all()
 
     async def ever_ran(self, model: str, dataset: str) -> bool:
-        """Whether a run of a model was ever asked for on a dataset, however it ended."""
-        query = select(RunRow.run).where(RunRow.model == model, RunRow.dataset == dataset).limit(1)
-        return (await self._session.exec(query)).first() is not None
+        """Whether a run of a model was ever asked for on a dataset, however it ended; experiments do not count."""
+        asked = (RunRow.model == model, RunRow.dataset == dataset, col(RunRow.experiment).is_(None))
+        return (await self._session.exec(select(RunRow.run).where(*asked).limit(1))).first() is not None
 
     async def last_trained(self, model: str) -> int | None:
-        """The dataset version of the last completed run of a model."""
-        runs = select(RunRow.dataset_version).where(RunRow.model == model, RunRow.state == State.COMPLETED)
+        """The dataset version of the last completed run of a model; experiments do not count."""
+        asked = (RunRow.model == model, RunRow.state == State.COMPLETED, col(RunRow.experiment).is_(None))
+        runs = select(RunRow.dataset_version).where(*asked)
         return (await self._session.exec(runs.order_by(col(RunRow.ended_at).desc()).limit(1))).first()
 
     async def models_of(self, dataset: str) -> Sequence[DeclaredRow]:

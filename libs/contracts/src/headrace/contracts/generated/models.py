@@ -1648,6 +1648,28 @@ class IngestRequested(Event):
     """
 
 
+class PromotionRequested(Event):
+    """
+    Make a version of a completed run of an experiment.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.promotion.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    run: str
+    """
+    Run of an experiment that becomes a version.
+    """
+    reason: str | None = None
+    """
+    Why; kept with the run.
+    """
+
+
 class RequestRefused(Event):
     """
     A request was malformed, or may not be made, and was parked.
@@ -1739,6 +1761,12 @@ class TrainingRequested(Event):
     seed: Annotated[int | None, Field(ge=0)] = None
     """
     Seed that replaces the declared one.
+    """
+    experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
+        None
+    )
+    """
+    Experiment that the run belongs to. A run of an experiment makes no version until it is promoted.
     """
 
 
@@ -2088,6 +2116,12 @@ class TrainingQueued(Event):
     """
     In words, where it waits for resources: what it asks for and what there is.
     """
+    experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
+        None
+    )
+    """
+    Experiment that the run belongs to: it makes no version until it is promoted.
+    """
 
 
 class TrainingStarted(Event):
@@ -2125,6 +2159,12 @@ class TrainingStarted(Event):
     seed: Annotated[int, Field(ge=0)]
     """
     Seed of everything random.
+    """
+    experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
+        None
+    )
+    """
+    Experiment that the run belongs to: it makes no version until it is promoted.
     """
 
 
@@ -2847,6 +2887,10 @@ class Lineage(Model):
     """
     What the run took, and what that cost.
     """
+    promoted_by: str | None = None
+    """
+    Who had the run of an experiment become a version: an author of it.
+    """
 
 
 class Manifest(Model):
@@ -3153,6 +3197,16 @@ class TrainingCompleted(Event):
     usage: Usage | None = None
     """
     What it took, and what that cost.
+    """
+    experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
+        None
+    )
+    """
+    Experiment that the run belongs to: it makes no version. Absent once it is promoted, and then this event is said anew.
+    """
+    promoted_by: str | None = None
+    """
+    Who had a run of an experiment become a version: an author of it beside who asked for the run.
     """
 
 
@@ -3648,6 +3702,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.request.decision.v1": DecisionGiven,
     "headrace.request.declaration.v1": DeclarationRequested,
     "headrace.request.ingest.v1": IngestRequested,
+    "headrace.request.promotion.v1": PromotionRequested,
     "headrace.request.refused.v1": RequestRefused,
     "headrace.request.rollout.v1": RolloutRequested,
     "headrace.request.training.v1": TrainingRequested,
