@@ -106,6 +106,14 @@ def _is_launcher(process: psutil.Process) -> bool:
     return False
 
 
+def kill_children() -> None:
+    """Kill the processes of all models, and wait until they are gone."""
+    made = children()
+    for pid in made:
+        os.killpg(pid, signal.SIGKILL)
+    _until(lambda: not any(map(_running, made)))
+
+
 LOST = {
     1: r"was lost, and is started anew: it ended with signal SIGKILL",
     4: r"it ended with exit code 1; the last it wrote: half a frame, then nothing",
@@ -169,9 +177,7 @@ def test_what_a_process_prints_is_read_and_forgotten(faulty: Any) -> None:
 
 def test_a_process_that_ended_while_idle_costs_nobody_an_answer(faulty: Any) -> None:
     """It is found out before the next row is given to it."""
-    for pid in children():
-        os.killpg(pid, signal.SIGKILL)
-    time.sleep(0.05)
+    kill_children()
     assert ask(faulty)["label"].tolist() == [True]
 
 
@@ -452,9 +458,7 @@ def test_the_folder_may_go_once_it_is_loaded(tmp_path: Path) -> None:
     save_process(tmp_path / "model")
     with closing(load(tmp_path / "model")) as model:
         (tmp_path / "model").rename(tmp_path / "gone")
-        for pid in children():
-            os.killpg(pid, signal.SIGKILL)
-        time.sleep(0.05)
+        kill_children()
         assert model.answer(ROW)["label"].tolist() == [True]
 
 
