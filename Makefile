@@ -39,6 +39,7 @@ check: setup ## style, types, import rules, generated files, the lock
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy libs/*/src services/*/src
+	$(PY) -m headrace.tasks.generate --check
 	$(PY) -m headrace.contracts.generate --check
 	$(PY) -m headrace.frameworks.generate --check 2> >(grep -v onnxruntime >&2)
 	$(UV) lock --check
@@ -98,7 +99,8 @@ demo: setup ## the main job: from a CSV to a served, watched and audited model
 bench: setup ## our figures beside those of the peers (BENCH=name for one, PEERS=0 for ours alone)
 	PEERS=$(or $(PEERS),1) $(PY) tests/benchmarks/run.py $(BENCH)
 
-schemas: setup ## write again all that is generated from schemas/, and the catalogue of estimators
+schemas: setup ## write again all that is generated from schemas/, and the catalogues of options and estimators
+	$(PY) -m headrace.tasks.generate
 	$(PY) -m headrace.contracts.generate
 	$(PY) -m headrace.frameworks.generate 2> >(grep -v onnxruntime >&2)
 

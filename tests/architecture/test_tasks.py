@@ -8,7 +8,10 @@ from headrace.tasks import TASKS
 
 from .conftest import LIBS, SERVICES, sources
 
-LIBRARY_WORDS = {"libs/frameworks/src/headrace/frameworks/generate/lightgbm.py"}  # names of LightGBM's own objectives
+OTHER_WORDS = {
+    "libs/frameworks/src/headrace/frameworks/generate/lightgbm.py",  # names of LightGBM's own objectives
+    "services/ingest/src/headrace/ingest/profile.py",  # a part of a column's profile
+}
 NAMES = {*TASKS, "classification"}
 
 
@@ -29,7 +32,7 @@ def test_nobody_but_the_tasks_names_a_task() -> None:
         f"{file}:{line} {word!r}"
         for folder, name in members
         for file in sources(folder, name)
-        if "generated" not in file.parts and not any(file.as_posix().endswith(each) for each in LIBRARY_WORDS)
+        if "generated" not in file.parts and not any(file.as_posix().endswith(each) for each in OTHER_WORDS)
         for line, word in words(file)
     ]
 

@@ -23,6 +23,7 @@ from headrace.contracts import (
     Gate,
     KnownColumn,
     KnownDataset,
+    Options,
     Part,
     PredictionLogged,
     Signature,
@@ -40,6 +41,7 @@ from headrace.registry.policy import Policy
 from headrace.runtimes import load
 from headrace.tasks import (
     METRICS,
+    NO_OPTIONS,
     TASKS,
     BadTarget,
     BadTruth,
@@ -145,7 +147,7 @@ class Count(Task):
         """There are no labels."""
         return "is not for counts"
 
-    def learn(self, values: np.ndarray, name: str, positive: Any) -> CountTarget:
+    def learn(self, values: np.ndarray, name: str, positive: Any, options: Options = NO_OPTIONS) -> CountTarget:
         """From 0 on."""
         if (values < 0).any():
             raise BadTarget(f"target {name!r} holds numbers below 0")
@@ -155,7 +157,7 @@ class Count(Task):
         """The same for every model."""
         return CountTarget()
 
-    def bare(self) -> CountTarget:
+    def bare(self, options: Options = NO_OPTIONS) -> CountTarget:
         """The same for every model."""
         return CountTarget()
 
@@ -164,8 +166,9 @@ class Count(Task):
         return np.floor(np.exp(signal)).astype(np.int64)
 
 
-def deviance(truth: np.ndarray, rate: np.ndarray) -> np.ndarray:
+def deviance(truth: np.ndarray, score: Score) -> np.ndarray:
     """Of Poisson's distribution, a row."""
+    rate = score.values
     logs = np.where(truth > 0, truth * np.log(np.where(truth > 0, truth, 1) / rate), 0.0)
     return np.asarray(2 * (logs - truth + rate))
 
@@ -297,7 +300,9 @@ def watched(s3: S3, trained: Any, asked: pd.DataFrame) -> tuple[float, Any]:
     sample = sample_of(logged, truths, target_of(known.signature))
     reference = pd.read_parquet(io.BytesIO(s3.sync.get(trained.reference)))
     declaration = examine(declared(), DATASET).declaration
-    right = value("poisson_deviance", asked["visits_count"].to_numpy(dtype=float), np.asarray(outputs["rate"]))
+    right = value(
+        "poisson_deviance", asked["visits_count"].to_numpy(dtype=float), Score("rate", np.asarray(outputs["rate"]))
+    )
     return right, measure(sample, declaration, known, reference, 2)
 
 

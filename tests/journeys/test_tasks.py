@@ -26,6 +26,10 @@ class Case:
     labels: Sequence[Any]
     outputs: Sequence[str]
     data: dict[str, Any]
+    told: dict[str, Any] | None = None
+    """The options of the task, by which it is known."""
+    training: dict[str, Any] | None = None
+    """What fits it, where that is no forest."""
 
     @property
     def name(self) -> str:
@@ -44,6 +48,11 @@ def _frame(load: Any, target: Any) -> pd.DataFrame:
     return frame.sample(frac=1, random_state=1).reset_index(drop=True)
 
 
+def _in_visits(frame: pd.DataFrame) -> pd.DataFrame:
+    """Six rows each, which are put in order among themselves."""
+    return frame.assign(visit=[f"visit-{at // 6}" for at in range(len(frame))])
+
+
 def cases() -> dict[str, Case]:
     """Text labels of three kinds, truth values with a named positive one, and numbers."""
     wines = ("barolo", "grignolino", "barbera")
@@ -57,6 +66,14 @@ def cases() -> dict[str, Case]:
             {**groups, "positive": False},
         ),
         "regression": Case("regression", _frame(load_diabetes, float), (), ("prediction",), {"context": ["plant"]}),
+        "quantiles": Case(
+            "quantiles", _frame(load_diabetes, float), (), ("prediction", "quantiles", "lower", "upper"),
+            {"context": ["plant"]}, {"quantiles": [0.1, 0.5, 0.9]}, {"params": {"max_iter": 30, "max_leaf_nodes": 6}},
+        ),
+        "ranking": Case(
+            "ranking", _in_visits(_frame(load_breast_cancer, lambda each: 2 * int(each))), (), ("score",),
+            {"context": ["plant"]}, {"query": "visit"}, {"framework": "lightgbm", "params": {"n_estimators": 30}},
+        ),
     }  # fmt: skip
 
 
@@ -83,12 +100,12 @@ def test_a_task_is_lived_from_a_file_to_a_judged_window(world: World, task: str)
     assert set(evaluated["metrics"]["candidate"]) == set(usual)
     assert {each["metric"] for each in evaluated["baselines"]} >= {usual[0]}
     assert registered["task"] == registered["signature"]["task"] == task
+    assert registered["signature"].get("task_options") == case.told
 
     asked = case.frame.head(ASKED)
     answer = ask(world, case, asked, hour=1)
     assert [each["name"] for each in answer["outputs"]] == list(case.outputs)
     check_labels(case, answer, registered)
-    check_other_ways(world, case, asked, answer)
 
     said = report(world, case, asked, answer)
     assert said["accepted"] == ASKED
@@ -96,17 +113,20 @@ def test_a_task_is_lived_from_a_file_to_a_judged_window(world: World, task: str)
     window = world.wait("window.evaluated", model=case.name, truths=ASKED).data
     assert set(window["metrics"]) == set(usual)
     check_watched(case, window)
+    check_other_ways(world, case, asked, answer)  # last: they count when they arrive, which ends every earlier window
 
 
 def declaration(case: Case) -> dict[str, Any]:
-    """The task is left to the data, and everything that follows from it too."""
+    """The task is left to the data, or to its options, and everything that follows from it too."""
     watched = {"every": "PT1H", "minimum": 30}
+    forest = {"estimator": "sklearn.ensemble.RandomForest" + kind(case), "params": {"n_estimators": 30}}
     fairness = {"fairness": {"minimum": 10, "limit": 1.0}} if "groups" in case.data else {}
     return {
         "kind": "Model",
         "name": case.name,
         "data": {"dataset": case.name, "target": "target", **case.data},
-        "training": {"estimator": "sklearn.ensemble.RandomForest" + kind(case), "params": {"n_estimators": 30}},
+        **({"task_options": case.told} if case.told else {}),
+        "training": case.training or forest,
         "serving": {"strategy": "direct", "bake": "PT0S"},
         "monitoring": {**watched, **fairness},
     }
@@ -181,7 +201,7 @@ def report(world: World, case: Case, asked: pd.DataFrame, answer: Any) -> Any:
         {"prediction_id": f"{prediction}:{at}", "value": each} for at, each in enumerate(asked["target"].tolist())
     ]
     wrong = [{"prediction_id": f"{prediction}:0", "value": "nothing of the kind"}]
-    with pytest.raises(Exception, match="none of the model's labels" if case.labels else "is no number"):
+    with pytest.raises(Exception, match="none of the model's labels" if case.labels else "is no (number|grade)"):
         world.client.truth(case.name, wrong)
     return world.wait_until_good(lambda: world.client.truth(case.name, labels), lambda said: said["accepted"] == ASKED)
 
@@ -191,5 +211,5 @@ def check_watched(case: Case, window: Any) -> None:
     (drift,) = [each for each in window["drift"] if each["role"] == "prediction"]
     assert drift["kind"] == ("categorical" if case.task == "multiclass" else "numeric")
     compared = [each["label"] for each in window["fairness"]]
-    interesting = {"multiclass": list(case.labels), "binary": [False], "regression": []}
-    assert compared == interesting[case.task]
+    interesting = {"multiclass": list(case.labels), "binary": [False]}
+    assert compared == interesting.get(case.task, [])

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from headrace.contracts import Column
+from headrace.contracts import Column, ContractError
+from headrace.contracts.estimators import frameworks
 from headrace.frameworks import (
     CATALOG,
     FRAMEWORKS,
@@ -48,6 +49,15 @@ ESTIMATORS = {
 CASES = [(framework, path) for framework in FRAMEWORKS for path in ESTIMATORS[framework]]
 CLASSIFIERS = {**{name: each.classifier for name, each in CATALOG.items()}, "sklearn": ESTIMATORS["sklearn"][7]}
 REGRESSORS = {**{name: each.regressor for name, each in CATALOG.items()}, "sklearn": ESTIMATORS["sklearn"][8]}
+
+
+def cannot(framework: str, task: str) -> str | None:
+    """Why the usual estimator of a framework cannot learn a task, by the catalogue; None where it can."""
+    return frameworks()[framework].estimators[CATALOG[framework].usual_of(TASKS[task].kinds)].cannot.get(task)
+
+
+ABLE = [(framework, task) for framework in FRAMEWORKS for task in TASKS if cannot(framework, task) is None]
+UNABLE = [(framework, task) for framework in CATALOG for task in TASKS if cannot(framework, task) is not None]
 
 
 def recipe(path: str, features: list[Column], target: str | None = None, **params: object) -> Recipe:
@@ -94,33 +104,55 @@ def test_a_framework_that_is_not_installed_is_told_with_what_to_install(framewor
         FRAMEWORKS[framework]
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("framework", "task"), ABLE)
 def test_declarations_get_the_catalogs_estimator(framework: str, task: str) -> None:
     """A declaration without an estimator means the one that the catalog names, and it can be fitted."""
     data = {"dataset": "d", "target": "t"}
-    declared = parse_declaration({"name": "m", "task": task, "data": data, "training": {"framework": framework}})
+    options = dict(TASKS[task].example_options())
+    document = {"name": "m", "task": task, "data": data, "training": {"framework": framework}}
+    declared = parse_declaration({**document, "task_options": options} if options else document)
 
-    usual = CATALOG[framework].usual[TASKS[task].estimators]
+    usual = CATALOG[framework].usual_of(TASKS[task].kinds)
     assert declared.training.estimator == usual
     FRAMEWORKS[framework].check(usual, {})
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("task", TASKS)
-def test_every_framework_fits_every_task(
+@pytest.mark.parametrize(("framework", "task"), UNABLE)
+def test_a_task_that_a_framework_cannot_learn_is_refused_when_it_is_declared(framework: str, task: str) -> None:
+    """With the reason, and what to do; whether the library is installed here or not."""
+    options = dict(TASKS[task].example_options())
+    document = {
+        "name": "m",
+        "task": task,
+        "data": {"dataset": "d", "target": "t"},
+        "training": {"framework": framework},
+    }
+
+    with pytest.raises(ContractError) as refused:
+        parse_declaration({**document, "task_options": options})
+
+    assert f"cannot be trained for task {task}: it {cannot(framework, task)}; name another framework" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize(("framework", "task"), ABLE)
+def test_every_framework_fits_every_task_that_it_can(
     framework: str, task: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
 ) -> None:
     """With its usual estimator: what the task promises comes out, and graph and framework agree."""
     signal = frame["minutes"].to_numpy()
     frame["y"] = TASKS[task].example((signal - signal.mean()) / signal.std())
-    path = CATALOG[framework].usual[TASKS[task].estimators]
-    fitted = fit(framework, frame, Recipe(path, {}, 3, features, "y", task))
+    path, options = CATALOG[framework].usual_of(TASKS[task].kinds), TASKS[task].example_options()
+    for key in TASKS[task].keys(options):
+        frame[key] = np.arange(len(frame)) % 200
+    fitted = fit(framework, frame, Recipe(path, {}, 3, features, "y", task, options=options))
 
     saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
 
     graph, own = load(tmp_path), FRAMEWORKS[framework].load(tmp_path)
     assert saved.signature.task == task
+    assert (saved.signature.task_options or {}) == dict(options)
     assert target_of(graph.signature) == own.target == fitted.target
     answer = graph.answer(unseen())
     assert list(answer) == [tensor.name for tensor in saved.signature.outputs]
@@ -133,7 +165,7 @@ def test_every_framework_fits_every_task(
 def test_an_estimator_of_the_other_kind_is_refused(task: str, frame: pd.DataFrame, features: list[Column]) -> None:
     """A regressor gives no probabilities, and a classifier no quantities."""
     other = REGRESSORS if TASKS[task].estimators == "classifier" else CLASSIFIERS
-    with pytest.raises(BadEstimator, match=f"is no {TASKS[task].estimators}, and task {task} needs one"):
+    with pytest.raises(BadEstimator, match=f"is no {' or '.join(TASKS[task].kinds)}, and task {task} needs one"):
         fit("sklearn", frame, Recipe(other["sklearn"], {}, 0, features, "late", task))
 
 

@@ -189,4 +189,4 @@ def watched(
     reference = pd.read_parquet(io.BytesIO(s3.sync.get(known.reference)))
     score = target.score(sample.answers)
     assert score is not None
-    return measure(sample, declaration, known, reference, 2), value("roc_auc", truth, score.values)
+    return measure(sample, declaration, known, reference, 2), value("roc_auc", truth, score)

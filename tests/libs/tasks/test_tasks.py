@@ -12,12 +12,14 @@ from headrace.contracts import ContractError, Installed, KnownColumn, KnownDatas
 from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES
 from headrace.tasks import (
+    APART,
     INSTALLED,
     METRICS,
     NUMPY,
     TASKS,
     BadTarget,
     BadTruth,
+    Score,
     Target,
     UnknownTask,
     examine,
@@ -32,15 +34,28 @@ SIGNAL = np.random.default_rng(0).normal(size=400)
 def learned(task: str) -> tuple[Target, np.ndarray]:
     """The target of a task's example, and its truth."""
     values = TASKS[task].example(SIGNAL)
-    target = TASKS[task].learn(values, "y", None)
+    target = TASKS[task].learn(values, "y", None, TASKS[task].example_options())
     return target, target.encode(values)
+
+
+def beside(target: Target) -> dict[str, Any]:
+    """The columns that judging takes: groups of eight rows."""
+    return {name: (np.arange(len(SIGNAL)) // 8).tolist() for name in target.beside}
+
+
+def judged(target: Target, outputs: dict[str, Any]) -> Score:
+    """The score of answers."""
+    score = target.judged(outputs, beside(target))
+    assert score is not None
+    return score
 
 
 def raw(task: str, target: Target, truth: np.ndarray, noise: float = 0.5) -> np.ndarray:
     """The answer of a fair estimator of the task's kind."""
     chance = np.random.default_rng(1)
     if TASKS[task].estimators == "regressor":
-        return (truth + chance.normal(0, noise, len(truth)))[:, None]
+        spread = np.array([3 * (level - 0.5) * noise for level in target.levels] or [0.0])
+        return (truth + chance.normal(0, noise, len(truth)))[:, None] + spread
     weights = np.exp(3 * (truth[:, None] == np.arange(len(target.labels))) + chance.normal(size=(len(truth), 1)) * 0)
     weights *= chance.gamma(1, noise, weights.shape)
     return weights / weights.sum(axis=1, keepdims=True)
@@ -68,7 +83,7 @@ def test_a_signature_makes_the_same_target_again(task: str) -> None:
     """Whoever serves or watches knows no training run."""
     target, _ = learned(task)
 
-    signature = Signature(task=task, inputs=[], outputs=target.outputs())
+    signature = Signature(task=task, inputs=[], outputs=target.outputs(), task_options=dict(target.options) or None)
 
     assert target_of(Signature.model_validate_json(signature.model_dump_json())) == target
 
@@ -106,16 +121,14 @@ def test_answers_are_judged_as_they_are_and_as_they_were_logged(task: str) -> No
     target, truth = learned(task)
     outputs = target.answer(raw(task, target, truth), NUMPY)
 
-    now, later = target.score(outputs), target.score(as_json(outputs))
+    now, later = judged(target, outputs), judged(target, as_json(outputs))
 
-    assert now is not None
-    assert later is not None
     assert now.kind == later.kind
     assert now.kind in TASKS[task].scores
     names = INSTALLED.metrics_of(task)
-    figures = measured(names, truth, now.values)
+    figures = measured(names, truth, now)
     assert set(figures) == set(names)
-    assert measured(names, truth, later.values) == pytest.approx(figures)
+    assert measured(names, truth, later) == pytest.approx(figures)
     for name in names:
         low, high = METRICS[name].low, METRICS[name].high
         assert (low is None or figures[name] >= low) and (high is None or figures[name] <= high)  # noqa: PT018
@@ -129,9 +142,8 @@ def test_gaps_and_nonsense_in_answers_are_gaps_in_the_score(task: str) -> None:
     for values in outputs.values():
         values[3], values[5] = None, "nonsense"
 
-    score = target.score(outputs)
+    score = judged(target, outputs)
 
-    assert score is not None
     assert np.flatnonzero(~score.known).tolist() == [3, 5]
     assert target.score({}) is None
     assert target.watched({}) is None
@@ -142,8 +154,7 @@ def test_gaps_and_nonsense_in_answers_are_gaps_in_the_score(task: str) -> None:
 def test_a_fair_model_beats_every_trivial_answer(task: str) -> None:
     """By the metric of the default gates; the trivial answers say what they are."""
     target, truth = learned(task)
-    score = target.score(target.answer(raw(task, target, truth), NUMPY))
-    assert score is not None
+    score = judged(target, target.answer(raw(task, target, truth), NUMPY))
     metric = METRICS[TASKS[task].usual[0]]
 
     answers = target.trivial(truth, len(truth), last=float(truth[-1]))
@@ -152,7 +163,7 @@ def test_a_fair_model_beats_every_trivial_answer(task: str) -> None:
     for each in answers:
         assert each.score.shape == score.values.shape
         assert any(character.isdigit() for character in each.words)
-        ours, theirs = (measured([metric.name], truth, values) for values in (score.values, each.score))
+        ours, theirs = (measured([metric.name], truth, said) for said in (score, score.saying(each.score)))
         assert metric.improvement(ours[metric.name], theirs[metric.name]) > 0
 
 
@@ -185,13 +196,11 @@ def test_fairness_looks_at_each_label_of_interest(task: str) -> None:
 def test_a_model_is_aligned_with_itself_and_with_no_other_task(task: str) -> None:
     """What is compared must mean the same."""
     target, truth = learned(task)
-    score = target.score(target.answer(raw(task, target, truth), NUMPY))
-    assert score is not None
+    score = judged(target, target.answer(raw(task, target, truth), NUMPY))
 
     names = INSTALLED.metrics_of(task)
-    assert measured(names, truth, target.aligned(target, score.values)) == pytest.approx(
-        measured(names, truth, score.values)
-    )
+    aligned = score.saying(target.aligned(target, score.values))
+    assert measured(names, truth, aligned) == pytest.approx(measured(names, truth, score))
     for other in (each for each in TASKS if each != task):
         with pytest.raises(BadTruth, match=f"it answers as {other}, not as {task}"):
             target.aligned(learned(other)[0], score.values)
@@ -199,8 +208,12 @@ def test_a_model_is_aligned_with_itself_and_with_no_other_task(task: str) -> Non
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_declaration_of_a_task_needs_no_other_word(task: str) -> None:
-    """Metrics, gates and estimator follow from it."""
-    declared = parse_declaration({"name": "m", "task": task, "data": {"dataset": "d", "target": "t"}})
+    """Metrics, gates and estimator follow from it; but for an option that must be said."""
+    told = {option.name: option.example for option in TASKS[task].options if option.required}
+    document = {"name": "m", "task": task, "data": {"dataset": "d", "target": "t"}, "task_options": told}
+    declared = parse_declaration(document if told else {k: v for k, v in document.items() if k != "task_options"})
+
+    assert (declared.task_options or {}) == dict(TASKS[task].example_options())
 
     assert declared.evaluation.metrics == list(TASKS[task].usual)
     assert [gate.metric for gate in declared.evaluation.gates] == [TASKS[task].usual[0]] * 2
@@ -212,7 +225,7 @@ def test_a_task_that_is_not_installed_is_named_with_the_nearest() -> None:
         target_of(Signature(task="regresion", inputs=[], outputs=[]))
     with pytest.raises(ContractError, match="task: 'multi_class' is not known; did you mean 'multiclass'"):
         parse_declaration({"name": "m", "task": "multi_class", "data": {"dataset": "d", "target": "t"}})
-    with pytest.raises(ContractError, match="known here are binary, multiclass, regression"):
+    with pytest.raises(ContractError, match="known here are binary, multiclass, regression, quantiles, ranking"):
         parse_declaration({"name": "m", "task": "classification", "data": {"dataset": "d", "target": "t"}})
 
 
@@ -278,19 +291,28 @@ def test_a_guess_that_may_be_wrong_is_told(known: KnownDataset, task: str, said:
         ("multiclass", dataset("string", 400), "'t' holds 400 different values; multiclass tells 100 labels apart"),
         ("multiclass", dataset("boolean", 2), "holds true and false, which are two labels; say `task: binary`"),
         ("regression", dataset("string", 4), "holds text; a regression learns numbers; say `task: multiclass`"),
+        ("quantiles", dataset("string", 2), "holds text; a regression learns numbers; say `task: binary`"),
+        (
+            "ranking",
+            dataset("string", 3),
+            "'t' holds text; a ranking learns grades, whole numbers from 0 to 30; say `tas",
+        ),
+        ("ranking", dataset("integer", 193), "'t' holds 193 different values; a ranking learns grades"),
     ],
 )
 def test_a_target_that_the_task_cannot_have_is_refused_with_one_that_can(
     task: str, known: KnownDataset, said: str
 ) -> None:
     """At `apply`, before anything runs."""
+    options = {option.name: "x" for option in TASKS[task].options if option.required}
+    document = {"name": "m", "task": task, "data": {"dataset": "d", "target": "t"}, "task_options": options}
     with pytest.raises(ContractError) as refused:
-        parse_declaration({"name": "m", "task": task, "data": {"dataset": "d", "target": "t"}}, known)
+        parse_declaration(document, known)
 
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("task", ["multiclass", "regression"])
+@pytest.mark.parametrize("task", ["multiclass", "regression", "quantiles", "ranking"])
 def test_a_positive_label_is_for_binary(task: str) -> None:
     """Elsewhere it would have no effect."""
     with pytest.raises(ContractError, match=r"data\.positive: is for binary"):
@@ -319,6 +341,11 @@ def test_a_positive_label_is_for_binary(task: str) -> None:
         ("regression", ["a", "b"], "holds text; a regressor learns numbers"),
         ("regression", [True, False], "holds bool; a regressor learns numbers"),
         ("regression", [1.0, float("inf")], "infinite"),
+        ("ranking", ["a", "b"], "holds what is no grade; grades are whole numbers from 0 to 30"),
+        ("ranking", [0.5, 1.0], "holds what is no grade"),
+        ("ranking", [-1, 1], "holds what is no grade"),
+        ("ranking", [0, 31], "holds what is no grade"),
+        ("ranking", [2, 2], "is 2 in every row; two grades are needed"),
     ],
 )
 def test_values_that_a_task_cannot_learn_are_refused_in_words(task: str, values: list[Any], said: str) -> None:
@@ -399,7 +426,7 @@ def test_a_model_that_answers_with_labels_alone_is_judged_by_them() -> None:
         able = [name for name, metric in METRICS.items() if score.kind in metric.of]
         assert {"accuracy", "balanced_accuracy"} <= set(able)
         assert not {"roc_auc", "log_loss", "brier"} & set(able)
-        assert measured(["accuracy"], truth, score.values) == {"accuracy": 1.0}
+        assert measured(["accuracy"], truth, score) == {"accuracy": 1.0}
         watched = target.watched(labels)
         assert watched is not None
         assert watched.kind == "categorical"
@@ -438,5 +465,96 @@ def test_metrics_follow_from_the_score_that_a_task_gives() -> None:
     catalog = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 
     assert catalog.metrics_of("regression") == ["rmse", "mae", "r2"]
+    assert catalog.tasks_with("mae") == ["regression", "quantiles"]
     assert catalog.tasks_with("log_loss") == ["binary", "multiclass"]
     assert catalog.tasks_with("roc_auc") == ["binary"]
+
+
+def quantiles(*levels: float) -> Target:
+    """The target of a model that answers these."""
+    return TASKS["quantiles"].bare({"quantiles": list(levels)})
+
+
+def test_quantiles_are_answered_without_crossings() -> None:
+    """Estimators that learn their levels apart may contradict each other; the answer never does."""
+    target = quantiles(0.1, 0.5, 0.9)
+
+    outputs = target.answer(np.array([[1.0, 2.0, 3.0], [5.0, 4.0, 6.0], [9.0, 8.0, 7.0]]), NUMPY)
+
+    assert outputs["quantiles"].tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]
+    assert outputs["prediction"].tolist() == [2.0, 5.0, 8.0]
+    assert (outputs["lower"].tolist(), outputs["upper"].tolist()) == ([1.0, 4.0, 7.0], [3.0, 6.0, 9.0])
+
+
+@pytest.mark.parametrize(
+    ("levels", "place"), [((0.1, 0.9), 0), ((0.05, 0.25, 0.5, 0.75, 0.95), 2), ((0.2, 0.45, 0.9), 1), ((0.6, 0.9), 0)]
+)
+def test_the_prediction_is_the_quantile_nearest_to_the_median(levels: tuple[float, ...], place: int) -> None:
+    """Of two that are equally near the lower one."""
+    outputs = quantiles(*levels).answer(np.arange(float(len(levels)))[None, :], NUMPY)
+
+    assert outputs["prediction"].tolist() == [float(place)]
+
+
+def test_models_of_other_quantiles_are_not_compared() -> None:
+    """Their losses are of other questions."""
+    mine, other = quantiles(0.1, 0.5, 0.9), quantiles(0.05, 0.5, 0.95)
+
+    with pytest.raises(BadTruth, match=r"it answers the quantiles 0\.05, 0\.5, 0\.95, not 0\.1, 0\.5, 0\.9"):
+        mine.aligned(other, np.zeros((1, 3)))
+
+
+def test_an_answer_without_its_quantiles_has_no_score() -> None:
+    """The prediction alone tells nothing of the interval."""
+    target = quantiles(0.1, 0.9)
+
+    assert target.score({"prediction": [1.0]}) is None
+    assert target.score({"quantiles": [[1.0, 2.0, 3.0]]}).known.tolist() == [False]  # type: ignore[union-attr]
+
+
+def test_answers_are_judged_by_the_groups_that_came_beside_them() -> None:
+    """Where no request carried the column nothing can be judged, and nothing is."""
+    target = TASKS["ranking"].bare({"query": "search"})
+    outputs = {"score": [3.0, 2.0, 1.0, None]}
+
+    score = target.judged(outputs, {"search": ["a", "b", None, "a"], "other": [1, 2, 3, 4]})
+    unheard = target.judged(outputs, {})
+
+    assert (target.beside, target.options) == (("search",), {"query": "search"})
+    assert score is not None
+    assert unheard is not None
+    assert score.groups.tolist() == [0, 1, APART, 0]  # type: ignore[union-attr]
+    assert score.known.tolist() == [True, True, False, False]
+    assert (score.units, unheard.units, unheard.known.any()) == (2, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "grade"), [(3, 3.0), (2.0, 2.0), ("4", 4.0), ("4.0", 4.0), (True, 1.0), ("false", 0.0), (30, 30.0)]
+)
+def test_a_grade_may_be_reported_as_a_number_or_its_text_or_a_truth_value(said: Any, grade: float) -> None:
+    """A click is a grade, too."""
+    assert TASKS["ranking"].bare().read(said) == grade
+
+
+@pytest.mark.parametrize("said", [-1, 31, 1.5, "1.5", "-1", "031", "good", 10**400, float("nan"), float("inf"), None])
+def test_what_is_no_grade_is_refused(said: Any) -> None:
+    """With what would be one."""
+    with pytest.raises(BadTruth, match="is no grade; grades are whole numbers from 0 to 30"):
+        TASKS["ranking"].bare().read(said)
+
+
+def test_truth_values_are_grades_of_a_target_and_other_rows_are_named() -> None:
+    """Of data that changed since the model was made."""
+    target = TASKS["ranking"].learn(np.array([True, False]), "y", None, {"query": "search"})
+
+    assert target.encode(np.array([True, False])).tolist() == [1.0, 0.0]
+    with pytest.raises(BadTruth, match=r"1\.5, which is no grade"):
+        target.encode(np.array([1.5, 2.0]))
+    with pytest.raises(BadTruth, match="what is no grade"):
+        target.encode(np.array(["a"], dtype=object))
+
+
+def test_the_kinds_of_estimator_of_a_task_are_the_usual_ones_first() -> None:
+    """A ranker where the framework has one, else a regressor."""
+    assert TASKS["ranking"].kinds == ("ranker", "regressor")
+    assert TASKS["regression"].kinds == ("regressor",)

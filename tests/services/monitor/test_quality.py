@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from headrace.contracts import PredictionLogged
+from headrace.contracts import Column, PredictionLogged, Signature, VersionRegistered
+from headrace.monitor.measurement import measure
 from headrace.monitor.quality import quality_of
 from headrace.monitor.sample import Sample, packed, sample_of, uneven
 from headrace.monitor.tables import LoggedRow
-from headrace.tasks import INSTALLED, METRICS, TASKS, measured, target_of
+from headrace.tasks import INSTALLED, METRICS, TASKS, Score, measured, parse_declaration, target_of
 from headrace.tasks.multiclass import MulticlassTarget
+from headrace.testkit import a
 
 from .conftest import MARCH, SPECIES, logged, rows, two
 
@@ -156,7 +158,7 @@ def test_the_monitor_and_the_trainer_mean_the_same_by_every_metric() -> None:
     """One implementation: a promise is measured as it was made."""
     sample, truth, probability = answered(500)
 
-    assert quality_of(sample, NAMES, 100) == measured(NAMES, truth.astype(float), probability)
+    assert quality_of(sample, NAMES, 100) == measured(NAMES, truth.astype(float), Score("probability", probability))
 
 
 def test_a_feature_may_have_the_name_of_an_answer() -> None:
@@ -191,3 +193,73 @@ def test_an_answer_whose_columns_do_not_fit_together_is_told() -> None:
 
     assert uneven(event) == "outputs.label has 2 values for 3 rows"
     assert uneven(logged("p", MARCH, pd.DataFrame({"a": [1, 2]}), [0.5, 0.5])) is None
+
+
+def searched(count: int, context: Sequence[str | None] | None) -> tuple[Sample, np.ndarray, np.ndarray]:
+    """Answers of a ranking with their grades, by the search that each request carried beside them, or not."""
+    rng = np.random.default_rng(4)
+    grades = rng.integers(0, 4, count)
+    scores = grades + rng.normal(0, 1, count)
+    frame = pd.DataFrame({"score": scores})
+    beside = frame[[]] if context is None else pd.DataFrame({"search": list(context)})
+    target = TASKS["ranking"].bare({"query": "search"})
+    return Sample(frame[[]], beside, frame, grades.astype(float), target), grades, scores
+
+
+def test_a_window_of_a_ranking_is_judged_by_each_search() -> None:
+    """As the trainer does it, and as scikit-learn has it; rows without a search are in no figure."""
+    names: list[str | None] = [f"search-{at // 8}" for at in range(160)]
+    sample, grades, scores = searched(168, [*names, *[None] * 8])
+
+    found = quality_of(sample, ["ndcg", "ndcg_at_5", "map", "rmse"], 100)
+
+    each = [(grades[at : at + 8], scores[at : at + 8]) for at in range(0, 160, 8)]
+    assert set(found) == {"ndcg", "ndcg_at_5", "map"}
+    assert found["ndcg"] == pytest.approx(np.mean([sk.ndcg_score([2**g - 1], [s]) for g, s in each]))
+    assert found["map"] == pytest.approx(np.mean([sk.average_precision_score(g > 0, s) for g, s in each]))
+    assert quality_of(sample, ["ndcg"], 161) == {}
+
+
+def test_a_window_whose_requests_carried_no_search_has_no_figure_and_says_why() -> None:
+    """A mean over all rows would be another figure under the same name."""
+    sample, _, _ = searched(160, None)
+    declared = parse_declaration(
+        {"name": "m", "task": "ranking", "task_options": {"query": "search"}, "data": {"dataset": "d", "target": "t"}}
+    )
+
+    found = measure(sample, declared, None, None, 1)
+
+    assert found.metrics == {}
+    said = {each.column: each.reason for each in found.not_judged}
+    assert said["search"] == "no request carried the column; answers are judged by it"
+
+
+def test_new_values_of_a_key_are_no_drift() -> None:
+    """Every search is another one: nothing is learned from its name."""
+    sample, _, _ = searched(160, [f"new-{at}" for at in range(160)])
+    before = pd.DataFrame({"search": [f"old-{at}" for at in range(400)], "headrace:prediction": np.arange(400.0)})
+    context = [Column(name="search", type="string", nullable=True)]
+    signature = Signature(
+        task="ranking", inputs=[], outputs=sample.target.outputs(), context=context, task_options={"query": "search"}
+    )
+    known = a(VersionRegistered, signature=signature, features=[], reference=None)
+    declared = parse_declaration(
+        {"name": "m", "task": "ranking", "task_options": {"query": "search"}, "data": {"dataset": "d", "target": "t"},
+         "monitoring": {"minimum": 50}}
+    )  # fmt: skip
+
+    found = measure(sample, declared, known, before, 1)
+
+    assert [each.column for each in found.drift] == ["headrace:prediction"]
+
+
+def test_a_window_of_quantiles_is_judged_by_its_interval() -> None:
+    """Of answers as they were logged, gaps apart."""
+    truth = np.arange(100.0)
+    bands = [[at - 10.0, at + 1.0, at + 10.0] for at in truth]
+    frame = pd.DataFrame({"quantiles": [*bands[:-1], None]})
+    sample = Sample(frame[[]], frame[[]], frame, truth, TASKS["quantiles"].bare())
+
+    found = quality_of(sample, ["coverage", "interval_width", "mae", "roc_auc"], 50)
+
+    assert found == pytest.approx({"coverage": 1.0, "interval_width": 20.0, "mae": 1.0})

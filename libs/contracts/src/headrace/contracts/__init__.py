@@ -32,6 +32,7 @@ from headrace.contracts.names import (
     column_name,
     is_name,
 )
+from headrace.contracts.options import Option, Options
 from headrace.contracts.outside import (
     OUTSIDER,
     Origin,

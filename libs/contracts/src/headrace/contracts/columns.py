@@ -10,6 +10,7 @@ from headrace.contracts.estimators import columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
 from headrace.contracts.installed import Installed, KnownColumn
 from headrace.contracts.labels import same_label
+from headrace.contracts.options import option_columns
 
 MANY = 100  # different texts of a column above which its values are hardly categories
 FEW = 2  # different whole numbers up to which drift takes a column for categories
@@ -46,8 +47,9 @@ def promised(declared: Declaration) -> KnownDataset | None:
     return KnownDataset(declared.data.dataset, {rule.name: rule.type for rule in contract.columns})
 
 
-def named(declared: Declaration) -> Iterator[tuple[Place, str]]:
+def named(declared: Declaration, catalog: Installed) -> Iterator[tuple[Place, str]]:
     """Every column that a declaration names, with its place."""
+    yield from option_columns(declared.task_options or {}, catalog.tasks[declared.task])
     data = declared.data
     yield ("data", "target"), data.target
     if data.time is not None:
@@ -88,6 +90,19 @@ def role_problems(declared: Declaration) -> Iterator[Problem]:
     yield from _both("features", "context", roles, "context is never learned from; name it in data.groups to watch it")
 
 
+def key_problems(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
+    """Columns that the task tells rows apart by, and that have a role which excludes that."""
+    for place, column in _keys(declared, catalog):
+        if column == declared.data.target:
+            yield Problem(place, f"{column!r} is the target; a request does not carry what is predicted")
+        if column in (declared.data.features or []):
+            yield Problem(place, f"{column!r} is in data.features, too; it tells rows apart and is never learned from")
+
+
+def _keys(declared: Declaration, catalog: Installed) -> Iterator[tuple[Place, str]]:
+    yield from option_columns(declared.task_options or {}, catalog.tasks[declared.task], keys=True)
+
+
 def _role(name: str, columns: Sequence[str], target: str) -> Iterator[Problem]:
     for position, column in enumerate(columns):
         place = ("data", name, position)
@@ -115,7 +130,7 @@ def _both(one: str, other: str, roles: Mapping[str, Sequence[str]], why: str) ->
 
 def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
     """What does not fit the dataset: unknown columns, and types that cannot have the role."""
-    for place, column in named(declared):
+    for place, column in named(declared, catalog):
         if column not in dataset.types:
             yield Problem(
                 place, f"dataset {dataset.name!r} has no column {shown(column)}; {hint(column, dataset.types)}"
@@ -127,19 +142,20 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Insta
         if dataset.types.get(column) == "timestamp":
             text = f"{column!r} is a timestamp; give what matters of it (hour, weekday) as columns"
             yield Problem(("data", "features", position), text)
-    if declared.data.features is None and not features_of(declared, dataset):
+    if declared.data.features is None and not features_of(declared, dataset, catalog):
         yield Problem(("data",), f"dataset {dataset.name!r} has no column left to learn from")
-    yield from _feature_params(declared, dataset)
+    yield from _feature_params(declared, dataset, catalog)
     yield from _label_params(declared, dataset)
     yield from _detector_problems(declared, dataset, catalog)
 
 
-def features_of(declared: Declaration, dataset: KnownDataset) -> list[str]:
+def features_of(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> list[str]:
     """The columns that the model learns from, as the trainer takes them."""
     data = declared.data
     if data.features:
         return [name for name in data.features if name in dataset.types]
-    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context}
+    keys = [column for _, column in _keys(declared, catalog)]
+    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context, *keys}
     return [name for name, kind in dataset.types.items() if name not in left_out and kind != "timestamp"]
 
 
@@ -173,9 +189,9 @@ def _weight_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[P
             yield Problem(("training", "monotone", column), text)
 
 
-def _feature_params(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
-    features = features_of(declared, dataset)
-    for place, column in named(declared):
+def _feature_params(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
+    features = features_of(declared, dataset, catalog)
+    for place, column in named(declared, catalog):
         if place[0] == "training" and column in dataset.types and column not in features:
             yield Problem(place, f"{column!r} is no feature; {hint(column, features)}")
 
@@ -199,7 +215,7 @@ def _detector_problems(declared: Declaration, dataset: KnownDataset, catalog: In
     if method is None or catalog.detector_problem(method) is not None:
         return
     unfit: dict[Kind, list[str]] = {}
-    for column in features_of(declared, dataset):
+    for column in features_of(declared, dataset, catalog):
         kind = kind_of(dataset, column)
         if kind and catalog.detector_problem(method, kind=kind) is not None:
             unfit.setdefault(kind, []).append(column)
@@ -221,7 +237,7 @@ def kind_of(dataset: KnownDataset, column: str) -> Kind | None:
 
 def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[str]:
     """What is legal, but may surprise."""
-    features = features_of(declared, dataset)
+    features = features_of(declared, dataset, catalog)
     for column, kind in dataset.types.items():
         named_here = {
             declared.data.target,

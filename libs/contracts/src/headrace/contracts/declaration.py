@@ -17,6 +17,7 @@ from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
 from headrace.contracts.installed import Installed, TaskInfo
 from headrace.contracts.names import column_name
+from headrace.contracts.options import FIELD, filled_options
 from headrace.contracts.rules import bounds, problems, warnings
 
 Source = bytes | str | Mapping[str, Any]
@@ -46,6 +47,7 @@ def examine(source: Source, catalog: Installed, dataset: KnownDataset | None = N
     _refuse([*bounds(document), *_unknown(document, Declaration, ()), *_unknown_names(document, catalog)])
     _normalise_columns(document)
     surprises = _choose_task(document, catalog, dataset)
+    _normalise_options(document, catalog)
     try:
         declared = Declaration.model_validate(document)
     except ValidationError as error:
@@ -110,6 +112,19 @@ def _normalise_columns(document: Document) -> None:
         data[name] = [_column(each, ("data", name, at)) for at, each in enumerate(data[name])]
 
 
+def _normalise_options(document: Document, catalog: Installed) -> None:
+    """The same for columns that the task's options name."""
+    given, task = document.get(FIELD), catalog.tasks.get(str(document["task"]))
+    if not isinstance(given, dict) or task is None:
+        return
+    for option in task.options:
+        value = given.get(option.name)
+        if option.names and isinstance(value, str):
+            given[option.name] = _column(value, (FIELD, option.name))
+        elif option.names and isinstance(value, list):
+            given[option.name] = [_column(each, (FIELD, option.name, at)) for at, each in enumerate(value)]
+
+
 def _column(name: Any, place: Place) -> Any:
     try:
         return column_name(name) if isinstance(name, str) else name
@@ -125,7 +140,8 @@ def _choose_task(document: Document, catalog: Installed, dataset: KnownDataset |
         _text(document, "training", "framework") or "sklearn",
         _text(document, "training", "estimator"),
     )
-    fitting = catalog.fitted_by(kind_of_estimator(framework, estimator))
+    options = document.get(FIELD)
+    fitting = catalog.fitted_by(kind_of_estimator(framework, estimator), options if isinstance(options, dict) else {})
     target = _text(document, "data", "target")
     column = dataset.column(target) if dataset and target else None
     found = next((task for task in fitting if column and task.takes(column)), None)
@@ -189,13 +205,19 @@ def _filled(declared: Declaration, catalog: Installed) -> Declaration:
     )
     training = declared.training.model_copy(update={"estimator": _estimator(declared, catalog)})
     monitoring = _monitoring(declared.monitoring)
-    return declared.model_copy(update={"evaluation": filled, "training": training, "monitoring": monitoring})
+    filled_in = {"evaluation": filled, "training": training, "monitoring": monitoring}
+    return declared.model_copy(update={**filled_in, FIELD: _options(declared, catalog)})
+
+
+def _options(declared: Declaration, catalog: Installed) -> dict[str, Any] | None:
+    """With their defaults; a task without options has none, so that declarations from before stay as they were."""
+    return filled_options(declared.task_options or {}, catalog.tasks[declared.task]) or None
 
 
 def _estimator(declared: Declaration, catalog: Installed) -> str | None:
     """The estimator that is named, else the usual one of the framework for the task."""
     training = declared.training
-    return training.estimator or usual_estimator(training.framework, catalog.tasks[declared.task].estimators)
+    return training.estimator or usual_estimator(training.framework, *catalog.tasks[declared.task].kinds)
 
 
 def _monitoring(declared: Monitoring) -> Monitoring:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from headrace.contracts.errors import Place, Problem, choice_problem, hint, shown
 from headrace.contracts.generated.models import Declaration
 
-EstimatorKind = Literal["classifier", "regressor"]
-"""What an estimator answers, in scikit-learn's words: probabilities of classes, or numbers."""
+EstimatorKind = Literal["classifier", "regressor", "ranker"]
+"""What an estimator answers: probabilities of classes, numbers, or scores by which rows are put in order."""
 
 Params = Mapping[str, Any]
 
@@ -42,6 +42,8 @@ class Estimator:
     """Tasks of its kind that it cannot fit, each with the reason."""
     takes: Sequence[str] = ()
     """What a declaration may ask of it beside its parameters: `weights`, `monotone`, `early_stopping`."""
+    decided: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Parameters that a task sets, by the task."""
 
     def canonical(self, name: str) -> str | None:
         """The name that the estimator itself gives a parameter; None for one that it does not have."""
@@ -57,6 +59,10 @@ class FrameworkInfo:
     refused: Mapping[str, str]
     usual: Mapping[EstimatorKind, str]
     """What is trained where a declaration names no estimator: gradient-boosted trees."""
+
+    def usual_of(self, kinds: Sequence[EstimatorKind]) -> str:
+        """The usual estimator of the first of some kinds that the framework has one of."""
+        return next(self.usual[kind] for kind in kinds if kind in self.usual)
 
 
 @cache
@@ -89,31 +95,35 @@ def kind_of_estimator(framework: str, estimator: str | None) -> EstimatorKind | 
     return found.kind if found else None
 
 
-def usual_estimator(framework: str, kind: EstimatorKind) -> str | None:
-    """What is trained where a declaration names no estimator; None for a framework that is not known."""
+def usual_estimator(framework: str, *kinds: EstimatorKind) -> str | None:
+    """What is trained where a declaration names no estimator: of the first kind that there is one of.
+
+    None for a framework that is not known.
+    """
     info = frameworks().get(framework)
-    return info.usual[kind] if info else None
+    return info.usual_of(kinds) if info else None
 
 
 def training_problems(
-    framework: str, estimator: str | None, params: Params, task: str, kind: EstimatorKind
+    framework: str, estimator: str | None, params: Params, task: str, *kinds: EstimatorKind
 ) -> Iterator[Problem]:
-    """What is wrong with `training.framework`, `.estimator` and `.params`, for a task that a kind of estimator fits."""
+    """What is wrong with `training.framework`, `.estimator` and `.params`, for a task that kinds of estimator fit."""
     info = frameworks().get(framework)
     if info is None:
         yield Problem(("training", "framework"), choice_problem(framework, list(frameworks())))
         return
-    path = estimator or info.usual[kind]
+    path = estimator or info.usual_of(kinds)
     found = info.estimators.get(path)
     if found is None:
         yield Problem(("training", "estimator"), _unknown_estimator(framework, path, info))
-    elif found.kind != kind:
-        text = f"{path} is a {found.kind}, but the task is {task}, which a {kind} fits"
-        yield Problem(("training", "estimator"), f"{text}; name {_twin(path, info, kind)}, or say another task")
+    elif found.kind not in kinds:
+        text = f"{path} is a {found.kind}, but the task is {task}, which a {' or a '.join(kinds)} fits"
+        yield Problem(("training", "estimator"), f"{text}; name {_twin(path, info, kinds[-1])}, or say another task")
     elif task in found.cannot:
         text = f"{path} cannot be trained for task {task}: it {found.cannot[task]}"
-        yield Problem(("training", "estimator"), f"{text}; name {info.usual[kind]}, or another one")
+        yield Problem(("training", "estimator"), f"{text}; {_instead(info, task, kinds)}")
     else:
+        yield from _decided_problems(found, params, task)
         yield from params_problems(path, found, params)
 
 
@@ -126,10 +136,10 @@ _NEEDED: Mapping[str, Place] = {
 """Where a declaration asks for something that not every estimator takes."""
 
 
-def asked_problems(declared: Declaration, kind: EstimatorKind) -> Iterator[Problem]:
+def asked_problems(declared: Declaration, *kinds: EstimatorKind) -> Iterator[Problem]:
     """What a declaration asks of its estimator beside the parameters, and the estimator does not take."""
     training, info = declared.training, frameworks().get(declared.training.framework)
-    path = training.estimator or (info.usual[kind] if info else "")
+    path = training.estimator or (info.usual_of(kinds) if info else "")
     found = info.estimators.get(path) if info else None
     asked = {
         "weights": declared.data.weight is not None,
@@ -138,7 +148,7 @@ def asked_problems(declared: Declaration, kind: EstimatorKind) -> Iterator[Probl
         "early_stopping": training.early_stopping is not None,
     }
     for name in [name for name, wanted in asked.items() if wanted and found]:
-        if name == "class_weight" and kind != "classifier":
+        if name == "class_weight" and "classifier" not in kinds:
             yield Problem(_NEEDED[name], f"is for labels, and task {declared.task} has none")
         elif found and ("weights" if name == "class_weight" else name) not in found.takes:
             yield Problem(_NEEDED[name], f"{path} {_WITHOUT[name]}; name an estimator that does, or leave it out")
@@ -162,6 +172,13 @@ _SAME = {
 
 def _said_twice(name: str, estimator: Estimator, params: Params) -> str | None:
     return next((each for each in params if estimator.canonical(each) in _SAME.get(name, ())), None)
+
+
+def _decided_problems(estimator: Estimator, params: Params, task: str) -> Iterator[Problem]:
+    """Parameters that the task sets, which would be told twice."""
+    for name in params:
+        if estimator.canonical(name) in estimator.decided.get(task, ()):
+            yield Problem(("training", "params", name), f"is decided by the task {task} and its options; leave it out")
 
 
 def params_problems(
@@ -193,6 +210,15 @@ def _unknown_estimator(framework: str, path: str, info: FrameworkInfo) -> str:
     same = [known for known in info.estimators if known.rpartition(".")[2].lower() == last.lower()]
     near = f"did you mean {same[0]!r}?" if same else hint(path, info.estimators)
     return f"{framework} has no estimator {shown(path)} that can be trained; {near}"
+
+
+def _instead(info: FrameworkInfo, task: str, kinds: Sequence[EstimatorKind]) -> str:
+    """What is proposed instead of an estimator that cannot fit a task."""
+    usual = info.usual_of(kinds)
+    able = [name for name, each in info.estimators.items() if each.kind in kinds and task not in each.cannot]
+    if not able:
+        return "name another framework, since none of its estimators can"
+    return f"name {usual if usual in able else able[0]}, or another one"
 
 
 def _twin(path: str, info: FrameworkInfo, kind: EstimatorKind) -> str:

@@ -12,6 +12,7 @@ from headrace.contracts.detectors import DetectorInfo, Kind, detector_problem
 from headrace.contracts.errors import Problem
 from headrace.contracts.estimators import EstimatorKind
 from headrace.contracts.labels import Label
+from headrace.contracts.options import Option, Options, tasks_with_options
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,12 @@ class TaskInfo(Protocol):
 
     @property
     def estimators(self) -> EstimatorKind:
-        """The kind of estimator that fits it."""
+        """The kind of estimator that fits it; every framework has one of it."""
+        ...
+
+    @property
+    def kinds(self) -> Sequence[EstimatorKind]:
+        """Every kind that fits it, the usual ones first."""
         ...
 
     @property
@@ -96,6 +102,20 @@ class TaskInfo(Protocol):
     @property
     def usual(self) -> Sequence[str]:
         """The metrics where none are declared."""
+        ...
+
+    @property
+    def options(self) -> Sequence[Option]:
+        """What it can be told beside its name."""
+        ...
+
+    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
+        """What is wrong with good values of options that do not go together: the option's name, and why."""
+        ...
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it may be meant where nothing names it."""
         ...
 
     def takes(self, column: KnownColumn) -> bool:
@@ -170,9 +190,14 @@ class Installed:
         """The tasks that allow a metric."""
         return [name for name, task in self.tasks.items() if self.metrics[metric].of & task.scores]
 
-    def fitted_by(self, kind: EstimatorKind | None) -> list[TaskInfo]:
-        """The tasks that a kind of estimator fits; all of them where the kind is not known."""
-        return [task for task in self.tasks.values() if kind in (None, task.estimators)]
+    def fitted_by(self, kind: EstimatorKind | None, options: Options) -> list[TaskInfo]:
+        """The tasks that may be meant where none is named: those with the declared options, else those to guess among.
+
+        A kind of estimator must fit them; where it is not known, any may be meant.
+        """
+        fitting = [task for task in self.tasks.values() if kind in (None, *task.kinds)]
+        having = tasks_with_options(options, self.tasks) if options else []
+        return [task for task in fitting if task.name in having] or [task for task in fitting if task.guessed]
 
     def suggestion(self, column: KnownColumn) -> str:
         """The end of a sentence about a target that a task cannot have: which one can."""

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from headrace.contracts.columns import role_problems
+from headrace.contracts.columns import key_problems, role_problems
 from headrace.contracts.contract import contract_problems
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
 from headrace.contracts.estimators import asked_problems, training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
 from headrace.contracts.installed import Installed, MetricInfo
+from headrace.contracts.options import option_problems
 from headrace.contracts.schedules import schedule_problem
 
 LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
@@ -171,6 +172,11 @@ def _positive(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
         yield Problem(("data", "positive"), text)
 
 
+def _task_options(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
+    yield from option_problems(declared.task_options or {}, catalog.tasks[declared.task], catalog.tasks)
+    yield from key_problems(declared, catalog)
+
+
 def _detectors(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     drift, place = declared.monitoring.drift, ("monitoring", "drift")
     if drift.method is not None and (text := catalog.detector_problem(drift.method, limit=drift.threshold)):
@@ -226,9 +232,9 @@ LONGEST_RUN = timedelta(days=30)
 
 
 def _training(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
-    training, kind = declared.training, catalog.tasks[declared.task].estimators
-    yield from training_problems(training.framework, training.estimator, training.params, declared.task, kind)
-    yield from asked_problems(declared, kind)
+    training, kinds = declared.training, catalog.tasks[declared.task].kinds
+    yield from training_problems(training.framework, training.estimator, training.params, declared.task, *kinds)
+    yield from asked_problems(declared, *kinds)
 
 
 def _asked_values(declared: Declaration) -> Iterator[Problem]:
@@ -279,6 +285,7 @@ _BY_WHAT_IS_INSTALLED: Sequence[Callable[[Declaration, Installed], Iterator[Prob
     _gates,
     _performance,
     _positive,
+    _task_options,
     _detectors,
     _channels,
 )

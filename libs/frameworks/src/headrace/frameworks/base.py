@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from headrace.contracts import Column, Signature
+from headrace.contracts import Column, Options, Signature
 from headrace.contracts.labels import Label
 from headrace.runtimes import Columns
 from headrace.tasks import Target
@@ -54,6 +54,8 @@ class Recipe:
     monotone: Mapping[str, int] = field(default_factory=dict)
     """By feature: 1 where the answer may only rise with it, -1 where it may only fall, 0 where it may do both."""
     early_stopping: EarlyStopping | None = None
+    options: Options = field(default_factory=dict)
+    """What the task is told beside its name."""
 
     @property
     def names(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,6 +25,8 @@ class Entry:
     regressor: str
     instead: tuple[str, ...] = ()
     """Other distributions of the same library."""
+    ranker: str | None = None
+    """The estimator that learns an order, where the framework has one."""
 
     @property
     def installed(self) -> str | None:
@@ -56,8 +58,13 @@ class Entry:
 
     @property
     def usual(self) -> Mapping[EstimatorKind, str]:
-        """The estimator of each kind."""
-        return {"classifier": self.classifier, "regressor": self.regressor}
+        """The estimator of each kind that the framework has."""
+        found: dict[EstimatorKind, str] = {"classifier": self.classifier, "regressor": self.regressor}
+        return found if self.ranker is None else {**found, "ranker": self.ranker}
+
+    def usual_of(self, kinds: Sequence[EstimatorKind]) -> str:
+        """The estimator of the first of some kinds that the framework has."""
+        return next(self.usual[kind] for kind in kinds if kind in self.usual)
 
     def load(self) -> Framework:
         """Import the framework: the module's `FRAMEWORK`; raises NotInstalled."""
@@ -81,7 +88,7 @@ _OURS, _TREES = "headrace.frameworks", "sklearn.ensemble.HistGradientBoosting"
 # fmt: off
 CATALOG: Mapping[str, Entry] = {
     "sklearn": Entry(f"{_OURS}.sklearn", f"{_OURS}.generate.sklearn", "scikit-learn", f"{_TREES}Classifier", f"{_TREES}Regressor"),  # noqa: E501
-    "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"),  # noqa: E501
+    "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", ranker="lightgbm.LGBMRanker"),  # noqa: E501
     "xgboost": Entry(f"{_OURS}.xgboost", f"{_OURS}.generate.xgboost", "xgboost-cpu", "xgboost.XGBClassifier", "xgboost.XGBRegressor", ("xgboost",)),  # noqa: E501
     "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor"),  # noqa: E501
 }

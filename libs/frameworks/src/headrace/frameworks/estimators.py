@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
+from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.errors import BadEstimator
 
 
@@ -54,12 +55,19 @@ def estimator_class(path: str, allowed: Sequence[str]) -> type:
 
 
 def check_kind(path: str, estimator: Any) -> None:
-    """Refuse what is neither a regressor nor a classifier that gives probabilities."""
-    if is_regressor(estimator) or (is_classifier(estimator) and hasattr(estimator, "predict_proba")):
-        return
-    if is_classifier(estimator):
+    """Refuse what is neither a regressor nor a ranker, nor a classifier that gives probabilities."""
+    kind = kind_of(estimator)
+    if kind is None:
+        raise BadEstimator(f"{path} is neither a classifier nor a regressor")
+    if kind == "classifier" and not hasattr(estimator, "predict_proba"):
         raise BadEstimator(f"{path} gives no probabilities with these parameters; choose a classifier that does")
-    raise BadEstimator(f"{path} is neither a classifier nor a regressor")
+
+
+def kind_of(estimator: Any) -> EstimatorKind | None:
+    """What an estimator answers; rankers are told by their names, since scikit-learn has no word for them."""
+    if type(estimator).__name__.endswith("Ranker"):
+        return "ranker"
+    return "classifier" if is_classifier(estimator) else "regressor" if is_regressor(estimator) else None
 
 
 def unknown(problem: str, name: str, known: Sequence[str]) -> str:

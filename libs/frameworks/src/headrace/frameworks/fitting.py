@@ -3,18 +3,20 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 
 from headrace.contracts import Signature
 from headrace.contracts.labels import match_label, named_labels
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator, BadTrainingData, ExportRefused
+from headrace.frameworks.estimators import kind_of
 from headrace.frameworks.export import answers, export, export_outputs, export_preparation, largest_difference
 from headrace.frameworks.inner import Rows, watched_rows
+from headrace.frameworks.levels import Levels, params_of_levels, side_by_side
 from headrace.frameworks.named_columns import by_column
 from headrace.frameworks.preparation import layout_of, pipeline, prepare, target_of
 from headrace.frameworks.signature import signature_of
@@ -25,11 +27,12 @@ from headrace.runtimes.layout import Layout
 from headrace.runtimes.native import OUTPUTS, PREPARATION
 from headrace.runtimes.onnx import OnnxModel
 from headrace.runtimes.proof import write_proof
-from headrace.tasks import BadTarget, Target, task_named
+from headrace.tasks import BadTarget, Target, group_codes, task_named
 from headrace.tasks import target_of as target_of_signature
 
 SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
 _EXAMPLE_ROWS = 3
+NO_LEVELS: Levels = MappingProxyType({})
 _PROOF_ROWS = 20  # real rows with answers in every directory: enough to notice another library, few to give away
 GRAPHS = "onnx"  # the runtime of graphs
 _COMMON_PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "skl2onnx")
@@ -62,11 +65,12 @@ def fit_pipeline(
     preparation: Callable[[Any], Callable[[Layout], Any]],
     learn: Learn = plainly,
     monotone: str | None = None,
+    levels: Levels = NO_LEVELS,
 ) -> Fitted:
     """Fit preparation and estimator on the features and the target of a frame.
 
     `build` makes the estimator of its parameters; `preparation` says what an estimator needs before it; `learn` fits
-    it; `monotone` is its parameter for monotone constraints.
+    it; `monotone` is its parameter for monotone constraints; `levels` are the estimators that learn quantiles.
     """
     if missing := [name for name in recipe.names if name not in frame.columns]:
         raise BadTrainingData(f"features {', '.join(missing)} are no columns of the data: {', '.join(frame.columns)}")
@@ -75,38 +79,63 @@ def fit_pipeline(
     values = target_of(frame, recipe)
     target = _learned(recipe, values, estimator)
     params = _translated(recipe, target, layout, monotone)
-    estimator = build(params)
+    fits = _params_of_fits(recipe, params, target, levels)
+    estimators = [build(each) for each in fits]
     rows = prepare({name: frame[name] for name in recipe.names}, layout)
     truth = target.encode(values)
     if target.labels:
         truth = truth.astype(np.int64)  # classifiers learn codes, and give them back
-    step = preparation(estimator)(layout)
-    learn(estimator, *_divided(frame, recipe, rows, truth, weights_of(frame, recipe, target, truth), step), params)
-    return Fitted(recipe=recipe, pipeline=pipeline(step, estimator), target=target, sample=spread(rows, SAMPLE_ROWS))
+    step = preparation(estimators[0])(layout)
+    told = Rows(np.empty(0), truth, weights_of(frame, recipe, target, truth), _groups(frame, target))
+    learned, watched = _divided(frame, recipe, rows, told, step)
+    for each, own in zip(estimators, fits, strict=True):
+        learn(each, learned, watched, own)
+    fitted = pipeline(step, side_by_side(estimators))
+    return Fitted(recipe=recipe, pipeline=fitted, target=target, sample=spread(rows, SAMPLE_ROWS))
+
+
+def _params_of_fits(recipe: Recipe, params: dict[str, Any], target: Target, levels: Levels) -> list[dict[str, Any]]:
+    """The parameters of each fit: one for each level of the target, else one in all."""
+    if not target.levels:
+        return [params]
+    at = params_of_levels(recipe.estimator, params, levels)
+    return [at(level) for level in target.levels]
+
+
+def _groups(frame: pd.DataFrame, target: Target) -> np.ndarray | None:
+    """The group of each row; None where rows stand for themselves."""
+    if target.grouped_by is None:
+        return None
+    if target.grouped_by not in frame.columns:
+        raise BadTrainingData(f"{target.grouped_by!r} is no column of the data: {', '.join(map(str, frame.columns))}")
+    named = frame[target.grouped_by].astype(object)
+    return group_codes(named.where(named.notna(), None))
 
 
 def _divided(
-    frame: pd.DataFrame, recipe: Recipe, rows: pd.DataFrame, truth: np.ndarray, weights: np.ndarray | None, step: Any
+    frame: pd.DataFrame, recipe: Recipe, rows: pd.DataFrame, told: Rows, step: Any
 ) -> tuple[Rows, Rows | None]:
-    """The rows that are learned, on which the preparation is fitted, and those that are watched."""
+    """The rows that are learned, on which the preparation is fitted, and those that are watched.
+
+    `told` has what is known of the rows beside what the estimator sees.
+    """
     watched = watched_rows(frame, recipe.early_stopping, recipe.seed)
-    learned = Rows(step.fit_transform(rows[~watched], truth[~watched]), truth[~watched], _part(weights, ~watched))
-    if not watched.any():
-        return learned, None
-    return learned, Rows(step.transform(rows[watched]), truth[watched], _part(weights, watched))
+    learned = _part(told, ~watched, step.fit_transform(rows[~watched], told.truth[~watched]))
+    return learned, _part(told, watched, step.transform(rows[watched])) if watched.any() else None
 
 
-def _part(weights: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
-    return None if weights is None else weights[mask]
+def _part(told: Rows, mask: np.ndarray, seen: np.ndarray) -> Rows:
+    weights, groups = (None if each is None else each[mask] for each in (told.weights, told.groups))
+    return Rows(seen, told.truth[mask], weights, groups)
 
 
 def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:
     """What can be true, by the task; raises BadEstimator where the estimator is for another one."""
     task = task_named(recipe.task)
-    if is_classifier(estimator) != (task.estimators == "classifier"):
-        raise BadEstimator(f"{recipe.estimator} is no {task.estimators}, and task {task.name} needs one")
+    if kind_of(estimator) not in task.kinds:
+        raise BadEstimator(f"{recipe.estimator} is no {' or '.join(task.kinds)}, and task {task.name} needs one")
     try:
-        return task.learn(values, recipe.target, recipe.positive)
+        return task.learn(values, recipe.target, recipe.positive, recipe.options)
     except BadTarget as error:
         raise BadTrainingData(str(error)) from error
 

@@ -63,6 +63,13 @@ class GraphOps:
         """The greatest value of every row, as [rows, 1]."""
         return self._node("ReduceMax", [matrix], axes=[1], keepdims=1)
 
+    def ascending(self, matrix: str, columns: int) -> str:
+        """Every row in rising order."""
+        name, places = self._name("ascending"), self._name("places")
+        count = self._constant(TensorProto.INT64, [columns], [1])
+        self._graph.node.append(helper.make_node("TopK", [matrix, count], [name, places], axis=1, largest=0, sorted=1))
+        return name
+
     def whole(self, condition: str) -> str:
         """Truth values as 0 and 1."""
         return self._node("Cast", [condition], to=TensorProto.INT64)

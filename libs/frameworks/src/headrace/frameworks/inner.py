@@ -10,6 +10,7 @@ import pandas as pd
 
 from headrace.frameworks.base import EarlyStopping
 from headrace.frameworks.errors import BadTrainingData
+from headrace.tasks import APART
 
 FEWEST_WATCHED = 10  # rows: below this a gain is an accident
 
@@ -23,6 +24,23 @@ class Rows:
     truth: np.ndarray
     weights: np.ndarray | None
     """How much each row counts; None where all count the same."""
+    groups: np.ndarray | None = None
+    """The code of the group of each row, APART where it has none; None where rows stand for themselves."""
+
+    def in_groups(self) -> tuple["Rows", list[int]]:
+        """The rows with those of a group behind each other, and the size of each group.
+
+        A row without a group is one by itself, and so is every row where there are no groups.
+        """
+        own = np.arange(len(self.truth))
+        codes = own if self.groups is None else np.where(self.groups == APART, len(own) + own, self.groups)
+        _, sizes = np.unique(codes, return_counts=True)
+        return self.at(np.argsort(codes, kind="stable")), sizes.tolist()
+
+    def at(self, rows: np.ndarray) -> "Rows":
+        """Some of the rows, by a mask or by their places."""
+        weights, groups = (None if each is None else each[rows] for each in (self.weights, self.groups))
+        return Rows(self.seen[rows], self.truth[rows], weights, groups)
 
 
 def watched_rows(frame: pd.DataFrame, asked: EarlyStopping | None, seed: int) -> np.ndarray:

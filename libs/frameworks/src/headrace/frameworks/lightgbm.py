@@ -1,5 +1,6 @@
 """LightGBM: its scikit-learn estimators, saved as LightGBM's own text with the categories beside it as JSON."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,19 +20,25 @@ from skl2onnx.common.shape_calculator import (
 
 from headrace.contracts.estimators import frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
+from headrace.frameworks.errors import BadEstimator
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.inner import Rows
+from headrace.frameworks.levels import Levels, inner
 from headrace.frameworks.named_columns import SETS
 from headrace.frameworks.preparation import UNKNOWN, for_trees
 from headrace.frameworks.thresholds import down
 from headrace.runtimes import BadModel
 from headrace.runtimes.layout import Layout
+from headrace.tasks import task_named
 
 Params = Mapping[str, Any]
 
 _ALLOWED = ("lightgbm",)
 _MODEL = "model.lgb.txt"
+_RANKER = "lightgbm.LGBMRanker"
+LEVELS: Levels = {"lightgbm.LGBMRegressor": lambda level: {"objective": "quantile", "alpha": level}}
+"""The estimator that learns quantiles, and how it is told which."""
 _ZERO = (
     1e-34  # LightGBM splits around zero at 1e-35, a number that no data hold and that its text does not keep exactly
 )
@@ -85,10 +92,17 @@ update_registered_converter(
     convert_lightgbm,
     options={"split": None},
 )
+update_registered_converter(
+    lightgbm.LGBMRanker,
+    "LightGbmLGBMRanker",
+    calculate_linear_regressor_output_shapes,
+    convert_lightgbm,
+    options={"split": None},
+)
 
 
 class Lightgbm:
-    """Fits LGBMClassifier and LGBMRegressor, and tells of every tree."""
+    """Fits LGBMClassifier, LGBMRegressor and LGBMRanker, and tells of every tree."""
 
     name = "lightgbm"
 
@@ -98,38 +112,44 @@ class Lightgbm:
 
     def fit(self, frame: pd.DataFrame, recipe: Recipe, progress: Progress) -> Fitted:
         """Fit with a word after every tree."""
-        total = int(_build(recipe, recipe.params).get_params()["n_estimators"])
+        total = int(_build(recipe, recipe.params).get_params()["n_estimators"]) * _fits(recipe)
+        done = itertools.count(1)
         fitted = fit_pipeline(
             frame,
             recipe,
             lambda params: _build(recipe, params),
             lambda _: _preparation,
-            partial(_learn, recipe, lambda state: progress(state.iteration + 1, total)),
+            partial(_learn, recipe, lambda _: progress(next(done), total)),
             "monotone_constraints",
+            LEVELS,
         )
         progress(total, total)  # stopped early, it is done all the same
-        return replace(fitted, splits=_make_exact(fitted.estimator))
+        return replace(fitted, splits=[split for each in inner(fitted.estimator) for split in _make_exact(each)])
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
         """Write `model.lgb.txt`, `categories.json` and the rest of the directory."""
-        booster = fitted.estimator.booster_
-        (folder / _MODEL).write_text(booster.model_to_string(), encoding="utf-8")
+        texts = [each.booster_.model_to_string() for each in inner(fitted.estimator)]
+        for name, text in zip(_files(len(texts)), texts, strict=True):
+            (folder / name).write_text(text, encoding="utf-8")
         strings = fitted.pipeline[0].named_transformers_.get("strings")
         categories = [list(known) for known in strings.categories_] if strings is not None else []
-        (folder / _CATEGORIES).write_text(json.dumps({"strings": categories, "classifies": bool(fitted.target.labels)}))
+        told = {"strings": categories, "classifies": bool(fitted.target.labels), "boosters": len(texts)}
+        (folder / _CATEGORIES).write_text(json.dumps(told))
         flavor = {"lightgbm": {"data": _MODEL, "model_class": fitted.recipe.estimator}}
         packages = ["lightgbm", "onnxmltools", "scikit-learn"]
-        return save_model(self.name, fitted, folder, about, flavor, packages, native="lightgbm")
+        native = "lightgbm" if len(texts) == 1 else None  # the runtime reads one booster
+        return save_model(self.name, fitted, folder, about, flavor, packages, native=native)
 
     def load(self, folder: Path) -> PipelinePredictor:
         """Read the text and the categories back."""
         try:
-            booster = lightgbm.Booster(model_str=(folder / _MODEL).read_text(encoding="utf-8"))
             found = json.loads((folder / _CATEGORIES).read_text())
+            texts = [(folder / name).read_text(encoding="utf-8") for name in _files(found.get("boosters", 1))]
+            boosters = [lightgbm.Booster(model_str=text) for text in texts]
         except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise BadModel(f"{folder.name}/{_MODEL} cannot be loaded: {error}") from error
         known = [{category: code for code, category in enumerate(values)} for values in found["strings"]]
-        return PipelinePredictor.at(folder, _restored(booster, known, found["classifies"]))
+        return PipelinePredictor.at(folder, _restored(boosters, known, found["classifies"]))
 
 
 def _build(recipe: Recipe, params: Mapping[str, Any]) -> Any:
@@ -144,6 +164,10 @@ def _learn(
     """Fit, watched on rows that are not learned from where early stopping is asked for."""
     callbacks: list[Callable[[Any], None]] = [told]
     more: dict[str, Any] = {}
+    if recipe.estimator == _RANKER:
+        if watched is not None:
+            raise BadEstimator(f"{recipe.estimator} does not stop by rows that are kept apart from its fit")
+        rows, more["group"] = rows.in_groups()
     if watched is not None and recipe.early_stopping is not None:
         callbacks.append(lightgbm.early_stopping(recipe.early_stopping.rounds, verbose=False))
         more["eval_X"], more["eval_y"] = watched.seen, watched.truth
@@ -207,14 +231,16 @@ def _preparation(layout: Layout) -> Any:
 class _Regressing:
     """A booster behind its categories; the same calls as the pipeline that was fitted."""
 
-    booster: Any
+    boosters: Sequence[Any]
     categories: Sequence[Mapping[str, int]]
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         numbers = frame.shape[1] - len(self.categories)
         block = frame.iloc[:, :numbers].to_numpy(dtype=np.float64)
         codes = [frame.iloc[:, numbers + i].map(known).fillna(UNKNOWN) for i, known in enumerate(self.categories)]
-        return np.asarray(self.booster.predict(np.column_stack([block, *codes])))
+        rows = np.column_stack([block, *codes])
+        found = [np.asarray(booster.predict(rows)) for booster in self.boosters]
+        return found[0] if len(found) == 1 else np.column_stack(found)
 
 
 @dataclass(frozen=True)
@@ -224,8 +250,18 @@ class _Classifying(_Regressing):
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
 
 
-def _restored(booster: Any, categories: Sequence[Mapping[str, int]], classifies: bool) -> _Regressing:
-    return (_Classifying if classifies else _Regressing)(booster, categories)
+def _restored(boosters: Sequence[Any], categories: Sequence[Mapping[str, int]], classifies: bool) -> _Regressing:
+    return (_Classifying if classifies else _Regressing)(boosters, categories)
+
+
+def _files(boosters: int) -> list[str]:
+    """Where each booster lies."""
+    return [_MODEL, *(f"model.{place}.lgb.txt" for place in range(1, boosters))]
+
+
+def _fits(recipe: Recipe) -> int:
+    """How many boosters the recipe is fitted with."""
+    return len(task_named(recipe.task).bare(recipe.options).levels) or 1
 
 
 FRAMEWORK = Lightgbm()

@@ -14,6 +14,7 @@ def signature_of(recipe: Recipe, target: Target) -> Signature:
         inputs=[_input(feature) for feature in recipe.features],
         outputs=target.outputs(),
         context=list(recipe.context) or None,
+        task_options=dict(target.options) or None,
     )
 
 

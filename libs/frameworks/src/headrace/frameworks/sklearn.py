@@ -15,6 +15,7 @@ from headrace.frameworks.errors import ExportRefused
 from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, plainly, save_model
 from headrace.frameworks.inner import Rows
+from headrace.frameworks.levels import Levels, inner
 from headrace.frameworks.preparation import for_distances, for_trees
 from headrace.frameworks.thresholds import make_exact, splits_of
 from headrace.runtimes import BadModel
@@ -24,6 +25,12 @@ _TREES = ("sklearn.ensemble", "sklearn.tree")
 _NAN_TREES = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)  # whose ONNX graphs keep NaN's way
 _HISTOGRAMS = {f"sklearn.ensemble.{each.__name__}" for each in _NAN_TREES}
 _FILE = "model.skops"
+LEVELS: Levels = {
+    "sklearn.ensemble.HistGradientBoostingRegressor": lambda level: {"loss": "quantile", "quantile": level},
+    "sklearn.ensemble.GradientBoostingRegressor": lambda level: {"loss": "quantile", "alpha": level},
+    "sklearn.linear_model.QuantileRegressor": lambda level: {"quantile": level},
+}
+"""The estimators that learn quantiles, and how each is told which."""
 
 TRUSTED = (
     "numpy.dtype",
@@ -55,8 +62,10 @@ class Sklearn:
             self._preparation,
             _learn,
             "monotonic_cst",
+            LEVELS,
         )
-        make_numeric(fitted.estimator)
+        for each in inner(fitted.estimator):
+            make_numeric(each)
         make_exact(fitted.estimator)
         progress(1, 1)
         return replace(fitted, splits=splits_of(fitted.estimator))

@@ -3,37 +3,26 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from headrace.contracts import Kind, KnownColumn, Signature, Tensor
+from headrace.contracts import Kind, KnownColumn, Option, Options, Signature, Tensor
 from headrace.contracts.estimators import EstimatorKind
+from headrace.contracts.options import filled_options, option_columns
 from headrace.tasks.errors import BadTruth
 from headrace.tasks.labels import Label
 from headrace.tasks.ops import Ops
+from headrace.tasks.score import APART, Score, group_codes
 
 T = TypeVar("T")
 ROUNDING = 1e-4  # a forest of 100 trees sums to 1.0000007 in float32; what an export may differ by at most
 Outputs = Mapping[str, Any]
 """One array or list for each output, one entry a row; None and NaN both stand for a missing value."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """Answers as metrics take them."""
-
-    kind: str
-    """What the values are; a metric says which kinds it can judge."""
-    values: np.ndarray
-    """[rows], or [rows, classes]; NaN where there is no answer."""
-
-    @property
-    def known(self) -> np.ndarray:
-        """The rows that have an answer."""
-        there = np.isfinite(self.values)
-        return there if there.ndim == 1 else np.asarray(there.all(axis=1))
+NO_OPTIONS: Options = MappingProxyType({})
+"""What a task is told that has no options."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +30,7 @@ class Trivial:
     """An answer that needs no model, for some rows."""
 
     score: np.ndarray
+    """The values of a score, as the model's own have them."""
     words: str
     """What it is, with its value."""
 
@@ -66,6 +56,26 @@ class Target(ABC):
     exact: frozenset[str] = frozenset()
     """Outputs that an exported model must give exactly as the fitted one does; others may differ as float32 does."""
 
+    levels: tuple[float, ...] = ()
+    """Quantiles, each of which an estimator of its own learns; none where one estimator learns the target."""
+    grouped_by: str | None = None
+    """The column whose rows of one value are judged together; it comes beside the features, and is a key."""
+
+    @property
+    def options(self) -> Options:
+        """What the task was told for this model; the signature tells it on."""
+        return NO_OPTIONS
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns beside the answers that judging them takes."""
+        return () if self.grouped_by is None else (self.grouped_by,)
+
+    @property
+    def width(self) -> int:
+        """The columns of an estimator's raw answer."""
+        return len(self.labels) or len(self.levels) or 1
+
     # what the model gives
 
     @abstractmethod
@@ -74,7 +84,7 @@ class Target(ABC):
 
     @abstractmethod
     def answer(self, raw: T, ops: Ops[T]) -> dict[str, T]:
-        """The outputs, of an estimator's raw answer: a matrix of probabilities by code, or one column of numbers."""
+        """The outputs, of an estimator's raw answer: a matrix of probabilities by code, or a column for each level."""
 
     def unsure(self, outputs: Outputs) -> np.ndarray:
         """The rows whose exact outputs float32 cannot tell apart from others."""
@@ -118,7 +128,16 @@ class Target(ABC):
 
     @abstractmethod
     def score(self, outputs: Outputs) -> Score | None:
-        """Answers as metrics take them; None where the outputs have none."""
+        """Answers as metrics take them, without groups; None where the outputs have none."""
+
+    def judged(self, outputs: Outputs, beside: Mapping[str, Any]) -> Score | None:
+        """The same with the groups; `beside` has the columns of `Target.beside`, as far as they are known."""
+        score = self.score(outputs)
+        if score is None or self.grouped_by is None:
+            return score
+        named = beside.get(self.grouped_by)
+        groups = np.full(len(score.values), APART) if named is None else group_codes(named)
+        return replace(score, groups=groups)
 
     def aligned(self, other: "Target", score: np.ndarray) -> np.ndarray:
         """The score of another model in the terms of this one; raises BadTruth where they cannot be compared."""
@@ -146,7 +165,9 @@ class Task(ABC):
     about: ClassVar[str]
     """What is predicted, in a few words."""
     estimators: ClassVar[EstimatorKind]
-    """The kind of estimator that fits it."""
+    """The kind of estimator that fits it; every framework has one of it."""
+    specialists: ClassVar[Sequence[EstimatorKind]] = ()
+    """Kinds that are made for it: where a framework has one of them, that is its usual one."""
     scores: ClassVar[frozenset[str]]
     """The kinds of score that its models give; metrics that judge one of them are its metrics."""
     usual: ClassVar[Sequence[str]]
@@ -155,6 +176,15 @@ class Task(ABC):
     """A metric and the value from which on one feature alone is suspiciously good."""
     pipeline_tag: ClassVar[str]
     """The name of the task on model cards, in Hugging Face's words."""
+    options: ClassVar[Sequence[Option]] = ()
+    """What a declaration can tell it beside its name, in `task_options`."""
+    guessed: ClassVar[bool] = True
+    """Whether it may be meant where a declaration names neither it nor its options."""
+
+    @property
+    def kinds(self) -> tuple[EstimatorKind, ...]:
+        """Every kind of estimator that fits it, the usual ones first."""
+        return (*self.specialists, self.estimators)
 
     # declarations
 
@@ -174,6 +204,18 @@ class Task(ABC):
     def positive_problem(self, positive: Label, column: KnownColumn | None) -> str | None:
         """Why a label cannot be declared as the positive one."""
 
+    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
+        """What is wrong with good values of options that do not go together: the option's name, and why."""
+        yield from ()
+
+    def grouped_by(self, options: Options) -> str | None:
+        """The column whose rows of one value are held out, judged and resampled together; None where none are."""
+        return None
+
+    def keys(self, options: Options) -> list[str]:
+        """The columns that tell rows apart: a request carries them beside the features, and no model learns them."""
+        return [column for _, column in option_columns(options, self, keys=True)]
+
     def surprises(self, column: KnownColumn) -> Iterator[str]:
         """What is legal in a target, but may surprise."""
         yield from ()
@@ -181,7 +223,7 @@ class Task(ABC):
     # models
 
     @abstractmethod
-    def learn(self, values: np.ndarray, name: str, positive: Label | None) -> Target:
+    def learn(self, values: np.ndarray, name: str, positive: Label | None, options: Options = NO_OPTIONS) -> Target:
         """The target of a model that learns these values, none of them missing; raises BadTarget."""
 
     @abstractmethod
@@ -189,12 +231,16 @@ class Task(ABC):
         """The target of a model with this signature."""
 
     @abstractmethod
-    def bare(self) -> Target:
-        """The target of a model of which nothing but the task is known."""
+    def bare(self, options: Options = NO_OPTIONS) -> Target:
+        """The target of a model of which nothing but the task and what it is told is known."""
 
     @abstractmethod
     def example(self, signal: np.ndarray) -> np.ndarray:
         """A target that can be learned from a standard normal signal: for trials and tests."""
+
+    def example_options(self) -> Options:
+        """Options for such a target, filled in; a key that they name is a column whose rows are few for each value."""
+        return filled_options({each.name: each.example for each in self.options if each.required}, self)
 
 
 def numbers(values: Any) -> np.ndarray:

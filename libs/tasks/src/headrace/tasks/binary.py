@@ -6,10 +6,10 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from headrace.contracts import KnownColumn, Signature, Tensor
+from headrace.contracts import KnownColumn, Options, Signature, Tensor
 from headrace.contracts.errors import shown
 from headrace.contracts.labels import same_label
-from headrace.tasks.base import Outputs, Score, Target, Task, Trivial, Watched, numbers, probabilities
+from headrace.tasks.base import NO_OPTIONS, Outputs, Score, Target, Task, Trivial, Watched, numbers, probabilities
 from headrace.tasks.errors import BadTarget, BadTruth
 from headrace.tasks.labels import FOREIGN, Label, codes, datatype, labels_in, match_label, named_labels, text
 from headrace.tasks.ops import Ops
@@ -146,7 +146,9 @@ class Binary(Task):
         """A second label is still to come."""
         yield from one_value(column)
 
-    def learn(self, values: np.ndarray, name: str, positive: Label | None) -> BinaryTarget:
+    def learn(
+        self, values: np.ndarray, name: str, positive: Label | None, options: Options = NO_OPTIONS
+    ) -> BinaryTarget:
         """The two labels; the positive one is the greater unless one is named."""
         found = distinct(values, name)
         if len(found) > TWO:
@@ -164,7 +166,7 @@ class Binary(Task):
         told = next((tensor.label for tensor in signature.outputs if tensor.label is not None), labels[-1])
         return BinaryTarget((*(each for each in labels if each != told), told)[-TWO:])
 
-    def bare(self) -> BinaryTarget:
+    def bare(self, options: Options = NO_OPTIONS) -> BinaryTarget:
         """0 and 1."""
         return BinaryTarget()
 

@@ -12,9 +12,11 @@ from headrace.tasks.binary import Binary
 from headrace.tasks.errors import UnknownTask
 from headrace.tasks.metrics import METRICS
 from headrace.tasks.multiclass import Multiclass
+from headrace.tasks.quantiles import Quantiles
+from headrace.tasks.ranking import Ranking
 from headrace.tasks.regression import Regression
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression())}
+TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression(), Quantiles(), Ranking())}
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
 
 INSTALLED = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)

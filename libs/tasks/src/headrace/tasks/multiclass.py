@@ -6,8 +6,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from headrace.contracts import KnownColumn, Signature, Tensor
-from headrace.tasks.base import Outputs, Score, Target, Task, Trivial, Watched, matrix, probabilities
+from headrace.contracts import KnownColumn, Options, Signature, Tensor
+from headrace.tasks.base import NO_OPTIONS, Outputs, Score, Target, Task, Trivial, Watched, matrix, probabilities
 from headrace.tasks.binary import (
     LABEL,
     MOST_NUMBERS,
@@ -161,7 +161,9 @@ class Multiclass(Task):
         if column.counted and column.distinct == TWO:
             yield f"data.target: {column.name!r} holds two values so far; say `task: binary` where these are all"
 
-    def learn(self, values: np.ndarray, name: str, positive: Label | None) -> MulticlassTarget:
+    def learn(
+        self, values: np.ndarray, name: str, positive: Label | None, options: Options = NO_OPTIONS
+    ) -> MulticlassTarget:
         """The labels, in order."""
         found = distinct(values, name)
         if fractions(found):
@@ -175,7 +177,7 @@ class Multiclass(Task):
         """By the labels that the outputs name."""
         return MulticlassTarget(tuple(labels_in(signature) or labels_in(signature, PROBABILITIES)))
 
-    def bare(self) -> MulticlassTarget:
+    def bare(self, options: Options = NO_OPTIONS) -> MulticlassTarget:
         """No label is known, and nothing can be judged."""
         return MulticlassTarget()
 

@@ -49,6 +49,10 @@ class Ops(Protocol[T]):
         """The greatest value of every row, as [rows, 1]."""
         ...
 
+    def ascending(self, matrix: T, columns: int) -> T:
+        """Every row of a matrix of so many columns in rising order."""
+        ...
+
     def whole(self, condition: T) -> T:
         """Truth values as 0 and 1, int64."""
         ...
@@ -96,6 +100,10 @@ class NumpyOps:
     def greatest(self, matrix: np.ndarray) -> np.ndarray:
         """The greatest value of every row, as [rows, 1]."""
         return np.asarray(np.max(matrix, axis=1, keepdims=True))
+
+    def ascending(self, matrix: np.ndarray, columns: int) -> np.ndarray:
+        """Every row in rising order."""
+        return np.sort(matrix, axis=1)
 
     def whole(self, condition: np.ndarray) -> np.ndarray:
         """Truth values as 0 and 1."""

@@ -2,13 +2,14 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from headrace.contracts import KnownColumn, Signature, Tensor
-from headrace.tasks.base import Outputs, Score, Target, Task, Trivial, Watched, numbers
+from headrace.contracts import KnownColumn, Options, Signature, Tensor
+from headrace.tasks.base import NO_OPTIONS, Outputs, Score, Target, Task, Trivial, Watched, numbers
 from headrace.tasks.binary import TWO, value_shown
 from headrace.tasks.errors import BadTarget, BadTruth
 from headrace.tasks.labels import Label
@@ -72,7 +73,7 @@ class Regression(Task):
     about = "a number"
     estimators = "regressor"
     scores = frozenset({PREDICTION})
-    usual = ("rmse", "mae", "r2")
+    usual: ClassVar[Sequence[str]] = ("rmse", "mae", "r2")
     decisive = ("r2", 0.99)
     pipeline_tag = "tabular-regression"
 
@@ -95,7 +96,9 @@ class Regression(Task):
         """There are no labels."""
         return "is for binary; a regression has no labels"
 
-    def learn(self, values: np.ndarray, name: str, positive: Label | None) -> RegressionTarget:
+    def learn(
+        self, values: np.ndarray, name: str, positive: Label | None, options: Options = NO_OPTIONS
+    ) -> RegressionTarget:
         """Finite numbers."""
         if values.dtype.kind not in "iuf":
             kind = "text" if values.dtype.kind in "OUS" else str(values.dtype)
@@ -109,7 +112,7 @@ class Regression(Task):
         """The same for every model."""
         return RegressionTarget()
 
-    def bare(self) -> RegressionTarget:
+    def bare(self, options: Options = NO_OPTIONS) -> RegressionTarget:
         """The same for every model."""
         return RegressionTarget()
 

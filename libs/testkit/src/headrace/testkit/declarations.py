@@ -49,6 +49,14 @@ def _catboost(**params: Any) -> Document:
     return {"training": {"framework": "catboost", "params": params}}
 
 
+def _told(task: str, **options: Any) -> Document:
+    return {"task": task, "task_options": options}
+
+
+def _quantiles(**options: Any) -> Document:
+    return _told("quantiles", **options)
+
+
 def _gates(*gates: Document, **parts: Any) -> Document:
     return {"evaluation": {"gates": list(gates)}, **parts}
 
@@ -86,6 +94,22 @@ BAD: tuple[Bad, ...] = (
     Bad("task-near", {"task": "regresion"}, "task: 'regresion' is not known; did you mean 'regression'?"),
     Bad("metric-of-binary", {"task": "multiclass", "evaluation": {"metrics": ["roc_auc"]}}, "say `task: binary`"),
     Bad("positive-of-many", {"task": "multiclass", "data": {"positive": "a"}}, "multiclass treats all labels alike"),
+    # what the task is told
+    Bad("option", _quantiles(quantile=[0.1, 0.9]), "quantiles has no such option; did you mean 'quantiles'?"),
+    Bad("option-elsewhere", _told("binary", quantiles=[0.1, 0.9]), "not of binary; say `task: quantiles`"),
+    Bad("option-nowhere", _told("binary", zzz=1), "task_options.zzz: binary has no options; leave it out"),
+    Bad("option-type", _quantiles(quantiles=0.5), "task_options.quantiles: takes a list of 2 to 20 values"),
+    Bad("option-few", _quantiles(quantiles=[0.5]), "task_options.quantiles: takes a list of 2 to 20 values"),
+    Bad("option-range", _quantiles(quantiles=[0.1, 1.5]), "each a number above 0 below 1; not 1.5"),
+    Bad("option-order", _quantiles(quantiles=[0.9, 0.1]), "task_options.quantiles: rising numbers are needed"),
+    Bad("option-mapping", {"task_options": ["quantiles"]}, "task_options: should be a valid dictionary"),
+    Bad("decided", {"task": "quantiles", **_training(params={"loss": "quantile"})}, "params.loss: is decided by the "),
+    Bad("no-quantiles", {"task": "quantiles", **_training(estimator="sklearn.linear_model.Ridge")}, "learns no quanti"),
+    Bad("option-missing", {"task": "ranking"}, "task_options.query: is missing; it is the column whose rows"),
+    Bad("option-target", _told("ranking", query="left"), "task_options.query: 'left' is the target"),
+    Bad("option-feature", {"data": {"features": ["q", "x"]}, **_told("ranking", query="q")}, "is in data.features, "),
+    Bad("ranker", {"task": "regression", **_training(framework="lightgbm", estimator="lightgbm.LGBMRanker")},
+        "LGBMRanker is a ranker, but the task is regression"),
     # values of parameters
     Bad("parameter-type", _training(params={"max_iter": "many"}), "params.max_iter: takes an integer from 1; not 'man"),
     Bad("parameter-range", _training(params={"learning_rate": -1}), "params.learning_rate: takes a number above 0; no"),

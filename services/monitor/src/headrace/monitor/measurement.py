@@ -17,6 +17,7 @@ from headrace.monitor.drift import CONTEXT, FEATURE, PREDICTION, Pair, drift_of,
 from headrace.monitor.fairness import Fairness, fairness_of_labels, shortened
 from headrace.monitor.quality import quality_of
 from headrace.monitor.sample import Sample
+from headrace.tasks import task_named
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ def _unheard(sample: Sample, known: VersionRegistered | None) -> list[NotJudged]
     unread = "their truths are none that the model can have; report them again"
     reason = unknown if known is None else without if known.reference is None else None
     version = [NotJudged(rows=len(sample.inputs), reason=reason)] if reason else []
+    version += [
+        NotJudged(
+            column=name, rows=len(sample.inputs), reason="no request carried the column; answers are judged by it"
+        )
+        for name in sample.target.beside
+        if name not in sample.beside
+    ]
     return version + ([NotJudged(rows=sample.unread, reason=unread)] if sample.unread else [])
 
 
@@ -67,7 +75,8 @@ def _pairs(
         return []
     features = [column.name for column in known.features]
     watched = [*declared.data.groups, *(column.name for column in known.signature.context or [])]
-    context = [name for name in dict.fromkeys(watched) if name not in features]
+    without = {*features, *task_named(sample.target.task).keys(sample.target.options)}  # new keys are no drift
+    context = [name for name in dict.fromkeys(watched) if name not in without]
     return [
         *pairs_of(reference, sample.inputs, features, FEATURE),
         *pairs_of(reference, sample.context, context, CONTEXT),

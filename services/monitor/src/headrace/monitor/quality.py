@@ -18,7 +18,7 @@ def quality_of(sample: Sample, names: Sequence[str], minimum: int) -> dict[str, 
     if score is None:
         return {}
     known = np.isfinite(sample.truth) & score.known
-    truth, values = sample.truth[known], score.values[known]
+    truth, judged = sample.truth[known], score.at(known)
     if len(truth) < minimum or not sample.target.tells(truth):
         return {}
-    return measured([name for name in names if name in METRICS and score.kind in METRICS[name].of], truth, values)
+    return measured([name for name in names if name in METRICS and score.kind in METRICS[name].of], truth, judged)

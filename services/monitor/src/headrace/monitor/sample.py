@@ -65,8 +65,14 @@ class Sample:
 
     @cached_property
     def score(self) -> Score | None:
-        """The answers as metrics take them."""
-        return self.target.score(self.answers)
+        """The answers as metrics take them, with the columns that came beside the features."""
+        return self.target.judged(self.answers, self.beside)
+
+    @property
+    def beside(self) -> Mapping[str, Any]:
+        """The columns beside the answers that judging them takes, as far as requests carried them, a list each."""
+        frames = [(name, self.context if name in self.context else self.inputs) for name in self.target.beside]
+        return {name: frame[name].tolist() for name, frame in frames if name in frame}
 
     @property
     def watched(self) -> Watched | None:

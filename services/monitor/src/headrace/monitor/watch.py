@@ -128,7 +128,7 @@ class Watch:
         known: VersionRegistered | None,
     ) -> Figures:
         declared = self._declarations.of(row)
-        target = target_of(known.signature) if known else task_named(declared.task).bare()
+        target = target_of(known.signature) if known else task_named(declared.task).bare(declared.task_options or {})
         reference = await self._references.get(known.reference) if known and known.reference else None
 
         def measured() -> tuple[Sample, Measured]:

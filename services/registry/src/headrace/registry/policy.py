@@ -81,6 +81,7 @@ FIELDS: Mapping[str, Loosens] = {
     "kind": _yardstick,
     "name": _yardstick,
     "task": _yardstick,
+    "task_options": _yardstick,  # what is predicted, and which rows are judged together
     "owner.team": _replaced,
     "owner.contact": _replaced,
     "purpose": _replaced,  # approvals were given for it

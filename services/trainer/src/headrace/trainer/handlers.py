@@ -79,8 +79,8 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
     declaration = DECLARATION.validate_python(declared.declaration)
     training = declaration.training
     asked = {**training.params, **(event.params or {})}
-    kind = task_named(declaration.task).estimators
-    problems = list(training_problems(training.framework, training.estimator, asked, declaration.task, kind))
+    kinds = task_named(declaration.task).kinds
+    problems = list(training_problems(training.framework, training.estimator, asked, declaration.task, *kinds))
     if problems:
         raise Refused("; ".join(map(str, problems)))
     return await _queue(event, declared, work, wanted=wanted)

@@ -26,6 +26,7 @@ class Plan:
     target: str
     task: str
     positive: int | float | str | bool | None
+    options: Mapping[str, Any]
     time: str | None
     framework: str
     estimator: str
@@ -34,6 +35,7 @@ class Plan:
     metrics: Sequence[str]
     by: Literal["time", "random"]
     fraction: float
+    grouped_by: str | None = None
     weight: str | None = None
     class_weight: Mapping[str, float] | Literal["balanced"] | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
@@ -66,6 +68,7 @@ def plan(
         target=data.target,
         task=declaration.task,
         positive=data.positive,
+        options=declaration.task_options or {},
         time=data.time,
         framework=training.framework,
         estimator=training.estimator or estimator,
@@ -78,6 +81,7 @@ def plan(
         class_weight=training.class_weight,
         monotone=training.monotone or {},
         early_stopping=training.early_stopping,
+        grouped_by=task_named(declaration.task).grouped_by(declaration.task_options or {}),
         warnings=_left_out(declaration, known),
     )
 
@@ -105,7 +109,7 @@ def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Col
         if missing := [name for name in data.features if name not in known]:
             raise Unplannable(f"features {', '.join(missing)} are no columns of dataset {data.dataset!r}")
         return [known[name] for name in data.features]
-    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context}
+    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context, *_keys(declaration)}
     found = [c for name, c in known.items() if name not in left_out and c.type != "timestamp"]
     if not found:
         raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
@@ -115,13 +119,19 @@ def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Col
 def _left_out(declaration: Declaration, known: Mapping[str, Column]) -> list[str]:
     """Timestamps beside the time column: no features, and said to be none."""
     data = declaration.data
-    meant = {data.target, data.time, *data.ignore, *data.context, *data.groups, *(data.features or ())}
+    others = {*data.groups, *(data.features or ()), *_keys(declaration)}
+    meant = {data.target, data.time, *data.ignore, *data.context, *others}
     names = [name for name, column in known.items() if column.type == "timestamp" and name not in meant]
     return [
         f"{name} is a timestamp and no feature; give what matters of it (hour, weekday) as columns, or put it into "
         "data.ignore"
         for name in names
     ]
+
+
+def _keys(declaration: Declaration) -> list[str]:
+    """The columns by which the task tells rows apart."""
+    return task_named(declaration.task).keys(declaration.task_options or {})
 
 
 def _text_for_time(name: str) -> str:
@@ -133,9 +143,10 @@ def _text_for_time(name: str) -> str:
 
 
 def _context(declaration: Declaration, features: Sequence[Column], known: Mapping[str, Column]) -> list[Column]:
-    """What requests may carry beside the features: declared, or a group that is no feature."""
+    """What requests may carry beside the features: declared, a group that is no feature, or a key of the task."""
     data, learned = declaration.data, {column.name for column in features}
-    wanted = [name for name in dict.fromkeys([*data.context, *data.groups]) if name not in learned]
+    named = dict.fromkeys([*data.context, *data.groups, *_keys(declaration)])
+    wanted = [name for name in named if name not in learned]
     if missing := [name for name in wanted if name not in known]:
         raise Unplannable(f"context columns {', '.join(missing)} are no columns of dataset {data.dataset!r}")
     return [known[name] for name in wanted]

@@ -103,7 +103,7 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Pla
     framework = declaration.training.framework
     if framework not in CATALOG:
         raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
-    default = CATALOG[framework].usual[task_named(declaration.task).estimators]
+    default = CATALOG[framework].usual_of(task_named(declaration.task).kinds)
     return plan(declaration, columns, run.params, run.seed, default)
 
 
@@ -114,12 +114,14 @@ def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memor
         "target",
         "task",
         "positive",
+        "options",
         "time",
         "framework",
         "estimator",
         "seed",
         "by",
         "fraction",
+        "grouped_by",
         "metrics",
         "weight",
         "class_weight",

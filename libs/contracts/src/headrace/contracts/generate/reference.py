@@ -43,7 +43,22 @@ def render_reference(sources: Sources) -> str:
     """The page; raises Missing for a field that no example says."""
     examples = [load_yaml(path.read_text()) for path in example_files(sources)]
     parts = _by_part(declared_fields(sources))
-    return "\n".join([HEAD, *(_section(part, fields, examples) for part, fields in parts.items())])
+    sections = [_section(part, fields, examples) for part, fields in parts.items()]
+    return "\n".join([HEAD, sections[0], _options(sources), *sections[1:]])
+
+
+def _options(sources: Sources) -> str:
+    """What each task can be told, as the tasks say it themselves (`headrace.tasks.generate`)."""
+    listed = json.loads((sources.package / "generated" / "task_options.json").read_text())
+    about = "What a task is told beside its name; a task that is not here has no options."
+    head = ["| task | option | default | is | example |", "|---|---|---|---|---|"]
+    return "\n".join(["## task_options", f"\n{about}\n", *head, *map(_option, listed), ""])
+
+
+def _option(told: Schema) -> str:
+    default = "must be said" if told["required"] else _default(told)
+    shown = f"`{_flow({told['option']: told['example']})}`"
+    return f"| `{told['task']}` | `{told['option']}` | {default} | {told['about']}; {told['takes']} | {shown} |"
 
 
 def example_files(sources: Sources) -> list[Path]:

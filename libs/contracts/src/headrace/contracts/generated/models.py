@@ -445,6 +445,10 @@ class Holdout(Model):
     """
     Where rows were chosen at random: the columns by whose content it was decided, so that a row is held out whenever it comes again.
     """
+    grouped_by: str | None = None
+    """
+    The column whose rows of one value were held out together or not at all; unset: every row by itself.
+    """
 
 
 class Label(Model):
@@ -2960,6 +2964,10 @@ class Signature(Model):
     """
     Columns that a request may carry beside the inputs: logged and watched, never learned from.
     """
+    task_options: dict[str, Any] | None = None
+    """
+    What the task was told beside its name: the value of each option, as declared or by default.
+    """
 
 
 class DatasetIngested(Event):
@@ -3519,6 +3527,10 @@ class Declaration(Model):
     task: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "binary"
     """
     What the model predicts, one of the tasks that headrace.tasks knows; default: the first one that takes what the target's column holds, where the dataset is known.
+    """
+    task_options: dict[str, Any] | None = None
+    """
+    What the task is told beside its name; which options a task has, headrace.tasks knows.
     """
     owner: Owner = Field(default_factory=Owner)
     """

@@ -14,7 +14,7 @@ from lightgbm.basic import _ConfigAliases
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
 from headrace.frameworks.generate.table import TAKES
-from headrace.frameworks.generate.trial import tried
+from headrace.frameworks.generate.trial import decided, tried
 from headrace.frameworks.generate.values import (
     ANY_SHARE,
     BOOLEAN,
@@ -30,14 +30,15 @@ from headrace.frameworks.generate.values import (
     number,
     one_of,
 )
+from headrace.frameworks.lightgbm import LEVELS
 
 ESTIMATORS: Mapping[str, EstimatorKind] = {
     "lightgbm.LGBMClassifier": "classifier",
     "lightgbm.LGBMRegressor": "regressor",
+    "lightgbm.LGBMRanker": "ranker",
 }
 REFUSED = {
     "lightgbm.LGBMModel": "is the base of LGBMClassifier and LGBMRegressor; name one of them",
-    "lightgbm.LGBMRanker": "ranks, which no task here does",
 }
 _FILES = "reads or writes a file on the node that trains"
 _ROWS = "is for LightGBM's own reader of files; the rows come from the dataset"
@@ -45,7 +46,8 @@ _NET = "is for LightGBM's own network; a run uses the node that it was given"
 _PREDICT = "is for predictions by LightGBM; a served model answers as it was exported"
 _STOP = "is said as training.early_stopping, for every framework"
 _TASK = "is decided by the declaration's task"
-_RANK = "is for ranking, which no task here does"
+_EVAL = "is for validation rows inside the fit; evaluation.metrics says what a version is judged by"
+_POSITIONS = "needs the place at which each row was shown, which a run does not have"
 CLOSED: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -96,19 +98,12 @@ CLOSED: Mapping[str, str] = {
     ),
     **dict.fromkeys(("early_stopping_round", "early_stopping_min_delta", "first_metric_only"), _STOP),
     **dict.fromkeys(("task", "num_class"), _TASK),
-    **dict.fromkeys(
-        (
-            "eval_at",
-            "label_gain",
-            "lambdarank_norm",
-            "lambdarank_truncation_level",
-            "lambdarank_position_bias_regularization",
-            "bagging_by_query",
-        ),
-        _RANK,
-    ),
+    "eval_at": _EVAL,
+    "lambdarank_position_bias_regularization": _POSITIONS,
 }
 """Documented parameters that a run cannot take, and why."""
+OF_RANKERS = ("label_gain", "lambdarank_norm", "lambdarank_truncation_level", "bagging_by_query")
+_RANKER = "is for lightgbm.LGBMRanker alone"
 
 _LOSSES: Mapping[EstimatorKind, list[str]] = {
     "classifier": [
@@ -120,12 +115,14 @@ _LOSSES: Mapping[EstimatorKind, list[str]] = {
         "regression_l1", "l1", "mean_absolute_error", "mae", "huber", "fair", "poisson", "quantile", "mape",
         "mean_absolute_percentage_error", "gamma", "tweedie",
     ],
+    "ranker": ["lambdarank", "rank_xendcg", "xendcg", "xe_ndcg", "xe_ndcg_mart", "xendcg_mart"],
 }  # fmt: skip
 
 
 ALLOWED: Mapping[str, list[Param]] = {
     "alpha": [POSITIVE],
     "auc_mu_weights": [LIST],
+    "bagging_by_query": [BOOLEAN],
     "bagging_fraction": [SHARE],
     "bagging_freq": [integer(0)],
     "bin_construct_sample_cnt": [integer(1)],
@@ -160,8 +157,11 @@ ALLOWED: Mapping[str, list[Param]] = {
     "is_enable_sparse": [BOOLEAN],
     "is_provide_training_metric": [BOOLEAN],
     "is_unbalance": [BOOLEAN],
+    "label_gain": [LIST],
     "lambda_l1": [FROM_0],
     "lambda_l2": [FROM_0],
+    "lambdarank_norm": [BOOLEAN],
+    "lambdarank_truncation_level": [integer(1)],
     "learning_rate": [POSITIVE],
     "linear_lambda": [FROM_0],
     "linear_tree": [BOOLEAN],
@@ -230,7 +230,7 @@ NAMES = {
 
 
 def entry() -> dict[str, Any]:
-    """Both estimators with every documented parameter, by the name that the class gives it."""
+    """Every estimator with every documented parameter, by the name that the class gives it."""
     return {
         "version": version("lightgbm"),
         "usual": CATALOG["lightgbm"].usual,
@@ -245,11 +245,14 @@ def _estimator(path: str, kind: EstimatorKind) -> dict[str, Any]:
     cls = getattr(lightgbm, path.rpartition(".")[2])
     defaults = {p.name: p.default for p in inspect.signature(cls).parameters.values() if p.default is not p.empty}
     groups = _ConfigAliases._get_all_param_aliases()
-    documented = {main: names for main, names in groups.items() if main not in CLOSED}
+    unable = CLOSED if kind == "ranker" else {**CLOSED, **dict.fromkeys(OF_RANKERS, _RANKER)}
+    documented = {main: names for main, names in groups.items() if main not in unable}
     params = dict(_param(main, names, defaults, kind) for main, names in documented.items())
     own = {name: _own(name, default) for name, default in defaults.items() if not _in_a_group(name, groups)}
-    closed = {name: why for main, why in CLOSED.items() for name in groups[main]}
-    return {"kind": kind, "needs": {}, "params": params | own, "closed": closed, "takes": TAKES}
+    closed = {name: why for main, why in unable.items() for name in groups[main]}
+    takes = [each for each in TAKES if kind != "ranker" or each != "early_stopping"]
+    told = {"needs": {}, "params": params | own, "closed": closed, "takes": takes}
+    return {"kind": kind, **told, "decided": decided(path, kind, LEVELS)}
 
 
 def _in_a_group(name: str, groups: Mapping[str, list[str]]) -> bool:

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Hidden, Interval, Options, StrOption
 
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
-from headrace.frameworks.generate.trial import fitting, tried
+from headrace.frameworks.generate.trial import decided, fitting, tried
+from headrace.frameworks.sklearn import LEVELS
 
 KINDS: tuple[EstimatorKind, ...] = ("classifier", "regressor")
 NAMES = {
@@ -50,7 +51,7 @@ def entry() -> dict[str, Any]:
                 refused[path] = reason or next(iter(cannot.values()))
             else:
                 told = {"kind": kind, "needs": needs, "params": _params(cls), "cannot": cannot, "takes": _takes(cls)}
-                estimators[path] = told
+                estimators[path] = {**told, "decided": decided(path, kind, LEVELS)}
     usual = CATALOG["sklearn"].usual
     return {"version": version("scikit-learn"), "usual": usual, "estimators": estimators, "refused": refused}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
-from headrace.frameworks.generate.trial import tried
+from headrace.frameworks.generate.trial import fitting, tried
 from headrace.frameworks.generate.values import Param
 
 TAKES = ["weights", "monotone", "early_stopping"]
@@ -33,6 +33,8 @@ def allowed(*values: Param, aliases: Sequence[str] = (), names: str | None = Non
 def _estimator(
     framework: str, path: str, kind: EstimatorKind, params: Mapping[str, Param], closed: Mapping[str, str]
 ) -> dict[str, Any]:
-    if cannot := tried(CATALOG[framework].load(), path, kind, {}):
+    cannot = tried(CATALOG[framework].load(), path, kind, {})
+    if len(cannot) == fitting(kind):
         raise RuntimeError(f"{path} cannot be trained here: {cannot}")
-    return {"kind": kind, "needs": {}, "params": dict(params), "closed": dict(closed), "takes": TAKES}
+    told = {"needs": {}, "params": dict(params), "closed": dict(closed), "takes": TAKES}
+    return {"kind": kind, **told, "cannot": cannot}

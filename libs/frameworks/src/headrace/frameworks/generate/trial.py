@@ -13,9 +13,11 @@ from headrace.contracts import Column
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.base import About, Framework, Recipe
 from headrace.frameworks.errors import BadEstimator, ExportRefused
+from headrace.frameworks.levels import Levels
 from headrace.tasks import TASKS, Task
 
 ROWS = 120
+KEYS = 20  # different values of a column that tells rows apart
 TARGET = "target"
 COLUMNS = (
     Column(name="wind", type="number", nullable=False),
@@ -28,20 +30,28 @@ SAVED = "cannot be saved without pickle or exported so that it answers the same"
 
 def tried(framework: Framework, path: str, kind: EstimatorKind, params: Mapping[str, Any]) -> dict[str, str]:
     """The tasks of a kind of estimator that this one cannot be trained for, each with the reason."""
-    found = {name: why_not(framework, path, task, params) for name, task in TASKS.items() if task.estimators == kind}
+    found = {name: why_not(framework, path, task, params) for name, task in TASKS.items() if kind in task.kinds}
     return {name: reason for name, reason in found.items() if reason}
+
+
+def decided(path: str, kind: EstimatorKind, levels: Levels) -> dict[str, list[str]]:
+    """The parameters of an estimator that a task sets, by the task: those with which it learns one quantile."""
+    if path not in levels:
+        return {}
+    learning = [task for task in TASKS.values() if kind in task.kinds and task.bare(task.example_options()).levels]
+    return {task.name: sorted(levels[path](0.5)) for task in learning}
 
 
 def fitting(kind: EstimatorKind) -> int:
     """How many tasks a kind of estimator fits."""
-    return sum(task.estimators == kind for task in TASKS.values())
+    return sum(kind in task.kinds for task in TASKS.values())
 
 
 def why_not(framework: Framework, path: str, task: Task, params: Mapping[str, Any]) -> str | None:
     """Why no run of this estimator could end well; None where one does."""
     reason = None
     for columns in KINDS_OF_ROWS:
-        recipe = Recipe(path, params, 0, COLUMNS[:columns], TARGET, task.name)
+        recipe = Recipe(path, params, 0, COLUMNS[:columns], TARGET, task.name, options=task.example_options())
         reason = _trial(framework, recipe, task)
         if reason is None or reason == SAVED:
             return reason
@@ -68,4 +78,6 @@ def rows(task: Task) -> pd.DataFrame:
     wind, hour = chance.normal(size=ROWS), chance.integers(0, 5, ROWS)
     frame = pd.DataFrame({"wind": wind, "hour": hour, "carrier": chance.choice(["AA", "UA"], ROWS)})
     frame[TARGET] = task.example(wind + chance.normal(size=ROWS) * 0.3)
+    for key in task.keys(task.example_options()):
+        frame[key] = np.arange(ROWS) % KEYS
     return frame

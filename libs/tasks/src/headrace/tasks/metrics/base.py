@@ -4,12 +4,13 @@ A metric is prepared once for (truth, score) and then answers for any number of 
 how often each row was drawn, so that sorting, the dear part, is done once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from headrace.contracts import MetricInfo
+from headrace.tasks.score import Score
 
 Vector = np.ndarray
 """One number a row."""
@@ -23,13 +24,14 @@ Weights = np.ndarray
 Weighted = Callable[[Weights], Vector]
 """From weights to one value a resample; NaN where a resample has no value (a single class has no ROC)."""
 
-Prepare = Callable[[Vector, Values], Weighted]
+Prepare = Callable[[Vector, Score], Weighted]
 """From truth and score. Truth is a code or a number; score a probability, one for each class, or a number."""
 
 PROBABILITY, LABEL = frozenset({"probability"}), frozenset({"label"})
 PROBABILITIES, LABELS = frozenset({"probabilities"}), frozenset({"labels"})
-NUMBER = frozenset({"prediction"})
-"""Kinds of score: of two labels the probability of the positive one, or 0 and 1; of more labels one column for each."""
+NUMBER, QUANTILES, RANKS = frozenset({"prediction"}), frozenset({"quantiles"}), frozenset({"score"})
+"""Kinds of score: of two labels the probability of the positive one, or 0 and 1; of more labels or quantiles one
+column for each; of ranks a number by which rows are put in order."""
 
 TIE = 2.0**-18  # probabilities of two labels that differ by less are equal: float32 sums cannot tell them apart
 
@@ -47,10 +49,15 @@ def ratio(above: Values, below: Values, otherwise: float = np.nan) -> Values:
     return np.asarray(np.divide(above, below, out=empty, where=np.asarray(below) > 0))
 
 
-def mean_of(loss: Callable[[Vector, Values], Vector], *, root: bool = False) -> Prepare:
+def of_values(prepare: Callable[[Vector, Values], Weighted]) -> Prepare:
+    """A metric of the values alone, whatever else the score knows."""
+    return lambda truth, score: prepare(truth, score.values)
+
+
+def mean_of(loss: Callable[[Vector, Score], Vector], *, root: bool = False) -> Prepare:
     """A metric that is a mean over rows (or its root)."""
 
-    def prepare(truth: Vector, score: Values) -> Weighted:
+    def prepare(truth: Vector, score: Score) -> Weighted:
         losses = np.asarray(loss(truth, score), dtype=np.float64)
 
         def weighted(weights: Weights) -> Vector:
@@ -60,6 +67,16 @@ def mean_of(loss: Callable[[Vector, Values], Vector], *, root: bool = False) -> 
         return weighted
 
     return prepare
+
+
+def middle(score: Score) -> Vector:
+    """The number that was answered; of several quantiles the one nearest to the median."""
+    return score.values if score.values.ndim == 1 else np.asarray(score.values[:, nearest(score.levels)])
+
+
+def nearest(levels: Sequence[float], to: float = 0.5) -> int:
+    """The place of the level nearest to another one; the lower of two that are equally near."""
+    return int(np.argmin(np.round(np.abs(np.array(levels) - to), 9)))
 
 
 def decided(score: Values) -> Vector:

@@ -11,6 +11,7 @@ from headrace.tasks.metrics.base import (
     PROBABILITY,
     Metric,
     Prepare,
+    Score,
     Values,
     Vector,
     Weighted,
@@ -28,8 +29,8 @@ _TWO, _MANY = PROBABILITY | LABEL, PROBABILITIES | LABELS
 def _of_the_positive(formula: Callable[[Vector, Vector, Vector], Vector]) -> Prepare:
     """A metric of the counts of hits, false alarms and misses of the positive label; 0 where undefined."""
 
-    def prepare(truth: Vector, score: Values) -> Weighted:
-        yes, right = decided(score) == 1, np.asarray(truth) == 1
+    def prepare(truth: Vector, score: Score) -> Weighted:
+        yes, right = decided(score.values) == 1, np.asarray(truth) == 1
         masks = [m.astype(np.float64) for m in (yes & right, yes & ~right, ~yes & right)]
         return lambda weights: formula(*(weights @ mask for mask in masks))
 
@@ -39,9 +40,9 @@ def _of_the_positive(formula: Callable[[Vector, Vector, Vector], Vector]) -> Pre
 def _over_classes(formula: Callable[[Values, Values, Values], Values]) -> Prepare:
     """The mean over classes of a metric of hits, false alarms and misses; classes where it is NaN are left out."""
 
-    def prepare(truth: Vector, score: Values) -> Weighted:
-        count = classes(truth, score)
-        said, true = one_hot(decided(score), count), one_hot(truth, count)
+    def prepare(truth: Vector, score: Score) -> Weighted:
+        count = classes(truth, score.values)
+        said, true = one_hot(decided(score.values), count), one_hot(truth, count)
         hits = said * true
 
         def weighted(weights: Weights) -> Vector:
@@ -57,7 +58,7 @@ def _over_classes(formula: Callable[[Values, Values, Values], Values]) -> Prepar
 
 OF_LABELS = (
     Metric("accuracy", _TWO | _MANY, True, "share of right labels",
-           prepare=mean_of(lambda truth, score: decided(score) == truth)),
+           prepare=mean_of(lambda truth, score: decided(score.values) == truth)),
     Metric("balanced_accuracy", _TWO | _MANY, True, "mean over labels of the share of their rows that were found",
            prepare=_over_classes(lambda tp, fp, fn: ratio(tp, tp + fn))),
     Metric("f1", _TWO, True, "harmonic mean of precision and recall",

@@ -2,12 +2,29 @@
 
 import numpy as np
 
-from headrace.tasks.metrics.base import NUMBER, Metric, Values, Vector, Weighted, Weights, mean_of, ratio
+from headrace.tasks.metrics.base import (
+    NUMBER,
+    QUANTILES,
+    Metric,
+    Score,
+    Vector,
+    Weighted,
+    Weights,
+    mean_of,
+    middle,
+    ratio,
+)
+
+_BOTH = NUMBER | QUANTILES
 
 
-def _r2(truth: Vector, score: Values) -> Weighted:
+def _missed(truth: Vector, score: Score) -> Vector:
+    return np.asarray(middle(score) - truth)
+
+
+def _r2(truth: Vector, score: Score) -> Weighted:
     """One minus the residual over the total sum of squares."""
-    residual = (np.asarray(truth, dtype=np.float64) - score) ** 2
+    residual = (np.asarray(truth, dtype=np.float64) - middle(score)) ** 2
     actual = truth - np.mean(truth)  # centred: the difference of two large sums would lose its digits
 
     def weighted(weights: Weights) -> Vector:
@@ -19,9 +36,9 @@ def _r2(truth: Vector, score: Values) -> Weighted:
 
 
 OF_NUMBERS = (
-    Metric("rmse", NUMBER, False, "root mean squared error, in the target's unit", high=None,
-           prepare=mean_of(lambda truth, score: (score - truth) ** 2, root=True)),
-    Metric("mae", NUMBER, False, "mean absolute error, in the target's unit", high=None,
-           prepare=mean_of(lambda truth, score: np.abs(score - truth))),
-    Metric("r2", NUMBER, True, "share of the variance explained", low=None, prepare=_r2),
+    Metric("rmse", _BOTH, False, "root mean squared error, in the target's unit", high=None,
+           prepare=mean_of(lambda truth, score: _missed(truth, score) ** 2, root=True)),
+    Metric("mae", _BOTH, False, "mean absolute error, in the target's unit", high=None,
+           prepare=mean_of(lambda truth, score: np.abs(_missed(truth, score)))),
+    Metric("r2", _BOTH, True, "share of the variance explained", low=None, prepare=_r2),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from headrace.tasks.metrics.base import (
     Weighted,
     Weights,
     by_class,
+    of_values,
     ratio,
 )
 
@@ -75,9 +76,9 @@ def _roc_auc_ovr(truth: Vector, score: Values) -> Weighted:
 
 
 RANKING = (
-    Metric("roc_auc", PROBABILITY, True, "area under the ROC curve", prepare=_roc_auc),
+    Metric("roc_auc", PROBABILITY, True, "area under the ROC curve", prepare=of_values(_roc_auc)),
     Metric("average_precision", PROBABILITY, True, "area under precision over recall, in steps",
-           prepare=_average_precision),
+           prepare=of_values(_average_precision)),
     Metric("roc_auc_ovr", PROBABILITIES, True, "area under the ROC curve of each label against all others, their mean",
-           prepare=_roc_auc_ovr),
+           prepare=of_values(_roc_auc_ovr)),
 )  # fmt: skip

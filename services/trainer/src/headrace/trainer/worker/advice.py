@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from headrace.contracts import Column
-from headrace.tasks import METRICS, NUMPY, Target, task_named, value
+from headrace.tasks import METRICS, NUMPY, Score, Target, task_named, value
+from headrace.trainer.worker.truth import beside
 
 MANY_CATEGORIES = 100  # of a text column: beyond that most of its codes have too few rows to mean anything
 _ROWS = 5_000  # looked at, which tells 0.99 from 0.98
@@ -48,17 +49,19 @@ def _decisive(features: Sequence[Column], learned: Known, held: Known, target: T
             )
 
 
-def _said(name: str, learned: Known, held: Known, target: Target) -> np.ndarray:
+def _said(name: str, learned: Known, held: Known, target: Target) -> Score:
     """What a small tree of one feature says of rows that it was not fitted on, as metrics take it."""
-    score = target.score(target.answer(_raw(*_coded(name, learned, held), learned.truth, target), NUMPY))
-    return np.full(len(held.truth), np.nan) if score is None else score.values
+    answers = target.answer(_raw(*_coded(name, learned, held), learned.truth, target), NUMPY)
+    score = target.judged(answers, beside(target, held.rows))
+    return Score("nothing", np.full(len(held.truth), np.nan)) if score is None else score
 
 
 def _raw(seen: np.ndarray, asked: np.ndarray, truth: np.ndarray, target: Target) -> np.ndarray:
     """The answer of the tree: the probability of each label, or one column of numbers."""
     settings = {"max_leaf_nodes": _LEAVES, "min_samples_leaf": 2, "random_state": 0}
     if not target.labels:
-        return np.asarray(DecisionTreeRegressor(**settings).fit(seen, truth).predict(asked))[:, None]
+        said = np.asarray(DecisionTreeRegressor(**settings).fit(seen, truth).predict(asked))
+        return np.repeat(said[:, None], target.width, axis=1)
     tree = DecisionTreeClassifier(**settings).fit(seen, truth)
     said = np.zeros((len(asked), len(target.labels)))
     said[:, tree.classes_.astype(int)] = tree.predict_proba(asked)

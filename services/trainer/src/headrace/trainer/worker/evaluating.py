@@ -14,10 +14,10 @@ from headrace.contracts import Artifact, Baseline, Comparison, Holdout
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model
 from headrace.runtimes import load as load_model
-from headrace.tasks import BadTruth, Trivial, compare, measured, target_of
+from headrace.tasks import BadTruth, Score, Trivial, compare, measured, target_of, whole_groups
 from headrace.tasks import Compared as MetricComparison
 from headrace.trainer.worker.content import unpacked
-from headrace.trainer.worker.holdout import at_random, since
+from headrace.trainer.worker.holdout import at_random, groups_of, identity_of, since
 from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Rival, Step, Tell
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.truth import score_of, truth_of
@@ -38,7 +38,7 @@ class _Judged:
 
     rows: pd.DataFrame
     truth: np.ndarray
-    score: np.ndarray
+    score: Score
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class _Case:
         if name not in self.rows.identity:
             missing = sorted(set(rival.learned.columns) - set(self.job.columns))
             raise Incomparable(f"version {rival.version} has learned from {_listed(missing)}, {_GONE}")
-        return ~np.isin(self.rows.identity[name], unpacked(self.store.get(rival.learned.object)))
+        unknown = ~np.isin(self.rows.identity[name], unpacked(self.store.get(rival.learned.object)))
+        return whole_groups(unknown, groups_of(self.rows.frame, self.job.holdout.grouped_by))
 
 
 def evaluate(job: EvaluateJob, store: SyncObjectStore, tell: Tell) -> Evaluated:
@@ -108,8 +109,9 @@ def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
 def held_out(holdout: Holdout, rows: Rows) -> np.ndarray:
     """The mask of the rows that a holdout describes."""
     if holdout.by == "time":
-        return since(rows.frame[holdout.column], holdout.boundary or "")
-    return at_random(rows.identity[_HOLDOUT], holdout.fraction)
+        groups = groups_of(rows.frame, holdout.grouped_by)
+        return since(rows.frame[holdout.column], holdout.boundary or "", groups)
+    return at_random(identity_of(rows.frame, rows.identity[_HOLDOUT], holdout.grouped_by), holdout.fraction)
 
 
 def load(store: SyncObjectStore, artifact: Artifact) -> Model:
@@ -125,8 +127,9 @@ def _judged(job: EvaluateJob, candidate: Model, held: pd.DataFrame) -> _Judged:
 def _columns(job: EvaluateJob, candidate: Model, champion: Model | None) -> list[str]:
     """What both models take, of the champion's only what there is, and what finds the holdout."""
     wanted = {tensor.name for tensor in candidate.signature.inputs} | {job.target}
+    wanted |= {*target_of(candidate.signature).beside, job.holdout.column or job.target}
     met = {tensor.name for tensor in champion.signature.inputs} if champion else set()
-    return sorted(wanted | (met & set(job.columns)) | ({job.holdout.column} if job.holdout.column else set()))
+    return sorted(wanted | (met & set(job.columns)) | {job.holdout.grouped_by or job.target})
 
 
 def _known_by(job: EvaluateJob) -> dict[str, Sequence[str]]:
@@ -146,18 +149,19 @@ def _met(case: _Case, rival: Rival, champion: Model, judged: _Judged, honest: np
     needed = {tensor.name for tensor in champion.signature.inputs}
     if missing := sorted(needed - set(judged.rows.columns)):
         raise Incomparable(f"version {rival.version} needs {_listed(missing)}, {_GONE}")
-    if honest.sum() < FEWEST_ROWS:
+    own = judged.score.at(honest)
+    if own.units < FEWEST_ROWS:
+        told = "rows" if mine.grouped_by is None else f"values of {mine.grouped_by}"
         raise Incomparable(
-            f"version {rival.version} has learned from all but {honest.sum()} of the {len(honest)} held-out rows, and "
-            f"{FEWEST_ROWS} are the fewest to compare on"
+            f"version {rival.version} has learned from all but {own.units} of the {judged.score.units} held-out "
+            f"{told}, and {FEWEST_ROWS} are the fewest to compare on"
         )
     rows, truth = judged.rows[honest], judged.truth[honest]
     try:
-        score = mine.aligned(theirs, score_of(champion, rows))
+        score = own.saying(mine.aligned(theirs, score_of(champion, rows).values))
     except BadTruth as error:
         raise Incomparable(f"version {rival.version} cannot answer for these rows: {error}") from error
-    scores = {"candidate": judged.score[honest], "champion": score}
-    comparisons = _comparisons(job, truth, **scores)
+    comparisons = _comparisons(job, truth, own, score)
     if not comparisons:
         raise Incomparable(f"no metric has a value on the {len(rows)} rows that neither has learned from")
     return {
@@ -167,7 +171,7 @@ def _met(case: _Case, rival: Rival, champion: Model, judged: _Judged, honest: np
     }
 
 
-def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: np.ndarray, champion: np.ndarray) -> list[Comparison]:
+def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: Score, champion: Score) -> list[Comparison]:
     told = [vars(compare(name, truth, candidate, champion, **_asked(job))) for name in job.metrics]
     return [Comparison(**each) for each in told if _finite(each)]
 
@@ -183,7 +187,7 @@ def _baselines(job: EvaluateJob, judged: _Judged, answers: Sequence[Trivial]) ->
 
 
 def _compare(job: EvaluateJob, metric: str, judged: _Judged, trivial: Trivial) -> MetricComparison:
-    return compare(metric, judged.truth, judged.score, trivial.score, **_asked(job))
+    return compare(metric, judged.truth, judged.score, judged.score.saying(trivial.score), **_asked(job))
 
 
 def _trivial(case: _Case, held: np.ndarray, rows: int) -> list[Trivial]:

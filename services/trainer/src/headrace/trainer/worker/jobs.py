@@ -56,6 +56,7 @@ class TrainJob(Spec):
     target: str
     task: str
     positive: int | float | str | bool | None = None
+    options: dict[str, Any] = {}
     context: Sequence[Column] = ()
     time: str | None
     framework: str
@@ -68,6 +69,7 @@ class TrainJob(Spec):
     class_weight: dict[str, float] | Literal["balanced"] | None = None
     monotone: dict[str, int] = {}
     early_stopping: EarlyStopping | None = None
+    grouped_by: str | None = None
     metrics: Sequence[str]
     created: datetime
     bucket: str

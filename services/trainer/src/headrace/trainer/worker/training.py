@@ -4,6 +4,7 @@ import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from headrace.runtimes import Model, load
 from headrace.tasks import measured, target_of
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
-from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time
+from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time, groups_of, identity_of
 from headrace.trainer.worker.jobs import Learned, Step, Tell, Trained, TrainJob
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
@@ -68,11 +69,12 @@ def divide(job: TrainJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
     if rows.frame.empty:
         missing = f"; target {job.target!r} is missing in all {rows.unlabelled}" if rows.unlabelled else ""
         raise NoHoldout(f"the dataset version has no rows to learn from{missing}")
+    told: dict[str, Any] = {"by": job.by, "fraction": job.fraction, "grouped_by": job.grouped_by}
     if job.by == "time":
-        held, boundary = by_time(rows.frame[job.time], job.fraction)
-        return held, Holdout(by="time", fraction=job.fraction, column=job.time, boundary=boundary, rows=int(held.sum()))
-    held = at_random(rows.identity[_ANY], job.fraction)
-    return held, Holdout(by="random", fraction=job.fraction, columns=list(job.columns), rows=int(held.sum()))
+        held, boundary = by_time(rows.frame[job.time], job.fraction, groups_of(rows.frame, job.grouped_by))
+        return held, Holdout(**told, column=job.time, boundary=boundary, rows=int(held.sum()))
+    held = at_random(identity_of(rows.frame, rows.identity[_ANY], job.grouped_by), job.fraction)
+    return held, Holdout(**told, columns=list(job.columns), rows=int(held.sum()))
 
 
 def reference_of(job: TrainJob, model: Model, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
@@ -105,7 +107,7 @@ def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 def _columns(job: TrainJob) -> list[str]:
     names = [column.name for column in (*job.features, *job.context)]
-    more = [job.time if job.by == "time" else None, job.weight]
+    more = [job.time if job.by == "time" else None, job.weight, job.grouped_by]
     return list(dict.fromkeys([*names, job.target, *(name for name in more if name)]))
 
 
@@ -124,6 +126,8 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
     if rows.unlabelled:
         total = rows.unlabelled + len(rows.frame)
         yield f"{rows.unlabelled} of {total} rows have no {job.target} and were left out"
+    if job.grouped_by and (apart := int(kept[job.grouped_by].isna().sum())):
+        yield f"{apart} of {len(kept)} held-out rows have no {job.grouped_by} and were not judged"
     for name in [name for name in job.metrics if name not in metrics]:
         yield f"metric {name} has no value on the {len(kept)} held-out rows"
     known, asked = (Known(part, truth_of(model, part[job.target])) for part in (learned, kept))
@@ -134,18 +138,19 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
 
 def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
     recipe = Recipe(
-        job.estimator,
-        job.params,
-        job.seed,
-        job.features,
-        job.target,
-        job.task,
-        job.positive,
-        job.context,
-        job.weight,
-        job.class_weight,
-        job.monotone,
-        _stopping(job),
+        estimator=job.estimator,
+        params=job.params,
+        seed=job.seed,
+        features=job.features,
+        target=job.target,
+        task=job.task,
+        positive=job.positive,
+        context=job.context,
+        options=job.options,
+        weight=job.weight,
+        class_weight=job.class_weight,
+        monotone=job.monotone,
+        early_stopping=_stopping(job),
     )
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
     return FRAMEWORKS[job.framework].fit(

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from headrace.runtimes import Model
-from headrace.tasks import BadTruth, Outputs, target_of
+from headrace.tasks import BadTruth, Outputs, Score, Target, target_of
 
-__all__ = ["BadTruth", "answers_of", "score_of", "truth_of"]
+__all__ = ["BadTruth", "answers_of", "beside", "score_of", "truth_of"]
 
 
 def answers_of(model: Model, rows: pd.DataFrame) -> Outputs:
@@ -17,12 +17,18 @@ def answers_of(model: Model, rows: pd.DataFrame) -> Outputs:
     return model.answer({name: _values(rows[name]) for name in names})
 
 
-def score_of(model: Model, rows: pd.DataFrame) -> np.ndarray:
+def score_of(model: Model, rows: pd.DataFrame) -> Score:
     """The answers as metrics take them."""
-    score = target_of(model.signature).score(answers_of(model, rows))
+    target = target_of(model.signature)
+    score = target.judged(answers_of(model, rows), beside(target, rows))
     if score is None:
         raise BadTruth("the model gives nothing that metrics can judge")
-    return score.values
+    return score
+
+
+def beside(target: Target, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of rows that judging answers takes."""
+    return {name: _values(rows[name]) for name in target.beside if name in rows.columns}
 
 
 def truth_of(model: Model, target: pd.Series) -> np.ndarray:

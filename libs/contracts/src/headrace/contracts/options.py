@@ -1,0 +1,134 @@
+"""What a task is told beside its name: the options that it has, and the judgement of those that are declared.
+
+`task_options` of a declaration is open, since each task has options of its own; the task says which, as a list of
+`Option`, and everything that is said here follows from that list.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from headrace.contracts.errors import Place, Problem, hint, shown
+from headrace.contracts.estimators import fits, words
+
+FIELD = "task_options"
+Options = Mapping[str, Any]
+"""Values by the option's name."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing that a task is told."""
+
+    name: str
+    about: str
+    rule: Mapping[str, Any]
+    """The values that it takes, as those of an estimator's parameter are written: type, min, max, open, one_of."""
+    example: Any
+    """A value as somebody may declare it."""
+    many: tuple[int, int] | None = None
+    """It is a list of at least and at most so many of these values."""
+    default: Any = None
+    """What counts where nothing is said; None: nothing does."""
+    required: bool = False
+    """Whether it must be said."""
+    names: Literal["key", "column"] | None = None
+    """It names a column of the dataset. A key tells rows apart: it is logged with a request, and never learned from."""
+
+    @property
+    def takes(self) -> str:
+        """The values that it takes, in words."""
+        each = "takes the name of a column" if self.names else words([self.rule])
+        return (
+            each if self.many is None else f"takes a list of {self.many[0]} to {self.many[1]} values, each {each[6:]}"
+        )
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with a value, in words; None where it is good."""
+        if self.many is None:
+            return None if self._good(value) else f"{self.takes}; not {shown(value)}"
+        if not isinstance(value, list) or not self.many[0] <= len(value) <= self.many[1]:
+            return f"{self.takes}; not {shown(value)}"
+        wrong = [each for each in value if not self._good(each)]
+        return f"{self.takes}; not {shown(wrong[0])}" if wrong else None
+
+    def columns(self, value: Any) -> Iterator[tuple[Place, str]]:
+        """The columns that a value names, each with its place below the option; none of a value that is no good."""
+        if self.names is None or self.problem(value):
+            return
+        if self.many is None:
+            yield (self.name,), value
+        else:
+            yield from (((self.name, at), each) for at, each in enumerate(value))
+
+    def _good(self, value: Any) -> bool:
+        return fits(value, [self.rule]) and not (self.names and not value)
+
+
+class HasOptions(Protocol):
+    """A task, as far as its options go."""
+
+    @property
+    def name(self) -> str:
+        """The name in a declaration."""
+        ...
+
+    @property
+    def options(self) -> Sequence[Option]:
+        """What it can be told."""
+        ...
+
+    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
+        """What is wrong with good values that do not go together: the option's name, and why."""
+        ...
+
+
+def option_problems(given: Options, task: HasOptions, tasks: Mapping[str, HasOptions]) -> Iterator[Problem]:
+    """Everything that is wrong with the options of a declaration."""
+    own = {option.name: option for option in task.options}
+    found = [
+        *(Problem((FIELD, name), _foreign(name, task, tasks)) for name in given if name not in own),
+        *(
+            Problem((FIELD, name), text)
+            for name, value in given.items()
+            if name in own and (text := own[name].problem(value))
+        ),
+        *(Problem((FIELD, name), _missing(own[name])) for name in own if own[name].required and name not in given),
+    ]
+    yield from found
+    if not found:
+        filled = filled_options(given, task)
+        yield from (Problem((FIELD, name), text) for name, text in task.option_problems(filled))
+
+
+def filled_options(given: Options, task: HasOptions) -> dict[str, Any]:
+    """The options with their defaults, in the order of the task."""
+    values = {option.name: given.get(option.name, option.default) for option in task.options}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def option_columns(given: Options, task: HasOptions, *, keys: bool = False) -> Iterator[tuple[Place, str]]:
+    """The columns that options name, with their place in the declaration; those of keys alone where that is asked."""
+    for option in task.options:
+        if not keys or option.names == "key":
+            for place, column in option.columns(given.get(option.name)):
+                yield (FIELD, *place), column
+
+
+def tasks_with_options(given: Options, tasks: Mapping[str, HasOptions]) -> list[str]:
+    """The tasks that have all of some options."""
+    return [name for name, task in tasks.items() if given.keys() <= {option.name for option in task.options}]
+
+
+def _foreign(name: str, task: HasOptions, tasks: Mapping[str, HasOptions]) -> str:
+    owners = tasks_with_options({name: None}, tasks)
+    if owners:
+        ways = " or ".join(f"`task: {owner}`" for owner in owners)
+        return f"is an option of {' and '.join(owners)}, not of {task.name}; say {ways}, or leave it out"
+    if not task.options:
+        return f"{task.name} has no options; leave it out"
+    return f"{task.name} has no such option; {hint(name, [option.name for option in task.options])}"
+
+
+def _missing(option: Option) -> str:
+    return f"is missing; it is {option.about}"
