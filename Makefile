@@ -123,6 +123,19 @@ r: ## install the R that models in R are tested with (Debian packages; asks for 
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends \
 	  r-base-core r-cran-jsonlite >/dev/null; }
 
+# The Java program is compiled against the jars that Maven fetches; nothing of it is installed.
+PMML := .headrace/pmml
+pmml: setup ## PMML as JPMML answers it; writes the table into libs/pmml/README.md (needs Java and Maven)
+	@mkdir -p $(PMML)/classes && rm -f $(PMML)/compared.jsonl
+	mvn -q -B -f tests/libs/pmml/oracle/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(PMML)/jars
+	javac -cp '$(PMML)/jars/*' -d $(PMML)/classes tests/libs/pmml/oracle/Oracle.java
+	$(UV) venv --quiet --clear --python $(PY) $(PMML)/exports
+	$(UV) pip install --quiet --python $(PMML)/exports/bin/python --requirements tests/libs/pmml/exports/requirements.txt
+	rm -rf $(PMML)/exported && mkdir $(PMML)/exported
+	$(PMML)/exports/bin/python tests/libs/pmml/exports/export.py $(PMML)/exported 2>$(PMML)/exports.log || { tail -5 $(PMML)/exports.log; exit 1; }
+	HEADRACE_PMML=$(CURDIR)/$(PMML) $(PY) -m pytest tests/libs/pmml/test_jpmml.py $(PYTEST_ARGS)
+	$(PY) tests/libs/pmml/table.py $(PMML)
+
 # A foreign client is asked from an environment of its own, which may hold what ours must not; made anew when its pins change.
 CLIENTS := $(patsubst tests/clients/%/requirements.txt,.headrace/clients/%/.made,$(wildcard tests/clients/*/requirements.txt))
 clients: $(CLIENTS) ## the environments of the foreign clients that tests/clients runs
@@ -164,4 +177,4 @@ clean: ## remove the environment, caches and the embedded stack's data
 	-[ -x $(BIN)/headrace ] && $(BIN)/headrace down
 	rm -rf .venv $(TOOLS) .headrace .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: frameworks frameworks-here r pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz
+.PHONY: pmml frameworks frameworks-here r pure newest properties clients help setup check audit test postgres faults demo bench schemas minio k8s images compose-up compose-down compose-test browser up down clean denials fuzz

@@ -15,7 +15,8 @@ ALLOWED: dict[str, set[str]] = {
     "channels": {"contracts"},
     "strategies": {"contracts"},
     "tasks": {"contracts", "channels", "detectors", "strategies"},
-    "runtimes": {"contracts"},
+    "pmml": {"contracts"},
+    "runtimes": {"contracts", "pmml"},
     "frameworks": {"contracts", "runtimes", "tasks"},
     "tlog": set(),
     "chassis": {"contracts", "bus"},
@@ -33,7 +34,7 @@ IO = {
     "minio", "fastapi", "starlette", "uvicorn", "httpx", "requests", "urllib", "ray",
     "pandas", "pyarrow", "polars", "structlog", "shutil", "tempfile", "os",
 }  # fmt: skip
-PURE_LIBS = {"contracts", "frameworks", "runtimes", "strategies", "tasks"}  # what a domain may import of ours
+PURE_LIBS = {"contracts", "frameworks", "pmml", "runtimes", "strategies", "tasks"}  # what a domain may import of ours
 
 
 def ours(module: str) -> str | None:

@@ -12,6 +12,7 @@ from headrace.runtimes import Description, write_directory
 from headrace.runtimes.directory import GRAPH, onnx_flavor
 from headrace.runtimes.layout import Layout
 from headrace.runtimes.onnx import LAYOUT_PROPERTY
+from headrace.runtimes.pmml import save as save_pmml
 
 ABSURD = 1e300
 ABOUT = {"run": "run-1", "created": "2026-01-02T03:04:05+00:00"}
@@ -112,3 +113,35 @@ def save_process(folder: Path, code: str = WEIGHTED, **options: Any) -> Signatur
     described = Description("process", signature, options={**entry, **options})
     write_directory(folder, described, about=ABOUT, flavors={}, packages=[], example={})
     return signature
+
+
+CARD = """<?xml version="1.0"?>
+<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4"><Header/>
+<DataDictionary>
+  <DataField name="age" optype="continuous" dataType="float"/>
+  <DataField name="town" optype="categorical" dataType="string"/>
+  <DataField name="score" optype="continuous" dataType="double"/>
+</DataDictionary>
+<Scorecard functionName="regression" initialScore="10" useReasonCodes="false">
+  <MiningSchema><MiningField name="age"/><MiningField name="town"/>
+    <MiningField name="score" usageType="target"/></MiningSchema>
+  <Output><OutputField name="where" feature="transformedValue" optype="categorical" dataType="string">
+    <Apply function="uppercase"><FieldRef field="town"/></Apply></OutputField></Output>
+  <Characteristics>
+    <Characteristic name="age"><Attribute partialScore="5">
+      <SimplePredicate field="age" operator="lessThan" value="30"/></Attribute>
+      <Attribute partialScore="7.5"><True/></Attribute></Characteristic>
+    <Characteristic name="town"><Attribute partialScore="1">
+      <SimplePredicate field="town" operator="equal" value="Oslo"/>
+      </Attribute><Attribute partialScore="2"><True/></Attribute></Characteristic>
+  </Characteristics>
+</Scorecard></PMML>
+"""
+
+
+def save_scorecard(folder: Path) -> tuple[Mapping[str, list[Any]], Mapping[str, np.ndarray]]:
+    """A PMML document that needs numpy, because it answers with any text in upper case."""
+    assert save_pmml(CARD.encode(), folder, ABOUT).runtime == "pmml"
+    rows = {"age": [29.0, 30.0, None, 41.5], "town": ["Oslo", "Bergen", None, "Oslo"]}
+    where = np.array(["OSLO", "BERGEN", "", "OSLO"], dtype=object)
+    return rows, {"prediction": np.array([16.0, 19.5, 19.5, 18.5]), "where": where}

@@ -92,6 +92,7 @@ def test_a_layout_survives_its_own_text() -> None:
     layout = Layout(numbers=("a", "b"), strings=("c",))
 
     assert Layout.loads(layout.dumps()) == layout
-    assert not layout.in_one_matrix(("a", "b"))
-    assert Layout(("a", "b"), ()).in_one_matrix(("a", "b"))
-    assert not Layout(("a", "b"), ()).in_one_matrix(("b", "a"))
+    assert layout.one_matrix(("a", "b")) is None
+    assert Layout(("a", "b"), ()).one_matrix(("a", "b")) == np.float32
+    assert Layout(("a", "b"), (), "float64").one_matrix(("a", "b")) == np.float64
+    assert Layout(("a", "b"), ()).one_matrix(("b", "a")) is None

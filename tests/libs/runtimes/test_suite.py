@@ -16,7 +16,7 @@ from headrace.contracts import Column, Signature
 from headrace.frameworks.base import About, Recipe
 from headrace.runtimes import RUNTIMES, BadModel, BadValue, Model, load
 
-from .conftest import ABSURD, save_classifier, save_process
+from .conftest import ABSURD, save_classifier, save_process, save_scorecard
 
 UNREAD = {"requirements.txt", "input_example.json", "categories.json", "preparation.skops"}
 """What no runtime reads: it is for people, for MLflow, and for the framework's own way back."""
@@ -42,6 +42,11 @@ def _process(folder: Path) -> Example:
     probability = 1 / (1 + np.exp(-score))
     rows = {"wind": [1.0, 2.0, 0.5, 0.0], "distance": [0.0, 3.0, 0.5, -2.0]}
     return Example(folder, rows, {"label": probability > 0.5, "probability": probability})
+
+
+def _pmml(folder: Path) -> Example:
+    rows, answers = save_scorecard(folder)
+    return Example(folder, rows, answers)
 
 
 def _native(library: str, estimator: str, **params: Any) -> Callable[[Path], Example]:
@@ -70,6 +75,7 @@ def _native(library: str, estimator: str, **params: Any) -> Callable[[Path], Exa
 
 EXAMPLES: Mapping[str, Callable[[Path], Example]] = {
     "onnx": _onnx,
+    "pmml": _pmml,
     "process": _process,
     "lightgbm": _native("lightgbm", "lightgbm.LGBMClassifier", linear_tree=True, n_estimators=9, min_data_in_leaf=5),
     "xgboost": _native("xgboost", "xgboost.XGBClassifier", enable_categorical=True, n_estimators=9),

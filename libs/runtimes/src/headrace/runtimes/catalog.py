@@ -11,12 +11,14 @@ from headrace.runtimes.errors import BadModel
 from headrace.runtimes.lightgbm import Lightgbm
 from headrace.runtimes.onnx import Onnx
 from headrace.runtimes.pickles import refuse_pickle
+from headrace.runtimes.pmml import Pmml
 from headrace.runtimes.process import Process
 from headrace.runtimes.proof import check_proof
 from headrace.runtimes.xgboost import Xgboost
 
 RUNTIMES: Mapping[str, Runtime] = {
     "onnx": Onnx(),
+    "pmml": Pmml(),
     "lightgbm": Lightgbm(),
     "xgboost": Xgboost(),
     "catboost": Catboost(),

@@ -17,19 +17,21 @@ NUMBERS, STRINGS = "numbers", "strings"  # the inputs of a graph that takes matr
 
 @dataclass(frozen=True)
 class Layout:
-    """One float32 matrix and one string matrix: the columns of each, in the order of the graph."""
+    """One matrix of numbers and one of strings: the columns of each, in the order of the graph."""
 
     numbers: tuple[str, ...]
     strings: tuple[str, ...]
+    type: str = "float32"
+    """Of the matrix of numbers; graphs that compare numbers as exactly as they come take float64."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every column."""
         return (*self.numbers, *self.strings)
 
-    def in_one_matrix(self, names: Sequence[str]) -> bool:
-        """Whether all columns, in this order, are the matrix of numbers."""
-        return tuple(names) == self.numbers and not self.strings
+    def one_matrix(self, names: Sequence[str]) -> np.dtype[Any] | None:
+        """The type of the matrix of numbers, where it is all columns in this order; else None."""
+        return np.dtype(self.type) if tuple(names) == self.numbers and not self.strings else None
 
     def feeds(self, columns: Columns, *, strict: bool = False) -> dict[str, np.ndarray]:
         """The graph's inputs from one array or list a column."""
@@ -42,17 +44,18 @@ class Layout:
 
     def dumps(self) -> str:
         """As JSON, for the graph's metadata."""
-        return json.dumps({"numbers": self.numbers, "strings": self.strings})
+        told = {"numbers": self.numbers, "strings": self.strings}
+        return json.dumps(told if self.type == "float32" else {**told, "type": self.type})
 
     @classmethod
     def loads(cls, text: str) -> "Layout":
         """From the graph's metadata."""
         found = json.loads(text)
-        return cls(numbers=tuple(found["numbers"]), strings=tuple(found["strings"]))
+        return cls(tuple(found["numbers"]), tuple(found["strings"]), found.get("type", "float32"))
 
     def _matrix(self, columns: Sequence[Any], strict: bool) -> np.ndarray:
         with np.errstate(over="ignore"):
-            matrix = np.array(columns, dtype=np.float32)
+            matrix = np.array(columns, dtype=self.type)
         if strict and not isfinite(np.add.reduce(matrix, axis=None)) and np.isinf(matrix).any():
             column, row = (int(at[0]) for at in np.nonzero(np.isinf(matrix)))
             raise BadValue(self.numbers[column], row, columns[column][row])
@@ -76,9 +79,9 @@ class Apart:
         """Every input of the graph."""
         return tuple(self.ranks)
 
-    def in_one_matrix(self, names: Sequence[str]) -> bool:
-        """Never: inputs come apart."""
-        return False
+    def one_matrix(self, names: Sequence[str]) -> np.dtype[Any] | None:
+        """None: inputs come apart."""
+        return None
 
     def feeds(self, columns: Columns, *, strict: bool = False) -> dict[str, np.ndarray]:
         """The graph's inputs from one array or list an input."""

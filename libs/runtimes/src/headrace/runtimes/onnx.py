@@ -1,8 +1,8 @@
 """ONNX Runtime: artifacts that are one graph.
 
-A graph takes its inputs in one of two ways. The graphs of our own frameworks take all numbers as one float32 matrix
-and all strings as another one, and say in their properties which column lies where. Any other graph takes one tensor
-for each input of the signature, under the same name.
+A graph takes its inputs in one of two ways. The graphs that we write take all numbers as one float32 or float64
+matrix and all strings as another one, and say in their properties which column lies where. Any other graph takes one
+tensor for each input of the signature, under the same name.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,6 @@ from headrace.runtimes.errors import BadModel
 from headrace.runtimes.layout import NUMBERS, Apart, Layout
 
 LAYOUT_PROPERTY = "headrace.layout"
-FLOAT32 = np.dtype(np.float32)
 
 
 class OnnxModel:
@@ -34,7 +33,7 @@ class OnnxModel:
         self._run: Callable[[list[str], dict[str, np.ndarray]], list[np.ndarray]] = self._session.run
         self._layout = _layout(self._session, signature)
         names = tuple(tensor.name for tensor in signature.inputs)
-        self.matrix = FLOAT32 if self._layout.in_one_matrix(names) else None
+        self.matrix = self._layout.one_matrix(names)
 
     def answer(self, columns: Columns, *, strict: bool = False) -> Mapping[str, np.ndarray]:
         """The outputs by name, one entry a row."""
