@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from headrace.contracts import RequestRefused, TrainingQueued, TrainingRequested
+from headrace.contracts import RequestRefused, TrainingFailed, TrainingQueued, TrainingRequested
+from headrace.frameworks import CATALOG
 from headrace.testkit import Harness, eventually
 
 BAD = [
@@ -51,6 +52,31 @@ async def test_whether_a_node_is_large_enough_is_told_before_a_run_is_asked_for(
 
     lacks = (await eventually(room, 60))["lacks"]
     assert lacks is None if says is None else f"{says}: the largest has" in lacks
+
+
+ABSENT = next((name for name, entry in CATALOG.items() if entry.installed is None), None)
+
+
+@pytest.mark.skipif(ABSENT is None, reason="every framework is installed here")
+async def test_a_framework_that_is_not_installed_is_told_on_every_way_in(on: Harness, world: Any) -> None:
+    """What `apply` warns with, what a request is answered, and why a run that data start fails: what to install."""
+    assert ABSENT is not None
+    told = {"framework": ABSENT, "estimator": CATALOG[ABSENT].classifier, "params": {}, "on": ["new-data"]}
+    await on.say(world.declared(training=told))
+    await on.say(world.ingested(world.flights()))
+    says = f"framework {ABSENT} is not installed where models are trained; install headrace-trainer[{ABSENT}] there"
+
+    failed = await on.heard(TrainingFailed, timeout=60)
+    answer = await on.http.post("/models/delay/runs", json={})
+    await on.say(TrainingRequested(model="delay"), as_="operator")
+    refused = await on.heard(RequestRefused)
+    room = (await on.http.get("/room", params={"framework": ABSENT})).json()
+
+    assert answer.is_client_error
+    assert says in answer.json()["detail"]
+    for reason in (failed.data.reason, refused.data.reason, room["lacks"]):
+        assert says in reason
+    assert f"or name another one: {', '.join(name for name, entry in CATALOG.items() if entry.installed)}" in reason
 
 
 async def test_a_word_that_no_catalogue_knows_is_refused_on_every_way_in(on: Harness, world: Any) -> None:

@@ -288,7 +288,7 @@ async def test_a_failure_keeps_its_reason_and_the_log(on: Harness, world: Any) -
 
 async def test_a_framework_that_nobody_knows_fails_its_run_alone(on: Harness, world: Any) -> None:
     """Declared by a version of the registry that knows more, and started by new data: the others go on."""
-    unknown = world.declared(training={"on": ["new-data"]}, unchecked={"framework": "xgboost"})
+    unknown = world.declared(training={"on": ["new-data"]}, unchecked={"framework": "spark"})
     strange = unknown.declaration.model_copy(update={"name": "strange"})
     await on.say(unknown.model_copy(update={"name": "strange", "declaration": strange}))
     await on.say(world.declared(training={"on": ["new-data"]}))
@@ -297,5 +297,5 @@ async def test_a_framework_that_nobody_knows_fails_its_run_alone(on: Harness, wo
     await on.say(world.ingested(world.flights()))
 
     failed = (await on.heard(TrainingFailed, "strange", timeout=120)).data
-    assert failed.reason.startswith("no framework named 'xgboost'; training.framework may be sklearn, lightgbm")
+    assert failed.reason.startswith("no framework named 'spark'; training.framework may be sklearn, lightgbm")
     await on.heard(TrainingCompleted, "delay", timeout=120)

@@ -171,13 +171,14 @@ def _decided(uri: str, version: Document) -> str:
 
 
 def _with_room(client: Client, declaration: Document, applied: Document) -> Document:
-    """The answer with a warning where no node is large enough for its runs; who may not ask the trainer is not told."""
-    wanted = parse_declaration(declaration).training.resources
+    """The answer with a warning where its runs could not start; who may not ask the trainer is not told."""
+    training = parse_declaration(declaration).training
+    wanted = training.resources
     try:
-        lacks = client.room(cpus=wanted.cpus, gpus=wanted.gpus)
+        lacks = client.room(cpus=wanted.cpus, gpus=wanted.gpus, framework=training.framework)
     except HeadraceError:
         return applied
-    told = [f"training.resources: {lacks}"] if lacks else []
+    told = [f"training: {lacks}"] if lacks else []
     return {**applied, "warnings": [*(applied.get("warnings") or []), *told]}
 
 

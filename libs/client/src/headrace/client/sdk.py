@@ -52,9 +52,10 @@ class Client:
         answer: Document = self.http.json("PUT", "registry", f"/models/{name}", json=declaration)
         return answer
 
-    def room(self, *, cpus: float = 1, gpus: float = 0) -> str | None:
-        """Why no node of today's cluster could hold a run of this size; None where one could."""
-        answer: Document = self.http.json("GET", "trainer", "/room", params={"cpus": cpus, "gpus": gpus})
+    def room(self, *, cpus: float = 1, gpus: float = 0, framework: str | None = None) -> str | None:
+        """Why no such run could start: no node holds it, or its framework is not installed; None where one could."""
+        asked = {"cpus": cpus, "gpus": gpus, **({"framework": framework} if framework else {})}
+        answer: Document = self.http.json("GET", "trainer", "/room", params=asked)
         lacks: str | None = answer["lacks"]
         return lacks
 

@@ -95,6 +95,16 @@ CATALOG: Mapping[str, Entry] = {
 # fmt: on
 
 
+def not_installed(framework: str) -> str | None:
+    """Why a framework of the catalog cannot be trained here, and what would help; None where it can."""
+    entry = CATALOG.get(framework)
+    if entry is None or entry.installed is not None:
+        return None
+    here = ", ".join(name for name, each in CATALOG.items() if each.installed is not None)
+    told = f"framework {framework} is not installed where models are trained"
+    return f"{told}; install headrace-trainer[{entry.extra}] there, or name another one: {here}"
+
+
 class _Imported(Mapping[str, Framework]):
     """The catalog's frameworks that are installed here, each imported on first use."""
 

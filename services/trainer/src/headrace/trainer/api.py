@@ -13,6 +13,7 @@ from headrace.chassis.http import SessionDep, UnitOfWorkDep, provided, requires
 from headrace.chassis.paging import Limit, NameCursor, Page, page_of
 from headrace.contracts import CancelRequested, Column, PromotionRequested, TrainingRequested
 from headrace.contracts.catalogs import TRAINING_DATA
+from headrace.frameworks.catalog import not_installed
 from headrace.trainer.comparison import compared
 from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
@@ -72,7 +73,7 @@ class ChangeView(BaseModel):
 
 
 class RoomView(BaseModel):
-    """Why a run of a size could never start, and what to do; nothing where a node is large enough, or none is known."""
+    """Why a run could never start, and what to do; nothing where a node is large enough, or none is known."""
 
     known: bool
     lacks: str | None
@@ -142,10 +143,12 @@ async def room(
     dispatcher: DispatcherDep,
     cpus: Annotated[float, Query(gt=0, le=4096)] = 1,
     gpus: Annotated[float, Query(ge=0, le=4096)] = 0,
+    framework: Annotated[str | None, Query(max_length=63)] = None,
 ) -> RoomView:
-    """Whether a node of today's cluster is large enough for a run of this size."""
+    """Whether a node of today's cluster is large enough for a run of this size, and its framework installed."""
     known, lacks = await dispatcher.lacks(Size(gpus=gpus, cpus=cpus))
-    return RoomView(known=known, lacks=lacks)
+    told = [each for each in (lacks, not_installed(framework) if framework else None) if each]
+    return RoomView(known=known, lacks="; ".join(told) or None)
 
 
 @router.get("/runs", dependencies=[requires("trainer:read")])

@@ -22,6 +22,7 @@ from headrace.contracts import (
 )
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.estimators import training_problems
+from headrace.frameworks.catalog import not_installed
 from headrace.tasks import task_named
 from headrace.trainer.domain import Decision, Impossible, Run, State, trains_on_new_data, waits_for
 from headrace.trainer.tables import DatasetVersionRow, DeclaredRow, EvaluationRow, Repository, RevisionRow, RunRow
@@ -83,6 +84,8 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
     problems = list(training_problems(training.framework, training.estimator, asked, declaration.task, *kinds))
     if problems:
         raise Refused("; ".join(map(str, problems)))
+    if reason := not_installed(training.framework):
+        raise Refused(f"training.framework: {reason}")
     return await _queue(event, declared, work, wanted=wanted)
 
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
 from headrace.contracts import Column, DatasetRef, Declaration, EvaluationRequested, ModelVersion, ObjectRef
-from headrace.frameworks.catalog import CATALOG
+from headrace.frameworks.catalog import CATALOG, not_installed
 from headrace.tasks import task_named
 from headrace.trainer.domain import Run, State, next_runs
 from headrace.trainer.handlers import declaration_of, keep
@@ -103,6 +103,8 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Pla
     framework = declaration.training.framework
     if framework not in CATALOG:
         raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
+    if reason := not_installed(framework):
+        raise Unplannable(f"training.framework: {reason}")
     default = CATALOG[framework].usual_of(task_named(declaration.task).kinds)
     return plan(declaration, columns, run.params, run.seed, default)
 
