@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -423,7 +424,7 @@ def test_the_network_is_closed_unless_the_description_opens_it(loaded: Load) -> 
 
 
 def test_a_process_dies_with_its_parent(tmp_path: Path) -> None:
-    """Even if that is killed, and whatever the process waits for."""
+    """Even if that is killed, and whatever the process waits for; the next to load removes the folder that is left."""
     save_process(tmp_path, "import time\ndef predict(columns): time.sleep(600)", timeout_ms=600_000)
     code = f"""
 import sys
@@ -439,8 +440,15 @@ model.answer({{"wind": [1.0], "distance": [1.0]}})
         made = children(parent.pid)
         made |= {below.pid for each in made for below in psutil.Process(each).children(recursive=True)}
         assert len(made) > 1
+        told = {str(Path(part).parent) for pid in made for part in psutil.Process(pid).cmdline() if "_serve.py" in part}
         parent.kill()
     _until(lambda: not any(_running(pid) for pid in made))
+    (left,) = {Path(each) for each in told if each.startswith(tempfile.gettempdir())}
+    assert left.is_dir()
+    save_process(tmp_path)
+    with closing(load(tmp_path)), closing(load(tmp_path)) as model:
+        assert not left.exists()
+        assert model.answer(ROW)["label"].tolist() == [True]
 
 
 def test_a_model_that_nobody_holds_any_more_leaves_nothing(tmp_path: Path) -> None:

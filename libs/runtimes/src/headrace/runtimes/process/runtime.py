@@ -1,5 +1,7 @@
 """Loading a model directory into child processes, and asking them."""
 
+import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -9,6 +11,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
@@ -24,6 +27,7 @@ from headrace.runtimes.process.environments import environment_of
 from headrace.runtimes.process.options import Options, options_of
 from headrace.runtimes.process.workers import Terms, Workers
 
+_PREFIX, _LOCK = "headrace-process-", "lock"  # of the folders that processes run from
 MODULE = "headrace_serve"  # by which a process's Python finds `serve_process.py`
 _USERS = range(61184, 65520)  # systemd gives these to services without a user of their own; nobody else has them
 _MOST_PROCESSES = 256  # and threads
@@ -39,7 +43,7 @@ class ProcessModel:
     platform = "headrace_process"
     matrix = None
 
-    def __init__(self, signature: Signature, workers: Workers, slots: int, home: Path) -> None:
+    def __init__(self, signature: Signature, workers: Workers, slots: int, home: "_Home") -> None:
         self.signature = signature
         self.slots = slots
         self._workers = workers
@@ -80,9 +84,9 @@ class Process:
             hello = {"signature": signature.model_dump(mode="json", exclude_none=True), "batch_rows": BATCH_ROWS}
             workers = Workers(plan, home.path / "scratch", hello, _terms(signature, options))
         except BaseException:
-            shutil.rmtree(home.path, ignore_errors=True)
+            home.remove()
             raise
-        model = ProcessModel(signature, workers, options.workers, home.path)
+        model = ProcessModel(signature, workers, options.workers, home)
         _answer_example(model, read_example(folder))
         return model
 
@@ -114,10 +118,16 @@ class _Home:
 
     path: Path
     user: int | None
+    lock: IO[bytes]
+    """Held for as long as the folder is in use: what nobody holds was left by a process that was killed."""
 
     @property
     def model(self) -> Path:
         return self.path / "model"
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.lock.close()
 
 
 def _home(folder: Path) -> _Home:
@@ -125,7 +135,9 @@ def _home(folder: Path) -> _Home:
     if links := [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink()]:
         raise BadModel(f"{folder.name} has links ({', '.join(links[:5])}); a model directory has files alone")
     user = secrets.choice(_USERS) if os.geteuid() == 0 else None
-    home = _Home(Path(tempfile.mkdtemp(prefix="headrace-process-")), user)
+    _sweep(Path(tempfile.gettempdir()))
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    home = _Home(path, user, _locked(path / _LOCK, "xb"))
     shutil.copytree(folder, home.model, copy_function=_copied)
     shutil.copyfile(serve_process.__file__, home.path / f"{MODULE}.py")
     (home.path / "scratch").mkdir()
@@ -135,6 +147,24 @@ def _home(folder: Path) -> _Home:
     for path in (home.model, home.path / "scratch", *(p for p in home.model.rglob("*") if p.is_dir())):
         path.chmod(0o755)
     return home
+
+
+def _locked(path: Path, mode: str) -> IO[bytes]:
+    """Hold a lock; raises BlockingIOError where somebody does."""
+    file = cast("IO[bytes]", path.open(mode))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file
+
+
+def _sweep(root: Path) -> None:
+    """Remove what processes left that were killed; what belongs to other users is not touched."""
+    for lock in root.glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(OSError), _locked(lock, "r+b"):
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _copied(source: str, target: str) -> None:
@@ -179,6 +209,6 @@ def _reachable(path: Path) -> bool:
     return all(each.stat().st_mode & 0o001 for each in (path, *path.parents))
 
 
-def _end(workers: Workers, home: Path) -> None:
+def _end(workers: Workers, home: _Home) -> None:
     workers.close()
-    shutil.rmtree(home, ignore_errors=True)
+    home.remove()
