@@ -50,7 +50,7 @@ def test_runs_of_an_experiment_are_asked_for_compared_and_listed(at: CommandLine
     for run in runs:
         at("runs", "cancel", run)
 
-    told = at("runs", "compare", *runs, "--all", "--json").document
+    told = at("runs", "compare", *runs, "--all", "--json").document["lines"]
     piped = at("runs", "compare", *runs, "--all")
     listed = at("runs", "list", "parcels", "--experiment", "shares", "--json").document
     promoted = at("runs", "promote", runs[0])

@@ -110,7 +110,7 @@ async def test_runs_of_an_experiment_are_compared_and_one_is_promoted(on: Harnes
     runs = [(await on.http.post("/models/delay/runs", json=wish)).json()["run"] for wish in wishes]
     done = [await on.heard(TrainingCompleted, where=lambda e, run=run: e.run == run, timeout=120) for run in runs]
 
-    lines = (await on.http.get("/comparison", params={"run": runs, "differs": True})).json()
+    lines = (await on.http.get("/comparison", params={"run": runs, "differs": True})).json()["lines"]
     promoted = await on.http.post(f"/runs/{runs[1]}/promote", json={"reason": "stronger"})
     anew = await on.heard(TrainingCompleted, where=lambda event: event.promoted_by is not None)
     again = await on.http.post(f"/runs/{runs[1]}/promote")

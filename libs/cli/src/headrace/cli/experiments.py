@@ -64,7 +64,7 @@ def compare(
     with session(ctx).client() as client:
         found = client.compare_runs(ids, differs=not everything)
     heads = _heads(ids)
-    rows = [{**each, **dict(zip(heads, each["values"], strict=True))} for each in found]
+    rows = [{**each, **dict(zip(heads, each["values"], strict=True))} for each in found["lines"]]
     answer(found, as_json, lambda: table(rows, ["part", "name", *heads], empty="the runs differ in nothing"))
 
 

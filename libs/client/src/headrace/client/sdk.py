@@ -116,10 +116,10 @@ class Client:
         answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/promote", json={"reason": reason})
         return answer
 
-    def compare_runs(self, runs: Sequence[str], *, differs: bool = False) -> list[Document]:
-        """Runs side by side, one {part, name, values, differs} for each thing that is known of them."""
+    def compare_runs(self, runs: Sequence[str], *, differs: bool = False) -> Document:
+        """Runs side by side: {runs, lines}, a line {part, name, values, differs} for each thing that is known."""
         wished = {"run": list(runs), "differs": differs}
-        answer: list[Document] = self.http.json("GET", "trainer", "/comparison", params=wished)
+        answer: Document = self.http.json("GET", "trainer", "/comparison", params=wished)
         return answer
 
     def wait_for_run(

@@ -122,6 +122,13 @@ class ComparedView(BaseModel):
     differs: bool
 
 
+class ComparisonView(BaseModel):
+    """Runs side by side, line by line; the values of a line are in the order of the runs."""
+
+    runs: list[str]
+    lines: list[ComparedView]
+
+
 class PromotionWish(BaseModel):
     """Why a run of an experiment becomes a version."""
 
@@ -184,14 +191,12 @@ async def comparison(
     session: SessionDep,
     run: Annotated[list[str], Query(min_length=2, max_length=20, description="Ids of the runs, two or more.")],
     differs: Annotated[bool, Query(description="Only what the runs differ in.")] = False,
-) -> list[ComparedView]:
+) -> ComparisonView:
     """Runs side by side: parameters, metrics, data and code, and what they differ in."""
     found = compared([(await _run(session, each)).as_run for each in run])
-    return [
-        ComparedView(part=each.part, name=each.name, values=list(each.values), differs=each.differs)
-        for each in found
-        if each.differs or not differs
-    ]
+    shown = [each for each in found if each.differs or not differs]
+    lines = [ComparedView(part=e.part, name=e.name, values=list(e.values), differs=e.differs) for e in shown]
+    return ComparisonView(runs=run, lines=lines)
 
 
 @router.post("/runs/{run}/promote", dependencies=[requires("trainer:write")])
