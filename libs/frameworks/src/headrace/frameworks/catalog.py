@@ -117,5 +117,8 @@ class _Imported(Mapping[str, Framework]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
 
 FRAMEWORKS: Mapping[str, Framework] = _Imported()
