@@ -12,6 +12,7 @@ OTHER_WORDS = {
     "libs/frameworks/src/headrace/frameworks/generate/lightgbm.py",  # names of LightGBM's own objectives
     "services/ingest/src/headrace/ingest/profile.py",  # a part of a column's profile
     "libs/pmml/src/headrace/pmml/names.py",  # PMML's own words, and which task each is
+    "libs/frameworks/src/headrace/frameworks/preparation/steps/encode.py",  # kinds of targets of a TargetEncoder
 }
 NAMES = {*TASKS, "classification"}
 

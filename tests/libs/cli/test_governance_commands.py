@@ -110,7 +110,10 @@ def test_however_much_there_is_a_version_fits_a_screen() -> None:
     gates = [{"passed": False, "detail": "d" * 900} for _ in many]
     decisions = [{"by": "key:a", "decision": "approve", "comment": "c"} for _ in many]
     registered = {
-        "lineage": {"params": {f"p{at}": list(many) for at in many}},
+        "lineage": {
+            "params": {f"p{at}": list(many) for at in many},
+            "preparation": [{"columns": [f"f{at}"], "steps": [], "usual": True, "makes": 1} for at in many],
+        },
         "features": [{"name": f"f{at}"} for at in many],
         "warnings": ["w" * 5000 for _ in many],
         "dataset": {"name": "d", "version": 1},
@@ -127,6 +130,7 @@ def test_however_much_there_is_a_version_fits_a_screen() -> None:
     assert lines <= 50
     assert all(len(str(line)) < 2100 for line in shown.values() if not isinstance(line, list))
     assert "and 292 more, in --json" in shown["gates"]
+    assert shown["preparation"][0] == "f0: as they are; 1 number (usual)"
 
 
 def test_aliases_are_listed_moved_and_remembered(at: CommandLine, parcels: Cluster) -> None:

@@ -90,7 +90,7 @@ def test_names_are_compared_in_their_composed_form() -> None:
 
 def test_a_timestamp_is_no_feature_where_it_is_named_as_one() -> None:
     """It cannot be learned from as it is."""
-    assert "data.features[1]: 'joined' is a timestamp; give what matters" in refused(
+    assert "data.features[1]: 'joined' is a timestamp; say what matters" in refused(
         {"data": {"features": ["age", "joined"]}}
     )
 

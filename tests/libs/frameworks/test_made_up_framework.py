@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from headrace.contracts import Column, ContractError, Declaration, Part, VersionRegistered
 from headrace.contracts.estimators import FrameworkInfo, framework_info, frameworks
@@ -20,6 +19,7 @@ from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.catalog import CATALOG, Entry
 from headrace.frameworks.errors import BadEstimator
 from headrace.frameworks.fitting import fit_pipeline, save_model
+from headrace.frameworks.preparation import for_distances
 from headrace.monitor.measurement import Measured, measure
 from headrace.monitor.sample import Sample
 from headrace.runtimes import Columns, load
@@ -65,7 +65,7 @@ class Gently:
             frame,
             recipe,
             lambda params: LogisticRegression(C=params.get("strength", 1.0)),
-            lambda _: lambda layout: StandardScaler(),
+            lambda _: for_distances(),
         )
         progress(1, 1)
         return fitted

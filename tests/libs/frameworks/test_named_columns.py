@@ -125,7 +125,7 @@ def test_a_number_is_no_category_for_histogram_trees() -> None:
 @pytest.mark.parametrize(
     ("params", "problem"),
     [
-        ({"monotonic_cst": {"rain": 1}}, "monotonic_cst names 'rain', which is no feature; features are x, z, word"),
+        ({"monotonic_cst": {"rain": 1}}, "monotonic_cst names 'rain', which is no feature; features are word, x, z"),
         ({"categorical_features": ["wrod"]}, "categorical_features names 'wrod'"),
         ({"monotonic_cst": [1, 0]}, "2 entries for 3 features"),
         ({"interaction_cst": [["x"], ["q"]]}, "interaction_cst names 'q'"),

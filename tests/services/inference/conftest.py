@@ -23,6 +23,7 @@ from headrace.contracts import (
     Column,
     Envelope,
     File,
+    Preparation,
     Route,
     RouteChanged,
     Signature,
@@ -68,7 +69,13 @@ class Model:
 
 
 def make_model(
-    folder: Path, features: list[Column], *, seed: int = 0, labels: Sequence[Any] = (0, 1), positive: Any = None
+    folder: Path,
+    features: list[Column],
+    *,
+    seed: int = 0,
+    labels: Sequence[Any] = (0, 1),
+    positive: Any = None,
+    preparation: Preparation | None = None,
 ) -> Model:
     """Fit a small classifier on made-up rows; another seed is another model."""
     rng = np.random.default_rng(seed)
@@ -77,10 +84,13 @@ def make_model(
         "integer": lambda: rng.integers(1, 13, 200),
         "boolean": lambda: rng.integers(0, 2, 200).astype(bool),
         "string": lambda: rng.choice(["UA", "AA", "B6"], 200),
+        "timestamp": lambda: np.datetime64("2026-01-01") + rng.integers(0, 10**7, 200).astype("timedelta64[s]"),
     }
     frame = pd.DataFrame({column.name: makers[column.type]() for column in features})
     frame["y"] = [labels[int(each > 0)] for each in frame[features[0].name] + rng.normal(size=200)]
-    recipe = Recipe("sklearn.linear_model.LogisticRegression", {}, seed, features, "y", "binary", positive)
+    recipe = Recipe(
+        "sklearn.linear_model.LogisticRegression", {}, seed, features, "y", "binary", positive, preparation=preparation
+    )
     fitted = FRAMEWORKS["sklearn"].fit(frame, recipe, lambda _step, _of: None)
     folder.mkdir(parents=True)
     saved = FRAMEWORKS["sklearn"].save(fitted, folder, About("run", datetime(2026, 1, 5, tzinfo=UTC)))

@@ -92,3 +92,21 @@ async def test_a_column_with_too_few_values_has_no_drift(on: Harness, s3: S3) ->
     said = (await on.heard(WindowEvaluated)).data
     assert "wind" not in {each.column for each in said.drift}
     assert ("wind", 20, 100) in [(each.column, each.rows, each.needed) for each in said.not_judged]
+
+
+async def test_a_time_that_is_a_feature_never_drifts(on: Harness, s3: S3) -> None:
+    """Time moves on by itself: it is learned from, and left out of what is compared."""
+    sample = rows(4000, 0).assign(at=pd.date_range("2026-01-01", periods=4000, freq="min", tz="UTC"))
+    version = trained(s3, reference=sample)
+    at = Column(name="at", type="timestamp", nullable=True)
+    await on.say(a(ModelDeclared, name="flights", revision=1, declaration=a_declaration(**DECLARATION)))
+    await on.say(version.model_copy(update={"features": [*version.features, at]}))
+    await on.quiet()
+
+    inputs = rows(600, 4).assign(at=[f"2026-03-01T{hour % 24:02}:00:00Z" for hour in range(600)])
+    await on.say(logged("p1", MARCH, inputs, [0.9, 0.1] * 300))
+    await answer_day(on, 1)
+
+    said = (await on.heard(WindowEvaluated)).data
+    assert {each.column for each in said.drift} >= {"wind", "hour", "carrier"}
+    assert "at" not in {each.column for each in (*said.drift, *said.not_judged)}

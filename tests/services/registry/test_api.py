@@ -9,6 +9,9 @@ import yaml
 from headrace.contracts import (
     AliasMoved,
     PerformanceDegraded,
+    Prepared,
+    PreparedStep,
+    VersionRegistered,
     VersionRejected,
 )
 from headrace.testkit import FakeClock, Harness, a, eventually
@@ -204,6 +207,21 @@ async def test_a_model_card_tells_recorded_facts(on: Harness) -> None:
     for section in ("Model Details", "Uses", "Bias, Risks, and Limitations", "Training Details", "Evaluation"):
         assert f"## {section}" in body
     assert "ops@example.org" in body
+
+
+async def test_a_model_card_tells_how_columns_were_prepared(on: Harness) -> None:
+    """The usual steps too, with what was learned; so does the version."""
+    steps = [PreparedStep(step="impute", params={"strategy": "median"}, learned={"value": [8.5]})]
+    wind = Prepared(columns=["wind"], steps=steps, usual=True, makes=1)
+    await declare(on)
+    await on.say(trained("run-1").model_copy(update={"preparation": [wind]}))
+    await on.heard(VersionRegistered)
+
+    card = (await on.http.get("/models/flights/versions/1/card")).text
+    version = (await on.http.get("/models/flights/versions/1")).json()
+
+    assert '- wind: impute (strategy "median"; value 8.5); 1 number (usual)' in card
+    assert version["registered"]["lineage"]["preparation"] == [wind.model_dump(mode="json")]
 
 
 async def test_lineage_is_an_openlineage_event(on: Harness) -> None:

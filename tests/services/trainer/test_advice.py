@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from headrace.contracts import Column
+from headrace.contracts import Column, Preparation
 from headrace.tasks import TASKS
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.output import MOST_WARNINGS, Captured
@@ -29,10 +29,13 @@ def known(values: Any, truth: np.ndarray) -> tuple[Known, Known]:
     return Known(rows[~held], truth[~held]), Known(rows[held], truth[held])
 
 
-def advised(values: Any, truth: np.ndarray, kind: str = "number", task: str = "binary") -> list[str]:
-    """What is said of a model with that one feature."""
+def advised(
+    values: Any, truth: np.ndarray, kind: str = "number", task: str = "binary", steps: list[Any] | None = None
+) -> list[str]:
+    """What is said of a model with that one feature, and steps for it where they are declared."""
     feature = Column(name="f", type=kind, nullable=True)
-    return list(advice([feature], *known(values, truth), TARGETS[task]))
+    prepared = Preparation(columns={"f": steps}) if steps else None
+    return list(advice([feature], prepared, *known(values, truth), TARGETS[task]))
 
 
 RNG = np.random.default_rng(1)
@@ -76,7 +79,7 @@ def test_a_text_of_many_values_is_named() -> None:
 
     (said,) = advised(names, RNG.integers(0, 2, ROWS).astype(float), "string")
 
-    assert said.startswith("text feature f has 320 different values in 480 rows")
+    assert said.startswith("feature 'f' is text with 320 different values in 480 rows")
 
 
 def test_warnings_and_prints_of_libraries_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,3 +104,13 @@ def test_a_flood_of_warnings_ends() -> None:
 
     assert len(captured.warnings) == MOST_WARNINGS + 1
     assert captured.warnings[-1] == "and 80 more"
+
+
+@pytest.mark.parametrize("steps", [["hash"], ["tf-idf"], ["target-mean"], ["frequency"]])
+def test_text_that_is_prepared_for_many_values_is_not_advised_about(steps: list[Any]) -> None:
+    """The declaration says what to do with it; one column a value is said all the same."""
+    texts = np.array([f"note {at}" for at in range(ROWS)], dtype=object)
+    coin = RNG.integers(0, 2, ROWS).astype(float)
+
+    assert not any("different values" in each for each in advised(texts, coin, "string", steps=steps))
+    assert any("[tf-idf]" in each for each in advised(texts, coin, "string", steps=["one-hot"]))

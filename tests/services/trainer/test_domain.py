@@ -137,6 +137,37 @@ def test_all_columns_are_features_but_those_that_cannot_be() -> None:
     assert [c.name for c in resolved(declared(data=ignoring)).features] == ["wind"]
 
 
+def test_a_time_is_a_feature_where_steps_for_it_are_declared() -> None:
+    """The column of time by its own name alone; what is dropped is none; both go to the run."""
+    prepared = {"kinds": {"timestamp": ["date-parts"]}, "columns": {"carrier": ["drop"]}}
+    planned = resolved(declared(training={"preparation": prepared}))
+
+    assert [c.name for c in planned.features] == ["seen_at", "wind"]
+    assert planned.preparation.kinds == {"timestamp": ["date-parts"]}
+    assert planned.warnings == []
+    hours = {"columns": {"at": [{"cyclic": {"parts": ["hour"]}}]}}
+    assert [c.name for c in resolved(declared(training={"preparation": hours})).features] == ["at", "wind", "carrier"]
+    assert "seen_at is a timestamp and no feature; say what matters of it" in resolved(declared()).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"data": {"features": ["wind", "seen_at"]}}, "feature seen_at is a timestamp; say what matters of it"),
+        (
+            {"training": {"preparation": {"columns": {"rain": ["log"]}}}},
+            "columns rain of training.preparation are none",
+        ),
+    ],
+)
+def test_steps_and_times_that_do_not_fit_the_data_fail_the_run_in_words(parts: dict[str, Any], reason: str) -> None:
+    """Where the declaration came before the data."""
+    data = {"dataset": "flights", "target": "late", **parts.get("data", {})}
+
+    with pytest.raises(Unplannable, match=reason):
+        resolved(declared(**{**parts, "data": data}))
+
+
 def test_the_request_goes_before_the_declaration() -> None:
     """Parameters are merged, the seed is replaced, the estimator is the framework's own where none is named."""
     params = {"max_iter": 1, "max_bins": 8}

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headrace.cli.tables import cell
+from headrace.contracts import Prepared
+from headrace.contracts.preparation import told
 
 Document = Mapping[str, Any]
 MOST = 8  # lines of one list
@@ -37,12 +39,13 @@ def brief(version: Document) -> dict[str, Any]:
     """A version without what only programs read: signature, packages, rows learned from, files."""
     facts = version["registered"]
     dataset, lineage = facts.get("dataset") or {}, facts.get("lineage") or {}
-    told = {name: version.get(name) for name in HEAD}
-    told |= {name: lineage.get(name) for name in MADE}
-    told |= {
+    found = {name: version.get(name) for name in HEAD}
+    found |= {name: lineage.get(name) for name in MADE}
+    found |= {
         "target": facts.get("target"),
         "dataset": f"{dataset.get('name')} version {dataset.get('version')}",
         "features": _cut(", ".join(str(each.get("name", each)) for each in _mappings(facts.get("features")))),
+        "preparation": _some(lineage.get("preparation") or [], _prepared, MOST // 2),
         "metrics": version["metrics"],
         "gates": _some(version["gates"], lambda gate: f"{_passed(gate)}: {gate.get('detail') or cell(gate)}"),
         "comparisons": _some(version["comparisons"], cell),
@@ -50,16 +53,20 @@ def brief(version: Document) -> dict[str, Any]:
         "decisions": _some(version["decisions"], lambda each: f"{each['by']}: {each['decision']}, {each['comment']}"),
         "warnings": _some([*version.get("warnings", []), *(facts.get("warnings") or [])], str),
     }
-    return {name: _short(value) for name, value in told.items() if value not in (None, "", [], {})}
+    return {name: _short(value) for name, value in found.items() if value not in (None, "", [], {})}
+
+
+def _prepared(block: Document) -> str:
+    return told(Prepared.model_validate(block))
 
 
 def _mappings(values: Any) -> Iterator[Document]:
     yield from (each if isinstance(each, Mapping) else {"name": each} for each in values or ())
 
 
-def _some(values: Any, line: Any) -> list[str]:
-    lines = [_cut(line(each)) for each in values[:MOST]]
-    return [*lines, f"and {len(values) - MOST} more, in --json"] if len(values) > MOST else lines
+def _some(values: Any, line: Any, most: int = MOST) -> list[str]:
+    lines = [_cut(line(each)) for each in values[:most]]
+    return [*lines, f"and {len(values) - most} more, in --json"] if len(values) > most else lines
 
 
 def _short(value: Any) -> Any:

@@ -11,8 +11,18 @@ from headrace.contracts.generated.models import Contract, Declaration
 from headrace.contracts.installed import Installed, KnownColumn
 from headrace.contracts.labels import same_label
 from headrace.contracts.options import option_columns
+from headrace.contracts.preparation import (
+    TEXT,
+    TIMESTAMP,
+    Wanted,
+    declared_chain,
+    is_left_out,
+    typed_problems,
+    with_many_values,
+)
 
 MANY = 100  # different texts of a column above which its values are hardly categories
+FEWEST_ROWS = 20  # of which it means something that most values differ
 FEW = 2  # different whole numbers up to which drift takes a column for categories
 
 
@@ -60,6 +70,8 @@ def named(declared: Declaration, catalog: Installed) -> Iterator[tuple[Place, st
         for position, column in enumerate(getattr(data, name) or []):
             yield ("data", name, position), column
     training = declared.training
+    for column in training.preparation.columns if training.preparation else ():
+        yield ("training", "preparation", "columns", column), column
     for place, column in columns_named(training.framework, training.estimator or "", training.params):
         yield ("training", "params", *place), column
     for column in training.monotone or {}:
@@ -138,10 +150,10 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Insta
     yield from _target_problems(declared, dataset, catalog)
     yield from _time_problems(declared, dataset)
     yield from _weight_problems(declared, dataset)
+    yield from typed_problems(declared.training.preparation, dataset.types)
     for position, column in enumerate(declared.data.features or []):
-        if dataset.types.get(column) == "timestamp":
-            text = f"{column!r} is a timestamp; give what matters of it (hour, weekday) as columns"
-            yield Problem(("data", "features", position), text)
+        if dataset.types.get(column) == TIMESTAMP and _chain(declared, dataset, column) is None:
+            yield Problem(("data", "features", position), f"{column!r} is a timestamp; {how_to_use_times(column)}")
     if declared.data.features is None and not features_of(declared, dataset, catalog):
         yield Problem(("data",), f"dataset {dataset.name!r} has no column left to learn from")
     yield from _feature_params(declared, dataset, catalog)
@@ -151,12 +163,34 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Insta
 
 def features_of(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> list[str]:
     """The columns that the model learns from, as the trainer takes them."""
-    data = declared.data
-    if data.features:
-        return [name for name in data.features if name in dataset.types]
-    keys = [column for _, column in _keys(declared, catalog)]
-    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context, *keys}
-    return [name for name, kind in dataset.types.items() if name not in left_out and kind != "timestamp"]
+    return features_among(declared, dataset.types, [column for _, column in _keys(declared, catalog)])
+
+
+def features_among(declared: Declaration, types: Mapping[str, str], keys: Sequence[str] = ()) -> list[str]:
+    """The features among columns with their types: those named, else all that are left and can be learned from.
+
+    A timestamp can where it is prepared, the column of time only where its own name is; what is dropped cannot,
+    nor can the keys of the task.
+    """
+    data, prepared = declared.data, declared.training.preparation
+    own = prepared.columns if prepared else {}
+    left_out = {data.target, data.weight, *data.ignore, *data.context, *keys, *({data.time} - own.keys())}
+    names = data.features or [name for name in types if name not in left_out]
+    chains = {name: declared_chain(prepared, name, types[name]) for name in names if name in types}
+    prepared_at_all = {name for name, chain in chains.items() if chain is not None or types[name] != TIMESTAMP}
+    return [name for name, chain in chains.items() if name in prepared_at_all and not is_left_out(chain)]
+
+
+def how_to_use_times(column: str) -> str:
+    """What to do with a column of times that nothing is said of."""
+    return (
+        f"say what matters of it, as in `training: {{preparation: {{columns: {{{column}: [date-parts]}}}}}}`, or give "
+        "that (hour, weekday) as columns"
+    )
+
+
+def _chain(declared: Declaration, dataset: KnownDataset, column: str) -> tuple[Wanted, ...] | None:
+    return declared_chain(declared.training.preparation, column, dataset.types[column])
 
 
 def _target_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
@@ -191,8 +225,12 @@ def _weight_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[P
 
 def _feature_params(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
     features = features_of(declared, dataset, catalog)
+
+    def dropped(place: Place, column: str) -> bool:
+        return "preparation" in place and is_left_out(_chain(declared, dataset, column))
+
     for place, column in named(declared, catalog):
-        if place[0] == "training" and column in dataset.types and column not in features:
+        if place[0] == "training" and column in dataset.types and column not in features and not dropped(place, column):
             yield Problem(place, f"{column!r} is no feature; {hint(column, features)}")
 
 
@@ -238,24 +276,39 @@ def kind_of(dataset: KnownDataset, column: str) -> Kind | None:
 def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[str]:
     """What is legal, but may surprise."""
     features = features_of(declared, dataset, catalog)
-    for column, kind in dataset.types.items():
-        named_here = {
-            declared.data.target,
-            declared.data.time,
-            declared.data.weight,
-            *declared.data.ignore,
-            *declared.data.context,
-        }
-        if kind == "timestamp" and column not in named_here and declared.data.features is None:
-            yield (
-                f"data: {column!r} is a timestamp and no feature; give what matters of it (hour, weekday) as "
-                "columns, or name it in data.ignore"
-            )
+    for column in _idle_times(declared, dataset):
+        yield f"data: {column!r} is a timestamp and no feature; {how_to_use_times(column)}, or name it in data.ignore"
     for column in features:
-        if dataset.types[column] == "string" and dataset.more_than(column, MANY):
-            count = dataset.distinct[column] or "very many"
-            yield (
-                f"data: {column!r} is text with {count} different values, which are taken as categories; "
-                "name it in data.ignore where it only identifies a row"
-            )
+        if dataset.types[column] == TEXT and with_many_values(_chain(declared, dataset, column)):
+            found = dataset.column(column)
+            text = many_values(column, found.distinct, found.rows) if found.counted else None
+            yield from [f"data: {text}"] if text else []
     yield from catalog.tasks[declared.task].surprises(dataset.column(declared.data.target))
+
+
+def _idle_times(declared: Declaration, dataset: KnownDataset) -> list[str]:
+    """Timestamps that could be features, of which the declaration says nothing at all."""
+    data = declared.data
+    if data.features is not None:
+        return []
+    meant = {data.target, data.time, data.weight, *data.ignore, *data.context}
+    times = [name for name, kind in dataset.types.items() if kind == TIMESTAMP and name not in meant]
+    return [name for name in times if _chain(declared, dataset, name) is None]
+
+
+def many_values(column: str, distinct: int | None, rows: int | None) -> str | None:
+    """What is said of a text column whose values are taken as categories, though they hardly are; None if they are.
+
+    `distinct` is None for more values than are counted.
+    """
+    most_differ = bool(rows and distinct and rows >= FEWEST_ROWS and distinct > rows / 2)
+    if not (distinct is None or distinct > MANY or most_differ):
+        return None
+    count = "very many" if distinct is None else distinct
+    several = f" in {rows} rows" if rows and distinct else ""
+    return (
+        f"{column!r} is text with {count} different values{several}, which are taken as categories; name it in "
+        "data.ignore where it only identifies a row, or say in training.preparation.columns what to do with it: "
+        f"`{column}: [hash]` for a code, `{column}: [tf-idf]` for sentences, `{column}: [target-mean]` for a place or "
+        "a product"
+    )

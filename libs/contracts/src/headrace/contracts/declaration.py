@@ -110,6 +110,11 @@ def _normalise_columns(document: Document) -> None:
         data[name] = _column(data[name], ("data", name))
     for name in (each for each in _LISTS_OF_COLUMNS if isinstance(data.get(each), list)):
         data[name] = [_column(each, ("data", name, at)) for at, each in enumerate(data[name])]
+    training = document.get("training")
+    prepared = training.get("preparation") if isinstance(training, dict) else None
+    if isinstance(prepared, dict) and isinstance(prepared.get("columns"), dict):
+        place = ("training", "preparation", "columns")
+        prepared["columns"] = {_column(name, (*place, name)): each for name, each in prepared["columns"].items()}
 
 
 def _normalise_options(document: Document, catalog: Installed) -> None:

@@ -13,6 +13,7 @@ from headrace.contracts.estimators import asked_problems, training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
 from headrace.contracts.installed import Installed, MetricInfo
 from headrace.contracts.options import option_problems
+from headrace.contracts.preparation import preparation_problems
 from headrace.contracts.schedules import schedule_problem
 
 LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
@@ -278,6 +279,7 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
     _contract,
     _lists,
     _asked_values,
+    preparation_problems,
 )
 _BY_WHAT_IS_INSTALLED: Sequence[Callable[[Declaration, Installed], Iterator[Problem]]] = (
     _training,

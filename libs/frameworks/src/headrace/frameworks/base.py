@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from headrace.contracts import Column, Options, Signature
+from headrace.contracts import Column, Options, Preparation, Prepared, Signature
 from headrace.contracts.labels import Label
 from headrace.runtimes import Columns
 from headrace.tasks import Target
@@ -56,6 +56,8 @@ class Recipe:
     early_stopping: EarlyStopping | None = None
     options: Options = field(default_factory=dict)
     """What the task is told beside its name."""
+    preparation: Preparation | None = None
+    """What is declared of how columns are prepared; None: the usual of the estimator."""
 
     @property
     def names(self) -> list[str]:
@@ -72,9 +74,13 @@ class Fitted:
     target: Target
     """What can be true; the pipeline learned its codes."""
     sample: "pd.DataFrame"
-    """Real training rows, prepared, on which the export is compared with the pipeline."""
+    """Real training rows, as requests carry them, on which the export is compared with the pipeline."""
+    origins: Sequence[str | None]
+    """Of each number that the estimator is given: the column whose own number it is; None where it is another one."""
+    preparation: Sequence[Prepared]
+    """How the columns were prepared, and what was learned of them."""
     splits: Sequence[tuple[int, float]] = ()
-    """(column, threshold) of trees: rows beside them are where an export would differ first."""
+    """(number, threshold) of trees: rows beside them are where an export would differ first."""
 
     @property
     def estimator(self) -> Any:
@@ -100,6 +106,7 @@ class Saved:
     """What answers: a graph wherever that is exact, else the library itself."""
     remark: str | None = None
     """Why no graph answers, where none does."""
+    preparation: Sequence[Prepared] = ()
 
 
 class Predictor(Protocol):

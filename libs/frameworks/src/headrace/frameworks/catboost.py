@@ -1,6 +1,6 @@
 """CatBoost: its estimators, saved in CatBoost's own format with the preparation beside it; text is categories."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,8 @@ from headrace.frameworks.estimators import unknown
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.preparation import for_trees
-from headrace.frameworks.restored import keep_preparation, restored
-from headrace.runtimes import read_description
+from headrace.runtimes import BadModel, read_description
 from headrace.runtimes.catboost import Catboost, answering, features
-from headrace.runtimes.layout import Layout
 
 _CLASSES = {"catboost.CatBoostClassifier": "classifier", "catboost.CatBoostRegressor": "regressor"}
 _BEYOND = 1e38  # borders above are not of the data: CatBoost tells missing values apart by them
@@ -120,7 +118,7 @@ class CatBoost:
             frame,
             recipe,
             lambda params: _build(recipe.estimator, params, recipe.seed),
-            lambda _: _preparation,
+            lambda _: for_trees(keeps_nan=True),
             partial(_learn, recipe, lambda step: progress(step, total)),
             "monotone_constraints",
         )
@@ -128,20 +126,21 @@ class CatBoost:
         return replace(fitted, splits=_splits(fitted.estimator))
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
-        """Write `model.cbm`, `preparation.skops` and the rest of the directory."""
+        """Write `model.cbm` and the rest of the directory."""
         fitted.estimator.model.save_model(str(folder / Catboost.file))
-        keep_preparation(fitted, folder)
         flavor = {
             "catboost": {"data": Catboost.file, "save_format": "cbm", "model_type": _short(fitted.recipe.estimator)}
         }
-        packages = ["catboost", "scikit-learn", "skops"]
+        packages = ["catboost", "scikit-learn"]
         return save_model(self.name, fitted, folder, about, flavor, packages, native=Catboost.name)
 
     def load(self, folder: Path) -> PipelinePredictor:
         """Read model and preparation back."""
-        signature = read_description(folder).signature
-        own = restored(folder, signature, lambda: Catboost().read(folder / Catboost.file, signature))
-        return PipelinePredictor.at(folder, own)
+        try:
+            own = Catboost().read(folder / Catboost.file, read_description(folder).signature)
+            return PipelinePredictor.over(folder, own)
+        except (OSError, ValueError, catboost.CatBoostError) as error:
+            raise BadModel(f"{folder.name}/{Catboost.file} cannot be loaded: {error}") from error
 
 
 def _short(path: str) -> str:
@@ -168,10 +167,6 @@ def _known(path: str) -> Estimator | None:
     return info.estimators.get(path) if info else None
 
 
-def _preparation(layout: Layout) -> Any:
-    return for_trees(layout, keeps_nan=True)
-
-
 def _learn(
     recipe: Recipe,
     told: Callable[[int], None],
@@ -181,8 +176,7 @@ def _learn(
     params: Mapping[str, Any],
 ) -> None:
     """Fit, watched on rows that are not learned from where early stopping is asked for; keeps the best trees alone."""
-    width, texts = rows.seen.shape[1], sum(column.type == "string" for column in recipe.features)
-    estimator.categories = tuple(_categories(params.get("cat_features"), width, texts))
+    estimator.categories = tuple(_categories(params.get("cat_features"), rows.codes))
     if constraints := params.get("monotone_constraints"):
         estimator.model.set_params(monotone_constraints=_in_its_order(constraints, estimator.categories))
     more: dict[str, Any] = {} if watched is None else {"eval_set": estimator.pool(watched), "use_best_model": True}
@@ -194,15 +188,14 @@ def _learn(
         raise BadEstimator(f"{recipe.estimator}: {' '.join(str(error).split())}") from error
 
 
-def _categories(named: Any, width: int, texts: int) -> list[int]:
-    """The places of the columns that are categories: all text columns, or those that are named among them."""
-    text_columns = list(range(width - texts, width))
+def _categories(named: Any, codes: Sequence[int]) -> Sequence[int]:
+    """The places of the columns that are categories: all codes of texts, or those that are named among them."""
     if named is None:
-        return text_columns
-    if strange := [place for place in named if place not in text_columns]:
+        return codes
+    if strange := [place for place in named if place not in codes]:
         raise BadEstimator(
             f"cat_features may name text columns alone, not {len(strange)} of numbers; declare them as strings in the "
-            "dataset's contract"
+            "dataset's contract, and where they are prepared as ordinal"
         )
     return list(named)
 

@@ -8,40 +8,27 @@ import onnx
 import pandas as pd
 from onnx import TensorProto, helper
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import FloatTensorType
 
 from headrace.frameworks.base import Fitted
 from headrace.frameworks.errors import ExportRefused
 from headrace.frameworks.graph import GraphOps
-from headrace.frameworks.preparation import layout_of
+from headrace.frameworks.preparation.nodes import IR, OPSET
 from headrace.frameworks.thresholds import beside
 from headrace.runtimes import Model
-from headrace.runtimes.layout import Layout
 from headrace.runtimes.native import PREPARED, RAW
-from headrace.runtimes.onnx import LAYOUT_PROPERTY
 from headrace.tasks import NUMPY, Target
 
 TOLERANCE = 1e-4  # relative to the size of a number, of a probability absolute; real exports differ by about 1e-7
 _WAY_ON = "choose other parameters, or another estimator"
-_OPSET = {"": 17, "ai.onnx.ml": 3}  # the newest that all converters write; every runtime since 2022 reads it
-_IR = 8  # of the file format, as converters write it for these
 _LONGEST = 400  # characters of a converter's message
 
 
 def export(fitted: Fitted) -> bytes:
-    """The pipeline as one graph: two matrices in, the outputs of the task out."""
-    model = _converted(fitted, fitted.pipeline, _options(fitted))
+    """The pipeline as one graph: the matrices of the layout in, the outputs of the task out."""
+    model = _converted(fitted)
+    _begin(model, onnx.load_model_from_string(fitted.pipeline[0].graph))
     _finish(model, fitted.target, model.graph.output[-1].name)  # of a classifier the probabilities, behind the codes
-    return bytes(model.SerializeToString())
-
-
-def export_preparation(fitted: Fitted) -> bytes:
-    """What stands before the estimator as one graph: two matrices in, the matrix that the estimator sees out."""
-    model = _converted(fitted, fitted.pipeline[:-1], None)
-    graph, kind = model.graph, TensorProto.FLOAT
-    graph.node.append(helper.make_node("Cast", [graph.output[-1].name], [PREPARED], to=kind))
-    del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(PREPARED, kind, [None, None]))
     return bytes(model.SerializeToString())
 
 
@@ -49,8 +36,8 @@ def export_outputs(target: Target) -> bytes:
     """What stands behind the estimator as one graph: its raw answer in, the outputs of the task out."""
     raw = helper.make_tensor_value_info(RAW, TensorProto.DOUBLE, [None, None])
     graph = helper.make_graph([], "outputs", [raw], [])
-    opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSET.items()]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR)
     _finish(model, target, RAW)
     return bytes(model.SerializeToString())
 
@@ -60,8 +47,8 @@ def largest_difference(fitted: Fitted, model: Model, what: str = "the ONNX graph
 
     Outputs that must be exact, such as labels, must be the same but where float32 cannot tell which one is right.
     """
-    numbers = len(layout_of(fitted.recipe.features).numbers)
-    rows = pd.concat([fitted.sample, beside(list(fitted.splits), fitted.sample, numbers)], ignore_index=True)
+    near = beside(list(fitted.splits), fitted.sample, fitted.origins)
+    rows = pd.concat([fitted.sample, near], ignore_index=True)
     own = answers(fitted.pipeline, rows, fitted.target)
     try:
         exported = model.answer(columns_of(rows))
@@ -108,26 +95,36 @@ def columns_of(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     return {str(name): frame[name].to_numpy() for name in frame.columns}
 
 
-def _inputs(layout: Layout) -> list[tuple[str, Any]]:
-    numbers = [("numbers", FloatTensorType([None, len(layout.numbers)]))] if layout.numbers else []
-    return numbers + ([("strings", StringTensorType([None, len(layout.strings)]))] if layout.strings else [])
-
-
-def _converted(fitted: Fitted, part: Any, options: dict[int, dict[str, Any]] | None) -> onnx.ModelProto:
-    layout = layout_of(fitted.recipe.features)
+def _converted(fitted: Fitted) -> onnx.ModelProto:
+    """The estimator alone."""
+    inputs = [(PREPARED, FloatTensorType([None, len(fitted.origins)]))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model: onnx.ModelProto = to_onnx(part, initial_types=_inputs(layout), options=options, target_opset=_OPSET)
+            model: onnx.ModelProto = to_onnx(
+                fitted.estimator, initial_types=inputs, options=_options(fitted), target_opset=dict(OPSET)
+            )
     except Exception as error:  # converters raise whatever they meet first
         told = " ".join(str(error).split())[:_LONGEST]
         raise ExportRefused(f"{fitted.recipe.estimator} cannot be exported to ONNX: {told}; {_WAY_ON}") from error
-    helper.set_model_props(model, {LAYOUT_PROPERTY: layout.dumps()})
     return model
 
 
+def _begin(model: onnx.ModelProto, preparation: onnx.ModelProto) -> None:
+    """What the estimator takes is made inside the graph, too: by the preparation, whose inputs become the graph's."""
+    graph, before = model.graph, preparation.graph
+    nodes = [*before.node, *graph.node]
+    del graph.node[:], graph.input[:]
+    graph.node.extend(nodes)
+    graph.input.extend(before.input)
+    graph.initializer.extend(before.initializer)
+    del model.opset_import[:]  # converters name the oldest that has what they wrote, and wrote what the newest has, too
+    model.opset_import.extend(preparation.opset_import)
+    helper.set_model_props(model, {each.key: each.value for each in preparation.metadata_props})
+
+
 def _options(fitted: Fitted) -> dict[int, dict[str, Any]] | None:
-    return {id(fitted.estimator): {"zipmap": False}} if hasattr(fitted.pipeline, "predict_proba") else None
+    return {id(fitted.estimator): {"zipmap": False}} if hasattr(fitted.estimator, "predict_proba") else None
 
 
 def _finish(model: onnx.ModelProto, target: Target, raw: str) -> None:

@@ -2,31 +2,44 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
-from headrace.contracts import Signature
+from headrace.contracts import Column, Signature, Tensor
 from headrace.contracts.labels import match_label, named_labels
 from headrace.frameworks.base import About, Fitted, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator, BadTrainingData, ExportRefused
 from headrace.frameworks.estimators import kind_of
-from headrace.frameworks.export import answers, export, export_outputs, export_preparation, largest_difference
+from headrace.frameworks.export import answers, export, export_outputs, largest_difference
 from headrace.frameworks.inner import Rows, watched_rows
 from headrace.frameworks.levels import Levels, params_of_levels, side_by_side
 from headrace.frameworks.named_columns import by_column
-from headrace.frameworks.preparation import layout_of, pipeline, prepare, target_of
+from headrace.frameworks.preparation import About as Facts
+from headrace.frameworks.preparation import (
+    Made,
+    Prepared,
+    Preparing,
+    Usual,
+    fit_preparation,
+    learned_from,
+    prepare,
+    target_of,
+)
 from headrace.frameworks.signature import signature_of
 from headrace.frameworks.weights import weights_of
 from headrace.runtimes import Columns, Description, read_description, refuse_pickle, runtime_named, write_directory
 from headrace.runtimes.directory import GRAPH, onnx_flavor
-from headrace.runtimes.layout import Layout
-from headrace.runtimes.native import OUTPUTS, PREPARATION
+from headrace.runtimes.native import OUTPUTS, both_classes, classifies
 from headrace.runtimes.onnx import OnnxModel
 from headrace.runtimes.proof import write_proof
+from headrace.runtimes.values import TIME_FORMAT
 from headrace.tasks import BadTarget, Target, group_codes, task_named
 from headrace.tasks import target_of as target_of_signature
 
@@ -62,36 +75,46 @@ def fit_pipeline(
     frame: pd.DataFrame,
     recipe: Recipe,
     build: Callable[[Mapping[str, Any]], Any],
-    preparation: Callable[[Any], Callable[[Layout], Any]],
+    usual: Callable[[Any], Usual],
     learn: Learn = plainly,
     monotone: str | None = None,
     levels: Levels = NO_LEVELS,
 ) -> Fitted:
     """Fit preparation and estimator on the features and the target of a frame.
 
-    `build` makes the estimator of its parameters; `preparation` says what an estimator needs before it; `learn` fits
-    it; `monotone` is its parameter for monotone constraints; `levels` are the estimators that learn quantiles.
+    `build` makes the estimator of its parameters; `usual` says what an estimator needs before it where nothing is
+    declared; `learn` fits it; `monotone` is its parameter for monotone constraints; `levels` are the estimators that
+    learn quantiles.
     """
     if missing := [name for name in recipe.names if name not in frame.columns]:
         raise BadTrainingData(f"features {', '.join(missing)} are no columns of the data: {', '.join(frame.columns)}")
-    layout = layout_of(recipe.features)
+    recipe = replace(recipe, features=learned_from(recipe.features, recipe.preparation))
     estimator = build(recipe.params)
     values = target_of(frame, recipe)
     target = _learned(recipe, values, estimator)
-    params = _translated(recipe, target, layout, monotone)
-    fits = _params_of_fits(recipe, params, target, levels)
-    estimators = [build(each) for each in fits]
-    rows = prepare({name: frame[name] for name in recipe.names}, layout)
+    rows = prepare({name: frame[name] for name in recipe.names}, recipe.features)
     truth = target.encode(values)
     if target.labels:
         truth = truth.astype(np.int64)  # classifiers learn codes, and give them back
-    step = preparation(estimators[0])(layout)
-    told = Rows(np.empty(0), truth, weights_of(frame, recipe, target, truth), _groups(frame, target))
-    learned, watched = _divided(frame, recipe, rows, told, step)
+    watched = watched_rows(frame, recipe.early_stopping, recipe.seed)
+    facts = Facts(truth[~watched], len(target.labels), recipe.seed)
+    ready = fit_preparation(rows[~watched], recipe.features, recipe.preparation, usual(estimator), facts)
+    params = _translated(recipe, target, ready.made, monotone)
+    fits = _params_of_fits(recipe, params, target, levels)
+    estimators = [build(each) for each in fits]
+    codes = tuple(at for at, each in enumerate(ready.made) if each.code)
+    told = Rows(np.empty(0), truth, weights_of(frame, recipe, target, truth), _groups(frame, target), codes)
+    learned, kept = _divided(ready, rows, told, watched)
     for each, own in zip(estimators, fits, strict=True):
-        learn(each, learned, watched, own)
-    fitted = pipeline(step, side_by_side(estimators))
-    return Fitted(recipe=recipe, pipeline=fitted, target=target, sample=spread(rows, SAMPLE_ROWS))
+        learn(each, learned, kept, own)
+    return Fitted(
+        recipe=recipe,
+        pipeline=Pipeline([("preparation", ready.prepared), ("estimator", side_by_side(estimators))]),
+        target=target,
+        sample=spread(rows, SAMPLE_ROWS),
+        origins=[each.column if each.number else None for each in ready.made],
+        preparation=ready.described,
+    )
 
 
 def _params_of_fits(recipe: Recipe, params: dict[str, Any], target: Target, levels: Levels) -> list[dict[str, Any]]:
@@ -112,16 +135,13 @@ def _groups(frame: pd.DataFrame, target: Target) -> np.ndarray | None:
     return group_codes(named.where(named.notna(), None))
 
 
-def _divided(
-    frame: pd.DataFrame, recipe: Recipe, rows: pd.DataFrame, told: Rows, step: Any
-) -> tuple[Rows, Rows | None]:
-    """The rows that are learned, on which the preparation is fitted, and those that are watched.
+def _divided(ready: Preparing, rows: pd.DataFrame, told: Rows, watched: np.ndarray) -> tuple[Rows, Rows | None]:
+    """The rows that are learned, on which the preparation was fitted, and those that are watched.
 
     `told` has what is known of the rows beside what the estimator sees.
     """
-    watched = watched_rows(frame, recipe.early_stopping, recipe.seed)
-    learned = _part(told, ~watched, step.fit_transform(rows[~watched], told.truth[~watched]))
-    return learned, _part(told, watched, step.transform(rows[watched])) if watched.any() else None
+    learned = _part(told, ~watched, ready.rows)
+    return learned, _part(told, watched, ready.prepared.transform(rows[watched])) if watched.any() else None
 
 
 def _part(told: Rows, mask: np.ndarray, seen: np.ndarray) -> Rows:
@@ -140,14 +160,14 @@ def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:
         raise BadTrainingData(str(error)) from error
 
 
-def _translated(recipe: Recipe, target: Target, layout: Layout, monotone: str | None) -> dict[str, Any]:
+def _translated(recipe: Recipe, target: Target, made: Sequence[Made], monotone: str | None) -> dict[str, Any]:
     """The parameters in the estimator's terms: its own order of the columns, and codes for labels."""
     asked = dict(recipe.params)
     if recipe.monotone:
         if monotone is None:
             raise BadEstimator(f"{recipe.estimator} has no monotone constraints")
         asked[monotone] = recipe.monotone
-    params = by_column(asked, recipe.names, [*layout.numbers, *layout.strings])
+    params = by_column(asked, recipe.names, [each.column for each in made])
     weights = params.get("class_weight")
     if target.labels and isinstance(weights, Mapping):
         params["class_weight"] = {_code(label, target): weight for label, weight in weights.items()}
@@ -174,10 +194,12 @@ def save_model(
 
     A graph serves where it answers as the fitted model does; else the runtime `native`, which reads the own file.
     """
-    saved = _served(fitted, signature_of(fitted.recipe, fitted.target), folder, native)
+    fitted.pipeline[0].save(folder)
+    served = _served(fitted, signature_of(fitted.recipe, fitted.target), folder, native)
+    saved = replace(served, preparation=fitted.preparation)
     write_directory(
         folder,
-        Description(saved.runtime, saved.signature, framework),
+        Description(saved.runtime, saved.signature, framework, preparation=fitted.preparation),
         about={"run": about.run, "created": about.created.isoformat()},
         flavors={**flavors, **(onnx_flavor() if saved.runtime == GRAPHS else {})},
         packages=sorted([*_COMMON_PACKAGES, *packages]),
@@ -196,7 +218,6 @@ def _served(fitted: Fitted, signature: Signature, folder: Path, native: str | No
     except ExportRefused as refused:
         if native is None:
             raise
-        (folder / PREPARATION).write_bytes(export_preparation(fitted))
         (folder / OUTPUTS).write_bytes(export_outputs(fitted.target))
         model = runtime_named(native).load(folder, signature)
         difference = largest_difference(fitted, model, f"the runtime {native}")
@@ -222,23 +243,26 @@ def _sayable(rows: pd.DataFrame) -> np.ndarray:
 class PipelinePredictor:
     """A pipeline that answers as an ONNX graph does."""
 
-    def __init__(self, pipeline: Any, layout: Layout, signature: Signature) -> None:
+    def __init__(self, pipeline: Any, signature: Signature) -> None:
         self._pipeline = pipeline
-        self._layout = layout
+        self._features = [_column(tensor) for tensor in signature.inputs]
         self.target = target_of_signature(signature)
         self.signature = signature
 
     @classmethod
     def at(cls, folder: Path, pipeline: Any) -> "PipelinePredictor":
         """A predictor with the interface that a model directory promises."""
+        return cls(pipeline, read_description(folder).signature)
+
+    @classmethod
+    def over(cls, folder: Path, own: Callable[[np.ndarray], np.ndarray]) -> "PipelinePredictor":
+        """The same for a library's own answer to the matrix that the preparation beside it makes."""
         signature = read_description(folder).signature
-        strings = tuple(t.name for t in signature.inputs if t.datatype == "BYTES")
-        numbers = tuple(t.name for t in signature.inputs if t.datatype != "BYTES")
-        return cls(pipeline, Layout(numbers=numbers, strings=strings), signature)
+        return cls((_Classifying if classifies(signature) else _Regressing)(Prepared.read(folder), own), signature)
 
     def predict(self, columns: Columns) -> dict[str, np.ndarray]:
         """The outputs of the task, one entry a row."""
-        return answers(self._pipeline, prepare(columns, self._layout), self.target)
+        return answers(self._pipeline, prepare(columns, self._features), self.target)
 
 
 def spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -247,4 +271,30 @@ def spread(frame: pd.DataFrame, rows: int) -> pd.DataFrame:
 
 
 def _json(values: pd.Series) -> list[Any]:
-    return [None if value != value else value for value in values.tolist()]
+    return [None if value != value else _plain(value) for value in values.tolist()]
+
+
+def _plain(value: Any) -> Any:
+    """A time as a request carries it: without an offset it is in UTC."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _column(tensor: Tensor) -> Column:
+    kind = "timestamp" if tensor.format == TIME_FORMAT else "string" if tensor.datatype == "BYTES" else "number"
+    return Column(name=tensor.name, type=kind, nullable=True)
+
+
+@dataclass(frozen=True)
+class _Regressing:
+    """A library's own answer behind its preparation, with the calls of a pipeline."""
+
+    prepared: Prepared
+    own: Callable[[np.ndarray], np.ndarray]
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        return self.own(self.prepared.transform(rows).astype(np.float32))
+
+
+class _Classifying(_Regressing):
+    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
+        return both_classes(self.predict(rows))

@@ -26,6 +26,8 @@ class Rows:
     """How much each row counts; None where all count the same."""
     groups: np.ndarray | None = None
     """The code of the group of each row, APART where it has none; None where rows stand for themselves."""
+    codes: tuple[int, ...] = ()
+    """The columns that hold codes of texts."""
 
     def in_groups(self) -> tuple["Rows", list[int]]:
         """The rows with those of a group behind each other, and the size of each group.
@@ -40,7 +42,7 @@ class Rows:
     def at(self, rows: np.ndarray) -> "Rows":
         """Some of the rows, by a mask or by their places."""
         weights, groups = (None if each is None else each[rows] for each in (self.weights, self.groups))
-        return Rows(self.seen[rows], self.truth[rows], weights, groups)
+        return Rows(self.seen[rows], self.truth[rows], weights, groups, self.codes)
 
 
 def watched_rows(frame: pd.DataFrame, asked: EarlyStopping | None, seed: int) -> np.ndarray:

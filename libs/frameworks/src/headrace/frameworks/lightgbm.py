@@ -1,9 +1,8 @@
-"""LightGBM: its scikit-learn estimators, saved as LightGBM's own text with the categories beside it as JSON."""
+"""LightGBM: its scikit-learn estimators, saved as LightGBM's own text with the preparation beside it."""
 
 import itertools
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,11 @@ from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_mo
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.levels import Levels, inner
 from headrace.frameworks.named_columns import SETS
-from headrace.frameworks.preparation import UNKNOWN, for_trees
+from headrace.frameworks.preparation import for_trees
 from headrace.frameworks.thresholds import down
-from headrace.runtimes import BadModel
-from headrace.runtimes.layout import Layout
-from headrace.tasks import task_named
+from headrace.runtimes import BadModel, read_description
+from headrace.runtimes.native import both_classes
+from headrace.tasks import target_of, task_named
 
 Params = Mapping[str, Any]
 
@@ -42,7 +41,6 @@ LEVELS: Levels = {"lightgbm.LGBMRegressor": lambda level: {"objective": "quantil
 _ZERO = (
     1e-34  # LightGBM splits around zero at 1e-35, a number that no data hold and that its text does not keep exactly
 )
-_CATEGORIES = "categories.json"
 _NOT_OURS = frozenset(
     [
         "config",
@@ -118,7 +116,7 @@ class Lightgbm:
             frame,
             recipe,
             lambda params: _build(recipe, params),
-            lambda _: _preparation,
+            lambda _: for_trees(keeps_nan=True),
             partial(_learn, recipe, lambda _: progress(next(done), total)),
             "monotone_constraints",
             LEVELS,
@@ -127,29 +125,24 @@ class Lightgbm:
         return replace(fitted, splits=[split for each in inner(fitted.estimator) for split in _make_exact(each)])
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
-        """Write `model.lgb.txt`, `categories.json` and the rest of the directory."""
+        """Write `model.lgb.txt` (one more file for each further level) and the rest of the directory."""
         texts = [each.booster_.model_to_string() for each in inner(fitted.estimator)]
         for name, text in zip(_files(len(texts)), texts, strict=True):
             (folder / name).write_text(text, encoding="utf-8")
-        strings = fitted.pipeline[0].named_transformers_.get("strings")
-        categories = [list(known) for known in strings.categories_] if strings is not None else []
-        told = {"strings": categories, "classifies": bool(fitted.target.labels), "boosters": len(texts)}
-        (folder / _CATEGORIES).write_text(json.dumps(told))
         flavor = {"lightgbm": {"data": _MODEL, "model_class": fitted.recipe.estimator}}
         packages = ["lightgbm", "onnxmltools", "scikit-learn"]
         native = "lightgbm" if len(texts) == 1 else None  # the runtime reads one booster
         return save_model(self.name, fitted, folder, about, flavor, packages, native=native)
 
     def load(self, folder: Path) -> PipelinePredictor:
-        """Read the text and the categories back."""
+        """Read the text back."""
         try:
-            found = json.loads((folder / _CATEGORIES).read_text())
-            texts = [(folder / name).read_text(encoding="utf-8") for name in _files(found.get("boosters", 1))]
+            target = target_of(read_description(folder).signature)
+            texts = [(folder / name).read_text(encoding="utf-8") for name in _files(len(target.levels) or 1)]
             boosters = [lightgbm.Booster(model_str=text) for text in texts]
+            return PipelinePredictor.over(folder, _answering(boosters, bool(target.labels)))
         except (OSError, ValueError, lightgbm.basic.LightGBMError) as error:
             raise BadModel(f"{folder.name}/{_MODEL} cannot be loaded: {error}") from error
-        known = [{category: code for code, category in enumerate(values)} for values in found["strings"]]
-        return PipelinePredictor.at(folder, _restored(boosters, known, found["classifies"]))
 
 
 def _build(recipe: Recipe, params: Mapping[str, Any]) -> Any:
@@ -223,35 +216,15 @@ def _make_exact(estimator: Any) -> list[tuple[int, float]]:
     return splits
 
 
-def _preparation(layout: Layout) -> Any:
-    return for_trees(layout, keeps_nan=True)
+def _answering(boosters: Sequence[Any], classifies: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """What the boosters say of prepared rows, side by side."""
 
+    def answer(rows: np.ndarray) -> np.ndarray:
+        found = [np.asarray(booster.predict(rows)) for booster in boosters]
+        whole = found[0] if len(found) == 1 else np.column_stack(found)
+        return both_classes(whole) if classifies else whole
 
-@dataclass(frozen=True)
-class _Regressing:
-    """A booster behind its categories; the same calls as the pipeline that was fitted."""
-
-    boosters: Sequence[Any]
-    categories: Sequence[Mapping[str, int]]
-
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        numbers = frame.shape[1] - len(self.categories)
-        block = frame.iloc[:, :numbers].to_numpy(dtype=np.float64)
-        codes = [frame.iloc[:, numbers + i].map(known).fillna(UNKNOWN) for i, known in enumerate(self.categories)]
-        rows = np.column_stack([block, *codes])
-        found = [np.asarray(booster.predict(rows)) for booster in self.boosters]
-        return found[0] if len(found) == 1 else np.column_stack(found)
-
-
-@dataclass(frozen=True)
-class _Classifying(_Regressing):
-    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        found = self.predict(frame)
-        return found if found.ndim == 2 else np.column_stack([1 - found, found])
-
-
-def _restored(boosters: Sequence[Any], categories: Sequence[Mapping[str, int]], classifies: bool) -> _Regressing:
-    return (_Classifying if classifies else _Regressing)(boosters, categories)
+    return answer
 
 
 def _files(boosters: int) -> list[str]:

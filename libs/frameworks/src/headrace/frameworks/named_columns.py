@@ -34,19 +34,20 @@ def by_column(params: Mapping[str, Any], features: Sequence[str], seen: Sequence
 
 
 class _Places:
-    """Where each feature is for the estimator."""
+    """Where each feature is for the estimator: in one place, in several where a step made several of it, or in none."""
 
     def __init__(self, features: Sequence[str], seen: Sequence[str]) -> None:
         self._features = features
-        self._place = {name: place for place, name in enumerate(seen)}
+        self._places = {name: [at for at, column in enumerate(seen) if column == name] for name in features}
+        self._width = len(seen)
 
     def translated(self, param: str, value: Any) -> Any:
         if param in _VECTORS and isinstance(value, Mapping | list | tuple):
             return self._vector(param, value)
         if param in SETS and isinstance(value, list | tuple):
-            return self._set(param, value)
+            return sorted(self._one(param, each) for each in self._chosen(value))
         if param in _GROUPS and isinstance(value, list | tuple):
-            return [self._set(param, group) for group in value]
+            return [sorted(at for each in self._chosen(group) for at in self._at(param, each)) for group in value]
         return value
 
     def _vector(self, param: str, value: Any) -> list[Any]:
@@ -56,19 +57,32 @@ class _Places:
                 f"as {{{self._features[0]}: {value[0] if value else 1}}}"
             )
         given = value if isinstance(value, Mapping) else dict(zip(self._features, value, strict=True))
-        vector: list[Any] = [_VECTORS[param]] * len(self._place)
+        vector: list[Any] = [_VECTORS[param]] * self._width
         for name, number in given.items():
-            vector[self._at(param, name)] = number
+            places = [self._one(param, name)] if number != _VECTORS[param] else self._at(param, name)
+            for place in places:
+                vector[place] = number
         return vector
 
-    def _set(self, param: str, value: Any) -> list[int]:
+    def _chosen(self, value: Sequence[Any]) -> Sequence[Any]:
+        """The columns that a list names; one of truth values says of each feature whether it is meant."""
         if len(value) == len(self._features) and value and all(isinstance(each, bool) for each in value):
-            value = [name for name, chosen in zip(self._features, value, strict=True) if chosen]
-        return sorted(self._at(param, each) for each in value)
+            return [name for name, chosen in zip(self._features, value, strict=True) if chosen]
+        return value
 
-    def _at(self, param: str, column: Any) -> int:
+    def _one(self, param: str, column: Any) -> int:
+        """The one place of a column; what is said of a number cannot be said of several that a step made of it."""
+        places = self._at(param, column)
+        if len(places) != 1:
+            raise BadEstimator(
+                f"{param} names {column!r}, of which its preparation makes {len(places)} columns; it can be said of a "
+                "column that stays one"
+            )
+        return places[0]
+
+    def _at(self, param: str, column: Any) -> list[int]:
         if isinstance(column, int) and not isinstance(column, bool) and 0 <= column < len(self._features):
-            return self._place[self._features[column]]
-        if column not in self._place:
-            raise BadEstimator(f"{param} names {column!r}, which is no feature; features are {', '.join(self._place)}")
-        return self._place[column]
+            column = self._features[column]
+        if column not in self._places:
+            raise BadEstimator(f"{param} names {column!r}, which is no feature; features are {', '.join(self._places)}")
+        return self._places[column]

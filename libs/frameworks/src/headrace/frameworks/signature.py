@@ -2,9 +2,10 @@
 
 from headrace.contracts import Column, Signature, Tensor
 from headrace.frameworks.base import Recipe
+from headrace.runtimes.values import TIME_FORMAT
 from headrace.tasks import Target
 
-_DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "string": "BYTES"}
+_DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "string": "BYTES", "timestamp": "BYTES"}
 
 
 def signature_of(recipe: Recipe, target: Target) -> Signature:
@@ -19,4 +20,10 @@ def signature_of(recipe: Recipe, target: Target) -> Signature:
 
 
 def _input(feature: Column) -> Tensor:
-    return Tensor(name=feature.name, datatype=_DATATYPES[feature.type], shape=[-1], nullable=feature.nullable)
+    return Tensor(
+        name=feature.name,
+        datatype=_DATATYPES[feature.type],
+        shape=[-1],
+        nullable=feature.nullable,
+        format=TIME_FORMAT if feature.type == "timestamp" else None,
+    )

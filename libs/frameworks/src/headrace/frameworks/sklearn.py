@@ -16,7 +16,7 @@ from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, plainly, save_model
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.levels import Levels, inner
-from headrace.frameworks.preparation import for_distances, for_trees
+from headrace.frameworks.preparation import Usual, for_distances, for_trees
 from headrace.frameworks.thresholds import make_exact, splits_of
 from headrace.runtimes import BadModel
 
@@ -33,6 +33,7 @@ LEVELS: Levels = {
 """The estimators that learn quantiles, and how each is told which."""
 
 TRUSTED = (
+    "headrace.frameworks.preparation.prepared.Prepared",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
@@ -40,7 +41,7 @@ TRUSTED = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 )
-"""Types that skops rebuilds beside its own defaults: plain holders of arrays, none of which runs code on loading."""
+"""Types that skops rebuilds beside its own defaults: plain holders of arrays and bytes that run no code on loading."""
 
 
 class Sklearn:
@@ -59,7 +60,7 @@ class Sklearn:
             frame,
             recipe,
             lambda params: build_estimator(recipe.estimator, _stopping(recipe, params), recipe.seed, _ALLOWED),
-            self._preparation,
+            self._usual,
             _learn,
             "monotonic_cst",
             LEVELS,
@@ -87,10 +88,10 @@ class Sklearn:
             raise BadModel(f"{folder.name}/{_FILE} cannot be loaded: {error}") from error
         return PipelinePredictor.at(folder, pipeline)
 
-    def _preparation(self, estimator: Any) -> Any:
+    def _usual(self, estimator: Any) -> Usual:
         if not type(estimator).__module__.startswith(_TREES):
-            return for_distances
-        return lambda layout: for_trees(layout, keeps_nan=isinstance(estimator, _NAN_TREES))
+            return for_distances()
+        return for_trees(keeps_nan=isinstance(estimator, _NAN_TREES))
 
 
 def _learn(estimator: Any, rows: Rows, watched: Rows | None, params: Mapping[str, Any]) -> None:

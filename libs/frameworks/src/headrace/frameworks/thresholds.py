@@ -5,7 +5,7 @@ changes its answer. Rounded down it cannot: for every float32 x, `x <= t` is `x 
 numbers that float32 holds (see `preparation`), so their own answers stay the same, and the graph's are equal to them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,17 +38,21 @@ def splits_of(estimator: Any) -> list[tuple[int, float]]:
     return found
 
 
-def beside(splits: list[tuple[int, float]], sample: pd.DataFrame, numbers: int) -> pd.DataFrame:
-    """Rows of the sample with one number put on a threshold, and on the next float32 above it."""
-    near = sorted({(feature, t) for feature, t in splits if feature < numbers and np.isfinite(t)})
+def beside(splits: list[tuple[int, float]], sample: pd.DataFrame, origins: Sequence[str | None]) -> pd.DataFrame:
+    """Rows of the sample with one number put on a threshold, and on the next float32 above it.
+
+    `origins` names the column of each number that the trees compare; a number that a step has made has none.
+    """
+    near = sorted({(feature, t) for feature, t in splits if origins[feature] is not None and np.isfinite(t)})
     if not near or sample.empty:
         return sample.head(0)
     picked = [near[i] for i in np.linspace(0, len(near) - 1, min(_MOST, len(near))).astype(int)]
     rows = sample.iloc[np.resize(np.arange(len(sample)), 2 * len(picked))].reset_index(drop=True)
+    places = {name: place for place, name in enumerate(rows.columns)}
     for at, (feature, threshold) in enumerate(picked):
-        lower = np.float32(down(np.array(threshold)))
-        rows.iloc[2 * at, feature] = float(lower)
-        rows.iloc[2 * at + 1, feature] = float(np.nextafter(lower, np.float32(np.inf)))
+        lower, place = np.float32(down(np.array(threshold))), places[origins[feature]]
+        rows.iloc[2 * at, place] = float(lower)
+        rows.iloc[2 * at + 1, place] = float(np.nextafter(lower, np.float32(np.inf)))
     return rows
 
 

@@ -24,9 +24,7 @@ from headrace.frameworks.estimators import build_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.preparation import for_trees
-from headrace.frameworks.restored import keep_preparation, restored
-from headrace.runtimes import read_description
-from headrace.runtimes.layout import Layout
+from headrace.runtimes import BadModel, read_description
 from headrace.runtimes.native import classifies
 from headrace.runtimes.xgboost import CATEGORY, Xgboost, answering
 
@@ -85,7 +83,7 @@ class XGBoost:
             frame,
             recipe,
             lambda params: _build(recipe.estimator, params, recipe.seed),
-            lambda _: _preparation,
+            lambda _: for_trees(keeps_nan=True),
             partial(_learn, recipe, lambda step: progress(step, total)),
             "monotone_constraints",
         )
@@ -93,22 +91,20 @@ class XGBoost:
         return replace(fitted, splits=_splits(fitted.estimator.get_booster()))
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
-        """Write `model.ubj`, `preparation.skops` and the rest of the directory."""
+        """Write `model.ubj` and the rest of the directory."""
         fitted.estimator.get_booster().save_model(folder / Xgboost.file)
-        keep_preparation(fitted, folder)
         flavor = {"xgboost": {"data": Xgboost.file, "model_format": "ubj", "model_class": fitted.recipe.estimator}}
-        packages = [CATALOG[self.name].distribution, "onnxmltools", "scikit-learn", "skops"]
+        packages = [CATALOG[self.name].distribution, "onnxmltools", "scikit-learn"]
         return save_model(self.name, fitted, folder, about, flavor, packages, native=Xgboost.name)
 
     def load(self, folder: Path) -> PipelinePredictor:
         """Read booster and preparation back."""
         signature = read_description(folder).signature
-        own = restored(
-            folder,
-            signature,
-            lambda: answering(xgboost.Booster(model_file=folder / Xgboost.file), classifies(signature)),
-        )
-        return PipelinePredictor.at(folder, own)
+        try:
+            own = answering(xgboost.Booster(model_file=folder / Xgboost.file), classifies(signature))
+            return PipelinePredictor.over(folder, own)
+        except (OSError, ValueError, xgboost.core.XGBoostError) as error:
+            raise BadModel(f"{folder.name}/{Xgboost.file} cannot be loaded: {error}") from error
 
 
 def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
@@ -120,10 +116,6 @@ def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
 def _known(path: str) -> Estimator | None:
     info = frameworks().get("xgboost")  # missing while the catalogue itself is made
     return info.estimators.get(path) if info else None
-
-
-def _preparation(layout: Layout) -> Any:
-    return for_trees(layout, keeps_nan=True)
 
 
 def _learn(
@@ -139,8 +131,7 @@ def _learn(
     if isinstance(constraints := params.get("monotone_constraints"), list):
         estimator.set_params(monotone_constraints=tuple(constraints))  # XGBoost takes no list
     if params.get("enable_categorical"):
-        texts = sum(column.type == "string" for column in recipe.features)
-        kinds = [*[_NUMBER] * (rows.seen.shape[1] - texts), *[CATEGORY] * texts]
+        kinds = [CATEGORY if place in rows.codes else _NUMBER for place in range(rows.seen.shape[1])]
         estimator.set_params(feature_types=kinds, enable_categorical=True)
     more: dict[str, Any] = {}
     if watched is not None and recipe.early_stopping is not None:

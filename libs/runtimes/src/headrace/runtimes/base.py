@@ -15,8 +15,8 @@ Columns = Mapping[str, Any]
 class BadValue(ValueError):
     """A value that the artifact cannot hold; names the input, the row and the value."""
 
-    def __init__(self, name: str, row: int, value: Any) -> None:
-        super().__init__(f"input {name!r}: element {row} ({value}) is too large for the model")
+    def __init__(self, name: str, row: int, value: Any, why: str = "is too large for the model") -> None:
+        super().__init__(f"input {name!r}: element {row} ({value}) {why}")
 
 
 class Model(Protocol):
@@ -45,7 +45,7 @@ class Model(Protocol):
     def answer(self, columns: Columns, *, strict: bool = False) -> Mapping[str, np.ndarray]:
         """The outputs by name, one entry a row; inputs that the signature does not name are ignored.
 
-        With `strict`, a number that is too large for the artifact raises BadValue; else it counts as infinite.
+        With `strict`, a number that is too large for the artifact raises BadValue; else it counts as missing.
         """
         ...
 

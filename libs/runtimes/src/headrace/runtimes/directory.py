@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from headrace.contracts import Signature, Tensor
+from headrace.contracts import Model, Prepared, Signature, Tensor
 from headrace.runtimes.errors import BadModel
 
 GRAPH = "model.onnx"
@@ -43,6 +43,8 @@ class Description:
     """What fitted it; None where that is not known."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the runtime needs to be told; in the flavor it lies under the runtime's name."""
+    preparation: Sequence[Prepared] = ()
+    """How its columns were prepared; for people alone, since the artifact does it."""
 
 
 def write_directory(
@@ -58,8 +60,9 @@ def write_directory(
     own = {
         "runtime": described.runtime,
         **({"framework": described.framework} if described.framework else {}),
+        **({"preparation": [_json(each) for each in described.preparation]} if described.preparation else {}),
         **({described.runtime: dict(described.options)} if described.options else {}),
-        "signature": described.signature.model_dump(mode="json", exclude_none=True),
+        "signature": _json(described.signature),
     }
     mlmodel = {
         "run_id": about["run"],
@@ -111,6 +114,10 @@ def _read_mlmodel(folder: Path) -> dict[str, Any]:
     if "signature" not in found:  # it is written last: a file that was cut has none
         raise BadModel(f"{folder.name}: {_MLMODEL} ends before its signature; the file was cut")
     return {**found, "flavors": flavors}
+
+
+def _json(value: Model) -> dict[str, Any]:
+    return value.model_dump(mode="json", exclude_none=True)
 
 
 def _mlflow_signature(signature: Signature) -> dict[str, str]:

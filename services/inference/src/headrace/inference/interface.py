@@ -12,7 +12,8 @@ import numpy as np
 
 from headrace.contracts import KEY_COLUMN, Column, Signature
 from headrace.contracts import Tensor as Declared
-from headrace.inference.tensors import MISSING, BadInput, Given, Values
+from headrace.inference.tensors import MISSING, BadInput, Given, Values, shown
+from headrace.runtimes.values import TIME_FORMAT, no_time
 
 _DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}
 _KINDS = {"BOOL": "boolean", "BYTES": "string"}
@@ -26,7 +27,7 @@ class Field:
     name: str
     datatype: str
     kind: str
-    """boolean, integer, number or string"""
+    """boolean, integer, number, string or timestamp"""
     nullable: bool
 
     @classmethod
@@ -34,6 +35,7 @@ class Field:
         """From the signature. A tensor that does not say is taken as nullable: the model imputes."""
         integer = "INT" in declared.datatype
         kind = _KINDS.get(declared.datatype, "integer" if integer else "number")
+        kind = "timestamp" if declared.format == TIME_FORMAT else kind
         return cls(declared.name, declared.datatype, kind, declared.nullable is not False)
 
     @classmethod
@@ -123,7 +125,7 @@ class Interface:
 
     def example(self) -> Rows:
         """A row that any version with this signature must be able to answer; warms it up."""
-        values = {"string": "", "boolean": False, "integer": 0, "number": 0.0}
+        values = {"string": "", "boolean": False, "integer": 0, "number": 0.0, "timestamp": "1970-01-01T00:00:00Z"}
         return Rows(1, {name: [values[field.kind]] for name, field in self.fields.items()})
 
     # one matrix
@@ -195,7 +197,7 @@ class Interface:
     # values
 
     def _check(self, field: Field, tensor: Given, place: str = "") -> None:
-        if (field.kind == "string") != (tensor.datatype == "BYTES") and not _all_missing(tensor.values):
+        if (field.datatype == "BYTES") != (tensor.datatype == "BYTES") and not _all_missing(tensor.values):
             raise BadInput(
                 f"input {place}{field.name!r}: datatype is {tensor.datatype}; the column takes {field.datatype}"
             )
@@ -231,6 +233,11 @@ def _check_list(field: Field, values: list[Any], place: str) -> None:
         raise BadInput(_no_null(field, values.index(None), place))
     if field.kind == "integer" and float in kinds:
         _refuse_first(field, values, lambda v: type(v) is float and not v.is_integer(), "whole numbers", place)
+    if field.kind == "timestamp" and (at := no_time(values)) is not None:
+        raise BadInput(
+            f"input {place}{field.name!r}: element {at} is {shown(values[at])}; the column takes times in ISO 8601, "
+            "such as 2026-02-28T23:59:59Z, without an offset in UTC"
+        )
     if field.kind == "boolean" and kinds - {bool, MISSING}:
         _refuse_first(field, values, lambda v: v is not None and v not in (0, 1), "true, false, 0 or 1", place)
 

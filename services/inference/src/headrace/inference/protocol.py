@@ -125,7 +125,8 @@ def described(model: str, versions: Sequence[int], interface: Interface, platfor
 
 
 def _described(tensor: Any, about: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
-    told = {**({} if tensor.nullable is None else {"nullable": tensor.nullable}), **about}
+    own = {"nullable": tensor.nullable, "format": tensor.format}
+    told = {**{name: value for name, value in own.items() if value is not None}, **about}
     described = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
     return {**described, "parameters": told} if told else described
 

@@ -13,6 +13,7 @@ from headrace.contracts import (
     NotJudged,
     VersionRegistered,
 )
+from headrace.contracts.cells import TIMESTAMP
 from headrace.monitor.drift import CONTEXT, FEATURE, PREDICTION, Pair, drift_of, pairs_of, share
 from headrace.monitor.fairness import Fairness, fairness_of_labels, shortened
 from headrace.monitor.quality import quality_of
@@ -73,9 +74,10 @@ def _pairs(
 ) -> list[Pair]:
     if known is None or reference is None:
         return []
-    features = [column.name for column in known.features]
+    features = [column.name for column in known.features if column.type != TIMESTAMP]  # time always moves on
     watched = [*declared.data.groups, *(column.name for column in known.signature.context or [])]
-    without = {*features, *task_named(sample.target.task).keys(sample.target.options)}  # new keys are no drift
+    keys = task_named(sample.target.task).keys(sample.target.options)  # new keys are no drift
+    without = {*(each.name for each in known.features), *keys}
     context = [name for name in dict.fromkeys(watched) if name not in without]
     return [
         *pairs_of(reference, sample.inputs, features, FEATURE),

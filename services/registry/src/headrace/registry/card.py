@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from headrace.contracts import DatasetRef, Lineage, derive_id
+from headrace.contracts.preparation import told
 from headrace.registry.domain import TRAINED, risk_of
 from headrace.registry.tables import DecisionRow, ModelRow, SignalRow, VersionRow
 from headrace.tasks import task_named
@@ -63,13 +64,13 @@ def _inputs(dataset: DatasetRef | None) -> list[dict[str, Any]]:
 
 def _run_facet(version: VersionRow) -> dict[str, Any]:
     lineage = version.facts.lineage
-    told = {name: getattr(lineage, name) for name in ("params", "seed", "code_version", "packages")}
-    told["dataset_digest"] = lineage.dataset.digest if lineage.dataset else None
+    made = {name: getattr(lineage, name) for name in ("params", "seed", "code_version", "packages")}
+    made["dataset_digest"] = lineage.dataset.digest if lineage.dataset else None
     return {
         "_producer": PRODUCER,
         "_schemaURL": f"{PRODUCER}/events/version/registered.v1.json",
         "origin": version.facts.origin,
-        **{name: value for name, value in told.items() if value is not None},
+        **{name: value for name, value in made.items() if value is not None},
     }
 
 
@@ -118,11 +119,13 @@ def _risks(model: ModelRow, signals: Sequence[SignalRow]) -> str:
 def _training(version: VersionRow) -> str:
     facts, holdout = version.facts, version.facts.holdout
     columns = ", ".join(f"`{column.name}`" for column in facts.features)
+    prepared = "".join(f"\n- {told(each)}" for each in facts.lineage.preparation or ())
     return (
         f"{_learned(facts.lineage)} It predicts `{facts.target}` from {columns}. It is judged on dataset "
         f"`{facts.dataset.name}` version {facts.dataset.version}, holdout by {holdout.by}: {holdout.rows:,} rows"
         + (f" from {holdout.boundary} on" if holdout.boundary else "")
         + "."
+        + (f"\n\nThe columns were prepared for the estimator:\n{prepared}" if prepared else "")
     )
 
 

@@ -285,6 +285,7 @@ def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, n
         framework=job.framework,
         estimator=job.estimator,
         params=job.params,
+        preparation=list(trained.preparation) or None,
         seed=job.seed,
         holdout=trained.holdout,
         metrics=trained.metrics,

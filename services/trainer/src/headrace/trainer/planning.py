@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from headrace.contracts import Column, Declaration, EarlyStopping
+from headrace.contracts import Column, Declaration, EarlyStopping, Preparation
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import FORMATS
+from headrace.contracts.columns import features_among, how_to_use_times
+from headrace.contracts.preparation import declared_chain
 from headrace.tasks import task_named
 
 
@@ -41,6 +43,7 @@ class Plan:
     monotone: Mapping[str, int] = field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
     warnings: Sequence[str] = ()
+    preparation: Preparation | None = None
 
 
 def plan(
@@ -82,7 +85,8 @@ def plan(
         monotone=training.monotone or {},
         early_stopping=training.early_stopping,
         grouped_by=task_named(declaration.task).grouped_by(declaration.task_options or {}),
-        warnings=_left_out(declaration, known),
+        warnings=_left_out(declaration, known, features),
+        preparation=training.preparation,
     )
 
 
@@ -108,24 +112,40 @@ def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Col
             raise Unplannable(f"target {data.target!r} is among data.features; a model cannot be told its answer")
         if missing := [name for name in data.features if name not in known]:
             raise Unplannable(f"features {', '.join(missing)} are no columns of dataset {data.dataset!r}")
-        return [known[name] for name in data.features]
-    left_out = {data.target, data.time, data.weight, *data.ignore, *data.context, *_keys(declaration)}
-    found = [c for name, c in known.items() if name not in left_out and c.type != "timestamp"]
+    prepared = declaration.training.preparation
+    if missing := [name for name in (prepared.columns if prepared else ()) if name not in known]:
+        raise Unplannable(f"columns {', '.join(missing)} of training.preparation are none of dataset {data.dataset!r}")
+    for name in data.features or ():
+        if known[name].type == "timestamp" and declared_chain(prepared, name, "timestamp") is None:
+            raise Unplannable(f"feature {name} is a timestamp; {how_to_use_times(name)}")
+    types = {name: column.type for name, column in known.items()}
+    found = [known[name] for name in features_among(declaration, types, [*_keys(declaration)])]
     if not found:
         raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
     return found
 
 
-def _left_out(declaration: Declaration, known: Mapping[str, Column]) -> list[str]:
+def _left_out(declaration: Declaration, known: Mapping[str, Column], features: Sequence[Column]) -> list[str]:
     """Timestamps beside the time column: no features, and said to be none."""
     data = declaration.data
-    others = {*data.groups, *(data.features or ()), *_keys(declaration)}
-    meant = {data.target, data.time, *data.ignore, *data.context, *others}
+    meant = {
+        data.target,
+        data.time,
+        data.weight,
+        *data.ignore,
+        *data.context,
+        *data.groups,
+        *(each.name for each in features),
+        *_keys(declaration),
+    }
+    if data.features:
+        return []
+    prepared = declaration.training.preparation
     names = [name for name, column in known.items() if column.type == "timestamp" and name not in meant]
     return [
-        f"{name} is a timestamp and no feature; give what matters of it (hour, weekday) as columns, or put it into "
-        "data.ignore"
+        f"{name} is a timestamp and no feature; {how_to_use_times(name)}, or put it into data.ignore"
         for name in names
+        if declared_chain(prepared, name, "timestamp") is None
     ]
 
 

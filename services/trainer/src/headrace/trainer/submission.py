@@ -130,6 +130,7 @@ def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memor
         "monotone",
         "early_stopping",
         "warnings",
+        "preparation",
     )
     told = {"run": run.run, "attempt": 0, "model": run.model, "data": _data(version), "bucket": bucket}
     told["columns"] = [column["name"] for column in version.columns]

@@ -593,6 +593,48 @@ class Part(Model):
     """
 
 
+class PreparedStep(Model):
+    """
+    One step of a preparation.
+    """
+
+    step: str
+    """
+    Its name.
+    """
+    params: dict[str, Any]
+    """
+    Its parameters, with those that were not said.
+    """
+    learned: dict[str, Any]
+    """
+    What it learned of the columns, such as `categories: [3, 12]`: for each figure one value a column.
+    """
+
+
+class Prepared(Model):
+    """
+    Columns that are prepared alike for the estimator, and what was learned of them.
+    """
+
+    columns: list[str]
+    """
+    The columns.
+    """
+    steps: list[PreparedStep]
+    """
+    What is done to them, in order.
+    """
+    usual: bool
+    """
+    Whether the steps are the usual ones of the estimator; else they were declared.
+    """
+    makes: Annotated[int, Field(ge=0)]
+    """
+    Numbers that the estimator is given for a row of all these columns.
+    """
+
+
 class Segment(Model):
     """
     A node of a manifest that is full and never changes: some successive parts of a dataset version.
@@ -640,6 +682,10 @@ class Tensor(Model):
     nullable: bool | None = None
     """
     Whether values may be missing (null, or NaN where the datatype has it); they may where it is not said.
+    """
+    format: str | None = None
+    """
+    Of an input of BYTES that takes more than any text: `date-time` for times in ISO 8601; without an offset they are in UTC.
     """
     labels: list[int | float | str | bool] | None = None
     """
@@ -2393,55 +2439,18 @@ class EarlyStopping(Model):
     """
 
 
-class Training(Model):
+class Preparation(Model):
     """
-    How the model is trained.
+    Steps for columns, each the name of a step, or a mapping from the name to the step's parameters, such as {impute: {strategy: mean}}. A column's own steps take the place of those for its kind, and these that of the usual ones.
     """
 
-    framework: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "sklearn"
+    kinds: dict[str, list[str | dict[str, Any]]] = {}
     """
-    One of the frameworks that headrace.frameworks knows.
+    Steps for all columns of a kind: numeric, boolean, string or timestamp.
     """
-    estimator: str | None = None
+    columns: dict[str, list[str | dict[str, Any]]] = {}
     """
-    Import path of the estimator; default: a gradient-boosted tree for the task.
-    """
-    params: dict[str, Any] = {}
-    """
-    Parameters of the estimator.
-    """
-    class_weight: Literal["balanced"] | dict[str, float] | None = None
-    """
-    How much the rows of each label count when the model learns, by label; `balanced` makes all labels count the same. A label that is not named counts 1.
-    """
-    monotone: dict[str, int] | None = None
-    """
-    By feature: 1 where the answer (of two labels the probability of the positive one) may only rise with it, -1 where it may only fall.
-    """
-    early_stopping: EarlyStopping | None = None
-    """
-    Stop when rows that are not learned from no longer gain; default: never.
-    """
-    seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
-    """
-    Seed of everything random.
-    """
-    timeout: Annotated[
-        str,
-        Field(
-            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
-        ),
-    ] = "PT30M"
-    """
-    Longest time a run may work, ISO 8601 duration.
-    """
-    resources: Resources = Field(default_factory=Resources)
-    """
-    What a run takes.
-    """
-    on: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] = ["new-data"]
-    """
-    What starts a run by itself.
+    Steps for single columns, by their names.
     """
 
 
@@ -2847,6 +2856,10 @@ class Lineage(Model):
     """
     Parameters it was made with.
     """
+    preparation: list[Prepared] | None = None
+    """
+    How its columns were prepared for the estimator, the usual steps too.
+    """
     seed: Annotated[int | None, Field(ge=0)] = None
     """
     Seed of everything random.
@@ -3130,6 +3143,10 @@ class TrainingCompleted(Event):
     """
     Parameters it was made with.
     """
+    preparation: list[Prepared] | None = None
+    """
+    How its columns were prepared for the estimator, the usual steps too.
+    """
     seed: Annotated[int, Field(ge=0)]
     """
     Seed of everything random.
@@ -3316,6 +3333,62 @@ class Contract(Model):
     dialect: Dialect | None = None
     """
     How a CSV file is written.
+    """
+
+
+class Training(Model):
+    """
+    How the model is trained.
+    """
+
+    framework: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = "sklearn"
+    """
+    One of the frameworks that headrace.frameworks knows.
+    """
+    estimator: str | None = None
+    """
+    Import path of the estimator; default: a gradient-boosted tree for the task.
+    """
+    params: dict[str, Any] = {}
+    """
+    Parameters of the estimator.
+    """
+    class_weight: Literal["balanced"] | dict[str, float] | None = None
+    """
+    How much the rows of each label count when the model learns, by label; `balanced` makes all labels count the same. A label that is not named counts 1.
+    """
+    monotone: dict[str, int] | None = None
+    """
+    By feature: 1 where the answer (of two labels the probability of the positive one) may only rise with it, -1 where it may only fall.
+    """
+    early_stopping: EarlyStopping | None = None
+    """
+    Stop when rows that are not learned from no longer gain; default: never.
+    """
+    preparation: Preparation | None = None
+    """
+    How columns are prepared for the estimator; default: the usual steps for its kind.
+    """
+    seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
+    """
+    Seed of everything random.
+    """
+    timeout: Annotated[
+        str,
+        Field(
+            pattern="^P(\\d+[YMWD])+(T(\\d+(\\.\\d+)?[HMS])+)?$|^PT(\\d+(\\.\\d+)?[HMS])+$"
+        ),
+    ] = "PT30M"
+    """
+    Longest time a run may work, ISO 8601 duration.
+    """
+    resources: Resources = Field(default_factory=Resources)
+    """
+    What a run takes.
+    """
+    on: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] = ["new-data"]
+    """
+    What starts a run by itself.
     """
 
 

@@ -1,14 +1,19 @@
-"""`python -m headrace.frameworks.generate [--check]`: write the catalogue of estimators again, or compare."""
+"""`python -m headrace.frameworks.generate [--check]`: write the catalogues of estimators and steps, or compare."""
 
 import argparse
 import json
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from headrace.contracts.generate.sources import find_sources
 from headrace.frameworks.catalog import CATALOG, Entry
+from headrace.frameworks.preparation import STEPS
+
+ESTIMATORS = "estimators.json"
 
 
 def main() -> int:
@@ -16,14 +21,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="headrace.frameworks.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when anything would change")
     check = parser.parse_args().check
-    file = find_sources().package / "generated" / "estimators.json"
-    text = render(catalogue(json.loads(file.read_text()) if file.is_file() else {}))
+    folder = find_sources().package / "generated"
+    recorded = _text(folder / ESTIMATORS)
+    known = json.loads(recorded) if recorded else {}
+    made = {ESTIMATORS: render(catalogue(known)), "steps.json": json.dumps(steps(), indent=1) + "\n"}
+    changed = [name for name, text in made.items() if _text(folder / name) != text]
     if not check:
-        file.write_text(text)
-    elif not file.is_file() or file.read_text() != text:
-        print(f"{file.name} is not what the installed libraries make; run `make schemas`", file=sys.stderr)
+        for name in changed:
+            (folder / name).write_text(made[name])
+    elif changed:
+        print(f"{', '.join(changed)}: not what the installed libraries make; run `make schemas`", file=sys.stderr)
         return 1
     return 0
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text() if file.is_file() else None
+
+
+def steps() -> dict[str, Any]:
+    """Every step of a preparation, as headrace.contracts.preparation reads it."""
+    return {name: asdict(step.info) for name, step in STEPS.items()}
 
 
 def catalogue(recorded: Mapping[str, Any]) -> dict[str, Any]:

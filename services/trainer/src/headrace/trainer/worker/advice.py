@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from headrace.contracts import Column
+from headrace.contracts import Column, Preparation
+from headrace.contracts.columns import many_values
+from headrace.contracts.preparation import declared_chain, with_many_values
 from headrace.tasks import METRICS, NUMPY, Score, Target, task_named, value
 from headrace.trainer.worker.truth import beside
 
-MANY_CATEGORIES = 100  # of a text column: beyond that most of its codes have too few rows to mean anything
 _ROWS = 5_000  # looked at, which tells 0.99 from 0.98
 _LEAVES = 64  # of a tree of one feature: enough to follow a curve, too few to learn rows by heart
 
@@ -24,15 +25,15 @@ class Known:
     truth: np.ndarray
 
 
-def advice(features: Sequence[Column], learned: Known, held: Known, target: Target) -> Iterator[str]:
+def advice(
+    features: Sequence[Column], prepared: Preparation | None, learned: Known, held: Known, target: Target
+) -> Iterator[str]:
     """Sentences about features that alone decide the target, and texts that are hardly categories."""
     for column in features:
-        many = learned.rows[column.name].nunique() if column.type == "string" else 0
-        if many > MANY_CATEGORIES:
-            yield (
-                f"text feature {column.name} has {many} different values in {len(learned.rows)} rows, each a category "
-                "of its own; if it is an identifier or free text, put it into data.ignore"
-            )
+        as_categories = with_many_values(declared_chain(prepared, column.name, column.type))
+        if column.type == "string" and as_categories:
+            text = many_values(column.name, int(learned.rows[column.name].nunique()), len(learned.rows))
+            yield from [f"feature {text}"] if text else []
     yield from _decisive(features, _some(learned), _some(held), target)
 
 

@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from headrace.contracts import Artifact, Baseline, Column, Comparison, EarlyStopping, Holdout, ObjectRef, Signature
+from headrace.contracts import (
+    Artifact,
+    Baseline,
+    Column,
+    Comparison,
+    EarlyStopping,
+    Holdout,
+    ObjectRef,
+    Preparation,
+    Prepared,
+    Signature,
+)
 
 Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
 Kind = Literal["code", "memory", "data", "lost", "timeout", "export"]
@@ -62,6 +73,7 @@ class TrainJob(Spec):
     framework: str
     estimator: str
     params: dict[str, Any]
+    preparation: Preparation | None = None
     seed: int
     by: Literal["time", "random"]
     fraction: float
@@ -138,6 +150,7 @@ class Trained(Spec):
     packages: dict[str, str]
     python: str
     largest_difference: float
+    preparation: Sequence[Prepared] = ()
     warnings: Sequence[str] = ()
     log: str = ""
     used: Used | None = None

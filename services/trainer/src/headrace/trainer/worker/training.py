@@ -60,6 +60,7 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
         packages=packages(),
         python=python(),
         largest_difference=saved.largest_difference,
+        preparation=saved.preparation,
         warnings=[*_warnings(job, model, rows, held, metrics), *([saved.remark] if saved.remark else [])],
     )
 
@@ -133,7 +134,7 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
     known, asked = (Known(part, truth_of(model, part[job.target])) for part in (learned, kept))
     target = target_of(model.signature)
     yield from target.remarks(asked.truth)
-    yield from advice(job.features, known, asked, target)
+    yield from advice(job.features, job.preparation, known, asked, target)
 
 
 def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
@@ -151,6 +152,7 @@ def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
         class_weight=job.class_weight,
         monotone=job.monotone,
         early_stopping=_stopping(job),
+        preparation=job.preparation,
     )
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
     return FRAMEWORKS[job.framework].fit(
