@@ -14,6 +14,7 @@ from headrace.contracts.installed import DECLARED as INSTALLED_DECLARED
 from headrace.ingest.sources import FILE_FORMATS
 from headrace.strategies import STRATEGIES
 from headrace.tasks import INSTALLED, parse_declaration
+from headrace.trainer.formats.catalog import ARTIFACT_FORMATS
 
 SOURCES = find_sources()
 FILES = {str(path): schema for path, schema in SOURCES.files().items()}
@@ -21,7 +22,7 @@ NAME = "^[a-z0-9][a-z0-9_-]{0,62}$"
 CLOSED = {"decision", "severity", "impact", "kind", "contract", "decimal", "class_weight"}
 """Properties with an enum; schemas/README.md says why each can never grow."""
 DETECTORS = ("monitoring", "drift")
-ALL = {**CATALOGS, **INSTALLED.names, "file-format": FILE_FORMATS}
+ALL = {**CATALOGS, **INSTALLED.names, "file-format": FILE_FORMATS, "artifact-format": ARTIFACT_FORMATS}
 PLACES = {**DECLARED, **INSTALLED_DECLARED}
 
 

@@ -16,6 +16,7 @@ from headrace.cli import (
     datasets,
     dead_letters,
     experiments,
+    imports,
     init,
     keys,
     live,
@@ -65,7 +66,7 @@ def options(
 
 
 GROUPS = (aliases, changes, code, runs, experiments, rollouts, datasets, watching, dead_letters, keys, outsiders)
-for module in (init, stack, models, data, predict, live, proof, *GROUPS):
+for module in (init, stack, models, imports, data, predict, live, proof, *GROUPS):
     module.register(app)
 attach(app)
 for plugin in entry_points(group="headrace.commands"):  # what other packages bring, such as the demo

@@ -30,7 +30,7 @@ def ingest(
 
     The answer says what may not be what was meant, and what follows: which models train on it, and which do not.
     """
-    with session(ctx).client() as client, _bar() as bar:
+    with session(ctx).client() as client, upload_bar() as bar:
         task = bar.add_task(file.name, total=file.stat().st_size)
         made = client.ingest(dataset, file, mode=mode, progress=lambda sent: bar.advance(task, sent))
         follows = what_follows(client, dataset, made) if wait else []
@@ -51,6 +51,7 @@ def warned(warning: Document) -> str:
     return f"{warning['column']}: {told}" if warning.get("column") else told
 
 
-def _bar() -> Progress:
+def upload_bar() -> Progress:
+    """A bar of bytes sent, on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     return Progress(*columns, console=progress_console, transient=True)

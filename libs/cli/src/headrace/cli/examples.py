@@ -21,6 +21,8 @@ EXAMPLES: Mapping[str, str] = {
     "show": "headrace show models:/flights-delay@champion",
     "approve": "headrace approve models:/flights-delay/3 --comment 'looked at the errors by carrier'",
     "reject": "headrace reject models:/flights-delay/3 --comment 'worse for short flights'",
+    "import": "headrace import flights-delay vendor/model.onnx --data flights-test@2 --learned-from none --wait",
+    "imports": "headrace imports flights-delay --state failed",
     "ingest": "headrace ingest flights flights-2013-03.csv",
     "predict": "headrace predict flights-delay --input rows.parquet --keep flight > answers.tsv",
     "truth": "headrace truth flights-delay truth.csv",

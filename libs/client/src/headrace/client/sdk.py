@@ -1,5 +1,6 @@
 """The typed SDK: what a person or a program may ask of a stack, one method a question."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -93,6 +94,37 @@ class Client:
                 )
         return {**answer.json(), "created": answer.status_code == 201}
 
+    def import_model(
+        self, model: str, file: Path, name: str, progress: Progress | None = None, **wishes: Any
+    ) -> Document:
+        """Import a model that was made elsewhere; answers the import, which goes on by itself.
+
+        `file` is the artifact, or a tar archive of its folder (see `artifacts.packed`), `name` what people call it;
+        `wishes` are the fields of `request.import`.
+        """
+        headers = {"content-type": "application/octet-stream", "x-source-name": quote(name)}
+        with file.open("rb") as stream:
+            answer: Document = self.http.json(
+                "POST",
+                "trainer",
+                f"/models/{quote(model, safe='')}/imports/files",
+                params={"wishes": json.dumps(wishes)},
+                headers=headers,
+                content=_blocks(stream, progress),
+            )
+        return answer
+
+    def wait_for_import(
+        self, import_id: str, *, timeout: float = 1800, seen: Callable[[Document], None] = lambda _: None
+    ) -> Document:
+        """The import once it has ended; `seen` is called with each state on the way."""
+
+        def look() -> Document:
+            answer: Document = self.http.json("GET", "trainer", f"/imports/{import_id}")
+            return answer
+
+        return _until(look, lambda i: i["state"] in TERMINAL_RUN, timeout, f"import {import_id}", seen)
+
     # train
 
     def train(self, model: str, *, reason: str = "asked for", **wishes: Any) -> Document:
@@ -129,7 +161,7 @@ class Client:
         return _until(lambda: self.run(run), lambda r: r["state"] in TERMINAL_RUN, timeout, f"run {run}", seen)
 
     def wait_for_version(self, model: str, run: str, *, timeout: float = 600) -> Document:
-        """The version that `run` made, once it is approved, rejected, or waits for people."""
+        """The version that a run or an import made, once it is approved, rejected, or waits for people."""
 
         def decided(version: Document | None) -> bool:
             return version is not None and version["state"] in TERMINAL_VERSION | {"pending"}
@@ -268,7 +300,7 @@ class Client:
         return answer
 
     def _version_of(self, model: str, run: str) -> Document | None:
-        return next((version for version in self.versions(model) if version.get("run") == run), None)
+        return next((each for each in self.versions(model) if run in (each.get("run"), each.get("import_id"))), None)
 
 
 def stands(model: str, run: Document | None, versions: Sequence[Document]) -> str:

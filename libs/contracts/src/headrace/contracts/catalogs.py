@@ -81,6 +81,7 @@ FAILURES: Mapping[str, str] = {
     "lost": "its process or node is gone",
     "timeout": "it took longer than it may",
     "export": "the fitted model could not be saved in a form that serves",
+    "artifact": "what was imported is damaged, hostile or unknown, or does not fit the data",
 }
 STAGES: Mapping[str, str] = {
     "loading": "reads its data",

@@ -16,14 +16,17 @@ _OF_TENSORS = {
     "FP64": TensorProto.DOUBLE,
     "BYTES": TensorProto.STRING,
 }
+OPSET = 17  # of the graphs that are made here
+_AXES_ARE_INPUTS = 18  # from this opset on
 _MARK = "headrace_"  # how the names of values begin that are added here: no converter's do
 
 
 class GraphOps:
     """Appends to a graph; a value is its name. See headrace.tasks.Ops."""
 
-    def __init__(self, graph: onnx.GraphProto, taken: Collection[str] = ()) -> None:
+    def __init__(self, graph: onnx.GraphProto, taken: Collection[str] = (), opset: int = OPSET) -> None:
         self._graph = graph
+        self._opset = opset
         self._count = 0
         self._free(taken)
 
@@ -61,7 +64,9 @@ class GraphOps:
 
     def greatest(self, matrix: str) -> str:
         """The greatest value of every row, as [rows, 1]."""
-        return self._node("ReduceMax", [matrix], axes=[1], keepdims=1)
+        if self._opset < _AXES_ARE_INPUTS:
+            return self._node("ReduceMax", [matrix], axes=[1], keepdims=1)
+        return self._node("ReduceMax", [matrix, self._constant(TensorProto.INT64, [1], [1])], keepdims=1)
 
     def ascending(self, matrix: str, columns: int) -> str:
         """Every row in rising order."""

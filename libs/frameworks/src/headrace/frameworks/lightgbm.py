@@ -197,23 +197,29 @@ def documented() -> frozenset[str]:
 
 def _make_exact(estimator: Any) -> list[tuple[int, float]]:
     """Round the thresholds of a fitted booster down to float32; answers with (feature, threshold) of its splits."""
+    text, splits = with_thresholds(estimator.booster_.model_to_string(), down)
+    estimator._Booster = lightgbm.Booster(model_str=text)
+    return splits
+
+
+def with_thresholds(text: str, rounded: Callable[[np.ndarray], np.ndarray]) -> tuple[str, list[tuple[int, float]]]:
+    """A booster's text with thresholds that float32 holds, and (feature, threshold) of its splits."""
     lines: list[str] = []
     splits: list[tuple[int, float]] = []
     features: list[int] = []
-    for line in estimator.booster_.model_to_string().splitlines():
+    for line in text.splitlines():
         name, _, values = line.partition("=")
         if name == "tree_sizes":
             continue  # in bytes, of the text as it was; LightGBM finds the trees without
         if name == "split_feature":
             features = [int(value) for value in values.split()]
         if name == "threshold":
-            exact = down(np.array(values.split(), dtype=np.float64))
+            exact = rounded(np.array(values.split(), dtype=np.float64))
             pairs = zip(features, exact.tolist(), strict=True)
             splits += [(feature, threshold) for feature, threshold in pairs if abs(threshold) > _ZERO]
             line = f"threshold={' '.join(map(repr, exact.tolist()))}"
         lines.append(line)
-    estimator._Booster = lightgbm.Booster(model_str="\n".join(lines) + "\n")
-    return splits
+    return "\n".join(lines) + "\n", splits
 
 
 def _answering(boosters: Sequence[Any], classifies: bool) -> Callable[[np.ndarray], np.ndarray]:

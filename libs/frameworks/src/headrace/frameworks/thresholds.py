@@ -5,7 +5,7 @@ changes its answer. Rounded down it cannot: for every float32 x, `x <= t` is `x 
 numbers that float32 holds (see `preparation`), so their own answers stay the same, and the graph's are equal to them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,20 @@ def down(thresholds: np.ndarray) -> np.ndarray:
     return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest).astype(np.float64)
 
 
-def make_exact(estimator: Any) -> None:
+def nearest(thresholds: np.ndarray) -> np.ndarray:
+    """The float32 nearest to each threshold, as float64: for models that were fitted on float64.
+
+    Rounding keeps the order, so that `x <= t` is `float32(x) <= nearest(t)` but where x is above t and both become the
+    same number. Rounded down, every value that is its own threshold would be on the wrong side half of the time.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(thresholds, dtype=np.float64).astype(np.float32).astype(np.float64)
+
+
+def make_exact(estimator: Any, rounded: Callable[[np.ndarray], np.ndarray] = down) -> None:
     """Round the thresholds of every scikit-learn tree inside a fitted estimator, in place."""
     for nodes, name in _nodes_in(estimator):
-        nodes[name] = down(nodes[name])
+        nodes[name] = rounded(nodes[name])
 
 
 def splits_of(estimator: Any) -> list[tuple[int, float]]:

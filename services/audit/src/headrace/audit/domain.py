@@ -150,6 +150,8 @@ class Chain:
     origin: str | None = None
     run: str | None = None
     """The run that made it; None where it was not trained here."""
+    import_id: str | None = None
+    """The import that brought it; None where it was not imported."""
     dataset: Mapping[str, Any] | None = None
     files: int = 0
     """Of the dataset version: each was a part of it."""
@@ -218,6 +220,10 @@ def _of_run(data: Mapping[str, Any], chain: Chain) -> bool:
     return chain.run is not None and data.get("run") == chain.run
 
 
+def _of_import(data: Mapping[str, Any], chain: Chain) -> bool:
+    return chain.import_id is not None and data.get("import_id") == chain.import_id
+
+
 def _of_dataset(data: Mapping[str, Any], chain: Chain) -> bool:
     """The dataset version that the model version is judged on, or an older one of it: its files came with these."""
     learned = chain.dataset or {}
@@ -240,6 +246,8 @@ RULES: Mapping[str, Rule] = {
     "headrace.training.queued.": _of_run,
     "headrace.training.started.": _of_run,
     "headrace.training.completed.": _of_run,
+    "headrace.import.queued.": _of_import,
+    "headrace.import.completed.": _of_import,
     "headrace.version.": _of_version,
     "headrace.evaluation.requested.": _of_candidate,
     "headrace.evaluation.completed.": _of_candidate,
@@ -260,6 +268,8 @@ def registered(chain: Chain, digest: str | None) -> Event | None:
     lineage = event.data["lineage"]
     chain.digest, chain.origin, chain.dataset = event.data["digest"], event.data["origin"], event.data["dataset"]
     chain.run = lineage.get("run")
+    imported = lineage.get("imported")
+    chain.import_id = imported.get("import_id") if isinstance(imported, Mapping) else None
     chain.revision = event.data.get("declared_revision")
     if digest is not None and digest != chain.digest:
         chain.missing.append(f"version.registered of {called} with digest {digest}: it has {chain.digest}")
@@ -271,6 +281,8 @@ def require_steps(chain: Chain) -> None:
     called = f"{chain.model}/{chain.version}"
     if chain.run is not None:
         chain.find("training.completed", lambda d: d.get("run") == chain.run, f"run {chain.run}")
+    if chain.import_id is not None:
+        chain.find("import.completed", lambda d: _of_import(d, chain), f"import {chain.import_id}")
     chain.find("version.approved", lambda d: _names(d, chain), called)
     chain.find("alias.moved", lambda d: _names(d, chain), called)
     chain.find("route.changed", lambda d: chain.version in _routed(d), called)

@@ -194,6 +194,9 @@ def references(kind: str, data: Mapping[str, Any]) -> Iterator[Reference]:
         return  # by far the most events: they are found by their prediction, and lead on from there
     if run := _text(data.get("run")) or _text(_of(data, "lineage", "run")):
         yield "run", run
+    imported = _of(data, "lineage", "imported") or data
+    if isinstance(imported, dict) and (brought := _text(imported.get("import_id"))):
+        yield "import", brought
     for digest in (data.get("digest"), _of(data, "artifact", "digest")):
         if isinstance(digest, str):
             yield "digest", digest

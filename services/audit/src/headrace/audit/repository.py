@@ -171,6 +171,7 @@ class Repository:
         chain.add(await self.referring("version", f"{model}/{version}"), until)
         if registered(chain, digest) is not None and chain.dataset is not None:
             run = [("run", chain.run)] if chain.run is not None else []
+            run += [("import", chain.import_id)] if chain.import_id is not None else []
             await self._add(chain, until, [*run, ("dataset", _dataset(chain.dataset))])
             await self._add(chain, until, [("declaration", f"{model}/{chain.revision}")])
             require_steps(chain)

@@ -5,14 +5,14 @@ from typing import Any
 
 import yaml
 
-from headrace.contracts import DatasetRef, Lineage, derive_id
+from headrace.contracts import DatasetRef, Imported, Lineage, derive_id
 from headrace.contracts.preparation import told
-from headrace.registry.domain import TRAINED, risk_of
+from headrace.registry.domain import IMPORTED, TRAINED, risk_of
 from headrace.registry.tables import DecisionRow, ModelRow, SignalRow, VersionRow
 from headrace.tasks import task_named
 
 PRODUCER = "https://schemas.headrace.example"
-_JOBS = {TRAINED: "train"}
+_JOBS = {TRAINED: "train", IMPORTED: "import"}
 RUN_EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
 
@@ -103,10 +103,23 @@ def _details(model: ModelRow, version: VersionRow) -> str:
         "Estimator": lineage.estimator and f"`{lineage.estimator}`",
         "State": version.state,
         "Digest": f"`{version.digest}`",
-        "Run": version.run and f"`{version.run}`",
+        "Run": lineage.run and f"`{lineage.run}`",
+        "Imported": lineage.imported and _imported(lineage.imported),
         "Code": lineage.code_version and f"`{lineage.code_version}`, Python {lineage.python}",
     }
     return "\n".join(f"- **{name}:** {value}" for name, value in rows.items() if value)
+
+
+def _imported(imported: Imported) -> str:
+    """From what, and how near it answers to the artifact's own library."""
+    source = imported.source_name or imported.source.key
+    named = f"`{source}` (format {imported.format}, sha256 `{imported.source.sha256[:16]}`)"
+    told = f"{named}, import `{imported.import_id}`"
+    made = f", made by {imported.producer}" if imported.producer else ""
+    if imported.largest_difference is None:
+        return told + made
+    apart = f"{imported.largest_difference:.1g} on {imported.compared_rows} rows"
+    return f"{told}{made}; differs from its own library by {apart} at most"
 
 
 def _risks(model: ModelRow, signals: Sequence[SignalRow]) -> str:
@@ -131,12 +144,22 @@ def _training(version: VersionRow) -> str:
 
 def _learned(lineage: Lineage) -> str:
     """What is known of how it was fitted."""
-    dataset = lineage.dataset
+    dataset, imported = lineage.dataset, lineage.imported
+    if imported is not None:
+        return _claimed(imported)
     if dataset is None:
         return "It was not trained here, and what it learned from is not known."
     fitted = f"Dataset `{dataset.name}` version {dataset.version} (digest `{dataset.digest[:16]}`)"
     rows = "" if lineage.train_rows is None else f", {lineage.train_rows:,} rows"
     return f"{fitted}{rows}. Parameters `{lineage.params}`, seed {lineage.seed}."
+
+
+def _claimed(imported: Imported) -> str:
+    """What it has learned from is what somebody says; nothing here proves it."""
+    if imported.claim == "unknown":
+        return "It was not trained here, and what it learned from is not known."
+    learned = "none of the rows that judge it" if imported.claim == "none" else f"dataset version {imported.claim}"
+    return f"It was not trained here; {imported.claimed_by} says that it has learned from {learned}."
 
 
 def _evaluation(version: VersionRow) -> str:

@@ -7,11 +7,11 @@ from headrace.chassis import Conflict, NotFound
 from headrace.contracts import Approval, ApprovalRecorded, Declaration
 from headrace.registry.changes import ALIAS, accept, end, propose_move
 from headrace.registry.declarations import revise
-from headrace.registry.domain import TRAINED, State, enough, may_not_approve
+from headrace.registry.domain import IMPORTED, TRAINED, State, enough, may_not_approve
 from headrace.registry.governance import approvals_of, evaluate, keep, known, move_alias, policy_for, voices
 from headrace.registry.tables import ChangeRow, DecisionRow, ModelRow, Repository, VersionRow
 
-_ASKED = {TRAINED: "asked for the run that made"}
+_ASKED = {TRAINED: "asked for the run that made", IMPORTED: "imported"}
 
 
 async def decide(

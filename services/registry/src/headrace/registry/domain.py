@@ -39,6 +39,7 @@ from headrace.registry.policy import Policy
 
 T = TypeVar("T")
 TRAINED = "trained"  # the origin of a version that a run made here
+IMPORTED = "imported"  # that of one that was made elsewhere
 IMPACT: Mapping[str, float] = {"low": 1 / 3, "medium": 2 / 3, "high": 1.0}
 SIGNALS: Mapping[str, float] = {"drift": 0.15, "performance": 0.4, "fairness": 0.4, "rollback": 0.3}
 BASE_PROBABILITY = 0.05  # nothing is without risk, even where nothing was seen

@@ -1,5 +1,7 @@
 """One function per fact heard: load, decide, save, emit."""
 
+from collections.abc import Callable
+
 from headrace.bus import NotYet, UnitOfWork
 from headrace.bus.upsert import put_row
 from headrace.contracts import (
@@ -11,12 +13,14 @@ from headrace.contracts import (
     EvaluationCompleted,
     EvaluationFailed,
     FairnessBreached,
+    ImportCompleted,
     PerformanceDegraded,
     RolloutAdvanced,
     RolloutCompleted,
     RolloutRolledBack,
     RolloutStarted,
     TrainingCompleted,
+    VersionRegistered,
     derive_id,
 )
 from headrace.registry.changes import end
@@ -26,7 +30,7 @@ from headrace.registry.declarations import declare
 from headrace.registry.domain import State
 from headrace.registry.gates import CHAMPION, judge
 from headrace.registry.governance import approvals_of, evaluate, keep, met_by, move_alias, policy_for
-from headrace.registry.registration import of_run, register
+from headrace.registry.registration import of_import, of_run, register
 from headrace.registry.tables import DatasetRow, ModelRow, Repository, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
@@ -56,13 +60,24 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
 
 async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> None:
     """A usable model becomes a version, and must be judged; that of an experiment does once it is promoted."""
+    if event.experiment is None:
+        await _register(work, event.model, event.run, lambda number: of_run(event, number))
+
+
+async def on_import_completed(event: ImportCompleted, work: UnitOfWork) -> None:
+    """A model that was made elsewhere becomes a version, and must be judged as any other."""
+    await _register(work, event.model, event.import_id, lambda number: of_import(event, number))
+
+
+async def _register(work: UnitOfWork, name: str, maker: str, facts: Callable[[int], VersionRegistered]) -> None:
+    """One version for each run or import, however often it is told."""
     repository = Repository(work.session)
-    if event.experiment is not None or await repository.by_run(event.run) is not None:
+    if await repository.by_run(maker) is not None:
         return
-    model = await repository.hold(event.model)
+    model = await repository.hold(name)
     if model is None:
-        raise NotYet(f"{event.model} is not declared here yet")
-    await register(work, model, of_run(event, model.last_version + 1))
+        raise NotYet(f"{name} is not declared here yet")
+    await register(work, model, facts(model.last_version + 1))
 
 
 async def on_evaluation_completed(event: EvaluationCompleted, work: UnitOfWork) -> None:

@@ -4,8 +4,8 @@ Whoever hears `version.registered` needs nothing else to judge, serve, watch or 
 """
 
 from headrace.bus import UnitOfWork
-from headrace.contracts import Lineage, TrainingCompleted, VersionRegistered
-from headrace.registry.domain import TRAINED, State, finite
+from headrace.contracts import DatasetRef, ImportCompleted, Lineage, TrainingCompleted, VersionRegistered
+from headrace.registry.domain import IMPORTED, TRAINED, State, finite
 from headrace.registry.governance import evaluate
 from headrace.registry.tables import ModelRow, VersionRow
 
@@ -16,7 +16,7 @@ async def register(work: UnitOfWork, model: ModelRow, facts: VersionRegistered) 
     version = VersionRow(
         model=facts.model,
         version=facts.version,
-        run=facts.lineage.run,
+        run=maker_of(facts.lineage),
         digest=facts.digest,
         state=State.EVALUATING,
         registered=facts.model_dump(mode="json", exclude_none=True),
@@ -29,6 +29,27 @@ async def register(work: UnitOfWork, model: ModelRow, facts: VersionRegistered) 
     work.emit(facts)
     await evaluate(work, model, version)
     return version
+
+
+def maker_of(lineage: Lineage) -> str | None:
+    """The run or the import that made a version: each makes one."""
+    return lineage.imported.import_id if lineage.imported else lineage.run
+
+
+def of_import(event: ImportCompleted, number: int) -> VersionRegistered:
+    """What an import that was completed says of the version that it brought."""
+    shared = VersionRegistered.model_fields.keys() & ImportCompleted.model_fields.keys()
+    return VersionRegistered.model_validate(
+        {
+            **{name: getattr(event, name) for name in shared},
+            "version": number,
+            "origin": IMPORTED,
+            "digest": event.artifact.digest,
+            "task": event.signature.task,
+            "lineage": _lineage(event, event.learned_from),
+            "registered_by": event.requested_by,
+        }
+    )
 
 
 def of_run(event: TrainingCompleted, number: int) -> VersionRegistered:
@@ -47,13 +68,13 @@ def of_run(event: TrainingCompleted, number: int) -> VersionRegistered:
         holdout=event.holdout,
         metrics=event.metrics,
         reference=event.reference,
-        lineage=_lineage(event),
+        lineage=_lineage(event, event.dataset),
         declared_revision=event.declared_revision,
         registered_by=event.requested_by,
         warnings=event.warnings,
     )
 
 
-def _lineage(event: TrainingCompleted) -> Lineage:
-    shared = Lineage.model_fields.keys() & TrainingCompleted.model_fields.keys()
-    return Lineage.model_validate({name: getattr(event, name) for name in shared})
+def _lineage(event: TrainingCompleted | ImportCompleted, learned_from: DatasetRef | None) -> Lineage:
+    shared = (Lineage.model_fields.keys() & type(event).model_fields.keys()) - {"dataset"}
+    return Lineage.model_validate({**{name: getattr(event, name) for name in shared}, "dataset": learned_from})

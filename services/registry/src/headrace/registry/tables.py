@@ -285,7 +285,7 @@ class Repository:
         return await self.session.get(VersionRow, (model, number))
 
     async def by_run(self, run: str) -> VersionRow | None:
-        """The version that a run made."""
+        """The version that a run made, or an import."""
         return (await self.session.exec(select(VersionRow).where(VersionRow.run == run))).first()
 
     async def alias(self, model: str, alias: str = CHAMPION) -> AliasRow | None:

@@ -110,6 +110,7 @@ class VersionView(BaseModel):
     created: datetime
     origin: str
     run: str | None = None
+    import_id: str | None = None
     estimator: str | None = None
     params: dict[str, Any] = {}
     reason: str | None = None
@@ -208,10 +209,12 @@ def model_view(row: ModelRow, aliases: dict[str, int]) -> dict[str, Any]:
 
 def version_view(row: VersionRow, aliases: dict[str, int]) -> dict[str, Any]:
     """The fields of VersionView."""
-    names = ("model", "version", "state", "metrics", "digest", "created", "run", "reason", "rollout")
+    names = ("model", "version", "state", "metrics", "digest", "created", "reason", "rollout")
     pointing = [alias for alias, version in aliases.items() if version == row.version]
     facts = row.facts
-    made = {"origin": facts.origin, "estimator": facts.lineage.estimator, "params": facts.lineage.params or {}}
+    lineage = facts.lineage
+    made = {"origin": facts.origin, "estimator": lineage.estimator, "params": lineage.params or {}, "run": lineage.run}
+    made |= {"import_id": lineage.imported.import_id if lineage.imported else None}
     return {**{name: getattr(row, name) for name in names}, **made, "aliases": pointing}
 
 

@@ -24,15 +24,17 @@ from headrace.faults import point
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import Decision, State
 from headrace.trainer.handlers import dataset_ref, keep
+from headrace.trainer.import_submission import datasets_of, start_import
 from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.submission import chosen, evaluation_job, lacking_room, start, wait
-from headrace.trainer.tables import EvaluationRow, Repository, RunRow
+from headrace.trainer.tables import EvaluationRow, ImportRow, Repository, RunRow
 from headrace.trainer.usage import Prices
-from headrace.trainer.worker.jobs import EvaluateJob, Failure, Outcome, Report, TrainJob
+from headrace.trainer.worker.jobs import EvaluateJob, Failure, ImportJob, Outcome, Report, TrainJob
 
 log = structlog.get_logger(__name__)
 
+Row = RunRow | EvaluationRow | ImportRow
 Said = Mapping[str, Report | Lost]
 STORE = "objects"  # as readiness names it
 _GONE = "the worker is gone"
@@ -45,7 +47,7 @@ class Task:
 
     kind: Literal["settle", "wait", "start", "begin", "release"]
     name: str
-    row: RunRow | EvaluationRow | None = None
+    row: Row | None = None
     report: Report | Lost | None = None
 
 
@@ -96,8 +98,9 @@ class Dispatcher:
         async with runtime.session() as session:
             runs = await Repository(session).runs_in(State.RUNNING)
             evaluations = await Repository(session).evaluations_in(State.RUNNING)
-            waiting = await self._startable(session, len(runs), len(evaluations)) if may_begin else []
-        rows: list[RunRow | EvaluationRow] = [*runs, *evaluations]
+            imports = await Repository(session).imports_in(State.RUNNING)
+            waiting = await self._startable(session, len(runs), len(evaluations), len(imports)) if may_begin else []
+        rows: list[Row] = [*runs, *evaluations, *imports]
         self._busy = bool(rows)
         tasks = [*_news(runtime, rows, said), *waiting]
         if may_begin:
@@ -121,13 +124,17 @@ class Dispatcher:
                 await self._settle_run(runtime, run, task.report)
             case Task("settle", _, EvaluationRow() as evaluation):
                 await self._settle_evaluation(runtime, evaluation, task.report)
+            case Task("settle", _, ImportRow() as wish):
+                await self._settle_import(runtime, wish, task.report)
             case Task("wait", _, RunRow() as run):
                 await self._wait(runtime, run)
             case Task("start", _, RunRow() as run):
                 await self._start_run(runtime, run)
             case Task("start", _, EvaluationRow() as evaluation):
                 await self._start_evaluation(runtime, evaluation)
-            case Task("begin", _, RunRow() | EvaluationRow() as row):
+            case Task("start", _, ImportRow() as wish):
+                await self._start_import(runtime, wish)
+            case Task("begin", _, RunRow() | EvaluationRow() | ImportRow() as row):
                 await self._begin(runtime, row)
             case _:
                 point("trainer.releasing")
@@ -141,8 +148,11 @@ class Dispatcher:
             log.debug("compute_away", reason=str(away))
             return None
 
-    async def _startable(self, session: AsyncSession, runs: int, evaluations: int) -> list[Task]:
-        """What gets a free worker. Evaluations have a place of their own: they are short, and releases wait."""
+    async def _startable(self, session: AsyncSession, runs: int, evaluations: int, imports: int) -> list[Task]:
+        """What gets a free worker. Evaluations have a place of their own: they are short, and releases wait.
+
+        So have imports: one that hangs keeps no place from anything else.
+        """
         found: list[Task] = []
         nodes = await self._known_nodes()
         for row in await lacking_room(session, nodes):
@@ -151,9 +161,12 @@ class Dispatcher:
             found.append(Task("start", run, await session.get_one(RunRow, run)))
         waiting = await Repository(session).evaluations_in(State.QUEUED)
         free = max(0, self._settings.evaluations - evaluations)
-        return [*found, *(Task("start", row.evaluation, row) for row in waiting[:free])]
+        found += [Task("start", row.evaluation, row) for row in waiting[:free]]
+        wishes = await Repository(session).imports_in(State.QUEUED)
+        free = max(0, self._settings.imports - imports)
+        return [*found, *(Task("start", row.import_id, row) for row in wishes[:free])]
 
-    def _seconds(self, runtime: Runtime, row: RunRow | EvaluationRow) -> float:
+    def _seconds(self, runtime: Runtime, row: Row) -> float:
         """What is left to a job: the limit is of the run, over all its attempts."""
         if isinstance(row, EvaluationRow) or row.due_at is None:
             return self._settings.evaluation_timeout.total_seconds()
@@ -201,6 +214,21 @@ class Dispatcher:
             if report is not None and row.state == State.RUNNING and row.attempt == seen.attempt:
                 keep(work, row, row.as_evaluation.heard(_outcome(report)))
 
+    async def _settle_import(self, runtime: Runtime, seen: ImportRow, report: Report | Lost | None) -> None:
+        async with work_for(runtime, seen) as work:
+            row = await work.session.get_one(ImportRow, seen.import_id)
+            if row.state != State.RUNNING or row.attempt != seen.attempt:
+                return
+            datasets, wish = await datasets_of(row, work.session), row.as_import
+            told = wish.heard(_outcome(report), datasets, work.now) if report else Decision(wish)
+            keep(work, row, told.then(lambda wish: wish.late(work.now)))
+
+    async def _start_import(self, runtime: Runtime, seen: ImportRow) -> None:
+        async with starting(runtime, seen) as work:
+            row = await work.session.get_one(ImportRow, seen.import_id)
+            if row.state == State.QUEUED:
+                await start_import(row, work, self._settings)
+
     async def _start_run(self, runtime: Runtime, seen: RunRow) -> None:
         async with starting(runtime, seen) as work:
             row = await work.session.get_one(RunRow, seen.run)
@@ -219,10 +247,12 @@ class Dispatcher:
                 decision = decision.then(lambda evaluation: evaluation.failed(why))
             keep(work, row, decision)
 
-    async def _begin(self, runtime: Runtime, row: RunRow | EvaluationRow) -> None:
+    async def _begin(self, runtime: Runtime, row: Row) -> None:
         """Give a worker what a row asks for."""
         if isinstance(row, RunRow):
-            job: TrainJob | EvaluateJob | None = TrainJob.model_validate(row.job)
+            job: TrainJob | EvaluateJob | ImportJob | None = TrainJob.model_validate(row.job)
+        elif isinstance(row, ImportRow):
+            job = ImportJob.model_validate(row.job)
         else:
             async with runtime.session() as session:
                 job = await evaluation_job(row, session)
@@ -235,7 +265,7 @@ class Dispatcher:
 
 
 @asynccontextmanager
-async def starting(runtime: Runtime, row: RunRow | EvaluationRow) -> AsyncIterator[UnitOfWork]:
+async def starting(runtime: Runtime, row: Row) -> AsyncIterator[UnitOfWork]:
     """Work that starts a row. What cannot be started has failed at once: it would only keep the place from others."""
     async with work_for(runtime, row) as work:
         try:
@@ -259,56 +289,70 @@ async def give_up(work: UnitOfWork, task: Task, reason: str) -> None:
         run = await work.session.get_one(RunRow, seen.run)
         if not State(run.state).ended:
             keep(work, run, run.as_run.abandoned(told, work.now))
+    elif isinstance(seen, ImportRow):
+        wish = await work.session.get_one(ImportRow, seen.import_id)
+        if not State(wish.state).ended:
+            keep(work, wish, wish.as_import.abandoned(told, work.now))
     else:
         row = await work.session.get_one(EvaluationRow, seen.evaluation)
         if not State(row.state).ended:
             keep(work, row, row.as_evaluation.abandoned(told))
 
 
-def _speak_for(work: UnitOfWork, row: RunRow | EvaluationRow) -> None:
+def _speak_for(work: UnitOfWork, row: Row) -> None:
     """Work in the name of who asked, in the chain of events of that request."""
     work.actor, work.traceparent = row.requested_by, follow(row.trace)
     work.correlationid, work.causationid = row.correlation, row.causation
 
 
 @asynccontextmanager
-async def work_for(runtime: Runtime, row: RunRow | EvaluationRow) -> AsyncIterator[UnitOfWork]:
+async def work_for(runtime: Runtime, row: Row) -> AsyncIterator[UnitOfWork]:
     """Work in the name of who asked for the run, in the trace of that request."""
     async with runtime.work(row.requested_by) as work:
         _speak_for(work, row)
         yield work
 
 
-async def _mark_begun(runtime: Runtime, seen: RunRow | EvaluationRow) -> None:
+async def _mark_begun(runtime: Runtime, seen: Row) -> None:
     async with work_for(runtime, seen) as work:
-        key = seen.run if isinstance(seen, RunRow) else seen.evaluation
-        row = cast("RunRow | EvaluationRow", await work.session.get_one(type(seen), key))
+        row = cast("Row", await work.session.get_one(type(seen), _key(seen)))
         if row.job_name == seen.job_name:
             row.begun = True
 
 
-def _lost(row: RunRow | EvaluationRow, said: Said | None) -> Lost | None:
+def _key(row: Row) -> str:
+    match row:
+        case RunRow():
+            return row.run
+        case EvaluationRow():
+            return row.evaluation
+        case _:
+            return row.import_id
+
+
+def _lost(row: Row, said: Said | None) -> Lost | None:
     """A job that was begun, and that no worker knows any more."""
     known = said is None or not row.begun or row.job_name in said
     return None if known else Lost(job=row.job_name, reason=_GONE, memory=False)
 
 
-def _news(runtime: Runtime, rows: Sequence[RunRow | EvaluationRow], said: Said | None) -> Iterator[Task]:
+def _news(runtime: Runtime, rows: Sequence[Row], said: Said | None) -> Iterator[Task]:
     """What there is to say of what runs."""
     for row in rows:
         report = (said or {}).get(row.job_name) or _lost(row, said)
-        if _tells(row, report) or (isinstance(row, RunRow) and _is_late(row, runtime)):
+        if _tells(row, report) or _is_late(row, runtime):
             yield Task("settle", row.job_name, row, report)
 
 
-def _tells(row: RunRow | EvaluationRow, report: Report | Lost | None) -> bool:
+def _tells(row: Row, report: Report | Lost | None) -> bool:
     if report is None or isinstance(report, Lost):
         return report is not None
     return report.outcome is not None or (isinstance(row, RunRow) and len(report.steps) > row.said)
 
 
-def _is_late(run: RunRow, runtime: Runtime) -> bool:
-    return run.due_at is not None and runtime.clock() >= run.due_at
+def _is_late(row: Row, runtime: Runtime) -> bool:
+    due = None if isinstance(row, EvaluationRow) else row.due_at
+    return due is not None and runtime.clock() >= due
 
 
 def _outcome(report: Report | Lost) -> Outcome | None:

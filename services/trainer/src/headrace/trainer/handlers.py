@@ -13,6 +13,7 @@ from headrace.contracts import (
     DatasetRef,
     Declaration,
     EvaluationRequested,
+    ImportQueued,
     ModelDeclared,
     PromotionRequested,
     TrainingQueued,
@@ -25,7 +26,15 @@ from headrace.contracts.estimators import training_problems
 from headrace.frameworks.catalog import not_installed
 from headrace.tasks import task_named
 from headrace.trainer.domain import Decision, Impossible, Run, State, trains_on_new_data, waits_for
-from headrace.trainer.tables import DatasetVersionRow, DeclaredRow, EvaluationRow, Repository, RevisionRow, RunRow
+from headrace.trainer.tables import (
+    DatasetVersionRow,
+    DeclaredRow,
+    EvaluationRow,
+    ImportRow,
+    Repository,
+    RevisionRow,
+    RunRow,
+)
 
 DECLARATION = TypeAdapter(Declaration)
 
@@ -146,7 +155,7 @@ async def on_evaluation_requested(event: EvaluationRequested, work: UnitOfWork) 
             asked_at=work.now,
             request=event.model_dump(mode="json"),
             requested_by=work.actor,
-            **_chain(work),
+            **chain(work),
         )
     )
 
@@ -181,18 +190,18 @@ async def _queue(
         experiment=event.experiment,
         owner=declaration.owner.team if declaration.owner else None,
     ).asked(waiting)
-    row = RunRow(**vars(decision.after), **_chain(work))
+    row = RunRow(**vars(decision.after), **chain(work))
     keep(work, row, decision)
     row.correlation = work.correlationid
     return row
 
 
-def keep(work: UnitOfWork, row: RunRow | EvaluationRow, decision: Decision[Any]) -> None:
+def keep(work: UnitOfWork, row: RunRow | EvaluationRow | ImportRow, decision: Decision[Any]) -> None:
     """Save what was decided and say what follows; what comes of a run later is caused by its newest wait."""
     Repository(work.session).save(row, decision, work.now)
     for fact in decision.facts:
         said = work.emit(fact)
-        if isinstance(fact, TrainingQueued):
+        if isinstance(fact, TrainingQueued | ImportQueued):
             row.causation = said
 
 
@@ -207,7 +216,7 @@ def _run_id(event: TrainingRequested, work: UnitOfWork) -> str:
     return derive_id(work.root, TrainingRequested.TYPE, event.model, 0)
 
 
-def _chain(work: UnitOfWork) -> dict[str, Any]:
+def chain(work: UnitOfWork) -> dict[str, Any]:
     """What ties later events to the request that caused them."""
     cause = work.cause.id if work.cause else None
     return {"correlation": work.correlationid, "causation": cause, "trace": work.traceparent}

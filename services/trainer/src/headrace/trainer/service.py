@@ -8,23 +8,24 @@ from headrace.contracts import (
     CancelRequested,
     DatasetIngested,
     EvaluationRequested,
+    ImportRequested,
     ModelDeclared,
     PromotionRequested,
     TrainingRequested,
 )
-from headrace.objects import StoreAway, object_store
-from headrace.trainer import api, code_api
+from headrace.objects import ObjectStore, StoreAway, object_store
+from headrace.trainer import api, code_api, import_api
 from headrace.trainer.compute import RayCompute
 from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.driver_process import DriverProcess, Launch
 from headrace.trainer.handlers import (
     on_cancel_requested,
-    on_dataset_ingested,
     on_evaluation_requested,
     on_model_declared,
     on_promotion_requested,
     on_training_requested,
 )
+from headrace.trainer.import_handlers import on_dataset_ingested, on_import_requested
 from headrace.trainer.packages import Packages
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.usage import read_prices
@@ -45,9 +46,15 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
             CancelRequested: dispatcher.waking(on_cancel_requested),
             PromotionRequested: on_promotion_requested,
             EvaluationRequested: dispatcher.waking(on_evaluation_requested),
+            ImportRequested: dispatcher.waking(partial(on_import_requested, store=store)),
         },
-        routes=[api.router, code_api.router],
-        provides={Dispatcher: dispatcher, Packages: Packages(store, settings.models_bucket, settings.code_limits)},
+        routes=[api.router, code_api.router, import_api.router],
+        provides={
+            Dispatcher: dispatcher,
+            Packages: Packages(store, settings.models_bucket, settings.code_limits),
+            ObjectStore: store,
+            TrainerSettings: settings,
+        },
         background=[dispatcher.loop(), compute.loop()],
         resources=[compute],
         dependencies=[Dependency(STORE, partial(store.probe, "datasets"), (StoreAway,))],

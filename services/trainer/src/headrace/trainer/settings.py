@@ -76,6 +76,9 @@ class TrainerSettings(ServiceSettings):
     recycle_mb: int = 1024  # a worker that stays this big after a job is replaced by a fresh one
 
     prices_file: Path | None = None  # what an hour of a processor costs, as YAML; unset: runs tell no cost
+    imports: int = Field(default=1, ge=1)  # imports at a time, beside runs and evaluations
+    import_timeout: timedelta = timedelta(minutes=15)  # of one import over all attempts; most take seconds
+    import_mb: int = Field(default=2048, ge=1)  # an artifact may have; one ONNX graph holds no more
 
     poll_every: timedelta = timedelta(milliseconds=50)  # while something runs: a twentieth of the quickest run
     look_every: timedelta = timedelta(seconds=1)  # while nothing does: a backstop, changes wake the loop at once
@@ -89,6 +92,11 @@ class TrainerSettings(ServiceSettings):
     def code_limits(self) -> Limits:
         """How large a package of code may be."""
         return Limits(files=self.code_files, size=self.code_mb * _MIB)
+
+    @property
+    def largest_import(self) -> int:
+        """Bytes that an artifact may have."""
+        return self.import_mb * _MIB
 
     @property
     def objects_for_workers(self) -> str:

@@ -21,7 +21,7 @@ from headrace.trainer.usage import Prices
 from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
 
 _DURATION = TypeAdapter(timedelta)
-_COLUMNS = TypeAdapter(list[Column])
+COLUMNS = TypeAdapter(list[Column])
 
 
 async def chosen(session: AsyncSession, free: int, nodes: Sequence[Size]) -> list[str]:
@@ -71,7 +71,7 @@ async def evaluation_job(row: EvaluationRow, session: AsyncSession) -> EvaluateJ
         "evaluation": row.evaluation,
         "candidate": _rival(asked.candidate),
         "champion": _rival(asked.champion) if asked.champion else None,
-        "data": _data(version),
+        "data": data_of(version),
         "columns": [column["name"] for column in version.columns],
     }
     same = ("holdout", "target", "metrics", "confidence", "resamples", "seed")
@@ -93,13 +93,14 @@ async def _version(run: RunRow, session: AsyncSession) -> DatasetVersionRow:
     )
 
 
-def _data(version: DatasetVersionRow) -> Data:
+def data_of(version: DatasetVersionRow) -> Data:
+    """A dataset version as workers read it."""
     told = version.model_dump(include={"dataset", "digest", "parts"})
     return Data(**told, manifest=ObjectRef(**version.manifest))
 
 
 def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Plan:
-    columns = _COLUMNS.validate_python(version.columns)
+    columns = COLUMNS.validate_python(version.columns)
     framework = declaration.training.framework
     if framework not in CATALOG:
         raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
@@ -132,7 +133,7 @@ def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memor
         "warnings",
         "preparation",
     )
-    told = {"run": run.run, "attempt": 0, "model": run.model, "data": _data(version), "bucket": bucket}
+    told = {"run": run.run, "attempt": 0, "model": run.model, "data": data_of(version), "bucket": bucket}
     told["columns"] = [column["name"] for column in version.columns]
     resolved = {name: getattr(planned, name) for name in same}
     extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
 from headrace.trainer.domain import Decision, Evaluation, Queued, Recent, Run, State
+from headrace.trainer.imports import Import
 from headrace.trainer.resources import Size
 
 
@@ -173,6 +174,49 @@ class EvaluationRow(SQLModel, table=True):
         return Evaluation(**known | {"state": State(self.state)})
 
 
+_import_lock = sa.Column("lock", sa.Integer, nullable=False)
+
+
+class ImportRow(SQLModel, table=True):
+    """A model that was made elsewhere, and that somebody wants to import."""
+
+    __tablename__ = "trainer_import"
+    __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": _import_lock}
+
+    import_id: str = Field(primary_key=True)
+    model: str = Field(index=True)
+    dataset: str = Field(index=True)
+    pinned: int | None = None
+    state: str = Field(index=True)
+    asked_at: datetime = Field(sa_type=UtcTime, index=True)
+    request: dict[str, Any] = Field(sa_type=sa.JSON)
+    requested_by: str
+    declared_revision: int
+    dataset_version: int | None = None
+    job: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    attempt: int = 0
+    begun: bool = False
+    started_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    outcome: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    correlation: str | None = None
+    causation: str | None = None
+    trace: str | None = None
+    lock: int | None = Field(default=None, sa_column=_import_lock)
+
+    @property
+    def job_name(self) -> str:
+        """The name under which workers know the present attempt."""
+        return f"{self.import_id}-{self.attempt}"
+
+    @property
+    def as_import(self) -> Import:
+        """As the domain knows it."""
+        known = {each.name: getattr(self, each.name) for each in fields(Import)}
+        return Import(**known | {"state": State(self.state)})
+
+
 @dataclass(frozen=True)
 class Taken:
     """What some runs took together, in one currency."""
@@ -198,7 +242,7 @@ class Repository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    def save(self, row: RunRow | EvaluationRow, decision: Decision[Any], at: datetime) -> None:
+    def save(self, row: RunRow | EvaluationRow | ImportRow, decision: Decision[Any], at: datetime) -> None:
         """Keep what was decided, with the lines of a run's history."""
         for name, value in vars(decision.after).items():
             if getattr(row, name) != value:
@@ -264,6 +308,11 @@ class Repository:
         return (
             await self._session.exec(found.order_by(col(EvaluationRow.asked_at), col(EvaluationRow.evaluation)))
         ).all()
+
+    async def imports_in(self, *states: State) -> Sequence[ImportRow]:
+        """Imports in one of some states, those asked for first coming first."""
+        found = select(ImportRow).where(col(ImportRow.state).in_(states))
+        return (await self._session.exec(found.order_by(col(ImportRow.asked_at), col(ImportRow.import_id)))).all()
 
     async def history(self, run: str) -> Sequence[RunChangeRow]:
         """What became of a run, in order."""

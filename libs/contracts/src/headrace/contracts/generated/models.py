@@ -1342,6 +1342,86 @@ class FairnessBreached(Event):
     """
 
 
+class ImportFailed(Event):
+    """
+    An import ended without a version.
+    """
+
+    TYPE: ClassVar[str] = "headrace.import.failed.v1"
+    KEY: ClassVar[str] = "model"
+
+    import_id: str
+    """
+    Id of the import.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    kind: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    What kind of failure.
+    """
+    reason: str
+    """
+    What went wrong and what to do, readable.
+    """
+    source_name: str | None = None
+    """
+    What was to be imported, for people.
+    """
+    requested_by: str
+    """
+    Who asked.
+    """
+    warnings: list[str] | None = None
+    """
+    Warnings of libraries on the way.
+    """
+
+
+class ImportQueued(Event):
+    """
+    An import was accepted and waits.
+    """
+
+    TYPE: ClassVar[str] = "headrace.import.queued.v1"
+    KEY: ClassVar[str] = "model"
+
+    import_id: str
+    """
+    Id of the import.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    dataset: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Dataset that judges it.
+    """
+    reason: str
+    """
+    Why it was asked for.
+    """
+    waits_for: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    What it waits for: a free place, or data that have not come yet.
+    """
+    requested_by: str
+    """
+    Who asked.
+    """
+    source: ObjectPlace
+    """
+    What is to be imported.
+    """
+    source_name: str | None = None
+    """
+    Its name, for people.
+    """
+
+
 class IntegrityViolated(Event):
     """
     Something in the record does not fit.
@@ -1665,6 +1745,60 @@ class DeclarationRequested(OpenEvent):
     name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
     Name of the model; part of subjects and URLs.
+    """
+
+
+class ImportRequested(Event):
+    """
+    Import a model that was made elsewhere and that already lies in the object store, as one file or a tar archive of a directory.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.import.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    object: ObjectPlace
+    """
+    Where it lies.
+    """
+    source_name: str | None = None
+    """
+    Its name, for people; the last part of the key where it is missing.
+    """
+    format: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
+    """
+    What it is; found by its content where it is missing.
+    """
+    data: Annotated[
+        str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-9]*)?$")
+    ] = None
+    """
+    Test dataset, DATASET or DATASET@VERSION: all of its rows judge the version. Where it is missing, the rows that the declaration holds out of its own dataset.
+    """
+    learned_from: Annotated[
+        str | None, Field(pattern="^([a-z0-9][a-z0-9_-]{0,62}@[1-9][0-9]*|none)$")
+    ] = None
+    """
+    Which rows the model has learned from, as far as who asks can say: DATASET@VERSION, or `none` of the rows that it is judged on. Where it is missing nobody knows, and it is compared with no other version.
+    """
+    columns: list[str] | None = None
+    """
+    The dataset's columns in the order in which the artifact takes them, where its own names do not say so.
+    """
+    outputs: dict[str, str] | None = None
+    """
+    Of an artifact with several outputs: for an output of the task (`label`, `probability`, `probabilities`, `prediction`) the artifact's own name of it.
+    """
+    labels: list[int | float | str | bool] | None = None
+    """
+    The labels in the artifact's order, where the artifact has codes or none.
+    """
+    reason: str | None = None
+    """
+    Why; kept with the version.
     """
 
 
@@ -2812,6 +2946,53 @@ class DataWarning(Model):
     """
 
 
+class Imported(Model):
+    """
+    What is known of a version that was made elsewhere and imported.
+    """
+
+    import_id: str
+    """
+    Id of the import.
+    """
+    format: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    What the artifact was found to be.
+    """
+    source: ObjectRef
+    """
+    What was imported, as it was sent: one file, or a tar archive of a directory.
+    """
+    source_name: str | None = None
+    """
+    Its name, for people.
+    """
+    producer: str | None = None
+    """
+    What made it, where the artifact says so.
+    """
+    largest_difference: float | None = None
+    """
+    The largest difference between its answers as they are served and those of the artifact's own library, on the compared rows: relative to the size of a number, of a probability absolute. Absent where the artifact itself is served.
+    """
+    compared_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows on which the two were compared.
+    """
+    differing_rows: Annotated[int | None, Field(ge=0)] = None
+    """
+    Rows of these on which they differ by more than rounding allows, because values are served with the precision of float32.
+    """
+    claim: str
+    """
+    Which rows it has learned from, as who imported it says: DATASET@VERSION, `none` of those that it is judged on, or `unknown`. Nobody here can prove it.
+    """
+    claimed_by: str
+    """
+    Who says so.
+    """
+
+
 class LearnedRows(Model):
     """
     The rows that a model was fitted on, known by their content.
@@ -2907,6 +3088,10 @@ class Lineage(Model):
     promoted_by: str | None = None
     """
     Who had the run of an experiment become a version: an author of it.
+    """
+    imported: Imported | None = None
+    """
+    Where it was imported: from what, and how it was taken over.
     """
 
 
@@ -3100,6 +3285,112 @@ class EvaluationRequested(Event):
     seed: Annotated[int, Field(ge=0)]
     """
     Seed of the bootstrap.
+    """
+
+
+class ImportCompleted(Event):
+    """
+    A model that was made elsewhere can answer here; nothing is deployed yet.
+    """
+
+    TYPE: ClassVar[str] = "headrace.import.completed.v1"
+    KEY: ClassVar[str] = "model"
+
+    import_id: str
+    """
+    Id of the import.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    imported: Imported
+    """
+    What it was, and how it was taken over.
+    """
+    artifact: Artifact
+    """
+    The model directory.
+    """
+    signature: Signature
+    """
+    What the model takes and gives.
+    """
+    features: list[Column]
+    """
+    Columns that it takes, in order.
+    """
+    target: str
+    """
+    Target column.
+    """
+    dataset: DatasetRef
+    """
+    Dataset version that judges it.
+    """
+    holdout: Holdout
+    """
+    Which rows of that version judge it.
+    """
+    metrics: dict[str, float]
+    """
+    Metrics on them.
+    """
+    reference: ObjectRef
+    """
+    Parquet sample of the rows: features, context columns and target by their names, and `headrace:prediction`, the model's answer: what drift is measured against.
+    """
+    learned_from: DatasetRef | None = None
+    """
+    Dataset version that it has learned from, as who imported it says.
+    """
+    learned: LearnedRows | None = None
+    """
+    Which rows it has learned from, as who imported it says; absent where nobody knows.
+    """
+    framework: str | None = None
+    """
+    Framework that fitted it, where the artifact says so.
+    """
+    estimator: str | None = None
+    """
+    What was fitted, where the artifact says so.
+    """
+    code_version: str
+    """
+    Version of the code that took it over.
+    """
+    packages: dict[str, str]
+    """
+    Versions of the packages that took it over.
+    """
+    python: str
+    """
+    Version of Python.
+    """
+    declared_revision: Annotated[int, Field(ge=0)]
+    """
+    Revision of the declaration it followed.
+    """
+    started_at: Timestamp
+    """
+    When the work on it began.
+    """
+    seconds: float
+    """
+    Seconds it took.
+    """
+    reason: str
+    """
+    Why it was asked for.
+    """
+    requested_by: str
+    """
+    Who asked: an author of the version.
+    """
+    warnings: list[str] | None = None
+    """
+    What who imported it should look at.
     """
 
 
@@ -3776,6 +4067,9 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.evaluation.failed.v1": EvaluationFailed,
     "headrace.evaluation.requested.v1": EvaluationRequested,
     "headrace.fairness.breached.v1": FairnessBreached,
+    "headrace.import.completed.v1": ImportCompleted,
+    "headrace.import.failed.v1": ImportFailed,
+    "headrace.import.queued.v1": ImportQueued,
     "headrace.integrity.violated.v1": IntegrityViolated,
     "headrace.message.replayed.v1": MessageReplayed,
     "headrace.model.declared.v1": ModelDeclared,
@@ -3786,6 +4080,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.request.cancel.v1": CancelRequested,
     "headrace.request.decision.v1": DecisionGiven,
     "headrace.request.declaration.v1": DeclarationRequested,
+    "headrace.request.import.v1": ImportRequested,
     "headrace.request.ingest.v1": IngestRequested,
     "headrace.request.promotion.v1": PromotionRequested,
     "headrace.request.refused.v1": RequestRefused,

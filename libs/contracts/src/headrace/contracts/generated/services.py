@@ -19,7 +19,7 @@ PORTS: Mapping[str, int] = {
 }
 ACCESS: Mapping[str, Mapping[str, Right]] = {
     "ingest": {"uploads": "rw", "datasets": "rw"},
-    "trainer": {"datasets": "r", "models": "rw"},
+    "trainer": {"datasets": "r", "models": "rw", "uploads": "r"},
     "inference": {"models": "r"},
     "monitor": {"datasets": "r", "models": "r", "reports": "rw"},
     "audit": {"audit": "rw"},

@@ -54,7 +54,10 @@ class _Case:
     def unlearned(self, rival: Rival, name: str) -> np.ndarray:
         """The mask of the rows that a model has not learned from, by their content."""
         if rival.learned is None:
-            raise Incomparable(f"nobody knows which rows version {rival.version} has learned from")
+            raise Incomparable(
+                f"nobody knows which rows version {rival.version} has learned from; it was imported without "
+                "--learned-from, which says so"
+            )
         if name not in self.rows.identity:
             missing = sorted(set(rival.learned.columns) - set(self.job.columns))
             raise Incomparable(f"version {rival.version} has learned from {_listed(missing)}, {_GONE}")
@@ -111,6 +114,8 @@ def held_out(holdout: Holdout, rows: Rows) -> np.ndarray:
     if holdout.by == "time":
         groups = groups_of(rows.frame, holdout.grouped_by)
         return since(rows.frame[holdout.column], holdout.boundary or "", groups)
+    if holdout.fraction >= 1:  # a dataset that is there for nothing else
+        return np.ones(len(rows.frame), dtype=bool)
     return at_random(identity_of(rows.frame, rows.identity[_HOLDOUT], holdout.grouped_by), holdout.fraction)
 
 
@@ -191,8 +196,11 @@ def _compare(job: EvaluateJob, metric: str, judged: _Judged, trivial: Trivial) -
 
 
 def _trivial(case: _Case, held: np.ndarray, rows: int) -> list[Trivial]:
-    """What can be answered without a model, by the rows that could be learned from."""
-    known = case.rows.frame[~held]
+    """What can be answered without a model, by the rows that could be learned from.
+
+    Where all rows are there to judge, it is by these: no constant can answer them better.
+    """
+    known = case.rows.frame if held.all() else case.rows.frame[~held]
     if known.empty:
         return []
     truth = truth_of(case.candidate, known[case.job.target])

@@ -8,6 +8,7 @@ from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused, Fr
 from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
 from headrace.runtimes import BadModel, Unavailable
 from headrace.tasks import BadTruth, UnknownTask
+from headrace.trainer.formats.base import BadArtifact
 from headrace.trainer.worker.holdout import NoHoldout
 from headrace.trainer.worker.jobs import Failure
 from headrace.trainer.worker.reading import MissingColumns
@@ -22,6 +23,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(because="memory", reason=f"the run needs more memory than it may have: {_words(error)}")
     if isinstance(error, _DATA):
         return Failure(because="data", reason=str(error))
+    if isinstance(error, BadArtifact):
+        return Failure(because="artifact", reason=str(error))
     if isinstance(error, ExportRefused):
         return Failure(because="export", reason=str(error))
     if isinstance(error, BadEstimator | FrameworkError | BadModel | Unavailable):

@@ -13,6 +13,7 @@ from headrace.contracts import (
     Comparison,
     EarlyStopping,
     Holdout,
+    ObjectPlace,
     ObjectRef,
     Preparation,
     Prepared,
@@ -20,7 +21,7 @@ from headrace.contracts import (
 )
 
 Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
-Kind = Literal["code", "memory", "data", "lost", "timeout", "export"]
+Kind = Literal["code", "memory", "data", "lost", "timeout", "export", "artifact"]
 
 
 class Spec(BaseModel):
@@ -113,8 +114,55 @@ class EvaluateJob(Spec):
     seconds: float | None = None  # left to it when it begins: clocks of machines differ
 
 
-Job = Annotated[TrainJob | EvaluateJob, Field(discriminator="kind")]
-JOB: TypeAdapter[TrainJob | EvaluateJob] = TypeAdapter(Job)
+class ImportJob(Spec):
+    """Take over an artifact that was made elsewhere, and judge it on one dataset version."""
+
+    kind: Literal["import"] = "import"
+    import_id: str
+    attempt: int
+    model: str
+    source: ObjectPlace
+    source_name: str
+    format: str | None = None
+    largest: int
+    """Bytes that the artifact may have."""
+    data: Data
+    columns: Sequence[str]
+    features: Sequence[Column]
+    """The columns that it may take, in the order of the declaration."""
+    context: Sequence[Column] = ()
+    target: str
+    task: str
+    options: dict[str, Any] = {}
+    positive: int | float | str | bool | None = None
+    whole: bool
+    """Whether all rows judge it, and not those alone that the declaration holds out."""
+    time: str | None
+    by: Literal["time", "random"]
+    fraction: float
+    grouped_by: str | None = None
+    metrics: Sequence[str]
+    learned: Data | None = None
+    """What it has learned from, as who imports it says."""
+    learned_columns: Sequence[str] = ()
+    learned_none: bool = False
+    """Whether who imports it says that it has learned none of the rows that judge it."""
+    order: Sequence[str] | None = None
+    outputs: dict[str, str] = {}
+    labels: Sequence[int | float | str | bool] | None = None
+    created: datetime
+    bucket: str
+    seed: int = 0
+    seconds: float | None = None  # left to it when it begins: clocks of machines differ
+
+    @property
+    def prefix(self) -> str:
+        """Where its objects lie, every attempt apart."""
+        return f"{self.model}/{self.import_id}/{self.attempt}"
+
+
+Job = Annotated[TrainJob | EvaluateJob | ImportJob, Field(discriminator="kind")]
+JOB: TypeAdapter[TrainJob | EvaluateJob | ImportJob] = TypeAdapter(Job)
 
 
 class Step(Spec):
@@ -169,6 +217,33 @@ class Evaluated(Spec):
     incomparable: str | None = None
 
 
+class Brought(Spec):
+    """What came of an import."""
+
+    kind: Literal["brought"] = "brought"
+    format: str
+    source: ObjectRef
+    producer: str | None
+    framework: str | None
+    estimator: str | None
+    artifact: Artifact
+    signature: Signature
+    features: Sequence[Column]
+    holdout: Holdout
+    metrics: dict[str, float]
+    reference: ObjectRef
+    learned: Learned | None
+    largest_difference: float
+    compared_rows: int
+    differing_rows: int
+    code_version: str
+    packages: dict[str, str]
+    python: str
+    warnings: Sequence[str] = ()
+    log: str = ""
+    used: Used | None = None
+
+
 class Failure(Spec):
     """Why nothing came of it, for the author of the model."""
 
@@ -180,7 +255,7 @@ class Failure(Spec):
     used: Used | None = None
 
 
-Outcome = Annotated[Trained | Evaluated | Failure, Field(discriminator="kind")]
+Outcome = Annotated[Trained | Evaluated | Brought | Failure, Field(discriminator="kind")]
 
 
 class Report(Spec):

@@ -8,7 +8,18 @@ from threadpoolctl import threadpool_limits
 from headrace.objects import ObjectSettings, sync_object_store
 from headrace.trainer.worker.evaluating import evaluate
 from headrace.trainer.worker.failures import failure_of
-from headrace.trainer.worker.jobs import JOB, Evaluated, EvaluateJob, Outcome, Report, Step, TrainJob, Used
+from headrace.trainer.worker.importing import bring
+from headrace.trainer.worker.jobs import (
+    JOB,
+    Evaluated,
+    EvaluateJob,
+    ImportJob,
+    Outcome,
+    Report,
+    Step,
+    TrainJob,
+    Used,
+)
 from headrace.trainer.worker.limit import at_most_for
 from headrace.trainer.worker.memory import at_most, resident
 from headrace.trainer.worker.meter import Meter
@@ -50,7 +61,7 @@ class Worker:
         self._job, self._steps, self._outcome = None, [], None
         return resident()
 
-    def _run(self, job: TrainJob | EvaluateJob) -> None:
+    def _run(self, job: TrainJob | EvaluateJob | ImportJob) -> None:
         captured, meter = Captured(), Meter()
         try:
             # Set here: OpenMP keeps its number of threads per thread. It is what Ray has set aside for this worker.
@@ -60,13 +71,15 @@ class Worker:
             outcome = failure_of(error)
         self._outcome = _with_words(outcome, captured, meter.used())
 
-    def _limit(self, job: TrainJob | EvaluateJob) -> int:
+    def _limit(self, job: TrainJob | EvaluateJob | ImportJob) -> int:
         asked = job.memory_mb if isinstance(job, TrainJob) else None
         return min(self._job_bytes, asked << 20) if asked else self._job_bytes
 
-    def _do(self, job: TrainJob | EvaluateJob) -> Outcome:
+    def _do(self, job: TrainJob | EvaluateJob | ImportJob) -> Outcome:
         if isinstance(job, TrainJob):
             return train(job, self._store, self._tell)
+        if isinstance(job, ImportJob):
+            return bring(job, self._store, self._tell)
         return evaluate(job, self._store, self._tell)
 
     def _tell(self, step: Step) -> None:

@@ -17,7 +17,7 @@ from headrace.tasks import measured, target_of
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time, groups_of, identity_of
-from headrace.trainer.worker.jobs import Learned, Step, Tell, Trained, TrainJob
+from headrace.trainer.worker.jobs import ImportJob, Learned, Step, Tell, Trained, TrainJob
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.truth import answers_of, score_of, truth_of
@@ -25,7 +25,7 @@ from headrace.trainer.worker.truth import answers_of, score_of, truth_of
 REFERENCE_ROWS = 20_000  # what drift compares with: enough for a hundredth of a quantile, 2 MB
 
 
-_SEEN, _ANY = "seen", "any"  # sets of columns by which rows are known: what the model sees, and all there are
+SEEN, ANY = "seen", "any"  # sets of columns by which rows are known: what the model sees, and all there are
 
 
 def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
@@ -45,7 +45,7 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     tell(Step(stage="uploading", step=1, of=3, message="reference"))
     reference = store.put(job.bucket, reference_of(job, model, learned, kept), key=f"{job.prefix}/reference.parquet")
     tell(Step(stage="uploading", step=2, of=3, message="learned rows"))
-    known = store.put(job.bucket, packed(rows.identity[_SEEN][~held]), key=f"{job.prefix}/learned-rows.u64")
+    known = store.put(job.bucket, packed(rows.identity[SEEN][~held]), key=f"{job.prefix}/learned-rows.u64")
     tell(Step(stage="uploading", step=3, of=3))
     return Trained(
         artifact=artifact,
@@ -65,7 +65,7 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     )
 
 
-def divide(job: TrainJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
+def divide(job: TrainJob | ImportJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
     """The mask of held-out rows, and its description for whoever must find the same rows again."""
     if rows.frame.empty:
         missing = f"; target {job.target!r} is missing in all {rows.unlabelled}" if rows.unlabelled else ""
@@ -74,11 +74,11 @@ def divide(job: TrainJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
     if job.by == "time":
         held, boundary = by_time(rows.frame[job.time], job.fraction, groups_of(rows.frame, job.grouped_by))
         return held, Holdout(**told, column=job.time, boundary=boundary, rows=int(held.sum()))
-    held = at_random(identity_of(rows.frame, rows.identity[_ANY], job.grouped_by), job.fraction)
+    held = at_random(identity_of(rows.frame, rows.identity[ANY], job.grouped_by), job.fraction)
     return held, Holdout(**told, columns=list(job.columns), rows=int(held.sum()))
 
 
-def reference_of(job: TrainJob, model: Model, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
+def reference_of(job: TrainJob | ImportJob, model: Model, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
     """A sample of the rows that the model knows, as Parquet, with its answers on those that it has not learned from.
 
     What a model says of rows that it has learned is surer than what it says of any other: measured against that,
@@ -117,7 +117,7 @@ def _seen(job: TrainJob) -> list[str]:
 
 
 def _known_by(job: TrainJob) -> dict[str, Sequence[str]]:
-    return {_SEEN: _seen(job), **({_ANY: job.columns} if job.by == "random" else {})}
+    return {SEEN: _seen(job), **({ANY: job.columns} if job.by == "random" else {})}
 
 
 def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics: Mapping[str, float]) -> Iterator[str]:

@@ -1,0 +1,158 @@
+"""What a format is: it recognizes an artifact, and makes of it a graph, and a way to ask the artifact's own library."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from headrace.contracts import Column
+from headrace.contracts.labels import Label
+
+if TYPE_CHECKING:  # both are for workers, and heavy
+    import onnx
+    import pandas as pd
+
+Own = Callable[["pd.DataFrame"], np.ndarray]
+"""The raw answer of the artifact's own library for rows with the dataset's columns: [rows, labels] or [rows, 1]."""
+
+
+class BadArtifact(ValueError):
+    """What was imported cannot be served, or does not fit the data; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the model is to do with which columns: as declared, and as who imports it says."""
+
+    task: str
+    target: str
+    columns: Mapping[str, Column]
+    """The columns of the dataset that the model may take, in the order of the declaration's features."""
+    dataset: str
+    order: Sequence[str] | None = None
+    """The columns in the artifact's order, where who imports says so."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """For an output of the task the artifact's own name of it."""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the answers are labels."""
+        from headrace.tasks import task_named
+
+        return task_named(self.task).estimators == "classifier"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How columns go into a graph: in the matrices of `headrace.runtimes.layout`, or each in a tensor of its own."""
+
+    columns: Sequence[Column]
+    datatypes: Mapping[str, str] | None = None
+    """Of tensors that come apart, the graph's own datatype of each; None where they lie in the matrices."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact as a graph."""
+
+    graph: "onnx.ModelProto"
+    """Takes `inputs`, and computes `raw`; what it gives is decided by the task."""
+    inputs: Inputs
+    raw: str
+    """The value in the graph that is its raw answer: probabilities of `labels`, that of the last one, or a number."""
+    own: Own
+    rounded: Own | None = None
+    """The same of a model whose thresholds float32 holds, from which the graph was made; None where it is `own`."""
+    labels: Sequence[Label] | None = None
+    """What the raw answer's columns stand for, where the artifact says so."""
+    coded: bool = False
+    """Whether these labels may be codes for others."""
+    label: str | None = None
+    """The value in the graph that is the artifact's own label, where it has one."""
+    own_label: Own | None = None
+    framework: str | None = None
+    estimator: str | None = None
+    producer: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What the model directory has beside the graph."""
+    flavors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The MLflow flavors of these files."""
+
+
+class Format(Protocol):
+    """One kind of artifact."""
+
+    def found(self, folder: Path) -> Path | None:
+        """The file of such an artifact in a folder, by a look at its beginning; None where it is another one."""
+        ...
+
+    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
+        """The artifact as a graph; raises BadArtifact.
+
+        `names` are its columns in order, where somebody beside the file knows them.
+        """
+        ...
+
+
+def only_file(folder: Path) -> Path | None:
+    """The one file of a folder, where there is nothing else."""
+    there = list(folder.iterdir())
+    return there[0] if len(there) == 1 and there[0].is_file() else None
+
+
+def beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a file."""
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def assigned(names: Sequence[str], wanted: Wanted, what: str) -> list[Column]:
+    """The columns for inputs that have names: as it was said, by their names, or in the order of the features.
+
+    Names such as `Column_0` or `f0`, which libraries give to columns without names, say nothing.
+    """
+    if wanted.order is not None:
+        return _taken(_as_many(wanted.order, len(names), what, wanted), what, wanted)
+    if all(name in wanted.columns for name in names) and len(set(names)) == len(names):
+        return [wanted.columns[name] for name in names]
+    if all(_is_number(name) for name in names):
+        return in_order(len(names), wanted, what)
+    return _taken(names, what, wanted)
+
+
+def in_order(count: int, wanted: Wanted, what: str) -> list[Column]:
+    """The columns for inputs without names: as it was said, or in the order of the declaration's features."""
+    order = list(wanted.columns) if wanted.order is None else wanted.order
+    return _taken(_as_many(order, count, what, wanted), what, wanted)
+
+
+def _as_many(names: Sequence[str], count: int, what: str, wanted: Wanted) -> Sequence[str]:
+    if len(names) == count:
+        return names
+    said = "columns says" if wanted.order is not None else "the declaration has"
+    raise BadArtifact(
+        f"{what} takes {count} columns, and {said} {len(names)} ({', '.join(names)}); name those that it takes, in "
+        "its order, with --columns"
+    )
+
+
+def _taken(names: Sequence[str], what: str, wanted: Wanted) -> list[Column]:
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise BadArtifact(f"{what} takes {', '.join(twice)} twice")
+    if wanted.target in names:
+        raise BadArtifact(f"{what} takes {wanted.target!r}, which is the target; a model cannot be told its answer")
+    if missing := [name for name in names if name not in wanted.columns]:
+        raise BadArtifact(
+            f"{what} takes {', '.join(map(repr, missing))}, which is no feature of the declaration in dataset "
+            f"{wanted.dataset}; its features are {', '.join(wanted.columns)}. Name the columns in the artifact's order "
+            "with --columns, or change data.features, data.ignore or data.context"
+        )
+    return [wanted.columns[name] for name in names]
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name is a place: `f0`, `x1`, `Column_2`, `2`."""
+    return re.fullmatch(r"(f|x|X|v|V|Column|column|feature|input)?_?\d+", name) is not None
