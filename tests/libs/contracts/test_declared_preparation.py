@@ -9,6 +9,7 @@ from headrace.contracts import ContractError, KnownDataset, Prepared, PreparedSt
 from headrace.contracts.columns import MANY, features_of, many_values
 from headrace.contracts.preparation import KINDS, Wanted, chain_of, chain_problems, declared_chain, steps, told
 from headrace.tasks import examine, parse_declaration
+from headrace.tasks.catalog import INSTALLED
 from headrace.testkit.declarations import LEAST, merged
 
 TYPES = {
@@ -156,7 +157,7 @@ def test_times_become_features_and_dropped_columns_none(
     """A time is one where steps for it are declared, the column of time only by its own name."""
     found = declared(preparation, **data)
 
-    assert features_of(found, CUSTOMERS) == features.split()
+    assert features_of(found, CUSTOMERS, INSTALLED) == features.split()
 
 
 def test_a_time_without_steps_is_no_feature_and_told_how_it_can_be() -> None:
