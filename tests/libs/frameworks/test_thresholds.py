@@ -70,7 +70,7 @@ def test_graph_and_model_agree_beside_every_threshold(
     FRAMEWORKS[framework].save(model, tmp_path, ABOUT)
 
     assert model.splits
-    rows = pd.concat([model.sample, beside(list(model.splits), model.sample, 2)])
+    rows = pd.concat([model.sample, beside(list(model.splits), model.sample, model.origins)])
     asked = {name: rows[name].to_numpy() for name in ("epoch", "latitude")}
     own, graph = FRAMEWORKS[framework].load(tmp_path).predict(asked), load(tmp_path).answer(asked)
     for name, values in own.items():

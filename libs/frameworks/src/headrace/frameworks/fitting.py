@@ -146,7 +146,7 @@ def _divided(ready: Preparing, rows: pd.DataFrame, told: Rows, watched: np.ndarr
 
 def _part(told: Rows, mask: np.ndarray, seen: np.ndarray) -> Rows:
     weights, groups = (None if each is None else each[mask] for each in (told.weights, told.groups))
-    return Rows(seen, told.truth[mask], weights, groups)
+    return Rows(seen, told.truth[mask], weights, groups, told.codes)
 
 
 def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:

@@ -1,4 +1,4 @@
-"""XGBoost: its scikit-learn estimators, saved as XGBoost's own binary JSON with the preparation beside it."""
+"""XGBoost: its scikit-learn estimators, saved as XGBoost's own JSON with the preparation beside it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -91,9 +91,9 @@ class XGBoost:
         return replace(fitted, splits=_splits(fitted.estimator.get_booster()))
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
-        """Write `model.ubj` and the rest of the directory."""
+        """Write `model.json` and the rest of the directory."""
         fitted.estimator.get_booster().save_model(folder / Xgboost.file)
-        flavor = {"xgboost": {"data": Xgboost.file, "model_format": "ubj", "model_class": fitted.recipe.estimator}}
+        flavor = {"xgboost": {"data": Xgboost.file, "model_format": "json", "model_class": fitted.recipe.estimator}}
         packages = [CATALOG[self.name].distribution, "onnxmltools", "scikit-learn"]
         return save_model(self.name, fitted, folder, about, flavor, packages, native=Xgboost.name)
 

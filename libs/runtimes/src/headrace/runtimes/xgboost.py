@@ -12,11 +12,11 @@ CATEGORY = "c"  # of XGBoost's types of features
 
 
 class Xgboost(Native):
-    """Loads `model.ubj`, XGBoost's own binary JSON."""
+    """Loads `model.json`; not XGBoost's binary form of it, which ends the whole process where the file was cut."""
 
     name = "xgboost"
     platform = "xgboost_booster"
-    file = "model.ubj"
+    file = "model.json"
 
     def read(self, path: Path, signature: Signature) -> Answering:
         """The booster, one thread a call: a server runs many calls side by side."""
