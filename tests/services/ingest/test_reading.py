@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from headrace.contracts import ColumnRule
 from headrace.contracts.cells import MISSING, NotOfType, change_of, read_cell, significant_digits
 from headrace.ingest.engine import Accepted, Options, Rejected, convert
-from headrace.ingest.reading import Wording
-from headrace.ingest.sources.batch import Reading
+from headrace.ingest.reading import Reading, Wording
 from headrace.ingest.sources.blocks import Limits
 from headrace.ingest.sources.columns import _careful, typed
 from headrace.ingest.sources.grammar import extent

@@ -24,8 +24,8 @@ from headrace.contracts.cells import widest
 from headrace.ingest.checks import check_batch, check_header
 from headrace.ingest.hints import advise, suspicions
 from headrace.ingest.profile import Column, RowSample, measure
-from headrace.ingest.reading import Wording, resolved
-from headrace.ingest.sources.batch import DROPPED, Batch, Reading, Source
+from headrace.ingest.reading import Reading, Wording, resolved
+from headrace.ingest.sources.batch import DROPPED, Batch, Source
 from headrace.ingest.sources.blocks import Limits
 from headrace.ingest.sources.kinds import INTEGER, NUMBER, STRING, TIMESTAMP
 from headrace.ingest.sources.unpack import unpacked

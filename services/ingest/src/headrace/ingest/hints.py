@@ -16,7 +16,7 @@ from headrace.contracts.cells import (
     narrowest,
 )
 from headrace.ingest.profile import Column
-from headrace.ingest.sources.batch import Reading
+from headrace.ingest.reading import Reading
 from headrace.ingest.violations import TYPE, Violation, Violations
 
 MISSING_SUSPECTED = "missing_suspected"

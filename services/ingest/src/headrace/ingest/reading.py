@@ -8,7 +8,17 @@ from typing import Any
 
 from headrace.contracts import ColumnRule, Contract
 from headrace.contracts.cells import TIMESTAMP
-from headrace.ingest.sources.batch import Reading
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a column is read. A guessed type holds only what it changes in nothing; a declared one what people write."""
+
+    kind: str | None  # None: no value is known so far
+    guessed: bool = False
+    missing: tuple[str, ...] = ()
+    time_format: str | None = None
+    decimal: str = "."
 
 
 @dataclass(frozen=True)

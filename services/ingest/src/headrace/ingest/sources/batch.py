@@ -8,22 +8,12 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from headrace.ingest.reading import Reading
 from headrace.ingest.violations import Violations
 
 CHANGED = "value_changed"
 RENAMED = "column_renamed"
 DROPPED = "column_dropped"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a column is read. A guessed type holds only what it changes in nothing; a declared one what people write."""
-
-    kind: str | None  # None: no value is known so far
-    guessed: bool = False
-    missing: tuple[str, ...] = ()
-    time_format: str | None = None
-    decimal: str = "."
 
 
 Plan = Mapping[str, Reading]

@@ -25,7 +25,8 @@ from headrace.contracts.cells import (
     read_cell,
     widened,
 )
-from headrace.ingest.sources.batch import Reading, Typed
+from headrace.ingest.reading import Reading
+from headrace.ingest.sources.batch import Typed
 from headrace.ingest.sources.kinds import (
     ARROW,
     BOOLEAN,

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headrace.contracts import ContractError, column_name
-from headrace.ingest.reading import Wording
-from headrace.ingest.sources.batch import Batch, Plan, Reading, Typed
+from headrace.ingest.reading import Reading, Wording
+from headrace.ingest.sources.batch import Batch, Plan, Typed
 from headrace.ingest.sources.blocks import Limits
 from headrace.ingest.sources.columns import EXACT, typed, without_numbers
 from headrace.ingest.sources.formats import Format
