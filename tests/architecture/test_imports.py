@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "tasks": {"contracts", "channels", "detectors", "strategies"},
     "pmml": {"contracts"},
     "runtimes": {"contracts", "pmml"},
-    "frameworks": {"contracts", "runtimes", "tasks"},
+    "frameworks": {"contracts", "code", "runtimes", "tasks"},
     "tlog": set(),
     "chassis": {"contracts", "bus"},
     "provision": {"contracts", "bus", "chassis", "objects", "tlog"},

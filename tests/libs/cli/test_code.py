@@ -6,7 +6,7 @@ import pytest
 
 from headrace.testkit.cluster import Cluster
 
-from .conftest import CommandLine
+from .conftest import CommandLine, declare
 
 
 @pytest.fixture
@@ -58,3 +58,16 @@ def test_who_only_looks_pushes_nothing(at: CommandLine, folder: Path) -> None:
 
     assert (refused.code, refused.document["status"]) == (1, 403)
     assert at("code", "list", role="viewer").code == 0
+
+
+def test_the_log_of_a_run_is_found_by_its_id(at: CommandLine, cluster: Cluster) -> None:
+    """A run that was cancelled has printed nothing, and following it ends; one that is not there is said."""
+    declare(cluster, "logged")
+    run = at("train", "logged", "--json").document["run"]
+    assert at("cancel", run).code == 0
+
+    followed = at("logs", run, "--follow")
+    unknown = at("logs", "0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77")
+
+    assert (followed.code, followed.out) == (0, "")
+    assert (unknown.code, "no run '0199e6a1" in unknown.err) == (1, True)

@@ -8,7 +8,7 @@ EXAMPLES: Mapping[str, str] = {
     "up": "headrace up --detach",
     "down": "headrace down",
     "status": "headrace status",
-    "logs": "headrace logs trainer --follow",
+    "logs": "headrace logs 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --follow",
     "attach": "headrace attach --project infra",
     "orphans": "headrace orphans --days 30",
     "apply": "headrace apply flights-delay.yaml",

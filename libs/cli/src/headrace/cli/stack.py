@@ -5,12 +5,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from headrace.cli.compose import attach as fetch
 from headrace.cli.readiness import UNWELL, readiness_of
-from headrace.cli.session import Json, answer, progress_console, say
+from headrace.cli.session import Json, answer, progress_console, say, session
 from headrace.cli.tables import table
 from headrace.client.errors import HeadraceError
 from headrace.local import PORT_BASE, Stack, StackError
@@ -65,16 +66,30 @@ def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
 
 
 def logs(
-    part: Annotated[str, typer.Argument(help="A service, inference, nats, s3, ray or supervisor.")],
+    ctx: typer.Context,
+    part: Annotated[str, typer.Argument(help="A service, inference, nats, s3, ray or supervisor; or the id of a run.")],
     folder: Folder = FOLDER,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
 ) -> None:
-    """Print the log of one part."""
+    """Print the log of one part of the stack, or what the code of a run has printed."""
+    if is_run(part):
+        with session(ctx).client() as client:
+            for text in client.logs(part, follow=follow):
+                print(text, end="", flush=True)
+        return
     try:
         for line in running_stack(folder).logs(part, follow=follow):
             print(line)
     except StackError as error:
         raise HeadraceError(str(error)) from error
+
+
+def is_run(name: str) -> bool:
+    """Whether a name is that of a run, which is a UUID; no part of a stack has such a name."""
+    try:
+        return str(UUID(name)) == name.lower()
+    except ValueError:
+        return False
 
 
 def attach(

@@ -45,6 +45,19 @@ class Http:
             raise rejected(answer)
         return answer
 
+    def texts(self, method: str, service: str, path: str, **options: Any) -> Iterator[str]:
+        """Ask, and give the text of the answer as it comes, however long that takes."""
+        url = f"{self.stack.url(service)}{path}"
+        patient = httpx.Timeout(10.0, read=None)  # what follows a run is silent for as long as the run is
+        try:
+            with self._client.stream(method, url, headers=self._headers(), timeout=patient, **options) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise rejected(answer)
+                yield from answer.iter_text()
+        except httpx.TransportError as error:
+            raise Unreachable(_unreachable(service, self.stack.url(service), error)) from error
+
     def json(self, method: str, service: str, path: str, **options: Any) -> Any:
         """Ask and return the parsed JSON answer."""
         answer = self.request(method, service, path, **options)

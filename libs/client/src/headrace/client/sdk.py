@@ -138,6 +138,11 @@ class Client:
         answer: Document = self.http.json("GET", "trainer", f"/runs/{run}")
         return answer
 
+    def logs(self, run: str, *, follow: bool = False) -> Iterator[str]:
+        """What the code of a run has printed, bounded, piece by piece; with `follow` until the run has ended."""
+        path = f"/runs/{quote(run, safe='')}/logs"
+        yield from self.http.texts("GET", "trainer", path, params={"follow": follow})
+
     def cancel(self, run: str, reason: str = "asked for") -> Document:
         """Cancel a run that has not ended."""
         answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/cancel", json={"reason": reason})

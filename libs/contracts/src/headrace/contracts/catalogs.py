@@ -80,6 +80,9 @@ FAILURES: Mapping[str, str] = {
     "data": "the data cannot be learned from",
     "lost": "its process or node is gone",
     "timeout": "it took longer than it may",
+    "environment": "the environment of its code could not be made",
+    "disk": "its code wrote more than it may",
+    "answer": "what its code saved is no model of its task: shape, missing values, labels",
     "export": "the fitted model could not be saved in a form that serves",
     "artifact": "what was imported is damaged, hostile or unknown, or does not fit the data",
 }

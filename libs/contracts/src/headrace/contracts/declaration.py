@@ -12,7 +12,7 @@ from headrace.contracts.catalogs import name_problems
 from headrace.contracts.columns import KnownDataset, column_problems, column_warnings, promised
 from headrace.contracts.documents import load_yaml
 from headrace.contracts.errors import ContractError, Place, Problem, hint
-from headrace.contracts.estimators import kind_of_estimator, usual_estimator
+from headrace.contracts.estimators import kind_of_estimator, own_code_framework, usual_estimator
 from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
 from headrace.contracts.installed import Installed, TaskInfo
@@ -46,6 +46,7 @@ def examine(source: Source, catalog: Installed, dataset: KnownDataset | None = N
     document = _plain(_document(source))
     _refuse([*bounds(document), *_unknown(document, Declaration, ()), *_unknown_names(document, catalog)])
     _normalise_columns(document)
+    _choose_framework(document)
     surprises = _choose_task(document, catalog, dataset)
     _normalise_options(document, catalog)
     try:
@@ -135,6 +136,13 @@ def _column(name: Any, place: Place) -> Any:
         return column_name(name) if isinstance(name, str) else name
     except ContractError as error:
         raise ContractError.of([Problem(place, str(error))]) from error
+
+
+def _choose_framework(document: Document) -> None:
+    """Own code is run by one framework, which need not be named."""
+    training, framework = document.get("training"), own_code_framework()
+    if isinstance(training, dict) and "code" in training and framework is not None:
+        training.setdefault("framework", framework)
 
 
 def _choose_task(document: Document, catalog: Installed, dataset: KnownDataset | None) -> list[str]:

@@ -59,6 +59,8 @@ class FrameworkInfo:
     refused: Mapping[str, str]
     usual: Mapping[EstimatorKind, str]
     """What is trained where a declaration names no estimator: gradient-boosted trees."""
+    own_code: bool = False
+    """Whether it runs a user's code (`training.code`), and so has no estimators and takes any parameters."""
 
     def usual_of(self, kinds: Sequence[EstimatorKind]) -> str:
         """The usual estimator of the first of some kinds that the framework has one of."""
@@ -75,7 +77,7 @@ def frameworks() -> Mapping[str, FrameworkInfo]:
 def framework_info(entry: Mapping[str, Any]) -> FrameworkInfo:
     """A framework as its part of the catalogue tells it."""
     found = {path: _estimator(each) for path, each in entry["estimators"].items()}
-    return FrameworkInfo(entry["version"], found, entry["refused"], entry["usual"])
+    return FrameworkInfo(entry["version"], found, entry["refused"], entry["usual"], entry.get("own_code", False))
 
 
 def _estimator(entry: Mapping[str, Any]) -> Estimator:
@@ -101,7 +103,12 @@ def usual_estimator(framework: str, *kinds: EstimatorKind) -> str | None:
     None for a framework that is not known.
     """
     info = frameworks().get(framework)
-    return info.usual_of(kinds) if info else None
+    return info.usual_of(kinds) if info and info.usual else None
+
+
+def own_code_framework() -> str | None:
+    """The framework that runs a user's code; None where none is installed."""
+    return next((name for name, info in frameworks().items() if info.own_code), None)
 
 
 def training_problems(
@@ -111,6 +118,10 @@ def training_problems(
     info = frameworks().get(framework)
     if info is None:
         yield Problem(("training", "framework"), choice_problem(framework, list(frameworks())))
+        return
+    if info.own_code:
+        if estimator is not None:
+            yield Problem(("training", "estimator"), f"framework {framework} has no estimators; leave it out")
         return
     path = estimator or info.usual_of(kinds)
     found = info.estimators.get(path)
@@ -139,7 +150,7 @@ _NEEDED: Mapping[str, Place] = {
 def asked_problems(declared: Declaration, *kinds: EstimatorKind) -> Iterator[Problem]:
     """What a declaration asks of its estimator beside the parameters, and the estimator does not take."""
     training, info = declared.training, frameworks().get(declared.training.framework)
-    path = training.estimator or (info.usual_of(kinds) if info else "")
+    path = training.estimator or (info.usual_of(kinds) if info and info.usual else "")
     found = info.estimators.get(path) if info else None
     asked = {
         "weights": declared.data.weight is not None,
@@ -147,6 +158,10 @@ def asked_problems(declared: Declaration, *kinds: EstimatorKind) -> Iterator[Pro
         "monotone": bool(training.monotone),
         "early_stopping": training.early_stopping is not None,
     }
+    if info and info.own_code:
+        text = "is asked of estimators; own code does so by itself, told by training.params"
+        yield from (Problem(_NEEDED[name], text) for name, wanted in asked.items() if wanted)
+        return
     for name in [name for name, wanted in asked.items() if wanted and found]:
         if name == "class_weight" and "classifier" not in kinds:
             yield Problem(_NEEDED[name], f"is for labels, and task {declared.task} has none")

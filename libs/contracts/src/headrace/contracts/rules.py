@@ -9,7 +9,7 @@ from headrace.contracts.columns import key_problems, role_problems
 from headrace.contracts.contract import contract_problems
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
-from headrace.contracts.estimators import asked_problems, training_problems
+from headrace.contracts.estimators import asked_problems, frameworks, own_code_framework, training_problems
 from headrace.contracts.generated.models import Contract, Declaration, Gate
 from headrace.contracts.installed import Installed, MetricInfo
 from headrace.contracts.options import option_problems
@@ -251,6 +251,28 @@ def _asked_values(declared: Declaration) -> Iterator[Problem]:
             yield Problem(("training", "monotone", column), text)
 
 
+def _own_code(declared: Declaration) -> Iterator[Problem]:
+    training, place = declared.training, ("training", "code")
+    info, code = frameworks().get(training.framework), training.code
+    if info is None:
+        return
+    if info.own_code and code is None:
+        yield Problem(place, f"framework {training.framework} runs code of your own; say its package here")
+    if code is None:
+        return
+    if not info.own_code:
+        text = f"belongs to the framework {own_code_framework()}, not to {training.framework}; leave one of them out"
+        yield Problem(place, text)
+    if (code.entry is None) == (code.command is None):
+        yield Problem(place, "exactly one of entry and command is needed")
+    if code.environment is not None and _leads_out(code.environment):
+        yield Problem((*place, "environment"), f"{code.environment!r} is no file of the package")
+
+
+def _leads_out(path: str) -> bool:
+    return path.startswith("/") or any(part in ("", ".", "..") for part in path.split("/"))
+
+
 def _contract(declared: Declaration) -> Iterator[Problem]:
     if isinstance(declared.data.contract, Contract):
         yield from contract_problems(declared.data.contract, ("data", "contract"))
@@ -277,6 +299,7 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
     _schedules,
     _durations,
     _contract,
+    _own_code,
     _lists,
     _asked_values,
     preparation_problems,

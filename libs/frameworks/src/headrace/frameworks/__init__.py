@@ -8,10 +8,12 @@ from headrace.frameworks.catalog import CATALOG, FRAMEWORKS
 from headrace.frameworks.errors import (
     BadEstimator,
     BadTrainingData,
+    CodeFailed,
     ExportRefused,
     FrameworkError,
     NotInstalled,
 )
+from headrace.frameworks.own import CodeLimits, OwnCode, Said
 
 __all__ = [
     "CATALOG",
@@ -19,13 +21,17 @@ __all__ = [
     "About",
     "BadEstimator",
     "BadTrainingData",
+    "CodeFailed",
+    "CodeLimits",
     "EarlyStopping",
     "ExportRefused",
     "Fitted",
     "Framework",
     "FrameworkError",
     "NotInstalled",
+    "OwnCode",
     "Predictor",
     "Recipe",
+    "Said",
     "Saved",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from headrace.contracts import Column, Options, Preparation, Prepared, Signature
 from headrace.contracts.labels import Label
+from headrace.frameworks.own import OwnCode
 from headrace.runtimes import Columns
 from headrace.tasks import Target
 
@@ -58,6 +59,8 @@ class Recipe:
     """What the task is told beside its name."""
     preparation: Preparation | None = None
     """What is declared of how columns are prepared; None: the usual of the estimator."""
+    code: OwnCode | None = None
+    """The package to run, where the framework runs a user's code."""
 
     @property
     def names(self) -> list[str]:

@@ -21,8 +21,8 @@ class Entry:
     """The module whose `entry` lists the estimators that declarations may name, for `make schemas`."""
     package: str
     """The distribution that fits, whose version shapes a model."""
-    classifier: str
-    regressor: str
+    classifier: str | None = None
+    regressor: str | None = None
     instead: tuple[str, ...] = ()
     """Other distributions of the same library."""
     ranker: str | None = None
@@ -59,8 +59,9 @@ class Entry:
     @property
     def usual(self) -> Mapping[EstimatorKind, str]:
         """The estimator of each kind that the framework has."""
-        found: dict[EstimatorKind, str] = {"classifier": self.classifier, "regressor": self.regressor}
-        return found if self.ranker is None else {**found, "ranker": self.ranker}
+        found: dict[EstimatorKind, str | None] = {"classifier": self.classifier, "regressor": self.regressor}
+        found["ranker"] = self.ranker
+        return {kind: path for kind, path in found.items() if path is not None}
 
     def usual_of(self, kinds: Sequence[EstimatorKind]) -> str:
         """The estimator of the first of some kinds that the framework has."""
@@ -91,6 +92,7 @@ CATALOG: Mapping[str, Entry] = {
     "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", ranker="lightgbm.LGBMRanker"),  # noqa: E501
     "xgboost": Entry(f"{_OURS}.xgboost", f"{_OURS}.generate.xgboost", "xgboost-cpu", "xgboost.XGBClassifier", "xgboost.XGBRegressor", ("xgboost",)),  # noqa: E501
     "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor"),  # noqa: E501
+    "code": Entry(f"{_OURS}.code.framework", f"{_OURS}.code.listing", "headrace-code"),
 }
 # fmt: on
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from headrace.bus import Refused, UnitOfWork
-from headrace.contracts import Approval, Column, Declaration, KnownDataset, ModelDeclared, is_name
+from headrace.contracts import Approval, Column, ContractError, Declaration, KnownDataset, ModelDeclared, is_name
+from headrace.contracts.errors import Problem, choice_problem
 from headrace.registry import changes
 from headrace.registry.datasets import known_dataset, what_starts
 from headrace.registry.domain import changed_paths, digest_of, may_not_change, review_due
@@ -34,6 +35,7 @@ async def declare(work: UnitOfWork, document: Document) -> Declared:
     """
     dataset = await dataset_of(work, document)
     examined = examine(document, dataset)
+    await _check_code(work, examined.declaration)
     done = await _apply(work, examined.declaration)
     starts = what_starts(examined.declaration, dataset, done.row.last_version)
     return replace(done, warnings=list(examined.warnings), starts=starts)
@@ -47,6 +49,24 @@ async def dataset_of(work: UnitOfWork, document: Document) -> KnownDataset | Non
     if row is None or not row.columns:
         return None
     return known_dataset(row.dataset, row.version, [Column.model_validate(each) for each in row.columns], row.facts)
+
+
+async def _check_code(work: UnitOfWork, declared: Declaration) -> None:
+    """Raise ContractError where a declaration names a package of code, or a version of one, that is not there."""
+    if declared.training.code is None:
+        return
+    name, _, version = declared.training.code.package.partition("@")
+    newest = await Repository(work.session).newest_code(name)
+    if newest is None:
+        known = await Repository(work.session).code_packages()
+        text = choice_problem(name, known) if known else f"{name!r} is not known, nor is any other"
+        _refuse_code(f"{text}; `headrace code push {name} FOLDER` makes it")
+    elif version and int(version) > newest:
+        _refuse_code(f"{name!r} has no version {version}; its newest is {newest}")
+
+
+def _refuse_code(text: str) -> None:
+    raise ContractError.of([Problem(("training", "code", "package"), text)])
 
 
 async def _apply(work: UnitOfWork, declared: Declaration) -> Declared:

@@ -6,6 +6,7 @@ from headrace.bus import NotYet, UnitOfWork
 from headrace.bus.upsert import put_row
 from headrace.contracts import (
     AlertRaised,
+    CodePushed,
     DatasetIngested,
     DecisionGiven,
     DeclarationRequested,
@@ -31,7 +32,7 @@ from headrace.registry.domain import State
 from headrace.registry.gates import CHAMPION, judge
 from headrace.registry.governance import approvals_of, evaluate, keep, met_by, move_alias, policy_for
 from headrace.registry.registration import of_import, of_run, register
-from headrace.registry.tables import DatasetRow, ModelRow, Repository, SignalRow, VersionRow
+from headrace.registry.tables import CodeRow, DatasetRow, ModelRow, Repository, SignalRow, VersionRow
 
 Signal = DriftDetected | PerformanceDegraded | FairnessBreached
 
@@ -56,6 +57,11 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
         facts=merged_facts(kept, event.facts or []),
     )
     await put_row(work.session, told)
+
+
+async def on_code_pushed(event: CodePushed, work: UnitOfWork) -> None:
+    """Remember which packages of code there are, so that a declaration of one that is not is refused."""
+    await put_row(work.session, CodeRow(package=event.package, version=event.version))
 
 
 async def on_training_completed(event: TrainingCompleted, work: UnitOfWork) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from headrace.chassis import Service, every
 from headrace.contracts import (
+    CodePushed,
     DatasetIngested,
     DecisionGiven,
     DeclarationRequested,
@@ -32,6 +33,7 @@ def build(settings: RegistrySettings) -> Service:
             DeclarationRequested: handlers.on_model_requested,
             DecisionGiven: handlers.on_approval_given,
             DatasetIngested: handlers.on_dataset_ingested,
+            CodePushed: handlers.on_code_pushed,
             TrainingCompleted: handlers.on_training_completed,
             ImportCompleted: handlers.on_import_completed,
             EvaluationCompleted: handlers.on_evaluation_completed,

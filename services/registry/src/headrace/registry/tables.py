@@ -38,6 +38,15 @@ class ModelRow(SQLModel, table=True):
         return Declaration.model_validate(self.declaration)
 
 
+class CodeRow(SQLModel, table=True):
+    """A version of a package of code, as the trainer has told of it."""
+
+    __tablename__ = "code_packages"
+
+    package: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+
+
 class RevisionRow(SQLModel, table=True):
     """One revision of a declaration, kept for ever."""
 
@@ -261,6 +270,15 @@ class Repository:
             query = query.where((col(ChangeRow.at) < after.at) | same)
         ordered = query.order_by(col(ChangeRow.at).desc(), col(ChangeRow.id)).limit(limit)
         return list((await self.session.exec(ordered)).all())
+
+    async def newest_code(self, package: str) -> int | None:
+        """The newest version of a package of code that is known here."""
+        query = select(func.max(CodeRow.version)).where(CodeRow.package == package)
+        return (await self.session.exec(query)).first()
+
+    async def code_packages(self) -> Sequence[str]:
+        """The names of the packages of code."""
+        return (await self.session.exec(select(CodeRow.package).distinct().order_by(CodeRow.package))).all()
 
     async def change(self, change: str) -> ChangeRow | None:
         """One change."""

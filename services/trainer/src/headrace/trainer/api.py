@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
 from headrace.chassis import NotFound
-from headrace.chassis.http import SessionDep, UnitOfWorkDep, provided, requires
+from headrace.chassis.http import RuntimeDep, SessionDep, UnitOfWorkDep, provided, requires
 from headrace.chassis.paging import Limit, NameCursor, Page, page_of
 from headrace.contracts import CancelRequested, Column, PromotionRequested, TrainingRequested
 from headrace.contracts.catalogs import TRAINING_DATA
@@ -19,9 +20,11 @@ from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
 from headrace.trainer.handlers import cancel_run, promote_run, request_run
 from headrace.trainer.resources import Size
+from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.tables import DeclaredRow, Repository, RunChangeRow, RunRow
 
 router = APIRouter(tags=["trainer"])
+LogsDep = Annotated[RunLogs, provided(RunLogs)]
 DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
 _MANY = 10_000  # runs in a queue that are shown in the order in which they will start
 
@@ -219,6 +222,21 @@ async def costs(
     """What runs took, and what that cost, summed by model or by owner; runs that failed or were cancelled too."""
     rows = await Repository(session).taken_by(by, since, until, after=cursor, limit=limit + 1)
     return page_of(rows, limit, show=lambda row: CostView(**vars(row)), cursor=lambda row: row.cursor)
+
+
+@router.get(
+    "/runs/{run}/logs",
+    dependencies=[requires("trainer:read")],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def logs(run: str, session: SessionDep, runtime: RuntimeDep, kept: LogsDep, follow: bool = False) -> Response:
+    """What the code of a run has printed, bounded: its head, how much was cut, its end; of libraries the end alone.
+
+    With `follow` the answer goes on with what comes, until the run has ended.
+    """
+    await _run(session, run)
+    return StreamingResponse(kept.pieces(runtime, run, follow=follow), media_type="text/plain; charset=utf-8")
 
 
 @router.get("/queue", dependencies=[requires("trainer:read")])

@@ -233,7 +233,7 @@ class Dispatcher:
         async with starting(runtime, seen) as work:
             row = await work.session.get_one(RunRow, seen.run)
             if row.state == State.QUEUED:
-                await start(row, work, self._settings.models_bucket, self._prices)
+                await start(row, work, self._settings, self._prices)
 
     async def _start_evaluation(self, runtime: Runtime, seen: EvaluationRow) -> None:
         async with starting(runtime, seen) as work:

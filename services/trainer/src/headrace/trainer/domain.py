@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 
 from headrace.contracts import (
+    CodeRef,
     DatasetRef,
     Declaration,
     EvaluationCompleted,
@@ -22,6 +23,7 @@ from headrace.contracts import (
     EvaluationRequested,
     Event,
     LearnedRows,
+    ObjectFolder,
     TrainingCancelled,
     TrainingCompleted,
     TrainingFailed,
@@ -99,6 +101,8 @@ class Run:
     seed: int | None = None
     cpus: float = 1
     gpus: float = 0
+    code: Mapping[str, Any] | None = None
+    """The version of a package of code that it was bound to when it was asked for, as a CodeRef."""
     waits_for: str = "capacity"
     waits_detail: str | None = None
     dataset_version: int | None = None
@@ -162,6 +166,8 @@ class Run:
             params=dict(job.params),
             seed=job.seed,
             experiment=self.experiment,
+            code=CodeRef.model_validate(self.code) if self.code else None,
+            logs=ObjectFolder(bucket=job.code.object.bucket, prefix=job.logs) if job.code else None,
         )
         running = replace(self.again(job), state=State.RUNNING)
         return Decision(running, (fact,), (Change(State.RUNNING, f"{self.dataset} version {dataset.version}"),))
@@ -287,6 +293,7 @@ def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, n
         params=job.params,
         preparation=list(trained.preparation) or None,
         seed=job.seed,
+        code=CodeRef.model_validate(run.code) if run.code else None,
         holdout=trained.holdout,
         metrics=trained.metrics,
         train_rows=trained.train_rows,

@@ -15,6 +15,7 @@ from headrace.contracts import (
     EvaluationRequested,
     ImportQueued,
     ModelDeclared,
+    OwnCode,
     PromotionRequested,
     TrainingQueued,
     TrainingRequested,
@@ -37,6 +38,7 @@ from headrace.trainer.tables import (
 )
 
 DECLARATION = TypeAdapter(Declaration)
+PUSH = "`headrace code push NAME FOLDER` makes one"
 
 
 async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
@@ -95,6 +97,8 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
         raise Refused("; ".join(map(str, problems)))
     if reason := not_installed(training.framework):
         raise Refused(f"training.framework: {reason}")
+    if training.code and await bound(training.code, work.session) is None:
+        raise Refused(f"training.code: there is no package {training.code.package!r}; {PUSH}")
     return await _queue(event, declared, work, wanted=wanted)
 
 
@@ -172,7 +176,7 @@ async def _queue(
         trained=trained,
     )
     declaration = DECLARATION.validate_python(declared.declaration)
-    resources = declaration.training.resources
+    training, resources = declaration.training, declaration.training.resources
     decision = Run(
         run=_run_id(event, work),
         model=event.model,
@@ -189,11 +193,23 @@ async def _queue(
         gpus=resources.gpus,
         experiment=event.experiment,
         owner=declaration.owner.team if declaration.owner else None,
+        code=await bound(training.code, work.session) if training.code else None,
     ).asked(waiting)
     row = RunRow(**vars(decision.after), **chain(work))
     keep(work, row, decision)
     row.correlation = work.correlationid
     return row
+
+
+async def bound(code: OwnCode, session: AsyncSession) -> dict[str, Any] | None:
+    """The version of a package that a run is bound to; None where there is none, which ends the run when it starts."""
+    name, _, version = code.package.partition("@")
+    row = await Repository(session).package(name, int(version) if version else None)
+    if row is None:
+        return None
+    how = code.model_dump(mode="json", exclude={"package"}, exclude_none=True)
+    where = {"commit": row.commit, "dirty": row.dirty} if row.commit else {}
+    return {"package": name, "version": row.version, "object": row.object, **how, **where}
 
 
 def keep(work: UnitOfWork, row: RunRow | EvaluationRow | ImportRow, decision: Decision[Any]) -> None:

@@ -27,6 +27,7 @@ from headrace.trainer.handlers import (
 )
 from headrace.trainer.import_handlers import on_dataset_ingested, on_import_requested
 from headrace.trainer.packages import Packages
+from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.usage import read_prices
 
@@ -52,6 +53,7 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
         provides={
             Dispatcher: dispatcher,
             Packages: Packages(store, settings.models_bucket, settings.code_limits),
+            RunLogs: RunLogs(store, settings.models_bucket),
             ObjectStore: store,
             TrainerSettings: settings,
         },

@@ -85,6 +85,9 @@ class TrainerSettings(ServiceSettings):
 
     models_bucket: str = "models"
     code_files: int = Field(default=2_000, ge=1)  # of a package: code and small files; data belong into a dataset
+    code_disk_mb: int = Field(default=10_240, ge=1)  # that a run of own code may have written at a time
+    code_processes: int = Field(default=256, ge=1)  # and threads, that it may have at a time
+    code_network: bool = True  # whether it may reach the network
     code_mb: int = Field(default=64, ge=1)  # of all files of a package together
     objects: ObjectSettings = Field(default_factory=ObjectSettings)
 

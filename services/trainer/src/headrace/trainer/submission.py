@@ -9,13 +9,14 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
-from headrace.contracts import Column, DatasetRef, Declaration, EvaluationRequested, ModelVersion, ObjectRef
+from headrace.contracts import Column, DatasetRef, Declaration, EvaluationRequested, ModelVersion, ObjectRef, OwnCode
 from headrace.frameworks.catalog import CATALOG, not_installed
 from headrace.tasks import task_named
 from headrace.trainer.domain import Run, State, next_runs
-from headrace.trainer.handlers import declaration_of, keep
+from headrace.trainer.handlers import PUSH, declaration_of, keep
 from headrace.trainer.planning import Plan, Unplannable, plan
 from headrace.trainer.resources import Room, Size, lacking
+from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
 from headrace.trainer.usage import Prices
 from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
@@ -44,7 +45,7 @@ def wait(row: RunRow, nodes: Sequence[Size], work: UnitOfWork) -> None:
     keep(work, row, row.as_run.found_room(lacking(row.size, nodes)))
 
 
-async def start(row: RunRow, work: UnitOfWork, bucket: str, prices: Prices | None = None) -> None:
+async def start(row: RunRow, work: UnitOfWork, settings: TrainerSettings, prices: Prices | None = None) -> None:
     """Resolve a run into a job; a run that cannot be resolved has failed."""
     declaration = await declaration_of(work.session, row)
     version = await _version(row, work.session)
@@ -57,7 +58,7 @@ async def start(row: RunRow, work: UnitOfWork, bucket: str, prices: Prices | Non
     except Unplannable as error:
         keep(work, row, run.failed(Failure(because="data", reason=str(error)), dataset, work.now))
         return
-    job = _job(run, planned, version, bucket, resources.memory_mb)
+    job = _job(run, planned, version, settings, resources.memory_mb)
     keep(work, row, run.started(job, dataset))
 
 
@@ -106,11 +107,22 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Pla
         raise Unplannable(f"no framework named {framework!r}; training.framework may be {', '.join(CATALOG)}")
     if reason := not_installed(framework):
         raise Unplannable(f"training.framework: {reason}")
+    if declaration.training.code is not None:
+        return plan(declaration, columns, run.params, run.seed, described(run, declaration.training.code))
     default = CATALOG[framework].usual_of(task_named(declaration.task).kinds)
     return plan(declaration, columns, run.params, run.seed, default)
 
 
-def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memory_mb: int | None) -> TrainJob:
+def described(run: Run, code: OwnCode) -> str:
+    """What stands in the place of an estimator, `net@3 train:train`; raises Unplannable without a package."""
+    if run.code is None:
+        raise Unplannable(f"training.code: there is no package {code.package!r}; {PUSH}")
+    return f"{run.code['package']}@{run.code['version']} {code.entry or ' '.join(code.command or ())}"
+
+
+def _job(
+    run: Run, planned: Plan, version: DatasetVersionRow, settings: TrainerSettings, memory_mb: int | None
+) -> TrainJob:
     same = (
         "features",
         "context",
@@ -133,8 +145,20 @@ def _job(run: Run, planned: Plan, version: DatasetVersionRow, bucket: str, memor
         "warnings",
         "preparation",
     )
-    told = {"run": run.run, "attempt": 0, "model": run.model, "data": data_of(version), "bucket": bucket}
+    told = {
+        "run": run.run,
+        "attempt": 0,
+        "model": run.model,
+        "data": data_of(version),
+        "bucket": settings.models_bucket,
+    }
     told["columns"] = [column["name"] for column in version.columns]
     resolved = {name: getattr(planned, name) for name in same}
     extra = {"params": dict(planned.params), "created": run.started_at, "memory_mb": memory_mb}
+    if run.code is not None:
+        own = {"threads": max(1, int(run.cpus)), "disk_mb": settings.code_disk_mb, "network": settings.code_network}
+        extra |= {
+            "code": {**run.code, **own, "processes": settings.code_processes},
+            "memory_mb": min(memory_mb or settings.run_memory_mb, settings.run_memory_mb),
+        }
     return TrainJob.model_validate({**told, **resolved, **extra})

@@ -93,6 +93,7 @@ class RunRow(SQLModel, table=True):
     job: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     cpus: float = 1
     gpus: float = 0
+    code: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     waits_for: str = "capacity"
     waits_detail: str | None = None
     attempt: int = 0

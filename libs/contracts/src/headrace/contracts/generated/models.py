@@ -501,6 +501,21 @@ class NotJudged(Model):
     """
 
 
+class ObjectFolder(Model):
+    """
+    All objects of a bucket whose keys begin alike.
+    """
+
+    bucket: str
+    """
+    Bucket, with the prefix of the installation.
+    """
+    prefix: str
+    """
+    How the keys begin.
+    """
+
+
 class ObjectPlace(Model):
     """
     A place in the object store.
@@ -2308,50 +2323,6 @@ class TrainingQueued(Event):
     """
 
 
-class TrainingStarted(Event):
-    """
-    A run began to work.
-    """
-
-    TYPE: ClassVar[str] = "headrace.training.started.v1"
-    KEY: ClassVar[str] = "model"
-
-    run: str
-    """
-    Id of the run.
-    """
-    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
-    """
-    Model.
-    """
-    dataset: DatasetRef
-    """
-    What it learns from.
-    """
-    framework: str
-    """
-    Framework, such as sklearn.
-    """
-    estimator: str
-    """
-    Import path of the estimator.
-    """
-    params: dict[str, Any]
-    """
-    Its parameters.
-    """
-    seed: Annotated[int, Field(ge=0)]
-    """
-    Seed of everything random.
-    """
-    experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
-        None
-    )
-    """
-    Experiment that the run belongs to: it makes no version until it is promoted.
-    """
-
-
 class VersionApproved(Event):
     """
     A version passed its gates and has every approval it needs.
@@ -2892,6 +2863,39 @@ class Dialect(Model):
     """
 
 
+class OwnCode(Model):
+    """
+    Code of your own that trains: a package that `headrace code push` has made, and how it is run; exactly one of entry and command.
+    """
+
+    package: Annotated[
+        str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-9]{0,8})?$")
+    ]
+    """
+    Package, `NAME` for the version that is the newest when a run is asked for, `NAME@VERSION` for that one.
+    """
+    entry: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            pattern="^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$",
+        ),
+    ] = None
+    """
+    A Python function `module:function` of the package, called with a headrace.code.context.Context.
+    """
+    command: Annotated[
+        list[Annotated[str, Field(max_length=1000, min_length=1)]] | None, Field(max_length=100, min_length=1)
+    ] = None
+    """
+    A program and its arguments, in any language, started in the package's folder.
+    """
+    environment: Annotated[str | None, Field(max_length=200, min_length=1)] = None
+    """
+    Lock file of the package, from which the packages of its own environment are installed: requirements.txt with versions, pylock.toml or uv.lock; default: what the worker has.
+    """
+
+
 class Artifact(Model):
     """
     A model directory in the object store; its digest binds every file.
@@ -2916,6 +2920,45 @@ class Artifact(Model):
     files: list[File]
     """
     Every file of the directory.
+    """
+
+
+class CodeRef(Model):
+    """
+    A version of a package of code, and how it was run.
+    """
+
+    package: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Package.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version of the package.
+    """
+    object: ObjectRef
+    """
+    Its archive; the SHA-256 is the package's digest.
+    """
+    entry: str | None = None
+    """
+    The Python function that was called.
+    """
+    command: list[str] | None = None
+    """
+    The program that was started, with its arguments.
+    """
+    environment: str | None = None
+    """
+    The lock file of the package that its environment was made from.
+    """
+    commit: Annotated[str | None, Field(pattern="^[0-9a-f]{40,64}$")] = None
+    """
+    The commit of git that the folder was at, as its sender says.
+    """
+    dirty: bool | None = None
+    """
+    Whether the folder differed from that commit, as its sender says.
     """
 
 
@@ -3092,6 +3135,10 @@ class Lineage(Model):
     imported: Imported | None = None
     """
     Where it was imported: from what, and how it was taken over.
+    """
+    code: CodeRef | None = None
+    """
+    The code of its own that made it, where there was some.
     """
 
 
@@ -3524,6 +3571,62 @@ class TrainingCompleted(Event):
     """
     Who had a run of an experiment become a version: an author of it beside who asked for the run.
     """
+    code: CodeRef | None = None
+    """
+    The code of its own that made the model, where there was some.
+    """
+
+
+class TrainingStarted(Event):
+    """
+    A run began to work.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.started.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    dataset: DatasetRef
+    """
+    What it learns from.
+    """
+    framework: str
+    """
+    Framework, such as sklearn.
+    """
+    estimator: str
+    """
+    Import path of the estimator.
+    """
+    params: dict[str, Any]
+    """
+    Its parameters.
+    """
+    seed: Annotated[int, Field(ge=0)]
+    """
+    Seed of everything random.
+    """
+    experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
+        None
+    )
+    """
+    Experiment that the run belongs to: it makes no version until it is promoted.
+    """
+    code: CodeRef | None = None
+    """
+    The code of its own that it runs, where it does.
+    """
+    logs: ObjectFolder | None = None
+    """
+    Where what its code prints is kept, piece by piece in the order of the keys.
+    """
 
 
 class VersionRegistered(Event):
@@ -3680,6 +3783,10 @@ class Training(Model):
     on: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] = ["new-data"]
     """
     What starts a run by itself.
+    """
+    code: OwnCode | None = None
+    """
+    Code of your own in the place of an estimator; the framework is `code` then.
     """
 
 

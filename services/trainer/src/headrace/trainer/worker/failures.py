@@ -4,7 +4,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from headrace.frameworks import BadEstimator, BadTrainingData, ExportRefused, FrameworkError
+from headrace.frameworks import BadEstimator, BadTrainingData, CodeFailed, ExportRefused, FrameworkError
 from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
 from headrace.runtimes import BadModel, Unavailable
 from headrace.tasks import BadTruth, UnknownTask
@@ -25,6 +25,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(because="data", reason=str(error))
     if isinstance(error, BadArtifact):
         return Failure(because="artifact", reason=str(error))
+    if isinstance(error, CodeFailed):
+        return Failure.model_validate({"because": error.kind, "reason": str(error)})
     if isinstance(error, ExportRefused):
         return Failure(because="export", reason=str(error))
     if isinstance(error, BadEstimator | FrameworkError | BadModel | Unavailable):

@@ -21,7 +21,7 @@ from headrace.contracts import (
 )
 
 Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
-Kind = Literal["code", "memory", "data", "lost", "timeout", "export", "artifact"]
+Kind = Literal["code", "memory", "data", "lost", "timeout", "export", "environment", "disk", "answer", "artifact"]
 
 
 class Spec(BaseModel):
@@ -53,6 +53,23 @@ class Rival(Spec):
     version: int
     artifact: Artifact
     learned: Learned | None = None
+
+
+class CodeJob(Spec):
+    """A package of code to run, how, and what it may take."""
+
+    package: str
+    version: int
+    object: ObjectRef
+    entry: str | None = None
+    command: Sequence[str] | None = None
+    environment: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    threads: int = 1
+    disk_mb: int = 10_240
+    processes: int = 256
+    network: bool = True
 
 
 class TrainJob(Spec):
@@ -89,11 +106,17 @@ class TrainJob(Spec):
     memory_mb: int | None = None
     seconds: float | None = None  # left to it when it begins: clocks of machines differ
     warnings: Sequence[str] = ()
+    code: CodeJob | None = None
 
     @property
     def prefix(self) -> str:
         """Where the run's objects lie: every attempt apart, so that a resumed run meets no half-written artifact."""
         return f"{self.model}/{self.run}/{self.attempt}"
+
+    @property
+    def logs(self) -> str:
+        """How the keys of the pieces of the run's log begin, over all attempts."""
+        return f"{self.model}/{self.run}/logs/"
 
 
 class EvaluateJob(Spec):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import ANSWER_COLUMN, Holdout
-from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, Fitted, Recipe, Saved
+from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, Fitted, OwnCode, Recipe, Saved
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, load
 from headrace.tasks import measured, target_of
@@ -18,6 +18,7 @@ from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time, groups_of, identity_of
 from headrace.trainer.worker.jobs import ImportJob, Learned, Step, Tell, Trained, TrainJob
+from headrace.trainer.worker.own_code import own_code
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.truth import answers_of, score_of, truth_of
@@ -34,8 +35,8 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     rows = read_rows(store, job.data, _columns(job), job.target, tell, _known_by(job))
     held, holdout = divide(job, rows)
     learned, kept = rows.frame[~held], rows.frame[held]
-    fitted = _fit(job, learned, tell)
-    with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
+    with own_code(job, store, tell) as code, tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
+        fitted = _fit(job, learned, code, tell)
         folder = Path(scratch)
         saved = _save(job, fitted, folder, tell)
         model = load(folder)
@@ -137,7 +138,7 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
     yield from advice(job.features, job.preparation, known, asked, target)
 
 
-def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
+def _fit(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, tell: Tell) -> Fitted:
     recipe = Recipe(
         estimator=job.estimator,
         params=job.params,
@@ -153,6 +154,7 @@ def _fit(job: TrainJob, learned: pd.DataFrame, tell: Tell) -> Fitted:
         monotone=job.monotone,
         early_stopping=_stopping(job),
         preparation=job.preparation,
+        code=code,
     )
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
     return FRAMEWORKS[job.framework].fit(

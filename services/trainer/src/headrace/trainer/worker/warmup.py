@@ -21,7 +21,10 @@ def warm_up() -> None:
     task = next(iter(TASKS.values()))
     rows["target"] = task.example(np.tile([-1.0, 1.0, 1.0, -1.0], 10))
     for name, framework in FRAMEWORKS.items():
-        toy = Recipe(CATALOG[name].usual_of(task.kinds), {}, 0, [number, word], "target", task.name)
+        entry = CATALOG[name]
+        if not entry.usual:  # it fits nothing by itself
+            continue
+        toy = Recipe(entry.usual_of(task.kinds), {}, 0, [number, word], "target", task.name)
         fitted = framework.fit(rows, toy, lambda step, of: None)
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
             framework.save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))

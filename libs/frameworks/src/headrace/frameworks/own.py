@@ -1,0 +1,56 @@
+"""What the framework `code` needs to be told of a run: the package, its limits, and who hears of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Said:
+    """One word of a program about how it goes."""
+
+    step: int = 0
+    of: int = 0
+    message: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    checkpoint: str | None = None
+    """A file or folder below the program's own that is to be kept."""
+
+
+@dataclass(frozen=True)
+class CodeLimits:
+    """What a program may take; memory and disk in bytes, for it and all that it starts together."""
+
+    memory: int
+    disk: int
+    seconds: float | None = None
+    processes: int = 256
+    """Processes and threads."""
+    threads: int = 1
+    """Of libraries that compute: the processors that the run has."""
+    network: bool = True
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """A package to run, and how: either an entry `module:function`, or a command."""
+
+    run: str
+
+    package: Path
+    """Its files."""
+    scratch: Path
+    """An empty folder of this run alone."""
+    limits: CodeLimits
+    hear: Callable[[Said], None]
+    """Told of progress and metrics."""
+    log: Callable[[bytes], None]
+    """Told what the program prints, bounded."""
+    checkpoint: Callable[[Path, int], None]
+    """Keeps a checkpoint: a folder with a copy of it, and its step."""
+    entry: str | None = None
+    command: Sequence[str] = ()
+    python: Path | None = None
+    """The interpreter of an environment of its own; unset: this one."""
+    resume: Path | None = None
+    """A checkpoint of an earlier attempt."""
