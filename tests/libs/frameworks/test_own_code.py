@@ -156,7 +156,7 @@ def directory(tmp_path: Path, saved: Any, rows: Any = None, **how: Any) -> Path:
     asked = {"features": FEATURES, "target": "late", "task": "binary", "params": {}, "seed": 7} | how
     recipe = Recipe(estimator="net@1 train:train", **asked)
     target = task_named(recipe.task).learn(frame["late"].to_numpy(), "late", recipe.positive)
-    fitted = Fitted(recipe, left, target, frame[recipe.names])
+    fitted = Fitted(recipe, left, target, frame[recipe.names], (), ())
     FRAMEWORKS["code"].save(fitted, model, ABOUT)
     return model
 
