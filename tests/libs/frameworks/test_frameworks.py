@@ -28,7 +28,7 @@ from headrace.tasks import TASKS, parse_declaration, target_of
 ABOUT = About(run="run-1", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 # those that fit estimators; what runs a user's code is tried in test_own_code.py
 CATALOG = {name: entry for name, entry in every_framework.CATALOG.items() if entry.usual}
-FRAMEWORKS = {name: every_framework.FRAMEWORKS[name] for name in CATALOG}
+FRAMEWORKS = {name: each for name, each in every_framework.FRAMEWORKS.items() if name in CATALOG}
 ESTIMATORS = {
     "sklearn": [
         "sklearn.ensemble.HistGradientBoostingClassifier",
@@ -103,7 +103,7 @@ def test_every_framework_is_tried() -> None:
 def test_a_framework_that_is_not_installed_is_told_with_what_to_install(framework: str) -> None:
     """It is no framework that can be trained here, and asking for it says what would make it one."""
     with pytest.raises(NotInstalled, match=rf"install headrace-frameworks\[{framework}\]"):
-        FRAMEWORKS[framework]
+        every_framework.FRAMEWORKS[framework]
 
 
 @pytest.mark.parametrize(("framework", "task"), ABLE)
