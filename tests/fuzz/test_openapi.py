@@ -32,6 +32,7 @@ KNOWN: Mapping[str, Any] = {
     "index": 0, "seq": 1, "level": "0", "tile": "000", "size": 1,
 }  # fmt: skip
 """What there is, for the places of paths: made-up names would all be 404."""
+schemathesis.serializer.alias("application/x-tar", "application/octet-stream")  # bytes, whatever they are called
 INSIDE = ("Traceback", 'File "', "sqlalchemy", "site-packages")
 
 

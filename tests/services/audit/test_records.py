@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,22 +10,23 @@ import pytest
 
 from headrace.audit.domain import Event
 from headrace.audit.records import describe, microseconds, references, rfc3339
+from headrace.bus import RawMessage
 from headrace.contracts.names import bare
 from headrace.tlog import event_digest
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Message:
+def Message(
+    data: bytes,
+    subject: str = "headrace.dataset.ingested.flights",
+    stream: str = "EVENTS",
+    seq: int = 7,
+    headers: dict[str, str] | None = None,
+    time: datetime = NOW,
+) -> RawMessage:
     """A message as the broker hands it on."""
-
-    data: bytes
-    subject: str = "headrace.dataset.ingested.flights"
-    stream: str = "EVENTS"
-    seq: int = 7
-    headers: dict[str, str] | None = None
-    time: datetime = field(default=NOW)
+    return RawMessage(stream, seq, subject, headers or {}, data, time)
 
 
 def event(**attributes: Any) -> bytes:

@@ -104,6 +104,8 @@ FIELDS: Mapping[str, Loosens] = {
     "training.monotone": _unbound,
     "training.early_stopping.rounds": _free,
     "training.early_stopping.fraction": _free,
+    "training.preparation.kinds": _free,
+    "training.preparation.columns": _free,
     "training.seed": _free,
     "training.timeout": _free,
     "training.resources.cpus": _free,
