@@ -118,6 +118,9 @@ async def test_what_is_not_there_is_missing(objects: S3) -> None:
     with pytest.raises(Missing):
         [_ async for _ in objects.store.read("datasets", "no/such")]
     assert await objects.store.stat("datasets", "no/such") is None
+    assert await objects.store.stat("datasets-", "no/such") is None
+    assert await objects.store.stat("no bucket", "no/such") is None
+    assert await objects.store.stat("datasets", "") is None
     await objects.store.remove("datasets", "no/such")
 
 

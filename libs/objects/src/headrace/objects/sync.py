@@ -132,11 +132,11 @@ class SyncObjectStore:
         return to
 
     def stat(self, bucket: str, key: str) -> Found | None:
-        """Whether an object is there, and how big."""
+        """Whether an object is there, and how big; under a name that no object can have there is none."""
         try:
             with self._errors(bucket, key):
                 there = self.client.stat_object(self.bucket(bucket), key)
-        except Missing:
+        except (Missing, ValueError):  # the library refuses such names before it asks the store
             return None
         return Found(self.bucket(bucket), key, there.size or 0, there.version_id, _second(there.last_modified))
 
