@@ -19,7 +19,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 
-from headrace.chassis.edge import SECURITY_HEADERS
+from headrace.chassis.headers import SECURITY_HEADERS
 from headrace.contracts import load_topology
 from headrace.testkit.cluster import Cluster
 

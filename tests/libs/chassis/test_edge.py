@@ -12,7 +12,7 @@ from fastapi import APIRouter
 
 from headrace.chassis import ServiceSettings
 from headrace.chassis.auth import new_key, new_keys, write_keys
-from headrace.chassis.edge import SECURITY_HEADERS
+from headrace.chassis.headers import SECURITY_HEADERS
 from headrace.chassis.http import make_app, requires
 from headrace.chassis.limits import Limiter, too_deep
 from headrace.chassis.openapi import Unguarded

@@ -20,6 +20,7 @@ from headrace.chassis import docs, metrics
 from headrace.chassis.auth import Gate, authorization_of, text_of
 from headrace.chassis.cors import Cors
 from headrace.chassis.errors import TooMany
+from headrace.chassis.headers import SECURITY_HEADERS
 from headrace.chassis.limits import Limiter, too_deep
 from headrace.chassis.problems import failure, problem, refusal
 
@@ -28,14 +29,6 @@ log = structlog.get_logger()
 QUIET = frozenset({"/live", "/ready", "/metrics"})
 PUBLIC = QUIET | docs.PATHS | {"/", "/openapi.json"}
 UPLOADS = "/files"  # what such paths take is streamed to the disk, and may be of any size, and gzip
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "cross-origin-resource-policy": "same-origin",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-}
 STRICT_TRANSPORT = "max-age=31536000"
 
 

@@ -14,6 +14,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from headrace.chassis.headers import SECURITY_HEADERS
+
+_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY_HEADERS.items()).encode()
 LONGEST_HEAD = 64 * 1024  # bytes of request line and headers; what one read brings may be on top
 
 
@@ -166,6 +169,6 @@ def _last_answer(status: int, detail: str) -> bytes:
     body = f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}","error":"{detail}"}}'
     retry = b"retry-after: 5\r\n" if status == 503 else b""
     return (
-        b"%bcontent-type: application/problem+json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
-        % (STATUS_LINE[status], retry, len(body))
+        b"%bcontent-type: application/problem+json\r\n%b%bcontent-length: %d\r\nconnection: close\r\n\r\n"
+        % (STATUS_LINE[status], _SECURITY, retry, len(body))
     ) + body.encode()

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from headrace.chassis.edge import SECURITY_HEADERS, STRICT_TRANSPORT
+from headrace.chassis.edge import STRICT_TRANSPORT
+from headrace.chassis.headers import SECURITY_HEADERS
 from headrace.inference.errors import Gone
 from headrace.inference.tensors import BadInput
 
