@@ -98,7 +98,7 @@ def test_without_a_stack_people_read_a_sentence(name: str, files: Path, capsys: 
     assert [line for line in said.err.splitlines() if line.startswith("error: ")]
 
 
-@pytest.mark.parametrize("name", sorted(set(ASKING) - {"watch", "publish", "verify", "train", "wait"}))
+@pytest.mark.parametrize("name", sorted(set(ASKING) - {"watch", "publish", "verify", "train", "run", "wait"}))
 def test_what_is_not_there_is_refused_in_one_document(
     name: str, at: CommandLine, parcels: Cluster, files: Path
 ) -> None:

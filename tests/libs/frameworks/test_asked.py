@@ -8,7 +8,7 @@ import pytest
 
 from headrace.contracts import Column
 from headrace.contracts.estimators import frameworks
-from headrace.frameworks import CATALOG, FRAMEWORKS, BadEstimator, BadTrainingData, EarlyStopping, Fitted, Recipe
+from headrace.frameworks import FRAMEWORKS, LIBRARIES, BadEstimator, BadTrainingData, EarlyStopping, Fitted, Recipe
 from headrace.frameworks.inner import watched_rows
 from headrace.frameworks.weights import weights_of
 from headrace.tasks import task_named
@@ -19,10 +19,13 @@ TREES = {"sklearn": "max_iter", "lightgbm": "n_estimators", "xgboost": "n_estima
 MANY = 400
 
 
+HERE = [name for name in FRAMEWORKS if name in LIBRARIES]
+
+
 def able(what: str) -> list[str]:
     """The frameworks that are installed here and whose usual estimators take something."""
     listed = frameworks()
-    return [name for name in FRAMEWORKS if what in listed[name].estimators[CATALOG[name].regressor].takes]
+    return [name for name in HERE if what in listed[name].estimators[LIBRARIES[name].regressor].takes]
 
 
 def rows(count: int = 600, seed: int = 1) -> pd.DataFrame:
@@ -36,7 +39,7 @@ def rows(count: int = 600, seed: int = 1) -> pd.DataFrame:
 
 def fit(framework: str, frame: pd.DataFrame, kind: str, trees: int = 40, **asked: Any) -> Fitted:
     """The usual estimator with some trees."""
-    entry = CATALOG[framework]
+    entry = LIBRARIES[framework]
     path, target, task = (
         (entry.classifier, "late", "binary") if kind == "classifier" else (entry.regressor, "minutes", "regression")
     )
@@ -54,7 +57,7 @@ def said(fitted: Fitted, frame: pd.DataFrame) -> np.ndarray:
 
 def test_every_framework_says_how_many_trees() -> None:
     """A framework without its parameter here would go untested."""
-    assert TREES.keys() == CATALOG.keys()
+    assert TREES.keys() == LIBRARIES.keys()
 
 
 @pytest.mark.parametrize("framework", able("weights"))

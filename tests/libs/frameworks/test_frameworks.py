@@ -26,8 +26,8 @@ from headrace.runtimes import BadModel, load, refuse_pickle
 from headrace.tasks import TASKS, parse_declaration, target_of
 
 ABOUT = About(run="run-1", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-# those that fit estimators; what runs a user's code is tried in test_own_code.py
-CATALOG = {name: entry for name, entry in every_framework.CATALOG.items() if entry.usual}
+# what runs a user's code is tried in test_own_code.py
+CATALOG = every_framework.LIBRARIES
 FRAMEWORKS = {name: each for name, each in every_framework.FRAMEWORKS.items() if name in CATALOG}
 ESTIMATORS = {
     "sklearn": [

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from headrace.contracts import Column, KnownDataset, Part
 from headrace.contracts.catalogs import CATALOGS
-from headrace.frameworks import FRAMEWORKS, BadEstimator, BadTrainingData, Recipe
+from headrace.frameworks import FRAMEWORKS, LIBRARIES, BadEstimator, BadTrainingData, Recipe
 from headrace.frameworks.base import EarlyStopping
 from headrace.frameworks.inner import Rows
 from headrace.tasks import APART, TASKS, parse_declaration
@@ -265,7 +265,7 @@ def test_every_framework_has_a_usual_estimator_for_every_task() -> None:
                 "data": {"dataset": "d", "target": "t"}, "training": {"framework": name},
             }
         ).training.estimator
-        for name in FRAMEWORKS
+        for name in LIBRARIES
     }  # fmt: skip
 
     assert usual["lightgbm"] == "lightgbm.LGBMRanker"

@@ -4,7 +4,7 @@
 """
 
 from headrace.frameworks.base import About, EarlyStopping, Fitted, Framework, Predictor, Recipe, Saved
-from headrace.frameworks.catalog import CATALOG, FRAMEWORKS
+from headrace.frameworks.catalog import CATALOG, FRAMEWORKS, LIBRARIES
 from headrace.frameworks.errors import (
     BadEstimator,
     BadTrainingData,
@@ -18,6 +18,7 @@ from headrace.frameworks.own import CodeLimits, OwnCode, Said
 __all__ = [
     "CATALOG",
     "FRAMEWORKS",
+    "LIBRARIES",
     "About",
     "BadEstimator",
     "BadTrainingData",

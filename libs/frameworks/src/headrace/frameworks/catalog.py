@@ -95,6 +95,8 @@ CATALOG: Mapping[str, Entry] = {
     "code": Entry(f"{_OURS}.code.framework", f"{_OURS}.code.listing", "headrace-code"),
 }
 # fmt: on
+LIBRARIES: Mapping[str, Entry] = {name: entry for name, entry in CATALOG.items() if entry.usual}
+"""Those that have estimators to name; any other runs what a declaration brings."""
 
 
 def not_installed(framework: str) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import Column
-from headrace.frameworks import CATALOG, FRAMEWORKS, About, Recipe
+from headrace.frameworks import FRAMEWORKS, LIBRARIES, About, Recipe
 from headrace.runtimes import load
 from headrace.tasks import TASKS
 
@@ -20,11 +20,9 @@ def warm_up() -> None:
     rows = pd.DataFrame({"number": np.arange(40.0), "word": ["a", "b"] * 20})
     task = next(iter(TASKS.values()))
     rows["target"] = task.example(np.tile([-1.0, 1.0, 1.0, -1.0], 10))
-    for name, framework in FRAMEWORKS.items():
-        entry = CATALOG[name]
-        if not entry.usual:  # it fits nothing by itself
-            continue
-        toy = Recipe(entry.usual_of(task.kinds), {}, 0, [number, word], "target", task.name)
+    for name in (each for each in FRAMEWORKS if each in LIBRARIES):
+        framework = FRAMEWORKS[name]
+        toy = Recipe(LIBRARIES[name].usual_of(task.kinds), {}, 0, [number, word], "target", task.name)
         fitted = framework.fit(rows, toy, lambda step, of: None)
         with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
             framework.save(fitted, Path(folder), About("warm-up", datetime.now(UTC)))
