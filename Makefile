@@ -49,11 +49,16 @@ check: setup ## style, types, import rules, generated files, the lock
 audit: setup ## known holes in what the lock holds, where the advisory database can be asked
 	@UV=$(UV) $(PY) infra/audit.py
 
-test: setup ## every test that must hold: real NATS, real S3, real databases
-	$(PY) -m pytest tests -m "not faults and not second_kind" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+# what `make test` leaves to the targets named beside it, so that it stays within minutes
+APART := not faults and not second_kind and not models and not resilience
+test: setup ## what must hold everywhere: real NATS, real S3, real databases (frameworks, resilience and postgres have the rest)
+	$(PY) -m pytest tests -m "$(APART)" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 postgres: setup ## the services' tests once more, on PostgreSQL; `make test` runs one of each module
 	$(PY) -m pytest tests/services -m "postgres" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+resilience: setup ## processes killed, servers taken away, releases upgraded under load
+	$(PY) -m pytest tests -m "resilience and not faults and not second_kind" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py \
@@ -78,9 +83,11 @@ PURE := tests/contracts tests/libs/contracts tests/libs/frameworks tests/libs/tl
 pure: setup ## the tests that need no server
 	$(PY) -m pytest $(PURE) -m "not faults and not second_kind" $(PYTEST_ARGS)
 
-# libraries that no default install has; `make VENV=.headrace/frameworks schemas` writes the catalogue of their estimators
-FRAMEWORKS := tests/libs/frameworks tests/libs/runtimes tests/libs/contracts/test_estimators.py tests/journeys/test_frameworks.py
-frameworks: ## the frameworks that are extras (XGBoost, CatBoost): their tests, in an environment of its own that has them
+# beside the default ones, libraries that no default install has; `make VENV=.headrace/frameworks schemas` writes the
+# catalogue of their estimators
+FRAMEWORKS := tests/libs/frameworks tests/libs/runtimes tests/libs/pmml tests/libs/contracts/test_estimators.py \
+  tests/journeys/test_frameworks.py
+frameworks: ## every framework, runtime and PMML, also those that are extras (XGBoost, CatBoost), in an environment of its own
 	@$(MAKE) --no-print-directory VENV=.headrace/frameworks EXTRAS="--extra xgboost --extra catboost" frameworks-here
 
 frameworks-here: setup

@@ -15,6 +15,8 @@ from headrace.testkit.examples import FACTOR, examples
 
 # The processes of a run share the cores: threads of OpenMP would spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Every trainer that a test starts has workers of its own, most of them for one run: they begin with that.
+os.environ.setdefault("HEADRACE_WARM_UP", "false")
 
 # What is imported and collected stays: to look for garbage in it is a sixth of the time that collecting takes.
 gc.set_threshold(100_000, 50, 100)
@@ -31,8 +33,10 @@ settings.register_profile(
 settings.load_profile("headrace")
 
 # Fixtures that start whole stacks, all services, Ray or a browser; the first that a test asks for names its group.
-COSTLY = ("ray_head", "world", "rig", "stack", "town", "browser")
+COSTLY = ("ray_head", "world", "rig", "stack", "cluster", "browser")
 SERVICES = Path(__file__).parent / "services"
+# What `make frameworks` runs, in an environment that has every library.
+MODELS = tuple(Path(__file__).parent / "libs" / name for name in ("frameworks", "runtimes", "pmml"))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -40,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share a costly fixture go to the same process; the others go wherever there is room."""
     _mark_second_kind(items)
     for item in items:
+        if any(folder in item.path.parents for folder in MODELS):
+            item.add_marker(pytest.mark.models)
         group = next(filter(None, (_group(item, name) for name in COSTLY)), None)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))

@@ -9,6 +9,8 @@ import pytest
 from headrace.contracts.services import SERVICES
 from headrace.faults.catalog import places
 
+pytestmark = pytest.mark.resilience
+
 EVERY = sorted(place.name for place in places())
 COMMON = [place.name for place in places() if place.member == "bus"]
 FAULT = "a service killed at each fault point"

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.resilience
+
 World = Any
 KILLED_AT = {
     "ingest": "dataset.ingested",

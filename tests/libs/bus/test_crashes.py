@@ -13,6 +13,8 @@ from headrace.bus import PublishRefused
 from headrace.testkit.broker import Broker
 from headrace.testkit.preloaded import Preloaded
 
+pytestmark = pytest.mark.resilience
+
 RunVictim = Callable[..., Awaitable[int]]
 MESSAGES = 40
 VICTIM = Path(__file__).with_name("victim.py")

@@ -27,6 +27,8 @@ from headrace.testkit.ports import free_ports
 from headrace.testkit.preloaded import Child, Preloaded
 from headrace.testkit.waiting import eventually
 
+pytestmark = pytest.mark.resilience
+
 HERE = Path(__file__).with_name("upgrade")
 KIND = "headrace.evaluation.requested"
 PACKAGE = "libs/contracts/src/headrace/contracts"

@@ -27,6 +27,8 @@ from headrace.objects import Denied, ObjectSettings, SyncObjectStore
 from headrace.testkit import eventually
 from headrace.testkit.ports import free_stretch, listens
 
+pytestmark = pytest.mark.resilience
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

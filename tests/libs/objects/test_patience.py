@@ -13,6 +13,8 @@ from headrace.contracts import ObjectRef
 from headrace.objects import ObjectSettings, StoreAway, SyncObjectStore, object_store
 from headrace.testkit.s3 import S3, Seaweed
 
+pytestmark = pytest.mark.resilience
+
 SILENCE_S = 1.0  # of settings that are used while the server is stopped: else a busy machine may take longer
 LARGE = 32 << 20  # bytes: more than the kernel keeps for a process that does not read
 

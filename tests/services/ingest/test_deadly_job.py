@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from headrace.bus import connect
 from headrace.testkit import eventually
@@ -17,6 +18,8 @@ from headrace.testkit.preloaded import Preloaded
 from headrace.testkit.s3 import S3
 
 from .test_kill import ingest
+
+pytestmark = pytest.mark.resilience
 
 ATTEMPTS = 2
 TIMEOUT_S = 120  # a busy machine

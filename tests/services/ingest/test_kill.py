@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from headrace.bus import connect
 from headrace.contracts import ObjectRef
@@ -22,6 +23,8 @@ from headrace.testkit.databases import all_said
 from headrace.testkit.ports import free_ports
 from headrace.testkit.preloaded import Child, Preloaded
 from headrace.testkit.s3 import S3
+
+pytestmark = pytest.mark.resilience
 
 ROWS = 600_000
 TIMEOUT_S = 120  # a busy machine

@@ -16,6 +16,8 @@ from headrace.ingest.settings import IngestSettings
 from headrace.testkit import Harness, a, eventually
 from headrace.testkit.s3 import S3, Seaweed
 
+pytestmark = pytest.mark.resilience
+
 JAN = b"carrier,delay\nAA,1\nUA,2.5\n"
 SILENCE_S = 5.0  # a busy machine may take longer than a moment for an answer that does come
 

@@ -144,7 +144,7 @@ def children(pid: int) -> list[psutil.Process]:
         return []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
     """One Ray for all tests."""
     head = RayHead(tmp_path_factory.mktemp("ray"))
@@ -271,7 +271,7 @@ class Borrowed:
             await asyncio.to_thread(self._kept.settle)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kept_drivers(ray_head: RayHead) -> Iterator[KeptDrivers]:
     """The Ray drivers that all tests share whose subject is not how a driver starts and ends."""
     kept = KeptDrivers()
@@ -279,7 +279,7 @@ def kept_drivers(ray_head: RayHead) -> Iterator[KeptDrivers]:
     kept.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def buckets(s3_server: S3) -> S3:
     """The same buckets for all tests of the trainer, so that workers stay warm between them."""
     return s3_server.fresh("trainer-")

@@ -38,7 +38,7 @@ class Curious(Actor):
         return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
-actor = ray.remote(Curious).options(num_cpus=0, num_gpus=float(sys.argv[2])).remote(sys.argv[3], 1 << 30, 1)
+actor = ray.remote(Curious).options(num_cpus=0, num_gpus=float(sys.argv[2])).remote(sys.argv[3], 1 << 30, 1, False)
 print(repr(ray.get(actor.seen.remote())))
 """
 

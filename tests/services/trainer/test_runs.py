@@ -22,6 +22,8 @@ from headrace.contracts import (
 )
 from headrace.testkit import FakeClock, Harness
 
+pytestmark = pytest.mark.resilience
+
 ASK = TrainingRequested(model="delay", reason="asked")
 SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 2000}}
 ENDS = (TrainingCompleted, TrainingFailed, TrainingCancelled)

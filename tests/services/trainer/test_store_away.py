@@ -7,6 +7,8 @@ import pytest
 from headrace.contracts import TrainingCompleted, TrainingFailed, TrainingProgressed, TrainingRequested, TrainingStarted
 from headrace.testkit import Harness, eventually
 
+pytestmark = pytest.mark.resilience
+
 ASK = TrainingRequested(model="delay", reason="asked")
 SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 1000}}
 

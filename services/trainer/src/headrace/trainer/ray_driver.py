@@ -47,6 +47,7 @@ class Config:
     recycle_bytes: int
     warm: int
     warm_cpus: float
+    warm_up: bool
     fingerprint: str
 
 
@@ -155,19 +156,19 @@ class RayDriver:
 
     def _new_warm(self) -> WorkerHandle:
         name = f"worker-{self._config.fingerprint}-{uuid4().hex[:8]}"
-        return self._create(name, threads=1, num_cpus=self._config.warm_cpus)
+        return self._create(name, threads=1, warm=self._config.warm_up, num_cpus=self._config.warm_cpus)
 
     def _own(self, job: str, cpus: float, gpus: float) -> WorkerHandle:
-        worker = self._create(f"run-{job}", threads=max(1, int(cpus)), num_cpus=cpus, num_gpus=gpus)
+        worker = self._create(f"run-{job}", threads=max(1, int(cpus)), warm=False, num_cpus=cpus, num_gpus=gpus)
         worker.dedicated = True
         return worker
 
-    def _create(self, name: str, threads: int, **resources: float) -> WorkerHandle:
+    def _create(self, name: str, threads: int, warm: bool, **resources: float) -> WorkerHandle:
         options = {"name": name, "lifetime": "detached", "max_restarts": 0, "get_if_exists": True}
         actor = (
             ray.remote(Actor)
             .options(**options, **resources)
-            .remote(self._config.objects, self._config.job_bytes, threads)
+            .remote(self._config.objects, self._config.job_bytes, threads, warm)
         )
         self._workers[name] = WorkerHandle(name, actor)
         return self._workers[name]

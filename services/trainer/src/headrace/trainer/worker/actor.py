@@ -6,13 +6,15 @@ import os
 class Actor:
     """A `Worker` in a process of its own."""
 
-    def __init__(self, objects: str, job_bytes: int, threads: int) -> None:
+    def __init__(self, objects: str, job_bytes: int, threads: int, warm: bool) -> None:
         _hide_what_is_not_given()
         from headrace.trainer.worker.process import Worker
-        from headrace.trainer.worker.warmup import warm_up
 
         self._worker = Worker(objects, job_bytes, threads)
-        warm_up()
+        if warm:  # one that was made for a job has that to do
+            from headrace.trainer.worker.warmup import warm_up
+
+            warm_up()
 
     def begin(self, name: str, job: str) -> bool:
         """See `Worker.begin`."""
