@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from headrace.contracts import (
+    CancelRequested,
     PromotionRequested,
     RequestRefused,
     TrainingCancelled,
@@ -140,3 +141,24 @@ async def test_a_run_can_be_promoted_by_an_event_of_who_asked_for_it(on: Harness
 
     assert "was asked for by nats:operator" in refused.data.reason
     assert (anew.data.experiment, anew.data.promoted_by) == (None, "nats:operator")
+
+
+@pytest.mark.parametrize(("request_", "what"), [(CancelRequested, "cancel"), (PromotionRequested, "promote")])
+async def test_a_connection_acts_on_its_own_runs_alone(
+    on: Harness, world: Any, request_: type[CancelRequested] | type[PromotionRequested], what: str
+) -> None:
+    """One rule for all that can be asked of a run: not on another's, not on one that its model does not have."""
+    await on.say(world.declared())
+    await on.say(TrainingRequested(model="delay", experiment="one"), as_="operator")
+    run = (await on.heard(TrainingQueued)).data.run
+
+    await on.say(request_(model="delay", run=run), as_="outsider")
+    await on.say(request_(model="other", run=run), as_="operator")
+    await on.quiet()
+
+    refused = sorted(each.data.reason for each in on.all(RequestRefused))
+    assert refused == [
+        f"{run} was asked for by nats:operator, not by nats:outsider; {what} it over HTTP",
+        f"model 'other' has no run '{run}'; GET /runs?model=other lists them",
+    ]
+    assert (await on.http.get(f"/runs/{run}")).json()["state"] == "waiting"

@@ -348,3 +348,9 @@ def test_what_is_no_completed_experiment_is_not_promoted(run: Run, why: str) -> 
     """Nor is a run promoted twice: it would be two versions of one model."""
     with pytest.raises(Impossible, match=why):
         run.promoted("key:cem", "again", DATASET)
+
+
+def test_a_run_that_has_not_begun_is_not_promoted() -> None:
+    """It has no dataset version that its completion could tell of."""
+    with pytest.raises(Impossible, match="waiting, not completed"):
+        a_run(experiment="depth").asked("data").after.promoted("key:cem", "too early", None)

@@ -230,9 +230,12 @@ class Run:
         over = self._over(State.CANCELLED, now)
         return Decision(over, (fact,), (Change(State.CANCELLED, f"{reason} ({by})"),))
 
-    def promoted(self, by: str, reason: str, dataset: DatasetRef) -> "Decision[Run]":
-        """The run of an experiment becomes a version: its completion is said anew, for the registry."""
-        if self.state is not State.COMPLETED or self.experiment is None:
+    def promoted(self, by: str, reason: str, dataset: DatasetRef | None) -> "Decision[Run]":
+        """The run of an experiment becomes a version: its completion is said anew, for the registry.
+
+        A run that has not begun has no dataset version.
+        """
+        if self.state is not State.COMPLETED or self.experiment is None or dataset is None:
             what = "it makes a version by itself" if self.experiment is None else f"it is {self.state}, not completed"
             raise Impossible(f"run {self.run} cannot be promoted: {what}")
         if self.promoted_by is not None:

@@ -1,5 +1,7 @@
 """One function per fact heard: load, decide, save, emit."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -104,47 +106,57 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
 
 async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
     """End a run that has not ended; who is known by a connection alone ends what it asked for itself."""
-    run = await work.session.get(RunRow, event.run)
-    if run is not None and not is_person(work.actor) and run.requested_by != work.actor:
-        raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; cancel it over HTTP")
+    await _must_be_its_own(event, work, "cancel")
     await cancel_run(event, work)
 
 
 async def cancel_run(event: CancelRequested, work: UnitOfWork) -> RunRow:
     """End a run now; whatever works for it is stopped as soon as this is known to be so."""
-    row = await work.session.get(RunRow, event.run)
-    if row is None or row.model != event.model:
-        raise Refused(f"model {event.model!r} has no run {event.run!r}; GET /runs?model={event.model} lists them")
-    try:
+    row = await _run_of(event, work)
+    with _refusing():
         decision = row.as_run.cancelled(event.reason or "cancelled on request", work.actor, work.now)
-    except Impossible as error:
-        raise Refused(str(error)) from error
     keep(work, row, decision)
     return row
 
 
 async def on_promotion_requested(event: PromotionRequested, work: UnitOfWork) -> None:
     """Make a version of a run of an experiment; who is known by a connection alone promotes what it asked for."""
-    run = await work.session.get(RunRow, event.run)
-    if run is not None and not is_person(work.actor) and run.requested_by != work.actor:
-        raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; promote it over HTTP")
+    await _must_be_its_own(event, work, "promote")
     await promote_run(event, work)
 
 
 async def promote_run(event: PromotionRequested, work: UnitOfWork) -> RunRow:
     """Say a run's completion anew, as that of a version."""
+    row = await _run_of(event, work)
+    dataset = await dataset_ref(row, work.session) if row.dataset_version else None
+    with _refusing():
+        decision = row.as_run.promoted(work.actor, event.reason or "on request", dataset)
+    keep(work, row, decision)
+    return row
+
+
+async def _run_of(event: CancelRequested | PromotionRequested, work: UnitOfWork) -> RunRow:
+    """The run that a request is about; raises Refused where its model has none of that name."""
     row = await work.session.get(RunRow, event.run)
     if row is None or row.model != event.model:
         raise Refused(f"model {event.model!r} has no run {event.run!r}; GET /runs?model={event.model} lists them")
+    return row
+
+
+async def _must_be_its_own(event: CancelRequested | PromotionRequested, work: UnitOfWork, what: str) -> None:
+    """Raise Refused where somebody who is known by a connection alone asks about a run that somebody else wanted."""
+    run = await _run_of(event, work)
+    if not is_person(work.actor) and run.requested_by != work.actor:
+        raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; {what} it over HTTP")
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whoever asks for a step that a run cannot take is told why."""
     try:
-        dataset = await dataset_ref(row, work.session) if row.dataset_version else None
-        if dataset is None:
-            raise Impossible(f"run {row.run} cannot be promoted: it is {row.state}, not completed")
-        decision = row.as_run.promoted(work.actor, event.reason or "on request", dataset)
+        yield
     except Impossible as error:
         raise Refused(str(error)) from error
-    keep(work, row, decision)
-    return row
 
 
 async def on_evaluation_requested(event: EvaluationRequested, work: UnitOfWork) -> None:
