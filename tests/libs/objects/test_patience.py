@@ -110,6 +110,19 @@ async def test_a_look_tells_a_server_that_hangs_from_one_that_answers(hasty: Has
     await buckets.store.probe("datasets")
 
 
+async def test_whoever_must_answer_soon_does_not_wait_for_a_server_that_hangs(hasty: Hasty) -> None:
+    """After its own short while, whatever the settings say of silence: the object may be there."""
+    server, buckets, _ = hasty
+
+    server.suspend()
+    started = time.monotonic()
+    assert await buckets.store.may_be_there("datasets", "no-such-object", within_s=0.2)
+    assert time.monotonic() - started < SILENCE_S
+
+    server.resume()
+    assert not await buckets.store.may_be_there("datasets", "no-such-object")
+
+
 class Failing(BaseHTTPRequestHandler):
     """Says after a while that it cannot answer now."""
 

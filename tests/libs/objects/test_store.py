@@ -266,6 +266,18 @@ async def test_a_wrong_key_is_denied_with_advice(objects: S3) -> None:
         await stranger.put("datasets", b"more")
 
 
+async def test_whoever_must_answer_soon_is_told_whether_an_object_may_be_there(objects: S3) -> None:
+    """What is not there, and what one may not look at, is not; of a store that is away nobody knows."""
+    ref = await objects.store.put("datasets", b"water")
+    stranger = object_store(objects.settings.model_copy(update={"secret_key": "wrong-secret"}))
+    away = object_store(ObjectSettings(endpoint=f"http://127.0.0.1:{free_ports(1)[0]}", access_key="a", retries=0))
+
+    assert await objects.store.may_be_there(ref.bucket, ref.key)
+    assert not await objects.store.may_be_there(ref.bucket, "another")
+    assert not await stranger.may_be_there(ref.bucket, ref.key)
+    assert await away.may_be_there(ref.bucket, ref.key)
+
+
 def test_a_store_that_is_away_is_said_to_be_away() -> None:
     """No answer is StoreAway with the endpoint's name, soon, and not a hang of minutes."""
     port = free_ports(1)[0]

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from headrace.contracts import Artifact, ObjectRef
-from headrace.objects.errors import Denied
+from headrace.objects.errors import Denied, StoreAway
 from headrace.objects.settings import ObjectSettings
 from headrace.objects.spool import spooled
 from headrace.objects.sync import Found, SyncObjectStore
 
 T = TypeVar("T")
 THREADS = 8  # calls at a time
+LOOK_S = 2.0  # for a word about an object, of whoever has a transaction open meanwhile
 PROBE = "headrace-probe"  # an object that is never written
 
 
@@ -81,6 +82,20 @@ class ObjectStore:
     async def stat(self, bucket: str, key: str) -> Found | None:
         """Whether an object is there, and how big."""
         return await self._call(lambda: self.sync.stat(bucket, key))
+
+    async def may_be_there(self, bucket: str, key: str, within_s: float = LOOK_S) -> bool:
+        """Whether an object is there, for whoever must answer soon, such as within a transaction.
+
+        One that may not be looked at is none. Where the store is away, or does not say in time, it may be there:
+        whoever reads it finds out.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                return await self.stat(bucket, key) is not None
+        except Denied:
+            return False
+        except (StoreAway, TimeoutError):
+            return True
 
     async def list(self, bucket: str, prefix: str = "") -> list[Found]:
         """Every object whose key begins with `prefix`."""

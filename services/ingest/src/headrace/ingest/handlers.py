@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 from headrace.bus import Refused, UnitOfWork
-from headrace.contracts import Contract, IngestRequested, ModelDeclared, ObjectPlace, encode
+from headrace.contracts import Contract, IngestRequested, ModelDeclared, encode
 from headrace.contracts.contract import contract_problems
 from headrace.ingest.domain import INGEST_MODES, Use, named
 from headrace.ingest.jobs import Jobs
 from headrace.ingest.reading import resolved, wording_of
 from headrace.ingest.sources import FILE_FORMATS
 from headrace.ingest.tables import ContractRow, JobRow, Repository
-from headrace.objects import Denied, ObjectStore, StoreAway
-
-LOOK_S = 2.0  # a transaction is open meanwhile
+from headrace.objects import ObjectStore
 
 
 async def on_ingest_requested(event: IngestRequested, work: UnitOfWork, *, store: ObjectStore, jobs: Jobs) -> None:
     """Queue the work under the request's id: heard twice, it is one job."""
     place, mode = event.object, INGEST_MODES.known(event.mode or "append", "mode")
     file_format = FILE_FORMATS.known(event.format, "format") if event.format else None
-    if not await _is_there(store, place):
+    if not await store.may_be_there(place.bucket, place.key):
         raise Refused(f"there is no object {place.key!r} in bucket {place.bucket!r} that ingest may read")
     assert work.cause is not None
     if await work.session.get(JobRow, work.cause.id) is None:
@@ -40,17 +37,6 @@ async def on_ingest_requested(event: IngestRequested, work: UnitOfWork, *, store
             )
         )
         jobs.wake()
-
-
-async def _is_there(store: ObjectStore, place: ObjectPlace) -> bool:
-    """Whether an object is there; where the store does not say so soon, its job finds out, and waits for it."""
-    try:
-        async with asyncio.timeout(LOOK_S):
-            return await store.stat(place.bucket, place.key) is not None
-    except Denied:
-        return False
-    except (StoreAway, TimeoutError):
-        return True
 
 
 async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:

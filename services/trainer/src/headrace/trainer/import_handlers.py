@@ -1,14 +1,12 @@
 """What is heard about imports: load, decide, save, emit."""
 
-import asyncio
-
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Refused, UnitOfWork
-from headrace.contracts import OUTSIDER, DatasetIngested, Declaration, ImportRequested, ObjectPlace, derive_id
+from headrace.contracts import OUTSIDER, DatasetIngested, Declaration, ImportRequested, derive_id
 from headrace.contracts.errors import choice_problem
-from headrace.objects import Denied, ObjectStore, StoreAway
+from headrace.objects import ObjectStore
 from headrace.tasks import task_named
 from headrace.trainer import handlers
 from headrace.trainer.domain import State
@@ -16,8 +14,6 @@ from headrace.trainer.formats.catalog import ARTIFACT_FORMATS
 from headrace.trainer.handlers import DECLARATION, chain, keep
 from headrace.trainer.imports import DatasetPin, Import
 from headrace.trainer.tables import DatasetVersionRow, DeclaredRow, ImportRow, Repository
-
-LOOK_S = 2.0  # a transaction is open meanwhile
 
 
 async def on_import_requested(event: ImportRequested, work: UnitOfWork, *, store: ObjectStore) -> None:
@@ -27,8 +23,8 @@ async def on_import_requested(event: ImportRequested, work: UnitOfWork, *, store
 
 async def import_object(event: ImportRequested, work: UnitOfWork, store: ObjectStore) -> ImportRow:
     """Queue an import of an object that is there; answers with it, for who asks over HTTP."""
-    if not await _is_there(store, event.object):
-        place = event.object
+    place = event.object
+    if not await store.may_be_there(place.bucket, place.key):
         raise Refused(f"there is no object {place.key!r} in bucket {place.bucket!r} that trainer may read")
     return await request_import(event, work)
 
@@ -103,14 +99,3 @@ def _outputs_of(declaration: Declaration) -> list[str]:
     task = task_named(declaration.task)
     target = task.learn(task.example(np.linspace(-2.0, 2.0, 60)), declaration.data.target, None)
     return [tensor.name for tensor in target.outputs()]
-
-
-async def _is_there(store: ObjectStore, place: ObjectPlace) -> bool:
-    """Whether an object is there; where the store does not say so soon, the worker finds out."""
-    try:
-        async with asyncio.timeout(LOOK_S):
-            return await store.stat(place.bucket, place.key) is not None
-    except Denied:
-        return False
-    except (StoreAway, TimeoutError):
-        return True
