@@ -18,10 +18,9 @@ from skl2onnx.common.shape_calculator import (
 )
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from headrace.contracts.estimators import Estimator, frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator, ExportRefused
-from headrace.frameworks.estimators import unknown
+from headrace.frameworks.estimators import by_own_names, listed_estimator, unknown
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.preparation import for_trees
@@ -153,18 +152,13 @@ def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
         raise BadEstimator(
             f"estimator {path!r} is refused: only classes of catboost may be named: {', '.join(_CLASSES)}"
         )
-    known = _known(path)
-    own = {(known and known.canonical(name)) or name: value for name, value in params.items() if name != "cat_features"}
-    if strangers := [name for name in own if known and name not in known.params]:
-        raise BadEstimator(unknown(f"{path} has no parameter", strangers[0], sorted(known.params if known else ())))
+    listed = listed_estimator(path, CatBoost.name)
+    own = by_own_names({name: value for name, value in params.items() if name != "cat_features"}, listed)
+    if listed and (strangers := [name for name in own if name not in listed.params]):
+        raise BadEstimator(unknown(f"{path} has no parameter", strangers[0], sorted(listed.params)))
     usual = {"random_seed": seed, "allow_writing_files": False, "logging_level": "Silent"}
     model = getattr(catboost, _short(path))(**{**usual, **own})
     return (Classifying if _CLASSES[path] == "classifier" else Regressing)(model)
-
-
-def _known(path: str) -> Estimator | None:
-    info = frameworks().get("catboost")  # missing while the catalogue itself is made
-    return info.estimators.get(path) if info else None
 
 
 def _learn(

@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
-from headrace.contracts.estimators import EstimatorKind
+from headrace.contracts.estimators import Estimator, EstimatorKind, frameworks
 from headrace.frameworks.errors import BadEstimator
 
 
@@ -30,6 +30,17 @@ def build_estimator(
     estimator = kind(**{**seeded, **params})
     check_kind(path, estimator)
     return estimator
+
+
+def listed_estimator(path: str, framework: str) -> Estimator | None:
+    """An estimator as the catalogue lists it; None where it does not, and while the catalogue itself is made."""
+    info = frameworks().get(framework)
+    return info.estimators.get(path) if info else None
+
+
+def by_own_names(params: Mapping[str, Any], listed: Estimator | None) -> dict[str, Any]:
+    """Parameters by the names that the estimator itself gives them, where they are given by other ones (`eta`)."""
+    return {(listed and listed.canonical(name)) or name: value for name, value in params.items()}
 
 
 def accepted(kind: type) -> list[str]:

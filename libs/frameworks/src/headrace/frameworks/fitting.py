@@ -140,13 +140,8 @@ def _divided(ready: Preparing, rows: pd.DataFrame, told: Rows, watched: np.ndarr
 
     `told` has what is known of the rows beside what the estimator sees.
     """
-    learned = _part(told, ~watched, ready.rows)
-    return learned, _part(told, watched, ready.prepared.transform(rows[watched])) if watched.any() else None
-
-
-def _part(told: Rows, mask: np.ndarray, seen: np.ndarray) -> Rows:
-    weights, groups = (None if each is None else each[mask] for each in (told.weights, told.groups))
-    return Rows(seen, told.truth[mask], weights, groups, told.codes)
+    learned = told.at(~watched, ready.rows)
+    return learned, told.at(watched, ready.prepared.transform(rows[watched])) if watched.any() else None
 
 
 def _learned(recipe: Recipe, values: np.ndarray, estimator: Any) -> Target:

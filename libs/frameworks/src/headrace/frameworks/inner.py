@@ -3,7 +3,7 @@
 Both are among the rows that may be learned from: the holdout is not here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -39,10 +39,11 @@ class Rows:
         _, sizes = np.unique(codes, return_counts=True)
         return self.at(np.argsort(codes, kind="stable")), sizes.tolist()
 
-    def at(self, rows: np.ndarray) -> "Rows":
-        """Some of the rows, by a mask or by their places."""
+    def at(self, rows: np.ndarray, seen: np.ndarray | None = None) -> "Rows":
+        """Some of the rows, by a mask or by their places; `seen` where the estimator sees these ones otherwise."""
         weights, groups = (None if each is None else each[rows] for each in (self.weights, self.groups))
-        return Rows(self.seen[rows], self.truth[rows], weights, groups, self.codes)
+        seen = self.seen[rows] if seen is None else seen
+        return replace(self, seen=seen, truth=self.truth[rows], weights=weights, groups=groups)
 
 
 def watched_rows(frame: pd.DataFrame, asked: EarlyStopping | None, seed: int) -> np.ndarray:

@@ -17,10 +17,9 @@ from skl2onnx.common.shape_calculator import (
     calculate_linear_regressor_output_shapes,
 )
 
-from headrace.contracts.estimators import frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator
-from headrace.frameworks.estimators import build_estimator
+from headrace.frameworks.estimators import build_estimator, by_own_names, listed_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.levels import Levels, inner
@@ -147,7 +146,9 @@ class Lightgbm:
 
 def _build(recipe: Recipe, params: Mapping[str, Any]) -> Any:
     quiet = {} if {"verbose", "verbosity"} & params.keys() else {"verbosity": -1}
-    kept = _by_own_names(recipe.estimator, {name: value for name, value in params.items() if name not in SETS})
+    listed = listed_estimator(recipe.estimator, Lightgbm.name)
+    # by own names: the defaults in the class's signature would else go before an alias (`eta`)
+    kept = by_own_names({name: value for name, value in params.items() if name not in SETS}, listed)
     return build_estimator(recipe.estimator, {**quiet, **kept}, recipe.seed, _ALLOWED, documented())
 
 
@@ -173,14 +174,6 @@ def _learn(
         categorical_feature=_categorical(params),
         **more,
     )
-
-
-def _by_own_names(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Aliases by the names in the class's signature: its defaults for these would else go before an alias (`eta`)."""
-    if not params:
-        return {}
-    known = frameworks()["lightgbm"].estimators.get(path)
-    return {(known and known.canonical(name)) or name: value for name, value in params.items()}
 
 
 def _categorical(params: Mapping[str, Any]) -> Any:

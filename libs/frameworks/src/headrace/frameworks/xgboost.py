@@ -16,11 +16,10 @@ from skl2onnx.common.shape_calculator import (
     calculate_linear_regressor_output_shapes,
 )
 
-from headrace.contracts.estimators import Estimator, frameworks
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.catalog import CATALOG
 from headrace.frameworks.errors import ExportRefused
-from headrace.frameworks.estimators import build_estimator
+from headrace.frameworks.estimators import build_estimator, by_own_names, listed_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.preparation import for_trees
@@ -108,14 +107,8 @@ class XGBoost:
 
 
 def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
-    known = _known(path)
-    own = {(known and known.canonical(name)) or name: value for name, value in params.items()}
-    return build_estimator(path, own, seed, _ALLOWED, known.params if known else ())
-
-
-def _known(path: str) -> Estimator | None:
-    info = frameworks().get("xgboost")  # missing while the catalogue itself is made
-    return info.estimators.get(path) if info else None
+    listed = listed_estimator(path, XGBoost.name)
+    return build_estimator(path, by_own_names(params, listed), seed, _ALLOWED, listed.params if listed else ())
 
 
 def _learn(
