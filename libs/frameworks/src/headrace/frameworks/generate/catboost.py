@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.contracts.estimators import EstimatorKind
-from headrace.frameworks.generate.table import allowed, listed
+from headrace.frameworks.generate.table import FILES, STOP, TASK, allowed, listed
 from headrace.frameworks.generate.values import (
     BOOLEAN,
     COLUMNS,
@@ -27,15 +27,13 @@ ESTIMATORS: Mapping[str, EstimatorKind] = {
     "catboost.CatBoostClassifier": "classifier",
     "catboost.CatBoostRegressor": "regressor",
 }
-_FILES = "reads or writes a file on the node that trains"
-_STOP = "is said as training.early_stopping, for every framework"
 CLOSED = {
-    **dict.fromkeys(("allow_writing_files", "save_snapshot", "snapshot_file", "train_dir", "input_borders"), _FILES),
+    **dict.fromkeys(("allow_writing_files", "save_snapshot", "snapshot_file", "train_dir", "input_borders"), FILES),
     **dict.fromkeys(
-        ("od_type", "od_wait", "od_pval", "early_stopping_rounds", "eval_fraction", "use_best_model"), _STOP
+        ("od_type", "od_wait", "od_pval", "early_stopping_rounds", "eval_fraction", "use_best_model"), STOP
     ),
     **dict.fromkeys(("class_weights", "auto_class_weights"), "is said as training.class_weight, for every framework"),
-    **dict.fromkeys(("class_names", "classes_count", "target_border"), "is decided by the declaration's task"),
+    **dict.fromkeys(("class_names", "classes_count", "target_border"), TASK),
     **dict.fromkeys(
         ("custom_loss", "custom_metric", "eval_metric"), "has no effect here; gates look at evaluation.metrics"
     ),

@@ -13,7 +13,7 @@ from lightgbm.basic import _ConfigAliases
 
 from headrace.contracts.estimators import EstimatorKind
 from headrace.frameworks.catalog import CATALOG
-from headrace.frameworks.generate.table import TAKES
+from headrace.frameworks.generate.table import FILES, STOP, TAKES, TASK
 from headrace.frameworks.generate.trial import decided, tried
 from headrace.frameworks.generate.values import (
     ANY_SHARE,
@@ -40,12 +40,9 @@ ESTIMATORS: Mapping[str, EstimatorKind] = {
 REFUSED = {
     "lightgbm.LGBMModel": "is the base of LGBMClassifier and LGBMRegressor; name one of them",
 }
-_FILES = "reads or writes a file on the node that trains"
 _ROWS = "is for LightGBM's own reader of files; the rows come from the dataset"
 _NET = "is for LightGBM's own network; a run uses the node that it was given"
 _PREDICT = "is for predictions by LightGBM; a served model answers as it was exported"
-_STOP = "is said as training.early_stopping, for every framework"
-_TASK = "is decided by the declaration's task"
 _EVAL = "is for validation rows inside the fit; evaluation.metrics says what a version is judged by"
 _POSITIONS = "needs the place at which each row was shown, which a run does not have"
 CLOSED: Mapping[str, str] = {
@@ -65,7 +62,7 @@ CLOSED: Mapping[str, str] = {
             "save_binary",
             "snapshot_freq",
         ),
-        _FILES,
+        FILES,
     ),
     **dict.fromkeys(
         (
@@ -96,8 +93,8 @@ CLOSED: Mapping[str, str] = {
         ),
         _PREDICT,
     ),
-    **dict.fromkeys(("early_stopping_round", "early_stopping_min_delta", "first_metric_only"), _STOP),
-    **dict.fromkeys(("task", "num_class"), _TASK),
+    **dict.fromkeys(("early_stopping_round", "early_stopping_min_delta", "first_metric_only"), STOP),
+    **dict.fromkeys(("task", "num_class"), TASK),
     "eval_at": _EVAL,
     "lambdarank_position_bias_regularization": _POSITIONS,
 }

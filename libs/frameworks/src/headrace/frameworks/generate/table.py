@@ -8,6 +8,10 @@ from headrace.frameworks.catalog import CATALOG
 from headrace.frameworks.generate.trial import fitting, tried
 from headrace.frameworks.generate.values import Param
 
+FILES = "reads or writes a file on the node that trains"
+STOP = "is said as training.early_stopping, for every framework"
+TASK = "is decided by the declaration's task"
+"""Why a run cannot take a parameter, where that is the same for every library."""
 TAKES = ["weights", "monotone", "early_stopping"]
 """What a declaration may ask of boosted trees beside their parameters."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headrace.contracts.estimators import EstimatorKind
-from headrace.frameworks.generate.table import allowed, listed
+from headrace.frameworks.generate.table import STOP, TASK, allowed, listed
 from headrace.frameworks.generate.values import (
     ANY_SHARE,
     BOOLEAN,
@@ -35,12 +35,12 @@ LOSSES = one_of(
 )  # fmt: skip
 CLOSED = {
     "callbacks": "is Python, which a declaration cannot hold",
-    "early_stopping_rounds": "is said as training.early_stopping, for every framework",
+    "early_stopping_rounds": STOP,
     "eval_metric": "is said by the objective here; gates look at evaluation.metrics",
     "feature_types": "is made of the columns' types; say enable_categorical",
     "missing": "is NaN, as data come",
-    "objective": "is decided by the declaration's task",
-    "num_class": "is decided by the declaration's task",
+    "objective": TASK,
+    "num_class": TASK,
 }
 COMMON: Mapping[str, Param] = {
     "base_score": allowed(number(), NULL),
