@@ -688,8 +688,9 @@ def test_a_command_that_fails_tells_its_last_line(train: Train, command: tuple[s
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="no R here: `make r` installs it")
 def test_r_trains_and_answers(train: Train, heard: Heard) -> None:
     """Rows by CSV, progress by lines of JSON, and a program of its own that serves: as glm answers in Python."""
-    place = Path(__file__).parent / "own_code_r"
-    files = {each.name: each.read_text() for each in place.iterdir()}
+    here = Path(__file__).parent
+    places = [*(here / "own_code_r").iterdir(), here.parent / "runtimes" / "protocol.R"]
+    files = {each.name: each.read_text() for each in places}
     rows = flights()
 
     model = load(train(files=files, command=("Rscript", "train.R"), rows=rows))

@@ -1,6 +1,4 @@
-# Serves a linear model of R's own data by the process protocol, version 1: braking distances, twice as long when wet.
-library(jsonlite)
-
+# Serves a linear model of R's own data: braking distances, twice as long when wet.
 model <- lm(dist ~ speed, cars)
 
 predict_columns <- function(columns) {
@@ -10,18 +8,4 @@ predict_columns <- function(columns) {
   list(prediction = unname(distance) * ifelse(columns$road == "wet", 2, 1))
 }
 
-requests <- file("stdin", "rb")
-answers <- file(Sys.getenv("HEADRACE_ANSWERS"), "wb")
-say <- function(message) {
-  body <- charToRaw(toJSON(message, auto_unbox = FALSE, digits = NA, na = "null"))
-  writeBin(length(body), answers, size = 4, endian = "big")
-  writeBin(body, answers)
-  flush(answers)
-}
-
-while (length(size <- readBin(requests, "integer", 1, size = 4, endian = "big"))) {
-  message <- fromJSON(rawToChar(readBin(requests, "raw", size)))
-  say(if (!is.null(message$hello)) list(hello = list(version = unbox(1))) else tryCatch(
-    list(id = unbox(message$id), outputs = predict_columns(message$columns)),
-    error = function(e) list(id = unbox(message$id), error = unbox(conditionMessage(e)))))
-}
+source("protocol.R")

@@ -332,7 +332,8 @@ def test_a_program_in_r_answers(tmp_path: Path) -> None:
         ],
         outputs=[Tensor(name="prediction", datatype="FP64", shape=[-1])],
     )
-    shutil.copyfile(Path(__file__).parent / "serve.R", tmp_path / "serve.R")
+    for name in ("serve.R", "protocol.R"):
+        shutil.copyfile(Path(__file__).parent / name, tmp_path / name)
     described = Description("process", signature, options={"command": ["Rscript", "serve.R"]})
     write_directory(tmp_path, described, about=ABOUT, flavors={}, packages=[], example={})
     with closing(load(tmp_path)) as model:

@@ -1,4 +1,4 @@
-# Serves the logistic regression that train.R has fitted, by the process protocol, version 1.
+# Serves the logistic regression that train.R has fitted.
 library(jsonlite)
 
 weights <- unlist(fromJSON("coefficients.json"))
@@ -10,18 +10,4 @@ predict_columns <- function(columns) {
   list(label = as.integer(probability > 0.5), probability = probability)
 }
 
-requests <- file("stdin", "rb")
-answers <- file(Sys.getenv("HEADRACE_ANSWERS"), "wb")
-say <- function(message) {
-  body <- charToRaw(toJSON(message, auto_unbox = FALSE, digits = NA, na = "null"))
-  writeBin(length(body), answers, size = 4, endian = "big")
-  writeBin(body, answers)
-  flush(answers)
-}
-
-while (length(size <- readBin(requests, "integer", 1, size = 4, endian = "big"))) {
-  message <- fromJSON(rawToChar(readBin(requests, "raw", size)))
-  say(if (!is.null(message$hello)) list(hello = list(version = unbox(1))) else tryCatch(
-    list(id = unbox(message$id), outputs = predict_columns(message$columns)),
-    error = function(e) list(id = unbox(message$id), error = unbox(conditionMessage(e)))))
-}
+source("protocol.R")
