@@ -22,7 +22,7 @@ from headrace.frameworks import (
     NotInstalled,
     Recipe,
 )
-from headrace.runtimes import BadModel, load, refuse_pickle
+from headrace.runtimes import DESCRIBING, BadModel, load, refuse_pickle
 from headrace.tasks import TASKS, parse_declaration, target_of
 
 ABOUT = About(run="run-1", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
@@ -275,11 +275,25 @@ def test_one_kind_of_column_is_enough(
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_same_seed_gives_the_same_model(framework: str, frame: pd.DataFrame, features: list[Column]) -> None:
-    """Rows, recipe and seed decide the model."""
+def test_the_same_seed_gives_the_same_model(
+    framework: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
+) -> None:
+    """Rows, recipe and seed decide the model; where the catalogue says so, every byte that is not about the run."""
     first, second = (fit(framework, frame, recipe(REGRESSORS[framework], features)) for _ in range(2))
 
     assert (first.pipeline.predict(first.sample) == second.pipeline.predict(second.sample)).all()
+    if CATALOG[framework].deterministic:
+        runs = {"run-1": first, "run-2": second}
+        told = [files(framework, tmp_path / run, fitted, About(run, datetime.now(UTC))) for run, fitted in runs.items()]
+        assert {name for name in told[0] if told[0][name] != told[1].get(name)} <= set(DESCRIBING)
+        assert told[0].keys() == told[1].keys()
+
+
+def files(framework: str, folder: Path, fitted: Fitted, about: About) -> dict[str, bytes]:
+    """The files of a saved model."""
+    folder.mkdir()
+    FRAMEWORKS[framework].save(fitted, folder, about)
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

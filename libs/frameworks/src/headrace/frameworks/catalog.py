@@ -27,6 +27,8 @@ class Entry:
     """Other distributions of the same library."""
     ranker: str | None = None
     """The estimator that learns an order, where the framework has one."""
+    deterministic: bool = True
+    """Whether the same rows, parameters and seed give the same files, byte for byte, on processors of one kind."""
 
     @property
     def installed(self) -> str | None:
@@ -92,7 +94,7 @@ CATALOG: Mapping[str, Entry] = {
     "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", ranker="lightgbm.LGBMRanker"),  # noqa: E501
     "xgboost": Entry(f"{_OURS}.xgboost", f"{_OURS}.generate.xgboost", "xgboost-cpu", "xgboost.XGBClassifier", "xgboost.XGBRegressor", ("xgboost",)),  # noqa: E501
     "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor"),  # noqa: E501
-    "code": Entry(f"{_OURS}.code.framework", f"{_OURS}.code.listing", "headrace-code"),
+    "code": Entry(f"{_OURS}.code.framework", f"{_OURS}.code.listing", "headrace-code", deterministic=False),
 }
 # fmt: on
 LIBRARIES: Mapping[str, Entry] = {name: entry for name, entry in CATALOG.items() if entry.usual}

@@ -17,6 +17,7 @@ from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, plainly
 from headrace.frameworks.inner import Rows
 from headrace.frameworks.levels import Levels, inner
 from headrace.frameworks.preparation import Usual, for_distances, for_trees
+from headrace.frameworks.skops_archive import stable
 from headrace.frameworks.thresholds import make_exact, splits_of
 from headrace.runtimes import BadModel
 
@@ -73,7 +74,7 @@ class Sklearn:
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
         """Write `model.skops` and the rest of the directory."""
-        data = skops.io.dumps(fitted.pipeline)
+        data = stable(skops.io.dumps(fitted.pipeline))
         if foreign := set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED):
             raise ExportRefused(f"{fitted.recipe.estimator} holds types that are not allowed: {sorted(foreign)}")
         (folder / _FILE).write_bytes(data)

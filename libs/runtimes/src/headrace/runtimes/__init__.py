@@ -2,11 +2,12 @@
 
 from headrace.runtimes.base import BadValue, Columns, Model, OutOfProcess, Runtime
 from headrace.runtimes.catalog import RUNTIMES, load, runtime_named, starts_slowly
-from headrace.runtimes.directory import Description, read_description, write_directory
+from headrace.runtimes.directory import DESCRIBING, Description, read_description, write_directory
 from headrace.runtimes.errors import BadAnswer, BadModel, PickleFound, Unavailable
 from headrace.runtimes.pickles import refuse_pickle
 
 __all__ = [
+    "DESCRIBING",
     "RUNTIMES",
     "BadAnswer",
     "BadModel",

@@ -19,6 +19,9 @@ from headrace.runtimes.errors import BadModel
 
 GRAPH = "model.onnx"
 _MLMODEL = "MLmodel"
+_REQUIREMENTS = "requirements.txt"
+DESCRIBING = (_MLMODEL, _REQUIREMENTS)
+"""The files that tell of a run and its packages: two directories of the same model differ in these alone."""
 _FLAVOR = "headrace"
 _EXAMPLE = "input_example.json"
 _MLFLOW_TYPES = {
@@ -72,7 +75,7 @@ def write_directory(
         "saved_input_example_info": {"artifact_path": _EXAMPLE, "type": "dataframe", "pandas_orient": "split"},
     }
     (folder / _MLMODEL).write_text(yaml.safe_dump(mlmodel, sort_keys=False))
-    (folder / "requirements.txt").write_text("".join(f"{p}=={importlib.metadata.version(p)}\n" for p in packages))
+    (folder / _REQUIREMENTS).write_text("".join(f"{p}=={importlib.metadata.version(p)}\n" for p in packages))
     rows = [list(row) for row in zip(*example.values(), strict=True)]
     (folder / _EXAMPLE).write_text(json.dumps({"columns": list(example), "data": rows}))
 
