@@ -650,6 +650,33 @@ class Prepared(Model):
     """
 
 
+class Reproduction(Model):
+    """
+    Whether a run has made a version again.
+    """
+
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version that was to be made again.
+    """
+    run: str
+    """
+    Run that made it.
+    """
+    reproduced: bool
+    """
+    Whether the same came of it: the same files, or, where the framework promises no equal files, metrics within the tolerance on the same held-out rows.
+    """
+    differs: list[str]
+    """
+    Parts that differ from what is recorded: `data`, `parameters`, `rows`, `own-code` (a package), `code` (that trains), `python`, `packages`, `artifact`, `metrics`.
+    """
+    because: str | None = None
+    """
+    The likely reason, where it is not reproduced.
+    """
+
+
 class Segment(Model):
     """
     A node of a manifest that is full and never changes: some successive parts of a dataset version.
@@ -1900,6 +1927,32 @@ class RequestRefused(Event):
     by: str
     """
     Service that refused it.
+    """
+
+
+class ReproductionRequested(Event):
+    """
+    Run again what made a version: the recorded data, code, parameters and seed. It makes no version; `training.completed` tells whether the same came of it.
+    """
+
+    TYPE: ClassVar[str] = "headrace.request.reproduction.v1"
+    KEY: ClassVar[str] = "model"
+
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model; taken from the subject where it is missing.
+    """
+    version: Annotated[int, Field(ge=1)]
+    """
+    Version that is made again.
+    """
+    tolerance: Annotated[float | None, Field(ge=0.0, le=1.0)] = None
+    """
+    How far a metric may be from the recorded one, as a share of it, where the framework promises no equal files; default: 0.01.
+    """
+    reason: str | None = None
+    """
+    Why; kept with the run.
     """
 
 
@@ -3575,6 +3628,10 @@ class TrainingCompleted(Event):
     """
     The code of its own that made the model, where there was some.
     """
+    reproduction: Reproduction | None = None
+    """
+    Of a run that was to make a version again: whether it did.
+    """
 
 
 class TrainingStarted(Event):
@@ -4191,6 +4248,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.request.ingest.v1": IngestRequested,
     "headrace.request.promotion.v1": PromotionRequested,
     "headrace.request.refused.v1": RequestRefused,
+    "headrace.request.reproduction.v1": ReproductionRequested,
     "headrace.request.rollout.v1": RolloutRequested,
     "headrace.request.training.v1": TrainingRequested,
     "headrace.request.truth.v1": TruthReported,
