@@ -50,6 +50,10 @@ def test_the_tour_of_the_readme(world: World, typed: Type, tmp_path: Path) -> No
     assert [source["source_name"] for source in traced["sources"]] == ["tour.csv"]
     assert (traced["run"], traced["version"]) == (trained["run"], 2)
     assert typed("verify")["whole"]
+    again = typed("reproduce", f"models:/{MODEL}/2", "--wait")
+    assert again["reproduction"]["reproduced"], again["reproduction"]
+    assert (again["reproduction"]["run"], again["reproduction"]["by"]) == (trained["run"], "artifact")
+    assert [each["version"] for each in typed("versions", MODEL)] == [2, 1]
 
 
 def test_what_people_read_names_the_chain(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from headrace.cli.event_log import SENTENCES, EventLog, Happening
+from headrace.cli.event_log import SENTENCES, EventLog, Happening, sentence_of
 from headrace.client import TimedOut
-from headrace.contracts import EVENTS
+from headrace.contracts import EVENTS, Reproduction, TrainingCompleted
 from headrace.testkit import builders
 
 
@@ -57,3 +57,14 @@ def test_every_sentence_can_be_said_of_a_real_event(kind: str) -> None:
 
     assert len(said) == 1
     assert said[0][1]
+
+
+@pytest.mark.parametrize(("reproduced", "words"), [(True, "version 3 is reproduced"), (False, "3 is not reproduced")])
+def test_a_completed_run_says_which_version_it_has_made_again(reproduced: bool, words: str) -> None:
+    """Where it was to do that; any other says only that it is done."""
+    again = Reproduction(version=3, run="r0", reproduced=reproduced, differs=[])
+    told = [builders.a(TrainingCompleted), builders.a(TrainingCompleted, reproduction=again)]
+    plain, other = [sentence_of("training.completed", each.model_dump(mode="json")) for each in told]
+
+    assert other == f"{plain}; version {again.version} is {'' if reproduced else 'not '}reproduced"
+    assert words in other

@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from headrace.frameworks.skops_archive import stable
 from headrace.frameworks.sklearn import TRUSTED
+from headrace.frameworks.skops_archive import stable
 
 ROWS = np.random.default_rng(2).normal(size=(80, 3))
 TRUTH = (ROWS[:, 0] > 0).astype(int)

@@ -24,6 +24,7 @@ from headrace.cli import (
     outsiders,
     predict,
     proof,
+    reproduce,
     rollouts,
     runs,
     stack,
@@ -65,7 +66,20 @@ def options(
     ctx.obj = Session(url, key)
 
 
-GROUPS = (aliases, changes, code, runs, experiments, rollouts, datasets, watching, dead_letters, keys, outsiders)
+GROUPS = (
+    aliases,
+    changes,
+    code,
+    runs,
+    experiments,
+    reproduce,
+    rollouts,
+    datasets,
+    watching,
+    dead_letters,
+    keys,
+    outsiders,
+)
 for module in (init, stack, models, imports, data, predict, live, proof, *GROUPS):
     module.register(app)
 attach(app)

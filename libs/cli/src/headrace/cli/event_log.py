@@ -115,6 +115,13 @@ def _ingested(data: Data) -> str:
     return f"{data['dataset']} version {data['version']}: {data['part']['rows']:,} rows added, {data['rows']:,} in all"
 
 
+def _trained(data: Data) -> str:
+    done = f"{data['run']} done in {data['seconds']:.1f} s on {data['train_rows']:,} rows"
+    if not (again := data.get("reproduction")):
+        return done
+    return f"{done}; version {again['version']} is {'reproduced' if again['reproduced'] else 'not reproduced'}"
+
+
 def _moved(data: Data) -> str:
     before = f", was {data['previous']}" if data.get("previous") else ""
     return f"{data['alias']} is now version {data['version']}{before}"
@@ -144,7 +151,7 @@ SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "dataset.rejected": lambda d: f"{d['dataset']} refused a file: {d['reason']}",
     "training.queued": lambda d: f"{d['run']} queued ({d['reason']}); waits for {d['waits_for']}",
     "training.started": lambda d: f"{d['run']} trains on {d['dataset']['name']} version {d['dataset']['version']}",
-    "training.completed": lambda d: f"{d['run']} done in {d['seconds']:.1f} s on {d['train_rows']:,} rows",
+    "training.completed": _trained,
     "training.failed": lambda d: f"{d['run']} failed ({d['kind']}): {d['reason']}",
     "version.registered": lambda d: f"version {d['version']} registered, digest {d['digest'][:12]}",
     "evaluation.completed": _comparison,

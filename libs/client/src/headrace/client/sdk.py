@@ -159,6 +159,13 @@ class Client:
         answer: Document = self.http.json("GET", "trainer", "/comparison", params=wished)
         return answer
 
+    def reproduce(self, uri: ModelUri, **wishes: Any) -> Document:
+        """Ask for a run that makes a version again; once it is completed, its `reproduction` says what came of it."""
+        number = uri.version if uri.version is not None else self._alias(uri)["version"]
+        path = f"/models/{quote(uri.name, safe='')}/versions/{number}/reproductions"
+        answer: Document = self.http.json("POST", "trainer", path, json=wishes)
+        return answer
+
     def wait_for_run(
         self, run: str, *, timeout: float = 1800, seen: Callable[[Document], None] = lambda _: None
     ) -> Document:

@@ -19,13 +19,16 @@ from headrace.trainer.comparison import compared
 from headrace.trainer.dispatch import Dispatcher
 from headrace.trainer.domain import State, next_runs
 from headrace.trainer.handlers import cancel_run, promote_run, request_run
+from headrace.trainer.reproduction import Wanted, judged
 from headrace.trainer.resources import Size
 from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.tables import DeclaredRow, Repository, RunChangeRow, RunRow
+from headrace.trainer.worker.jobs import Trained, TrainJob
 
 router = APIRouter(tags=["trainer"])
 LogsDep = Annotated[RunLogs, provided(RunLogs)]
 DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
+_OF_PARTS = ("same", "recorded", "now")
 _MANY = 10_000  # runs in a queue that are shown in the order in which they will start
 
 
@@ -82,6 +85,27 @@ class RoomView(BaseModel):
     lacks: str | None
 
 
+class PartView(BaseModel):
+    """One part of a version as it is recorded, and as it is now; of lists of names only those that differ."""
+
+    part: str
+    same: bool
+    recorded: Any
+    now: Any
+
+
+class ReproductionView(BaseModel):
+    """Whether a run has made a version again; nothing of it is known before the run is completed."""
+
+    version: int
+    run: str | None
+    tolerance: float
+    reproduced: bool | None = None
+    by: str | None = None
+    because: str | None = None
+    parts: list[PartView] = []
+
+
 class RunDetail(RunView):
     """A run with all that it was made of, and what became of it."""
 
@@ -92,6 +116,7 @@ class RunDetail(RunView):
     seed: int | None
     features: list[Column]
     history: list[ChangeView]
+    reproduction: ReproductionView | None
 
 
 class QueueView(BaseModel):
@@ -295,7 +320,22 @@ def detail(run: RunRow, changes: Sequence[RunChangeRow]) -> RunDetail:
         seed=job.get("seed", run.seed),
         features=[Column.model_validate(column) for column in job.get("features", [])],
         history=[ChangeView.model_validate(change, from_attributes=True) for change in changes],
+        reproduction=_reproduction(run),
     )
+
+
+def _reproduction(run: RunRow) -> ReproductionView | None:
+    """What came of making a version again, part by part."""
+    if run.reproduces is None:
+        return None
+    wanted = Wanted.model_validate(run.reproduces)
+    version = wanted.registered
+    told = {"version": version.version, "run": version.lineage.run, "tolerance": wanted.tolerance}
+    if run.state != State.COMPLETED:
+        return ReproductionView.model_validate(told)
+    verdict = judged(wanted, TrainJob.model_validate(run.job), Trained.model_validate(run.outcome))
+    parts = [PartView(part=each.name, **{name: getattr(each, name) for name in _OF_PARTS}) for each in verdict.parts]
+    return ReproductionView(**told, reproduced=verdict.reproduced, by=verdict.by, because=verdict.because, parts=parts)
 
 
 async def _run(session: SessionDep, run: str) -> RunRow:

@@ -32,6 +32,7 @@ from headrace.contracts import (
     TrainingStarted,
     Usage,
 )
+from headrace.trainer.reproduction import Wanted, judged
 from headrace.trainer.resources import Size
 from headrace.trainer.usage import Rate, usage
 from headrace.trainer.worker.jobs import Evaluated, Failure, Outcome, Step, Trained, TrainJob, Used
@@ -125,6 +126,8 @@ class Run:
     experiment: str | None = None
     """The experiment that it belongs to; such a run makes no version until it is promoted."""
     promoted_by: str | None = None
+    reproduces: Mapping[str, Any] | None = None
+    """The version that it is to make again, as `reproduction.Wanted`; its job is then that of the recorded run."""
 
     def asked(self, waits: str) -> "Decision[Run]":
         """It is there now, and waits for data or for a worker."""
@@ -240,6 +243,8 @@ class Run:
             raise Impossible(f"run {self.run} cannot be promoted: {what}")
         if self.promoted_by is not None:
             raise Impossible(f"run {self.run} cannot be promoted: {self.promoted_by} had it promoted already")
+        if self.reproduces is not None:
+            raise Impossible(f"run {self.run} cannot be promoted: it makes again what is a version already")
         after, trained = replace(self, promoted_by=by), Trained.model_validate(self.outcome)
         fact = _completed(after, TrainJob.model_validate(self.job), trained, dataset, self.ended_at or self.asked_at)
         return Decision(after, (fact,), (Change(State.COMPLETED, f"promoted: {reason} ({by})"),))
@@ -317,6 +322,7 @@ def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, n
         usage=Usage.model_validate(run.usage),
         experiment=None if run.promoted_by else run.experiment,
         promoted_by=run.promoted_by,
+        reproduction=judged(Wanted.model_validate(run.reproduces), job, trained).fact if run.reproduces else None,
     )
 
 

@@ -189,7 +189,7 @@ async def _queue(
     )
     declaration = DECLARATION.validate_python(declared.declaration)
     training, resources = declaration.training, declaration.training.resources
-    decision = Run(
+    run = Run(
         run=_run_id(event, work),
         model=event.model,
         dataset=declared.dataset,
@@ -206,7 +206,13 @@ async def _queue(
         experiment=event.experiment,
         owner=declaration.owner.team if declaration.owner else None,
         code=await bound(training.code, work.session) if training.code else None,
-    ).asked(waiting)
+    )
+    return queued(run, waiting, work)
+
+
+def queued(run: Run, waits: str, work: UnitOfWork) -> RunRow:
+    """Save a run that is asked for now, and say so."""
+    decision = run.asked(waits)
     row = RunRow(**vars(decision.after), **chain(work))
     keep(work, row, decision)
     row.correlation = work.correlationid

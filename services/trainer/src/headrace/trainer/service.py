@@ -11,10 +11,12 @@ from headrace.contracts import (
     ImportRequested,
     ModelDeclared,
     PromotionRequested,
+    ReproductionRequested,
     TrainingRequested,
+    VersionRegistered,
 )
 from headrace.objects import ObjectStore, StoreAway, object_store
-from headrace.trainer import api, code_api, import_api
+from headrace.trainer import api, code_api, import_api, reproduction_api
 from headrace.trainer.compute import RayCompute
 from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.driver_process import DriverProcess, Launch
@@ -27,6 +29,7 @@ from headrace.trainer.handlers import (
 )
 from headrace.trainer.import_handlers import on_dataset_ingested, on_import_requested
 from headrace.trainer.packages import Packages
+from headrace.trainer.reproduction_handlers import on_reproduction_requested, on_version_registered
 from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.usage import read_prices
@@ -46,10 +49,12 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
             TrainingRequested: dispatcher.waking(on_training_requested),
             CancelRequested: dispatcher.waking(on_cancel_requested),
             PromotionRequested: on_promotion_requested,
+            VersionRegistered: on_version_registered,
+            ReproductionRequested: dispatcher.waking(partial(on_reproduction_requested, store=store)),
             EvaluationRequested: dispatcher.waking(on_evaluation_requested),
             ImportRequested: dispatcher.waking(partial(on_import_requested, store=store)),
         },
-        routes=[api.router, code_api.router, import_api.router],
+        routes=[api.router, code_api.router, import_api.router, reproduction_api.router],
         provides={
             Dispatcher: dispatcher,
             Packages: Packages(store, settings.models_bucket, settings.code_limits),

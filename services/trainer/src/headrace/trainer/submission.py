@@ -54,11 +54,10 @@ async def start(row: RunRow, work: UnitOfWork, settings: TrainerSettings, prices
     run = row.as_run.taken(version.version, work.now, timeout, rate)
     dataset = DatasetRef(name=version.dataset, version=version.version, digest=version.digest)
     try:
-        planned = _plan(run, declaration, version)
+        job = _job_of(run, declaration, version, settings)
     except Unplannable as error:
         keep(work, row, run.failed(Failure(because="data", reason=str(error)), dataset, work.now))
         return
-    job = _job(run, planned, version, settings, resources.memory_mb)
     keep(work, row, run.started(job, dataset))
 
 
@@ -98,6 +97,15 @@ def data_of(version: DatasetVersionRow) -> Data:
     """A dataset version as workers read it."""
     told = version.model_dump(include={"dataset", "digest", "parts"})
     return Data(**told, manifest=ObjectRef(**version.manifest))
+
+
+def _job_of(run: Run, declaration: Declaration, version: DatasetVersionRow, settings: TrainerSettings) -> TrainJob:
+    """What a run is to do: resolved from its declaration, or what is recorded where it makes a version again."""
+    if run.reproduces is None:
+        planned = _plan(run, declaration, version)
+        return _job(run, planned, version, settings, declaration.training.resources.memory_mb)
+    recorded = TrainJob.model_validate(run.job)
+    return recorded.model_copy(update={"run": run.run, "attempt": 0, "created": run.started_at})
 
 
 def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Plan:

@@ -50,6 +50,16 @@ class RevisionRow(SQLModel, table=True):
     declaration: dict[str, Any] = Field(sa_type=sa.JSON)
 
 
+class VersionRow(SQLModel, table=True):
+    """A version of a model, as the registry has told of it."""
+
+    __tablename__ = "trainer_version"
+
+    model: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    registered: dict[str, Any] = Field(sa_type=sa.JSON)
+
+
 class CodePackageRow(SQLModel, table=True):
     """One version of a package of code; `files` are its members, `object` is where its archive lies."""
 
@@ -109,6 +119,7 @@ class RunRow(SQLModel, table=True):
     usage: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     experiment: str | None = Field(default=None, index=True)
     promoted_by: str | None = None
+    reproduces: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     correlation: str | None = None
     causation: str | None = None
     trace: str | None = None
