@@ -201,7 +201,7 @@ def test_a_framework_that_promises_no_equal_files_is_held_to_its_metrics(
     found = verdict(version, deterministic=False, tolerance=tolerance, artifact=after, metrics=metrics)
 
     assert (found.reproduced, found.by) == (reproduced, "metrics")
-    assert reproduced or "the code itself gives metrics that are more than" in (found.because or "")
+    assert reproduced or "the same fit gives metrics that are more than" in (found.because or "")
 
 
 def test_metrics_on_other_rows_prove_nothing() -> None:

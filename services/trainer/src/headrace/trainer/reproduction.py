@@ -87,7 +87,7 @@ class Verdict:
     def _by_chance(self) -> str:
         if self.wanted.deterministic:
             return "another kind of processor, or another number of threads, may give other files"
-        return f"the code itself gives metrics that are more than {self.wanted.tolerance:.3%} apart"
+        return f"the same fit gives metrics that are more than {self.wanted.tolerance:g} of the recorded ones apart"
 
     def _part(self, name: str) -> Part:
         return next(each for each in self.parts if each.name == name)
