@@ -9,9 +9,9 @@ import pytest
 from headrace.code.archive import pack
 from headrace.contracts import (
     Artifact,
+    DatasetIngested,
     File,
     Lineage,
-    PromotionRequested,
     ReproductionRequested,
     RequestRefused,
     TrainingCompleted,
@@ -254,10 +254,10 @@ def test_another_version_of_a_package_is_another_code() -> None:
 # for real
 
 
-async def ready(on: Harness, world: Any, seed: int, **declared: Any) -> TrainingCompleted:
-    """A model `delay` that has trained once."""
+async def ready(on: Harness, world: Any, rows: DatasetIngested, **declared: Any) -> TrainingCompleted:
+    """A model `delay` that has trained once on some data."""
     await on.say(world.declared(**declared))
-    await on.say(world.ingested(world.flights(seed=seed)))
+    await on.say(rows)
     await on.quiet()
     assert (await on.http.post("/models/delay/runs", json={"params": {"C": 0.5}, "seed": 4})).status_code == 202
     return (await on.heard(TrainingCompleted, "delay", timeout=120)).data
@@ -276,7 +276,8 @@ async def test_a_version_is_made_again_file_by_file_and_what_changed_since_is_to
     on: Harness, world: Any, buckets: S3
 ) -> None:
     """The recorded data, parameters and seed, whatever is declared and ingested since; it makes no version."""
-    first = await ready(on, world, seed=31)
+    data = world.ingested(world.flights(seed=31))
+    first = await ready(on, world, data)
     await on.say(registered(first))
     packages = {**(first.packages or {}), "numpy": "1.0.0"}
     files = [file.model_copy(update={"sha256": "0" * 64}) for file in first.artifact.files]
@@ -305,10 +306,9 @@ async def test_a_version_is_made_again_file_by_file_and_what_changed_since_is_to
     (changed,) = [each for each in why["reproduction"]["parts"] if each["part"] == "packages"]
     assert (changed["recorded"], changed["now"]) == ({"numpy": "1.0.0"}, {"numpy": first.packages["numpy"]})
 
-    await on.say(PromotionRequested(model="delay", run=done.run), as_="operator")
-    assert (await on.http.post(f"/runs/{done.run}/promote")).status_code == 422
-    (manifest,) = {each.manifest.key for each in [world.ingested(world.flights(seed=31))]}
-    buckets.sync.remove("datasets", manifest)
+    promoted = await on.http.post(f"/runs/{done.run}/promote")
+    assert (promoted.status_code, "is a version already" in promoted.json()["detail"]) == (422, True)
+    buckets.sync.remove(data.manifest.bucket, data.manifest.key)
     gone = await on.http.post("/models/delay/versions/1/reproductions")
     assert (gone.status_code, "dataset flights version 1, which is gone" in gone.json()["detail"]) == (422, True)
 
@@ -322,7 +322,7 @@ async def test_own_code_is_run_again_from_the_version_that_was_pushed_then(
     archive = pack(tmp_path / "net", tmp_path / "net.tar").archive.read_bytes()
     pushed = (await on.http.post("/code/net/files", content=archive)).json()
     own = {"estimator": None, "framework": "code", "code": {"package": "net", "entry": "train:train"}}
-    first = await ready(on, world, seed=33, training=own, data={"features": ["wind"]})
+    first = await ready(on, world, world.ingested(world.flights(seed=33)), training=own, data={"features": ["wind"]})
     await on.say(registered(first))
     (tmp_path / "net" / "train.py").write_text("raise RuntimeError('newer')")
     newer = pack(tmp_path / "net", tmp_path / "newer.tar").archive.read_bytes()
