@@ -270,7 +270,9 @@ async def test_whoever_must_answer_soon_is_told_whether_an_object_may_be_there(o
     """What is not there, and what one may not look at, is not; of a store that is away nobody knows."""
     ref = await objects.store.put("datasets", b"water")
     stranger = object_store(objects.settings.model_copy(update={"secret_key": "wrong-secret"}))
-    away = object_store(ObjectSettings(endpoint=f"http://127.0.0.1:{free_ports(1)[0]}", access_key="a", retries=0))
+    away = object_store(
+        ObjectSettings(endpoint=f"http://127.0.0.1:{free_ports(1)[0]}", access_key="a", secret_key="b", retries=0)
+    )
 
     assert await objects.store.may_be_there(ref.bucket, ref.key)
     assert not await objects.store.may_be_there(ref.bucket, "another")

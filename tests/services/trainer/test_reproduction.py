@@ -25,12 +25,12 @@ from headrace.trainer.worker.jobs import CodeJob, Data, Learned, Trained, TrainJ
 
 CHANCE = """
 import random
-from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 
 def train(context):
     rows = context.frame
-    fitted = DummyClassifier(strategy="constant", constant=1).fit(rows[context.features], rows[context.target])
-    fitted.told = random.random()
+    fitted = LogisticRegression().fit(rows[context.features], rows[context.target])
+    fitted.intercept_ += random.uniform(1e-4, 1e-3)
     context.save(fitted)
 """
 
@@ -316,7 +316,7 @@ async def test_a_version_is_made_again_file_by_file_and_what_changed_since_is_to
 async def test_own_code_is_run_again_from_the_version_that_was_pushed_then(
     on: Harness, world: Any, tmp_path: Path, buckets: S3
 ) -> None:
-    """What draws by chance gives other files, and the same metrics; a package that is gone cannot be run."""
+    """What draws by chance gives other files, and near metrics; a package that is gone cannot be run."""
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "train.py").write_text(CHANCE)
     archive = pack(tmp_path / "net", tmp_path / "net.tar").archive.read_bytes()
@@ -329,12 +329,12 @@ async def test_own_code_is_run_again_from_the_version_that_was_pushed_then(
     assert (await on.http.post("/code/net/files", content=newer)).status_code == 201
     await on.quiet()
 
-    done, told = await again(on, 1, tolerance=0)
+    done, told = await again(on, 1, tolerance=0.02)
 
     assert done.code == first.code
     assert done.reproduction is not None
-    assert (done.reproduction.reproduced, done.reproduction.differs) == (True, ["artifact"])
-    assert (told["reproduction"]["by"], told["reproduction"]["tolerance"]) == ("metrics", 0)
+    assert (done.reproduction.reproduced, done.reproduction.differs) == (True, ["artifact"]), told["reproduction"]
+    assert (told["reproduction"]["by"], told["reproduction"]["tolerance"]) == ("metrics", 0.02)
     buckets.sync.remove(pushed["object"]["bucket"], pushed["object"]["key"])
     gone = await on.http.post("/models/delay/versions/1/reproductions")
     assert (gone.status_code, "package net@1, which is gone" in gone.json()["detail"]) == (422, True)
