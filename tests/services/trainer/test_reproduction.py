@@ -320,7 +320,7 @@ async def test_own_code_is_run_again_from_the_version_that_was_pushed_then(
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "train.py").write_text(CHANCE)
     archive = pack(tmp_path / "net", tmp_path / "net.tar").archive.read_bytes()
-    pushed = (await on.http.post("/code/net/files", content=archive)).json()
+    assert (await on.http.post("/code/net/files", content=archive)).status_code == 201
     own = {"estimator": None, "framework": "code", "code": {"package": "net", "entry": "train:train"}}
     first = await ready(on, world, world.ingested(world.flights(seed=33)), training=own, data={"features": ["wind"]})
     await on.say(registered(first))
@@ -335,7 +335,8 @@ async def test_own_code_is_run_again_from_the_version_that_was_pushed_then(
     assert done.reproduction is not None
     assert (done.reproduction.reproduced, done.reproduction.differs) == (True, ["artifact"]), told["reproduction"]
     assert (told["reproduction"]["by"], told["reproduction"]["tolerance"]) == ("metrics", 0.02)
-    buckets.sync.remove(pushed["object"]["bucket"], pushed["object"]["key"])
+    assert done.code is not None
+    buckets.sync.remove(done.code.object.bucket, done.code.object.key)
     gone = await on.http.post("/models/delay/versions/1/reproductions")
     assert (gone.status_code, "package net@1, which is gone" in gone.json()["detail"]) == (422, True)
 
