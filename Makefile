@@ -86,7 +86,7 @@ pure: setup ## the tests that need no server
 # beside the default ones, libraries that no default install has; `make VENV=.headrace/frameworks schemas` writes the
 # catalogue of their estimators
 FRAMEWORKS := tests/libs/frameworks tests/libs/runtimes tests/libs/pmml tests/libs/contracts/test_estimators.py \
-  tests/journeys/test_frameworks.py
+  tests/journeys/test_frameworks.py tests/services/trainer/test_format_xgboost.py
 frameworks: ## every framework, runtime and PMML, also those that are extras (XGBoost, CatBoost), in an environment of its own
 	@$(MAKE) --no-print-directory VENV=.headrace/frameworks EXTRAS="--extra xgboost --extra catboost" frameworks-here
 

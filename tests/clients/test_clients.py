@@ -5,6 +5,8 @@ Each runs in an environment of its own, with the packages of its requirements.tx
 
 import asyncio
 import json
+import os
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,7 +21,8 @@ from headrace.contracts import Column, Route, RouteChanged, wrap
 from headrace.frameworks import FRAMEWORKS, About, Recipe
 from headrace.inference.server import Replica, http_server
 from headrace.inference.settings import InferenceSettings
-from headrace.runtimes import load
+from headrace.runtimes import load, read_description
+from headrace.runtimes.pmml import save as save_pmml
 from headrace.testkit.s3 import S3
 from headrace.testkit.waiting import eventually
 
@@ -103,13 +106,23 @@ async def serving(folders: dict[str, Path], s3: S3, tmp_path: Path) -> AsyncIter
     await replica.close()
 
 
-async def told_by(client: str, host: str) -> Any:
-    """What a client's program prints, run in its own environment; skipped where that was not made."""
+async def told_by(client: str, *arguments: str | Path, path: str = "") -> Any:
+    """What a client's program prints, run in its own environment; skipped where that was not made.
+
+    `path` has what it may import beside that.
+    """
     python = ROOT / ".headrace" / "clients" / client / "bin" / "python"
     if not python.exists():
         pytest.skip(f"no environment for {client}: `make clients` makes it")
     pipe = asyncio.subprocess.PIPE
-    program = await asyncio.create_subprocess_exec(python, HERE / client / "program.py", host, stdout=pipe, stderr=pipe)
+    program = await asyncio.create_subprocess_exec(
+        python,
+        HERE / client / "program.py",
+        *arguments,
+        stdout=pipe,
+        stderr=pipe,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     out, err = await program.communicate()
     assert program.returncode == 0, err.decode()[-3000:]
     return json.loads(out.splitlines()[-1])
@@ -163,3 +176,47 @@ async def test_mlflows_clients_are_answered(host_of_one: str, expected: Any) -> 
     assert len(told["probabilities"]) == 8
     assert told["probabilities"] == dict.fromkeys(told["probabilities"], expected["mixed"])
     assert told["version"]
+
+
+CARD = """<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4"><DataDictionary>
+<DataField name="age" optype="continuous" dataType="double"/>
+<DataField name="town" optype="categorical" dataType="string"/></DataDictionary>
+<Scorecard functionName="regression" initialScore="10" useReasonCodes="false"><MiningSchema><MiningField name="age"/>
+<MiningField name="town"/></MiningSchema>
+<LocalTransformations><DerivedField name="loud" optype="categorical" dataType="string"><Apply function="uppercase">
+<FieldRef field="town"/></Apply></DerivedField></LocalTransformations>
+<Characteristics><Characteristic name="age"><Attribute partialScore="5"><SimplePredicate field="age"
+operator="lessThan" value="30"/></Attribute><Attribute partialScore="1"><True/></Attribute></Characteristic>
+<Characteristic name="town"><Attribute partialScore="2"><SimplePredicate field="loud" operator="equal" value="OSLO"/>
+</Attribute><Attribute partialScore="0"><True/></Attribute></Characteristic></Characteristics></Scorecard></PMML>"""
+"""A document that no graph answers: a function of texts."""
+
+
+async def test_mlflow_loads_our_model_directories(folders: dict[str, Path], tmp_path: Path) -> None:
+    """By `mlflow.pyfunc` whatever runtime answers, by `mlflow.onnx` the graph: both say what we say."""
+    rows: dict[str, dict[str, list[Any]]] = {
+        "mixed": ROWS,
+        "numbers": {f"x{at}": [at + 1.0, -at, 0.5] for at in range(4)},
+        "card": {"age": [29.0, 30.0, None], "town": ["oslo", "Bergen", None]},
+    }
+    places = {name: tmp_path / name for name in rows}
+    for name, folder in folders.items():
+        shutil.copytree(folder, places[name])
+    places["card"].mkdir()
+    save_pmml(CARD.encode(), places["card"], {"run": "run", "created": "2026-01-05T00:00:00+00:00"})
+    assert read_description(places["card"]).runtime == "pmml"
+    for name, asked in rows.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(asked))
+
+    ours = os.pathsep.join(str(ROOT / "libs" / name / "src") for name in ("contracts", "pmml", "runtimes"))
+    told = await told_by("mlflow_models", *places.values(), path=ours)
+
+    for name, asked in rows.items():
+        model = load(places[name])
+        own = {output: np.asarray(values).tolist() for output, values in model.answer(asked).items()}
+        assert told[name]["pyfunc"]["inputs"] == list(asked)
+        assert told[name]["pyfunc"]["answers"].keys() == own.keys()
+        for output, values in own.items():
+            assert told[name]["pyfunc"]["answers"][output] == pytest.approx(values)
+            assert name == "card" or told[name]["onnx"][output] == pytest.approx(values)
+    assert "onnx" not in told["card"]

@@ -15,6 +15,14 @@ from headrace.cli.app import run
 from headrace.client.sdk import Client
 
 World = Any
+CARD = """<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4">
+<DataDictionary><DataField name="SIZE" optype="continuous" dataType="double"/></DataDictionary>
+<Scorecard functionName="regression" initialScore="0.1" reasonCodeAlgorithm="pointsBelow" baselineMethod="other">
+<MiningSchema><MiningField name="SIZE"/></MiningSchema>
+<Output><OutputField name="why" feature="reasonCode" rank="1" optype="categorical" dataType="string"/></Output>
+<Characteristics><Characteristic name="size" reasonCode="large" baselineScore="0.8">
+<Attribute partialScore="0.1"><SimplePredicate field="SIZE" operator="greaterThan" value="LIMIT"/></Attribute>
+<Attribute partialScore="0.8"><True/></Attribute></Characteristic></Characteristics></Scorecard></PMML>"""
 
 
 def test_an_onnx_file_becomes_champion_and_answers(
@@ -50,3 +58,31 @@ def test_an_onnx_file_becomes_champion_and_answers(
     )
     kinds = {each["type"] for each in chain["events"]}
     assert {"headrace.import.queued.v1", "headrace.import.completed.v1", "headrace.version.registered.v1"} <= kinds
+
+
+def test_a_scorecard_in_pmml_becomes_champion_and_tells_its_reasons(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its field has the vendor's name; points and reasons are those of the document."""
+    rows, name = world.first(), str(world.features[0])
+    limit = float(rows[name].median())
+    file = tmp_path / "card.pmml"
+    file.write_text(CARD.replace("LIMIT", repr(limit)))
+    client: Client = world.client
+    gate = {"metrics": ["mae"], "gates": [{"metric": "mae", "at_most": 0.6}]}
+    client.apply(world.declaration("scored", "patients", task="regression", training={"on": []}, evaluation=gate))
+    world.wait("model.declared", name="scored")
+    world.wait("dataset.ingested", dataset="patients")
+    monkeypatch.chdir(world.stack.layout.folder.parent)
+
+    told = ["--columns", name, "--learned-from", "none", "--wait", "--timeout", "240"]
+    assert run(["import", "scored", str(file), *told]) == 0
+
+    made = world.wait("version.registered", model="scored")
+    assert made.data["lineage"]["imported"]["format"] == "pmml"
+    world.wait("rollout.completed", model="scored", version=made.data["version"])
+    asked = {name: [limit - 1, limit + 1]}
+    said = world.wait_until_good(lambda: client.predict("scored", asked))
+    found = {output["name"]: output["data"] for output in said["outputs"]}
+    assert found["prediction"] == pytest.approx([0.9, 0.2])
+    assert found["why"][1] == "large"

@@ -49,12 +49,28 @@ def test_what_could_never_be_imported_is_told_at_once(at: CommandLine, cluster: 
     assert at("imports", "refusing", "--json").document == []
 
 
+def test_an_import_that_waits_is_cancelled_with_its_reason(at: CommandLine, cluster: Cluster, file: Path) -> None:
+    """Once more is harmless; who may only read may not; one that nobody made is named."""
+    declare(cluster, "cancelling")
+    made = at("import", "cancelling", str(file), "--data", "nothing@1", "--json", role="scientist").document
+
+    assert at("cancel-import", made["import_id"], "--json", role="viewer").document["status"] == 403
+    for _ in range(2):
+        ran = at("cancel-import", made["import_id"], "--reason", "the wrong file", role="scientist")
+        assert ran.code == 0
+        assert "cancelled; the wrong file (key:scientist)" in " ".join(ran.out.split())
+    shown = at("imports", "cancelling", "--state", "cancelled", "--json").document
+    assert [each["import_id"] for each in shown] == [made["import_id"]]
+    assert "no import 'nobody'" in at("cancel-import", "nobody").err
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
         ({"state": "failed", "outcome": {"because": "artifact", "reason": "a pickle"}}, "failed; artifact: a pickle"),
         ({"state": "approved", "version": 3, "warnings": ["look"]}, "approved; version 3\n  warning: look"),
         ({"state": "rejected", "version": 3, "reason": "too weak"}, "rejected; version 3; too weak"),
+        ({"state": "cancelled", "outcome": {"reason": "no use (key:ann)"}}, "cancelled; no use (key:ann)"),
         ({"state": "queued"}, "import i: queued"),
     ],
 )

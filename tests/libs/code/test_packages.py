@@ -5,11 +5,12 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from headrace.code.archive import Limits, normal, pack, unpack
+from headrace.code.archive import Limits, Member, examined, normal, pack, unpack
 from headrace.code.errors import BadPackage
 from headrace.code.selection import select
 
@@ -166,6 +167,8 @@ def test_a_folder_that_is_too_large_is_refused(folder: Path, tmp_path: Path, lim
     packed = pack(folder, tmp_path / "2.tar")
     with pytest.raises(BadPackage, match=why):
         unpack(packed.archive, tmp_path / "out", limits)
+    with pytest.raises(BadPackage, match=f"{why}.*; send less"):
+        examined(packed.archive, replace(limits, advice="send less"))
 
 
 def test_an_empty_folder_is_no_package(tmp_path: Path) -> None:
@@ -203,6 +206,9 @@ def test_a_hostile_archive_is_refused_and_writes_nothing_outside(
     (tmp_path / "in").mkdir()
 
     with pytest.raises(BadPackage, match=why):
+        examined(archive)
+    assert list((tmp_path / "in").iterdir()) == []
+    with pytest.raises(BadPackage, match=why):
         unpack(archive, tmp_path / "in" / "out")
 
     outside = {each for each in tmp_path.rglob("*") if each.is_file()} - {archive, tmp_path / "in/out/good.py"}
@@ -225,6 +231,18 @@ def test_an_archive_that_was_cut_is_refused(folder: Path, tmp_path: Path) -> Non
         (tmp_path / "cut.tar").write_bytes(whole[:size])
         with pytest.raises(BadPackage, match=r"damaged|no plain tar"):
             unpack(tmp_path / "cut.tar", tmp_path / f"out-{size}")
+        with pytest.raises(BadPackage, match=r"damaged|no plain tar"):
+            examined(tmp_path / "cut.tar")
+
+
+def test_what_an_archive_holds_is_known_without_unpacking_it(folder: Path, tmp_path: Path) -> None:
+    """Its headers say names, sizes and which file is a program; a file where a folder was is found, too."""
+    packed = pack(folder, tmp_path / "1.tar")
+    assert examined(packed.archive) == packed.members
+    assert Member("run.sh", 10, True) in packed.members
+    turned = tar(tmp_path / "2.tar", (member("lib/a.py"), b"1"), (member("lib"), b"2"))
+    with pytest.raises(BadPackage, match="lib is in the archive twice, or as a file and as a folder"):
+        examined(turned)
 
 
 def test_anybodys_archive_is_stored_in_the_one_form(folder: Path, tmp_path: Path) -> None:

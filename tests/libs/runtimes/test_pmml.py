@@ -53,7 +53,7 @@ def test_a_graph_that_differs_from_its_document_serves_nobody(tmp_path: Path, mo
     other = load_document(PLAIN.replace('partialScore="5"', 'partialScore="6"').encode())
     from headrace.pmml.compile import graph_of
 
-    monkeypatch.setattr(runtime, "_graph", lambda document: graph_of(other))
+    monkeypatch.setattr(runtime, "_graph", lambda document, naming: graph_of(other))
 
     saved = runtime.save(PLAIN.encode(), tmp_path, ABOUT)
 

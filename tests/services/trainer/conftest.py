@@ -385,3 +385,10 @@ class World:
 def world(buckets: S3) -> World:
     """What other services would say."""
     return World(buckets)
+
+
+@pytest.fixture(scope="session")
+def known(s3_server: S3) -> tuple[S3, DatasetIngested]:
+    """A store with one dataset version."""
+    buckets = s3_server.fresh("formats-")
+    return buckets, World(buckets).ingested(flights())

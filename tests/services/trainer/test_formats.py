@@ -7,7 +7,6 @@ import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import lightgbm
 import numpy as np
@@ -19,92 +18,22 @@ from onnx import TensorProto, helper
 from sklearn.ensemble import RandomForestClassifier
 
 from headrace.contracts import Column, DatasetIngested, ObjectPlace
-from headrace.runtimes import Model, load
+from headrace.runtimes import Model
 from headrace.testkit.s3 import S3
 from headrace.trainer.formats.archive import check
 from headrace.trainer.formats.base import BadArtifact
 from headrace.trainer.formats.catalog import FORMATS, sniffed
-from headrace.trainer.worker.failures import failure_of
 from headrace.trainer.worker.importing import bring
-from headrace.trainer.worker.jobs import Brought, Data, ImportJob, Step
+from headrace.trainer.worker.jobs import ImportJob, Step
 
 from . import made_elsewhere as made
 from .conftest import COLUMNS, World, flights
-
-FEATURES = [column for column in COLUMNS if column.name in made.FEATURES]
-
-
-@pytest.fixture(scope="module")
-def known(s3_server: S3) -> tuple[S3, DatasetIngested]:
-    """A store with one dataset version."""
-    buckets = s3_server.fresh("formats-")
-    return buckets, World(buckets).ingested(flights())
-
-
-def data_of(version: DatasetIngested) -> Data:
-    """A dataset version as workers read it."""
-    return Data(dataset="flights", digest=version.digest, manifest=version.manifest, parts=version.parts)
-
-
-def taken(known: tuple[S3, DatasetIngested], artifact: bytes, name: str = "model", **wishes: Any) -> Brought:
-    """What a worker makes of an artifact."""
-    buckets, version = known
-    ref = buckets.sync.put("uploads", artifact)
-    told = {
-        "import_id": f"import-{uuid4()}",
-        "attempt": 1,
-        "model": "delay",
-        "source": ObjectPlace(bucket=ref.bucket, key=ref.key),
-        "source_name": name,
-        "largest": 10 << 20,
-        "data": data_of(version),
-        "columns": [column.name for column in COLUMNS],
-        "features": FEATURES,
-        "target": "late",
-        "task": "binary",
-        "whole": False,
-        "time": "at",
-        "by": "time",
-        "fraction": 0.25,
-        "metrics": ["roc_auc", "brier"],
-        "created": datetime(2026, 1, 1, tzinfo=UTC),
-        "bucket": "models",
-    }
-    return bring(ImportJob.model_validate({**told, **wishes}), buckets.sync, lambda step: None)
-
-
-def refused(known: tuple[S3, DatasetIngested], artifact: bytes, name: str = "model", **wishes: Any) -> str:
-    """Why an artifact is not taken, as who asked for the import is told."""
-    with pytest.raises(Exception) as error:  # what it is told as is looked at
-        taken(known, artifact, name, **wishes)
-    failure = failure_of(error.value)
-    assert failure.because == "artifact", failure
-    return failure.reason
-
-
-def served(known: tuple[S3, DatasetIngested], brought: Brought, folder: Path) -> Model:
-    """The model directory that was written, in its runtime."""
-    return load(known[0].sync.get_directory(brought.artifact, folder / "model"))
+from .takeovers import FEATURES, ONE, SIGMOID, data_of, onnx_bytes, refused, served, taken
 
 
 def answers(model: Model, rows: pd.DataFrame) -> np.ndarray:
     """The probability of the positive label as served."""
     return np.asarray(model.answer({name: rows[name].to_numpy() for name in made.FEATURES})["probability"])
-
-
-def onnx_bytes(*nodes: Any, inputs: Any = None, outputs: Any = None, opset: int = 17, **more: Any) -> bytes:
-    """A small graph of some nodes."""
-    ends = {
-        "inputs": inputs or [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["rows", 1])],
-        "outputs": outputs or [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["rows", 1])],
-    }
-    graph = helper.make_graph(list(nodes), "graph", **ends, **more)
-    imports = [helper.make_opsetid("", opset), helper.make_opsetid("com.example", 1)]
-    return bytes(helper.make_model(graph, opset_imports=imports, ir_version=10).SerializeToString())
-
-
-SIGMOID = helper.make_node("Sigmoid", ["X"], ["p"])
-ONE = {"features": FEATURES[:1]}
 
 
 def example(name: str, rows: pd.DataFrame) -> tuple[bytes, Any]:
@@ -116,6 +45,12 @@ def example(name: str, rows: pd.DataFrame) -> tuple[bytes, Any]:
         return booster.model_to_string().encode(), booster
     if name == "skops":
         return made.skops_file(rows), made.pipeline(rows)
+    if name == "xgboost":
+        pytest.importorskip("xgboost", reason="`make frameworks` has XGBoost, and its own tests")
+        booster = made.xgboost_booster(rows)
+        return bytes(booster.save_raw("json")), booster
+    if name == "pmml":
+        return made.pmml(rows), made.pipeline(rows)
     if name == "mlflow":
         flavor = {"onnx": {"data": "model.onnx", "onnx_version": "1.19"}}
         return made.tar(made.mlflow(flavor, {"model.onnx": example("onnx", rows)[0]})), made.pipeline(rows)
@@ -420,16 +355,19 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ([(member("../out"), b"x")], "a name that leads out of it"),
-        ([(member("/etc/cron"), b"x")], "a name that leads out of it"),
-        ([(member("a/../../b"), b"x")], "a name that leads out of it"),
-        ([(member("model", tarfile.SYMTYPE, "/etc/passwd"), b"")], "a link or a device"),
-        ([(member("model", tarfile.LNKTYPE, "other"), b"")], "a link or a device"),
-        ([(member("model", tarfile.FIFOTYPE), b"")], "a link or a device"),
+        ([(member("../out"), b"x")], "is no path inside"),
+        ([(member("/etc/cron"), b"x")], "is no path inside"),
+        ([(member("a/../../b"), b"x")], "is no path inside"),
+        ([(member("model", tarfile.SYMTYPE, "/etc/passwd"), b"")], "links and special files are not taken"),
+        ([(member("model", tarfile.LNKTYPE, "other"), b"")], "links and special files are not taken"),
+        ([(member("model", tarfile.FIFOTYPE), b"")], "links and special files are not taken"),
         ([(member("model"), b"x"), (member("model"), b"y")], "twice"),
-        ([(member("/".join("abcdefghijkl")), b"x")], "too long or too deep"),
-        ([(member("a"), b"x" * 600), (member("b"), b"x" * 600)], "1,000 bytes in them"),
-        ([(member("folder", tarfile.DIRTYPE), b"")], "no files"),
+        ([(member("/".join(["folder"] * 40)), b"x")], "is longer than 200 characters"),
+        (
+            [(member("a"), b"x" * 600), (member("b"), b"x" * 600)],
+            "it is larger than 1,000 bytes at b; send the files of the model alone",
+        ),
+        ([(member("folder", tarfile.DIRTYPE), b"")], "holds no file"),
     ],
 )
 def test_an_archive_with_ways_out_is_refused(members: Any, why: str, tmp_path: Path) -> None:
@@ -510,6 +448,8 @@ def test_the_names_of_an_mlflow_signature_are_the_columns_of_a_matrix(known: tup
     ("flavors", "why"),
     [
         ({"python_function": {}}, "has the flavors python_function; those that can be imported are"),
+        ({"python_function": {"python_model": "m"}}, "push the code with `headrace code push`"),
+        ({"prophet": {}}, "those that can be imported are onnx, lightgbm, xgboost, sklearn"),
         ({"sklearn": {"pickled_model": "m", "serialization_format": "cloudpickle"}}, 'serialization_format="skops"'),
         ({"onnx": {"data": "../../etc/passwd"}}, "which the directory does not have"),
         ({"onnx": {}}, "which the directory does not have"),

@@ -8,6 +8,7 @@ import pytest
 
 from headrace.contracts import (
     DatasetRef,
+    ImportCancelled,
     ImportCompleted,
     Imported,
     ImportFailed,
@@ -129,6 +130,35 @@ def test_it_fails_where_its_time_is_over() -> None:
     said = fact(running().late(NOON + LIMIT))
     assert (said.kind, "HEADRACE_TRAINER_IMPORT_TIMEOUT" in said.reason) == ("timeout", True)
     assert wish().late(NOON + LIMIT).facts == ()
+
+
+@pytest.mark.parametrize(
+    "begun", [wish(), wish().queued("data").after, running()], ids=["queued", "waiting", "running"]
+)
+def test_it_is_cancelled_once_whatever_it_does(begun: Import) -> None:
+    """Who asked and why are told and kept; a second cancel says nothing more."""
+    done = begun.cancelled("the wrong file", "key:bob", NOON)
+    said = fact(done)
+    assert isinstance(said, ImportCancelled)
+    assert (said.import_id, said.model, said.source_name) == ("i", "delay", "flights.onnx")
+    assert (said.by, said.reason) == ("key:bob", "the wrong file")
+    assert (done.after.state, done.after.ended_at) == (State.CANCELLED, NOON)
+    assert done.after.outcome == {"because": "cancelled", "reason": "the wrong file (key:bob)"}
+    again = done.after.cancelled("once more", "key:eve", NOON + LIMIT)
+    assert (again.after, again.facts) == (done.after, ())
+
+
+def test_what_has_ended_otherwise_is_not_cancelled() -> None:
+    """There is a version, or a reason why there is none."""
+    done = running().completed(brought(), [DATASET], NOON).after
+    with pytest.raises(Impossible, match="it is completed already"):
+        done.cancelled("late", "key:bob", NOON)
+
+
+def test_what_is_answered_by_itself_differs_from_nothing() -> None:
+    """No figure is made up where nothing was converted."""
+    done = running().heard(brought(largest_difference=None, compared_rows=0), [DATASET], NOON)
+    assert fact(done).imported.largest_difference is None
 
 
 def test_what_cannot_be_handled_is_given_up_without_being_read() -> None:

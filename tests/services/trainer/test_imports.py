@@ -3,13 +3,16 @@
 import hashlib
 import json
 import pickle
+import re
 from typing import Any
 
 import pytest
 
 from headrace.contracts import (
+    CancelRequested,
     EvaluationCompleted,
     EvaluationRequested,
+    ImportCancelled,
     ImportCompleted,
     ImportFailed,
     ImportQueued,
@@ -107,7 +110,11 @@ async def test_an_import_by_event_is_taken_over_and_met_as_any_version(ready: Ha
     failed = await fails(ready, buckets, pickle.dumps({"model": 1}), "model.pkl")
     assert (failed.kind, failed.requested_by) == ("artifact", "nats:operator")
     assert "pickle" in failed.reason
-    shown = (await ready.http.get("/imports", params={"state": "failed"})).json()["items"]
+    document = made.pmml(world.flights()).replace(b'normalizationMethod="logit"', b'normalizationMethod="martian"')
+    failed = await fails(ready, buckets, document, "card.pmml")
+    assert failed.kind == "artifact"
+    assert re.search(r"line \d+: RegressionModel: normalizationMethod 'martian' is not supported", failed.reason)
+    shown = (await ready.http.get("/imports", params={"state": "failed"})).json()["items"][1:]
     assert [each["source_name"] for each in shown] == ["model.pkl"]
     assert shown[0]["outcome"]["because"] == "artifact"
 
@@ -172,7 +179,7 @@ async def test_what_is_not_there_is_refused_and_an_upload_is_looked_at(ready: Ha
     for model, body, why in (
         ("nobody", b"x", "no model named 'nobody' is declared"),
         ("delay", b"", "nothing was sent"),
-        ("delay", made.tar({"../out": b"x"}), "a name that leads out of it"),
+        ("delay", made.tar({"../out": b"x"}), "is no path inside"),
     ):
         answer = await ready.http.post(f"/models/{model}/imports/files", content=body)
         assert answer.is_client_error
@@ -190,3 +197,34 @@ async def test_a_program_without_a_name_imports_nothing_that_needs_approvals(
     await on.quiet()
     await on.say(ImportRequested(model="delay", object=put(buckets, b"x")), as_="outsider")
     assert "is nobody in particular" in (await on.heard(RequestRefused)).data.reason
+
+
+async def test_an_import_is_cancelled_by_event_and_over_http(on: Harness, world: Any, buckets: S3) -> None:
+    """One that waits ends at once; a second cancel is harmless, and another program's import is none of one's own."""
+    await on.say(world.declared(data={"ignore": ["at"]}))
+    await on.quiet()
+    place = put(buckets, made.pmml(world.flights()))
+    first = (
+        await on.http.post("/models/delay/imports", json={"object": place.model_dump(), "data": "flights@7"})
+    ).json()
+    await on.say(ImportRequested(model="delay", object=place, source_name="second"), as_="operator")
+    second = (await on.heard(ImportQueued, where=lambda e: e.source_name == "second")).data
+
+    await on.say(CancelRequested(model="delay", run=first["import_id"]), as_="operator")
+    assert "was asked for by" in (await on.heard(RequestRefused)).data.reason
+    await on.say(CancelRequested(model="delay", run=second.import_id, reason="the wrong file"), as_="operator")
+    said = (await on.heard(ImportCancelled)).data
+    assert (said.import_id, said.by, said.reason) == (second.import_id, "nats:operator", "the wrong file")
+
+    for _ in range(2):
+        answer = await on.http.post(f"/imports/{first['import_id']}/cancel", json={"reason": "no use"})
+        assert (answer.status_code, answer.json()["state"]) == (200, "cancelled"), answer.text
+        assert answer.json()["outcome"]["reason"].startswith("no use (")
+    assert (await on.http.post("/imports/none/cancel")).status_code == 404
+    await on.quiet()
+    assert sorted(each.data.import_id for each in on.all(ImportCancelled)) == sorted(
+        [first["import_id"], second.import_id]
+    )
+    await on.say(world.ingested(world.flights()))
+    await on.quiet()
+    assert {each["state"] for each in (await on.http.get("/imports")).json()["items"]} == {"cancelled"}

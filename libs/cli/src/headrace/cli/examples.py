@@ -22,6 +22,7 @@ EXAMPLES: Mapping[str, str] = {
     "approve": "headrace approve models:/flights-delay/3 --comment 'looked at the errors by carrier'",
     "reject": "headrace reject models:/flights-delay/3 --comment 'worse for short flights'",
     "import": "headrace import flights-delay vendor/model.onnx --data flights-test@2 --learned-from none --wait",
+    "cancel-import": "headrace cancel-import 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --reason 'the wrong file'",
     "imports": "headrace imports flights-delay --state failed",
     "ingest": "headrace ingest flights flights-2013-03.csv",
     "predict": "headrace predict flights-delay --input rows.parquet --keep flight > answers.tsv",

@@ -26,12 +26,13 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("import")(import_)
     app.command()(imports)
+    app.command("cancel-import")(cancel_import)
 
 
 def import_(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(help="Name of the declared model that gets a new version.")],
-    path: Annotated[Path, typer.Argument(help="ONNX, LightGBM text, skops, or an MLflow directory.")],
+    path: Annotated[Path, typer.Argument(help="ONNX, PMML, LightGBM text, XGBoost, skops, or an MLflow directory.")],
     data: Annotated[
         str | None, typer.Option("--data", help="DATASET[@VERSION] that judges it, by all of its rows.")
     ] = None,
@@ -81,6 +82,18 @@ def imports(
     answer(found, as_json, lambda: table(rows, columns, empty="no imports; `headrace import MODEL PATH` makes one"))
 
 
+def cancel_import(
+    ctx: typer.Context,
+    import_id: Annotated[str, typer.Argument(help="Id of the import.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the import.")] = "asked for",
+    as_json: Json = False,
+) -> None:
+    """Cancel an import that waits or runs; one that is cancelled already stays as it is."""
+    with session(ctx).client() as client:
+        found = client.cancel_import(import_id, reason)
+    answer(found, as_json, lambda: say(brought(found)))
+
+
 def brought(made: Document) -> str:
     """What became of an import: its version, or why there is none, and what to look at."""
     parts = [f"import {made['import_id']}: {made['state']}"]
@@ -112,6 +125,8 @@ def _progress(made: Document) -> str:
 
 def _why(made: Document) -> str | None:
     outcome = made.get("outcome") or {}
+    if made["state"] == "cancelled":
+        return str(outcome.get("reason", "no reason is known"))
     if made["state"] == "failed":
         return f"{outcome.get('because', 'code')}: {outcome.get('reason', 'no reason is known')}"
     return made.get("reason") if made["state"] == "rejected" else None

@@ -148,6 +148,12 @@ class Client:
         answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/cancel", json={"reason": reason})
         return answer
 
+    def cancel_import(self, import_id: str, reason: str = "asked for") -> Document:
+        """Cancel an import that has not ended; one that is cancelled already stays as it is."""
+        place = f"/imports/{quote(import_id, safe='')}/cancel"
+        answer: Document = self.http.json("POST", "trainer", place, json={"reason": reason})
+        return answer
+
     def promote_run(self, run: str, reason: str = "asked for") -> Document:
         """Make a version of a completed run of an experiment."""
         answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/promote", json={"reason": reason})

@@ -7,7 +7,7 @@ writes it anew: what is stored is always of this form.
 import hashlib
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,6 +27,8 @@ class Limits:
     files: int = 2_000
     size: int = 64 << 20
     """Bytes of all files together."""
+    advice: str = "ignore what is no code, and ingest what is data"
+    """What to do about a larger one."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ def pack(folder: Path, to: Path, limits: Limits | None = None) -> Package:
     return Package(to, _digest(to), tuple(members), chosen.commit, chosen.dirty)
 
 
+def examined(archive: Path, limits: Limits | None = None) -> tuple[Member, ...]:
+    """What an archive holds, by its headers alone: nothing is written; raises BadPackage where `unpack` would."""
+    with _opened(archive) as tar:
+        members = tuple(member for member, _ in _read(tar, limits or Limits()))
+        _check_end(archive, tar.offset)
+    _check_places(members)
+    return members
+
+
 def unpack(archive: Path, to: Path, limits: Limits | None = None) -> tuple[Member, ...]:
     """Write the files of an archive below a folder, and never outside it, whatever it holds; raises BadPackage."""
     members = []
@@ -78,12 +89,11 @@ def unpack(archive: Path, to: Path, limits: Limits | None = None) -> tuple[Membe
                 with path.open("xb") as out:
                     _copy(content, out)
             except (FileExistsError, NotADirectoryError) as error:
-                raise BadPackage(f"{member.path} is in the archive twice, or as a file and as a folder") from error
+                raise BadPackage(_twice(member.path)) from error
             path.chmod(_PROGRAM if member.program else _PLAIN)
             members.append(member)
         _check_end(archive, tar.offset)
-    if not members:
-        raise BadPackage("the archive holds no file")
+    _check_places(members)
     return tuple(members)
 
 
@@ -114,17 +124,34 @@ def _check(members: Iterable[Member], limits: Limits) -> None:
     for count, each in enumerate(members, 1):
         size += each.size
         if count > limits.files:
-            raise BadPackage(f"it has more than {limits.files:,} files; ignore what is no code")
+            raise BadPackage(f"it has more than {limits.files:,} files; {limits.advice}")
         if size > limits.size:
-            text = f"it is larger than {limits.size:,} bytes at {each.path}"
-            raise BadPackage(f"{text}; ignore what is no code, and ingest what is data")
+            raise BadPackage(f"it is larger than {limits.size:,} bytes at {each.path}; {limits.advice}")
+
+
+def _check_places(members: Sequence[Member]) -> None:
+    """Refuse an archive without files, or with two in one place."""
+    if not members:
+        raise BadPackage("the archive holds no file")
+    files: set[str] = set()
+    folders: set[str] = set()
+    for each in members:
+        above = {str(folder) for folder in PurePosixPath(each.path).parents}
+        if each.path in files or each.path in folders or above & files:
+            raise BadPackage(_twice(each.path))
+        files.add(each.path)
+        folders |= above
+
+
+def _twice(path: str) -> str:
+    return f"{path} is in the archive twice, or as a file and as a folder"
 
 
 def _check_name(name: str) -> None:
     """Refuse what leads out of the folder, or is not the same path everywhere."""
     parts = name.split("/")
     if name.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise BadPackage(f"{name!r} is no path inside the package")
+        raise BadPackage(f"{name!r} is no path inside the folder that it was packed from")
     if "\\" in name or not name.isprintable():
         raise BadPackage(f"the path {name!r} holds a backslash or a character that cannot be printed; rename it")
     if len(name) > LONGEST_PATH:

@@ -10,7 +10,7 @@ import numpy as np
 from headrace.contracts import Signature, Tensor
 from headrace.contracts.labels import Label, match_label, named_labels
 from headrace.pmml.arrays import ArrayOps
-from headrace.pmml.columns import DOUBLE, TEXT, TRUTH, WHOLE, Column, missing, pick, typed
+from headrace.pmml.columns import TEXT, TRUTH, WHOLE, Column, missing, pick, typed
 from headrace.pmml.errors import BadPmml, Unsupported
 from headrace.pmml.expressions import Defined, Derived, read_all_derived, read_functions
 from headrace.pmml.fields import DataField, check_type, read_dictionary
@@ -48,6 +48,8 @@ class Document:
     model: Model
     words: Sequence[str]
     signature: Signature
+    named: Sequence[Label] = ()
+    """What the data call its labels, in the ascending order of its own; none where they call them the same."""
 
     @property
     def kind(self) -> str:
@@ -71,7 +73,7 @@ class Document:
     def run(self, ops: Ops[T], inputs: Mapping[str, T]) -> dict[str, Answer[T]]:
         """Every output of the signature, in the terms of some operations."""
         result, named, refused = _evaluated(self, ops, inputs)
-        answers = {**_standard(ops, result, self.signature), **_extras(ops, self.signature, named)}
+        answers = {**_standard(self, ops, result), **_extras(ops, self.signature, named)}
         if refused is None:
             return answers
         wide = {tensor.name for tensor in self.signature.outputs if len(tensor.shape) > 1}
@@ -82,10 +84,11 @@ class Document:
         }
 
 
-def load(data: bytes, positive: Label | None = None) -> Document:
+def load(data: bytes, positive: Label | None = None, named: Sequence[Label] = ()) -> Document:
     """Read a document; raises BadPmml, of what is not evaluated Unsupported, with the line.
 
     `positive` is the label that `probability` is about where there are two; the greater one where it is not said.
+    `named` are other names for its labels, in the ascending order of its own.
     """
     root = read(data)
     _check_root(root)
@@ -101,6 +104,7 @@ def load(data: bytes, positive: Label | None = None) -> Document:
         model=model,
         words=(),
         signature=Signature(task=REGRESSION, inputs=_inputs(model, dictionary), outputs=[]),
+        named=named,
     )
     return _tried(bare, positive)
 
@@ -164,17 +168,28 @@ def _inputs(model: Model, dictionary: Mapping[str, DataField]) -> list[Tensor]:
 
 def _labels(document: Document, result: Result[Any], positive: Label | None) -> list[Label]:
     """In ascending order, with the type of the target; of two the positive one is the last."""
-    head = document.model.head
-    kind = head.target_type
-    found = sorted(_label(text, kind, head.line) for text in result.labels)
+    found = sorted(_called(document, result))
     if len(set(found)) < _TWO:
-        raise BadPmml(f"the model tells {named_labels(found)} only; two labels or more are needed", head.line)
+        line = document.model.head.line
+        raise BadPmml(f"the model tells {named_labels(found)} only; two labels or more are needed", line)
     if positive is not None and len(found) == _TWO:
         place = match_label(positive, found)
         if place is None:
             raise BadPmml(f"{positive!r} is no label of the model; these are {named_labels(found)}")
         found = [found[1 - place], found[place]]
     return found
+
+
+def _called(document: Document, result: Result[Any]) -> list[Any]:
+    """The labels in the order of the result, as the data call them."""
+    head = document.model.head
+    own = [_label(text, head.target_type, head.line) for text in result.labels]
+    if not document.named:
+        return own
+    places = sorted(set(own))
+    if len(document.named) != len(places):
+        raise BadPmml(f"{named_labels(document.named)} are no names for the model's labels {named_labels(places)}")
+    return [document.named[places.index(each)] for each in own]
 
 
 def _label(text: str, kind: str, line: int) -> Any:
@@ -211,15 +226,13 @@ def _extra_outputs(document: Document, named: Mapping[str, Column[Any]]) -> list
     return found
 
 
-def _standard(ops: Ops[T], result: Result[T], signature: Signature) -> dict[str, Answer[T]]:
+def _standard(document: Document, ops: Ops[T], result: Result[T]) -> dict[str, Answer[T]]:
     """The task's own outputs."""
     if result.label is None:
         return {PREDICTION: Answer(result.answer)}
-    tensor = next(each for each in signature.outputs if each.name == LABEL)
+    tensor = next(each for each in document.signature.outputs if each.name == LABEL)
     labels = list(tensor.labels or ())
-    kinds = {bool: TRUTH, int: WHOLE, float: DOUBLE, str: TEXT}
-    kind = kinds[type(labels[0])]
-    order = [labels.index(_label(text, kind, 0)) for text in result.labels]
+    order = [labels.index(each) for each in _called(document, result)]
     words = [_word(label) for label in labels]
     answers = {LABEL: Answer(pick(ops, np.array(order, dtype=np.float64), result.label), [*words, _nothing(words[0])])}
     if result.probabilities is None:

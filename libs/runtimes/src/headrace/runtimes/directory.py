@@ -1,11 +1,13 @@
 """The model directory: MLflow's layout, so that MLflow and people who know it can read ours.
 
 `MLmodel`, `requirements.txt`, `input_example.json`, and the files of the runtime and the framework. The flavor
-`headrace` of `MLmodel` says which runtime answers, and what the model takes and gives.
+`headrace` of `MLmodel` says which runtime answers, and what the model takes and gives; by `python_function` MLflow
+loads the directory, whatever the runtime (see `headrace.runtimes.mlflow`), by `onnx` the graph where it has one.
 """
 
 import importlib.metadata
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ _REQUIREMENTS = "requirements.txt"
 DESCRIBING = (_MLMODEL, _REQUIREMENTS)
 """The files that tell of a run and its packages: two directories of the same model differ in these alone."""
 _FLAVOR = "headrace"
+_OURS = "headrace-runtimes"  # what loads a directory
 _EXAMPLE = "input_example.json"
 _MLFLOW_TYPES = {
     "BOOL": "boolean",
@@ -70,12 +73,13 @@ def write_directory(
     mlmodel = {
         "run_id": about["run"],
         "utc_time_created": about["created"],
-        "flavors": {**flavors, _FLAVOR: own},
+        "flavors": {**flavors, "python_function": _python_function(), _FLAVOR: own},
         "signature": _mlflow_signature(described.signature),
         "saved_input_example_info": {"artifact_path": _EXAMPLE, "type": "dataframe", "pandas_orient": "split"},
     }
     (folder / _MLMODEL).write_text(yaml.safe_dump(mlmodel, sort_keys=False))
-    (folder / _REQUIREMENTS).write_text("".join(f"{p}=={importlib.metadata.version(p)}\n" for p in packages))
+    needed = sorted({*packages, _OURS})
+    (folder / _REQUIREMENTS).write_text("".join(f"{p}=={importlib.metadata.version(p)}\n" for p in needed))
     rows = [list(row) for row in zip(*example.values(), strict=True)]
     (folder / _EXAMPLE).write_text(json.dumps({"columns": list(example), "data": rows}))
 
@@ -104,6 +108,11 @@ def read_example(folder: Path) -> dict[str, list[Any]]:
 def onnx_flavor() -> dict[str, Any]:
     """The flavor by which MLflow loads the graph."""
     return {"onnx": {"data": GRAPH, "onnx_version": importlib.metadata.version("onnx")}}
+
+
+def _python_function() -> dict[str, str]:
+    """The flavor by which MLflow loads the directory as whatever runtime answers it."""
+    return {"loader_module": "headrace.runtimes.mlflow", "python_version": platform.python_version()}
 
 
 def _read_mlmodel(folder: Path) -> dict[str, Any]:

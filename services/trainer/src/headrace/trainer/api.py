@@ -166,7 +166,7 @@ class PromotionWish(BaseModel):
 
 
 class CancelWish(BaseModel):
-    """Why a run is cancelled."""
+    """Why a run or an import is cancelled."""
 
     model_config = {"extra": "forbid"}
 

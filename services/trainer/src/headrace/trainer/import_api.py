@@ -16,14 +16,15 @@ from headrace.bus import Refused
 from headrace.chassis import NotFound
 from headrace.chassis.http import CallerDep, RuntimeDep, SessionDep, UnitOfWorkDep, provided, requires
 from headrace.chassis.paging import Limit, NameCursor, Page, page_of
-from headrace.contracts import ImportRequested, ObjectPlace, ObjectRef
+from headrace.contracts import CancelRequested, ImportRequested, ObjectPlace, ObjectRef
 from headrace.objects import ObjectStore
+from headrace.trainer.api import CancelWish
 from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.domain import State
 from headrace.trainer.formats.archive import check
 from headrace.trainer.formats.base import BadArtifact
 from headrace.trainer.formats.catalog import ARTIFACT_FORMATS
-from headrace.trainer.import_handlers import import_object, request_import
+from headrace.trainer.import_handlers import cancel_import, import_object, request_import
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DeclaredRow, ImportRow
 
@@ -141,6 +142,17 @@ async def imports(
 async def one_import(import_id: str, session: SessionDep) -> ImportView:
     """One import."""
     return view(await _import(session, import_id))
+
+
+@router.post("/imports/{import_id}/cancel", dependencies=WRITE)
+async def cancel(
+    import_id: str, work: UnitOfWorkDep, dispatcher: DispatcherDep, wish: CancelWish | None = None
+) -> ImportView:
+    """End an import, as the event `request.cancel` does; one that is cancelled already stays as it is."""
+    found = await _import(work.session, import_id)
+    dispatcher.wake_after(work)
+    reason = wish.reason if wish else None
+    return view(await cancel_import(CancelRequested(model=found.model, run=import_id, reason=reason), work))
 
 
 def view(row: ImportRow) -> ImportView:

@@ -4,13 +4,22 @@ import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import Refused, UnitOfWork
-from headrace.contracts import OUTSIDER, DatasetIngested, Declaration, ImportRequested, derive_id
+from headrace.contracts import (
+    OUTSIDER,
+    CancelRequested,
+    DatasetIngested,
+    Declaration,
+    ImportRequested,
+    derive_id,
+    is_person,
+)
 from headrace.contracts.errors import choice_problem
+from headrace.frameworks.catalog import not_installed
 from headrace.objects import ObjectStore
 from headrace.tasks import task_named
 from headrace.trainer import handlers
-from headrace.trainer.domain import State
-from headrace.trainer.formats.catalog import ARTIFACT_FORMATS
+from headrace.trainer.domain import Impossible, State
+from headrace.trainer.formats.catalog import ARTIFACT_FORMATS, FORMATS
 from headrace.trainer.handlers import DECLARATION, chain, keep
 from headrace.trainer.imports import DatasetPin, Import
 from headrace.trainer.tables import DatasetVersionRow, DeclaredRow, ImportRow, Repository
@@ -33,6 +42,30 @@ async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """New data: what runs do, and the imports that waited for them."""
     await handlers.on_dataset_ingested(event, work)
     await release_imports(work)
+
+
+async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
+    """End a run or an import; who is known by a connection alone ends what it asked for itself."""
+    wish = await work.session.get(ImportRow, event.run)
+    if wish is None:
+        await handlers.on_cancel_requested(event, work)
+        return
+    if not is_person(work.actor) and wish.requested_by != work.actor:
+        raise Refused(f"{event.run} was asked for by {wish.requested_by}, not by {work.actor}; cancel it over HTTP")
+    await cancel_import(event, work)
+
+
+async def cancel_import(event: CancelRequested, work: UnitOfWork) -> ImportRow:
+    """End an import now; one that is cancelled already stays as it is."""
+    row = await work.session.get(ImportRow, event.run)
+    if row is None or row.model != event.model:
+        raise Refused(f"model {event.model!r} has no import {event.run!r}; GET /imports?model={event.model} lists them")
+    try:
+        decision = row.as_import.cancelled(event.reason or "cancelled on request", work.actor, work.now)
+    except Impossible as error:
+        raise Refused(str(error)) from error
+    keep(work, row, decision)
+    return row
 
 
 async def request_import(event: ImportRequested, work: UnitOfWork) -> ImportRow:
@@ -83,7 +116,9 @@ async def version_for(session: AsyncSession, pin: DatasetPin) -> DatasetVersionR
 def _must_be_asked_well(event: ImportRequested, declaration: Declaration, actor: str) -> None:
     """Raise Refused, or ContractError, where what is asked for could never be done."""
     if event.format is not None:
-        ARTIFACT_FORMATS.known(event.format, "format")
+        needed = FORMATS[ARTIFACT_FORMATS.known(event.format, "format")].framework
+        if needed is not None and (reason := not_installed(needed)):
+            raise Refused(f"format {event.format}: {reason}")
     if actor == OUTSIDER and declaration.approval.needed > 0:
         raise Refused(f"{declaration.name} needs approvals, and {actor} is nobody in particular; import it over HTTP")
     if declaration.data.target in (event.columns or ()):
@@ -97,5 +132,6 @@ def _must_be_asked_well(event: ImportRequested, declaration: Declaration, actor:
 def _outputs_of(declaration: Declaration) -> list[str]:
     """The names of what the task gives."""
     task = task_named(declaration.task)
-    target = task.learn(task.example(np.linspace(-2.0, 2.0, 60)), declaration.data.target, None)
+    values, options = task.example(np.linspace(-2.0, 2.0, 60)), declaration.task_options or {}
+    target = task.learn(values, declaration.data.target, None, options)
     return [tensor.name for tensor in target.outputs()]

@@ -7,6 +7,7 @@ from typing import Any
 
 from headrace.contracts import (
     DatasetRef,
+    ImportCancelled,
     ImportCompleted,
     Imported,
     ImportFailed,
@@ -131,6 +132,17 @@ class Import:
             warnings=list(failure.warnings),
         )
         return Decision(self._over(State.FAILED, failure.model_dump(mode="json"), now), (fact,))
+
+    def cancelled(self, reason: str, by: str, now: datetime) -> "Decision[Import]":
+        """Somebody ends it; whatever works for it is stopped as soon as this is known to be so. Once is enough."""
+        if self.state is State.CANCELLED:
+            return Decision(self)
+        fact = ImportCancelled(
+            import_id=self.import_id, model=self.model, source_name=self.asked.source_name, by=by, reason=reason
+        )
+        return Decision(
+            self._over(State.CANCELLED, {"because": "cancelled", "reason": f"{reason} ({by})"}, now), (fact,)
+        )
 
     def abandoned(self, reason: str, now: datetime) -> "Decision[Import]":
         """It has failed by a fault of ours; nothing of it is read any more, since that may be what fails."""

@@ -21,13 +21,12 @@ from headrace.trainer.compute import RayCompute
 from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.driver_process import DriverProcess, Launch
 from headrace.trainer.handlers import (
-    on_cancel_requested,
     on_evaluation_requested,
     on_model_declared,
     on_promotion_requested,
     on_training_requested,
 )
-from headrace.trainer.import_handlers import on_dataset_ingested, on_import_requested
+from headrace.trainer.import_handlers import on_cancel_requested, on_dataset_ingested, on_import_requested
 from headrace.trainer.packages import Packages
 from headrace.trainer.reproduction_handlers import on_reproduction_requested, on_version_registered
 from headrace.trainer.run_logs import RunLogs

@@ -1384,6 +1384,36 @@ class FairnessBreached(Event):
     """
 
 
+class ImportCancelled(Event):
+    """
+    An import was stopped because somebody asked.
+    """
+
+    TYPE: ClassVar[str] = "headrace.import.cancelled.v1"
+    KEY: ClassVar[str] = "model"
+
+    import_id: str
+    """
+    Id of the import.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    source_name: str | None = None
+    """
+    What was to be imported, for people.
+    """
+    by: str
+    """
+    Who asked.
+    """
+    reason: str
+    """
+    Why.
+    """
+
+
 class ImportFailed(Event):
     """
     An import ended without a version.
@@ -1726,7 +1756,7 @@ class ReplicaReported(Event):
 
 class CancelRequested(Event):
     """
-    Cancel a run.
+    Cancel a run, or an import.
     """
 
     TYPE: ClassVar[str] = "headrace.request.cancel.v1"
@@ -1738,7 +1768,7 @@ class CancelRequested(Event):
     """
     run: str
     """
-    Run to cancel.
+    Run to cancel, or import, by its id.
     """
     reason: str | None = None
     """
@@ -4231,6 +4261,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.evaluation.failed.v1": EvaluationFailed,
     "headrace.evaluation.requested.v1": EvaluationRequested,
     "headrace.fairness.breached.v1": FairnessBreached,
+    "headrace.import.cancelled.v1": ImportCancelled,
     "headrace.import.completed.v1": ImportCompleted,
     "headrace.import.failed.v1": ImportFailed,
     "headrace.import.queued.v1": ImportQueued,

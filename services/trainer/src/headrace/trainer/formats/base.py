@@ -1,6 +1,7 @@
-"""What a format is: it recognizes an artifact, and makes of it a graph, and a way to ask the artifact's own library."""
+"""What a format is: it recognizes an artifact, and reads it as something that can be saved as a model directory."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from headrace.contracts import Column
+from headrace.contracts import Column, Options
 from headrace.contracts.labels import Label
 
 if TYPE_CHECKING:  # both are for workers, and heavy
@@ -36,6 +37,8 @@ class Wanted:
     """The columns in the artifact's order, where who imports says so."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """For an output of the task the artifact's own name of it."""
+    options: Options = field(default_factory=dict)
+    """What the task is told beside its name."""
 
     @property
     def classifies(self) -> bool:
@@ -55,31 +58,91 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Artifact:
+class Given:
+    """What the data say while an artifact becomes a model directory, and what who imports it says of them."""
+
+    known: Sequence[Label]
+    """The values of the target."""
+    rows: "pd.DataFrame"
+    """Rows of the test data, on which what serves is compared with the artifact itself; one at least."""
+    about: Mapping[str, str]
+    """The `run`, and when it was `created`."""
+    labels: Sequence[Label] | None = None
+    """The labels in the artifact's order."""
+    positive: Label | None = None
+    context: Sequence[Column] = ()
+    """Columns that requests may carry beside those that the artifact takes."""
+
+
+@dataclass(frozen=True)
+class Equality:
+    """How far what serves is from the artifact's own library; nothing is compared where the artifact itself serves."""
+
+    largest_difference: float | None = None
+    rows: int = 0
+    differing: int = 0
+    """Rows on which they differ by more than rounding allows, because float32 moved a value over a threshold."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What came of saving an artifact."""
+
+    equality: Equality
+    remarks: Sequence[str] = ()
+    """What who imports it should know of how it is served."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact(ABC):
+    """What a format has read."""
+
+    framework: str | None = None
+    estimator: str | None = None
+    producer: str | None = None
+
+    @property
+    @abstractmethod
+    def columns(self) -> Sequence[Column]:
+        """The columns of the dataset that it takes, in its order."""
+
+    @abstractmethod
+    def save(self, folder: Path, wanted: Wanted, given: Given) -> Saved:
+        """Write its model directory, and compare what serves with it; raises BadArtifact."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphArtifact(Artifact):
     """An artifact as a graph."""
 
     graph: "onnx.ModelProto"
     """Takes `inputs`, and computes `raw`; what it gives is decided by the task."""
     inputs: Inputs
     raw: str
-    """The value in the graph that is its raw answer: probabilities of `labels`, that of the last one, or a number."""
+    """The value in the graph that is its raw answer: probabilities of `labels`, that of the last one, or numbers."""
     own: Own
     rounded: Own | None = None
     """The same of a model whose thresholds float32 holds, from which the graph was made; None where it is `own`."""
     labels: Sequence[Label] | None = None
     """What the raw answer's columns stand for, where the artifact says so."""
-    coded: bool = False
-    """Whether these labels may be codes for others."""
     label: str | None = None
     """The value in the graph that is the artifact's own label, where it has one."""
     own_label: Own | None = None
-    framework: str | None = None
-    estimator: str | None = None
-    producer: str | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     """What the model directory has beside the graph."""
     flavors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The MLflow flavors of these files."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns that the graph takes."""
+        return self.inputs.columns
+
+    def save(self, folder: Path, wanted: Wanted, given: Given) -> Saved:
+        """Write a directory for the runtime `onnx`."""
+        from headrace.trainer.formats.graphs import save_graph  # for workers, and heavy
+
+        return save_graph(self, folder, wanted, given)
 
 
 class Format(Protocol):
@@ -90,7 +153,7 @@ class Format(Protocol):
         ...
 
     def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
-        """The artifact as a graph; raises BadArtifact.
+        """The artifact; raises BadArtifact.
 
         `names` are its columns in order, where somebody beside the file knows them.
         """

@@ -17,6 +17,8 @@ class Entry:
     module: str
     """The module whose `FORMAT` reads it."""
     about: str
+    framework: str | None = None
+    """What must be installed to read it, where that is no matter of course."""
 
     def load(self) -> Format:
         """Import the format: the module's `FORMAT`."""
@@ -27,9 +29,11 @@ _OURS = "headrace.trainer.formats"
 
 # fmt: off
 FORMATS: Mapping[str, Entry] = {
-    "mlflow": Entry(f"{_OURS}.mlflow", "a directory with an MLmodel file, of the flavors onnx, lightgbm or sklearn with skops"),  # noqa: E501
+    "mlflow": Entry(f"{_OURS}.mlflow", "a directory with an MLmodel file, of the flavors onnx, lightgbm, xgboost or sklearn with skops"),  # noqa: E501
     "onnx": Entry(f"{_OURS}.onnx", "an ONNX graph, with the files of its tensors where it has them"),
     "lightgbm": Entry(f"{_OURS}.lightgbm", "a LightGBM model as text"),
+    "xgboost": Entry(f"{_OURS}.xgboost", "an XGBoost model as JSON or UBJSON", "xgboost"),
+    "pmml": Entry(f"{_OURS}.pmml", "a PMML document"),
     "skops": Entry(f"{_OURS}.sklearn", "a scikit-learn estimator or pipeline, saved with skops"),
 }
 # fmt: on

@@ -1,31 +1,18 @@
 """Whether what serves answers as the artifact's own library does, on rows of the test data."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from headrace.runtimes import Model
 from headrace.tasks import NUMPY, Outputs
-from headrace.trainer.formats.base import Artifact, BadArtifact, Own
+from headrace.trainer.formats.base import BadArtifact, Equality, GraphArtifact, Own
 from headrace.trainer.formats.takeover import LABEL, Answers
 from headrace.trainer.worker.truth import answers_of
 
-MOST_ROWS = 10_000  # compared; a library of trees answers them within a second
 TOLERANCE = 1e-4  # relative to the size of a number, of a probability absolute; real conversions differ by about 1e-7
 
 
-@dataclass(frozen=True)
-class Equality:
-    """How far the two are from each other."""
-
-    largest_difference: float
-    rows: int
-    differing: int
-    """Rows on which they differ by more than `TOLERANCE`, because float32 moved a value over a threshold."""
-
-
-def compared(artifact: Artifact, answers: Answers, model: Model, rows: pd.DataFrame) -> Equality:
+def compared(artifact: GraphArtifact, answers: Answers, model: Model, rows: pd.DataFrame) -> Equality:
     """Ask both for the same rows; raises BadArtifact where the conversion changed the model.
 
     A model that takes matrices sees numbers as float32. For rows of such numbers both must answer the same; what the
@@ -34,24 +21,25 @@ def compared(artifact: Artifact, answers: Answers, model: Model, rows: pd.DataFr
     served = answers_of(model, rows)
     rounded = _rounded(rows) if artifact.inputs.datatypes is None else rows
     made_of = artifact.rounded or artifact.own
-    same = _differences(_expected(made_of, answers, rounded), served)
+    same = _differences(expected(made_of, answers, rounded), served)
     if not (worst := float(np.max(same, initial=0.0))) <= TOLERANCE:
         raise BadArtifact(
             f"what would serve differs from the artifact's own answers by {worst:.2g}, over {TOLERANCE:g}, in "
             f"{int((same > TOLERANCE).sum())} of {len(rows)} rows; convert it to ONNX yourself, and import the graph"
         )
     _must_have_the_label(artifact, answers, rows, served)
-    found = _differences(_expected(artifact.own, answers, rows), served)
+    found = _differences(expected(artifact.own, answers, rows), served)
     return Equality(float(np.max(found, initial=0.0)), len(rows), int((found > TOLERANCE).sum()))
 
 
-def _expected(own: Own, answers: Answers, rows: pd.DataFrame) -> Outputs:
+def expected(own: Own, answers: Answers, rows: pd.DataFrame) -> Outputs:
+    """What a library says of rows, in the outputs of the task."""
     return answers.target.answer(answers.raw(own(rows)), NUMPY)
 
 
-def _differences(expected: Outputs, served: Outputs) -> np.ndarray:
+def _differences(right: Outputs, served: Outputs) -> np.ndarray:
     """Of each row the largest difference; what is not the same kind of number on both sides is infinitely far."""
-    parts = [_apart(np.asarray(expected[name]), np.asarray(served[name])) for name in expected if name != LABEL]
+    parts = [_apart(np.asarray(right[name]), np.asarray(served[name])) for name in right if name != LABEL]
     return np.asarray(np.max(parts, axis=0))
 
 
@@ -63,14 +51,14 @@ def _apart(own: np.ndarray, served: np.ndarray) -> np.ndarray:
     return np.asarray(apart if apart.ndim == 1 else apart.max(axis=1))
 
 
-def _must_have_the_label(artifact: Artifact, answers: Answers, rows: pd.DataFrame, served: Outputs) -> None:
+def _must_have_the_label(artifact: GraphArtifact, answers: Answers, rows: pd.DataFrame, served: Outputs) -> None:
     """The most probable label is the artifact's own, or that one is kept as it was asked."""
     if artifact.own_label is None or answers.keeps_label or LABEL not in served:
         return
     typed = dict(zip(artifact.labels or answers.labels, answers.labels, strict=True))
     own = np.array([typed.get(each) for each in np.ravel(artifact.own_label(rows)).tolist()], dtype=object)
-    expected = _expected(artifact.own, answers, rows)
-    sure = ~answers.target.unsure(expected) & (_differences(expected, served) <= TOLERANCE)
+    right = expected(artifact.own, answers, rows)
+    sure = ~answers.target.unsure(right) & (_differences(right, served) <= TOLERANCE)
     if other := int((sure & (own != np.asarray(served[LABEL], dtype=object))).sum()):
         raise BadArtifact(
             f"the artifact's own label is another one than the most probable in {other} of {len(rows)} rows, as with a "

@@ -16,7 +16,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from headrace.contracts import Column
 from headrace.frameworks.lightgbm import with_thresholds
 from headrace.frameworks.thresholds import nearest
-from headrace.trainer.formats.base import Artifact, BadArtifact, Wanted, assigned, beginning, only_file
+from headrace.trainer.formats.base import BadArtifact, GraphArtifact, Wanted, assigned, beginning, only_file
 from headrace.trainer.formats.onnx import read_graph
 from headrace.trainer.formats.trees import Categories, as_codes, by_columns, must_hold_numbers
 
@@ -34,7 +34,7 @@ class Lightgbm:
         only = only_file(folder)
         return only if only and beginning(only, 4) == b"tree" else None
 
-    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
+    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> GraphArtifact:
         """The booster as a graph."""
         text = _text(path)
         booster = _loaded(text, path.name)
@@ -59,7 +59,6 @@ class Lightgbm:
             label=None,
             own_label=None,
             labels=list(range(classes)) if classes else None,
-            coded=True,
             framework="lightgbm",
             estimator="lightgbm.Booster",
             producer="LightGBM",

@@ -14,9 +14,15 @@ _MLMODEL = "MLmodel"
 FLAVORS: Mapping[str, tuple[str, str]] = {
     "onnx": ("onnx", "data"),
     "lightgbm": ("lightgbm", "data"),
+    "xgboost": ("xgboost", "data"),
     "sklearn": ("skops", "pickled_model"),
 }
 """The format of each flavor's file, and where the flavor names it; the first that a directory has is taken."""
+_FUNCTION = "python_function"
+_CODE = (
+    "python_function is code, which loading would run: export the model as ONNX, or push the code with `headrace code "
+    "push`, and let training.code save the model"
+)
 
 
 class Mlflow:
@@ -28,16 +34,16 @@ class Mlflow:
         return path if path.is_file() else None
 
     def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
-        """The flavor's file as a graph."""
+        """The flavor's file."""
         from headrace.trainer.formats.catalog import FORMATS
 
         described = _described(path)
         flavors = described["flavors"]
         flavor = next((name for name in FLAVORS if name in flavors), None)
         if flavor is None:
-            raise BadArtifact(
-                f"{_MLMODEL} has the flavors {', '.join(flavors)}; those that can be imported are {', '.join(FLAVORS)}"
-            )
+            code = f"; {_CODE}" if _FUNCTION in flavors else ""
+            known = f"those that can be imported are {', '.join(FLAVORS)}"
+            raise BadArtifact(f"{_MLMODEL} has the flavors {', '.join(flavors)}; {known}{code}")
         form, key = FLAVORS[flavor]
         file = _file(path.parent, flavor, flavors[flavor], key)
         read = FORMATS[form].load().read(file, wanted, _names(described) or names)

@@ -17,8 +17,8 @@ from headrace.runtimes.datatypes import NUMPY
 from headrace.runtimes.layout import NUMBERS, STRINGS, Layout
 from headrace.runtimes.onnx import LAYOUT_PROPERTY
 from headrace.trainer.formats.base import (
-    Artifact,
     BadArtifact,
+    GraphArtifact,
     Inputs,
     Wanted,
     assigned,
@@ -77,12 +77,12 @@ class Onnx:
         head = beginning(only, 2) if only else b""
         return only if len(head) == 2 and head[0] == 0x08 and 1 <= head[1] < 64 else None
 
-    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
+    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> GraphArtifact:
         """The graph with its inputs named as columns."""
         return read_graph(parsed(path), wanted, names)
 
 
-def read_graph(model: onnx.ModelProto, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
+def read_graph(model: onnx.ModelProto, wanted: Wanted, names: Sequence[str] | None = None) -> GraphArtifact:
     """A parsed graph as an artifact; `names` are its columns in order, where somebody beside the graph knows them."""
     session = session_of(model)
     inputs = [_input(each) for each in session.get_inputs()]
@@ -94,7 +94,7 @@ def read_graph(model: onnx.ModelProto, wanted: Wanted, names: Sequence[str] | No
     datatypes = _with_front(model, inputs, columns)
     classes = raw.classes if raw.classes is not None else _classes(model.graph)
     every = [column for part in columns for column in part]
-    return Artifact(
+    return GraphArtifact(
         graph=model,
         inputs=Inputs(every, datatypes),
         raw=PREFIX + raw.value,

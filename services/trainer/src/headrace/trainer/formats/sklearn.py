@@ -20,7 +20,7 @@ from sklearn.compose import ColumnTransformer
 from headrace.contracts import Column
 from headrace.frameworks.sklearn import TRUSTED
 from headrace.frameworks.thresholds import make_exact, nearest
-from headrace.trainer.formats.base import Artifact, BadArtifact, Wanted, assigned, beginning, in_order, only_file
+from headrace.trainer.formats.base import BadArtifact, GraphArtifact, Wanted, assigned, beginning, in_order, only_file
 from headrace.trainer.formats.onnx import read_graph
 
 _FILE = "model.skops"
@@ -42,7 +42,7 @@ class Skops:
         except zipfile.BadZipFile as error:
             raise BadArtifact(f"{only.name} is a damaged zip archive: {error}") from error
 
-    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
+    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> GraphArtifact:
         """The estimator as a graph."""
         data = path.read_bytes()
         estimator = _loaded(data, path.name)
@@ -60,7 +60,6 @@ class Skops:
             rounded=_own(rounded, columns)[0],
             own_label=own_label if wanted.classifies else None,
             labels=_labels(estimator) if wanted.classifies else None,
-            coded=True,
             framework="sklearn",
             estimator=_path_of(estimator),
             producer="scikit-learn",

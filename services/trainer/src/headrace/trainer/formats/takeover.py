@@ -1,11 +1,10 @@
 """From an artifact's graph to the graph that serves: it takes the dataset's columns, and gives the task's outputs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import pandas as pd
 from onnx import TensorProto, helper
 
 from headrace.contracts import Column, Signature, Tensor
@@ -13,11 +12,12 @@ from headrace.contracts.labels import Label, match_label, named_labels
 from headrace.frameworks.graph import OPSET, GraphOps
 from headrace.runtimes.onnx import LAYOUT_PROPERTY
 from headrace.tasks import BadTarget, Target, task_named
-from headrace.trainer.formats.base import Artifact, BadArtifact, Wanted
+from headrace.trainer.formats.base import BadArtifact, Given, GraphArtifact, Wanted
 from headrace.trainer.formats.surgery import Surgeon, layout_of, opset_of
 
 LABEL = "label"
 _DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "string": "BYTES"}
+_FEW = 3  # rows that show how wide an answer is
 _SURE = 1e-3  # of the sum of a row's probabilities: float32 sums are a hundred times nearer
 
 
@@ -52,26 +52,33 @@ class TakenOver:
     signature: Signature
 
 
-def answers_of(
-    artifact: Artifact, wanted: Wanted, known: Iterable[Label], given: Sequence[Label] | None, positive: Label | None,
-    sample: pd.DataFrame,
-) -> Answers:  # fmt: skip
-    """What an artifact's answers mean for the values of the target in the data; raises BadArtifact.
-
-    `known` are these values, `given` the labels in the artifact's order, as who imports it says.
-    """
-    task = task_named(wanted.task)
-    values = list(known)
-    width = artifact.own(sample).shape[1]
+def answers_of(artifact: GraphArtifact, wanted: Wanted, given: Given) -> Answers:
+    """What an artifact's answers mean for the values of the target in the data; raises BadArtifact."""
+    values = list(given.known)
+    width = artifact.own(given.rows.head(_FEW)).shape[1]
     if not wanted.classifies:
-        return Answers(_learned(task.learn, np.array(values), wanted, positive), width, None, ())
-    labels = _labels(artifact, sorted(set(values)), given, max(2, width), wanted)
-    target = _learned(task.learn, _array(labels), wanted, positive)
+        target = learned(np.array(values), wanted, given.positive)
+        if width != target.width:
+            raise BadArtifact(_other_width(width, target, wanted))
+        return Answers(target, width, None, ())
+    labels = labels_of(artifact.labels, sorted(set(values)), given.labels, max(2, width), wanted)
+    target = learned(_array(labels), wanted, given.positive)
     order = [labels.index(label) for label in target.labels]
     return Answers(target, width, order, labels, LABEL in wanted.outputs and artifact.label is not None)
 
 
-def take_over(artifact: Artifact, answers: Answers, context: Sequence[Column], task: str) -> TakenOver:
+def take_over(artifact: GraphArtifact, answers: Answers, context: Sequence[Column]) -> TakenOver:
+    """The graph with its end, and how columns lie in its inputs."""
+    model = artifact.graph
+    end_of(artifact, answers)
+    if artifact.inputs.datatypes is None:
+        helper.set_model_props(model, {LAYOUT_PROPERTY: layout_of(artifact.inputs.columns).dumps()})
+    else:
+        del model.metadata_props[:]
+    return TakenOver(bytes(model.SerializeToString()), signature_of(artifact, answers.target, context))
+
+
+def end_of(artifact: GraphArtifact, answers: Answers) -> None:
     """Write the end of the graph, in the operations of its task."""
     model = artifact.graph
     if opset_of(model) == 0:
@@ -84,30 +91,45 @@ def take_over(artifact: Artifact, answers: Answers, context: Sequence[Column], t
         found[LABEL] = _own_label(artifact, tensors[LABEL])
     ops.finish(found, tensors)
     _prune(model.graph)
-    if artifact.inputs.datatypes is None:
-        helper.set_model_props(model, {LAYOUT_PROPERTY: layout_of(artifact.inputs.columns).dumps()})
-    else:
-        del model.metadata_props[:]
-    signature = Signature(
-        task=task, inputs=_inputs(artifact), outputs=answers.target.outputs(), context=list(context) or None
+
+
+def signature_of(artifact: GraphArtifact, target: Target, context: Sequence[Column]) -> Signature:
+    """What serves takes and gives."""
+    return Signature(
+        task=target.task,
+        inputs=_inputs(artifact),
+        outputs=target.outputs(),
+        context=list(context) or None,
+        task_options=dict(target.options) or None,
     )
-    return TakenOver(bytes(model.SerializeToString()), signature)
 
 
-def _learned(
-    learn: Callable[[np.ndarray, str, Label | None], Target], values: np.ndarray, wanted: Wanted, positive: Label | None
-) -> Target:
+def learned(values: np.ndarray, wanted: Wanted, positive: Label | None) -> Target:
+    """The target, as its task knows it by these values; raises BadArtifact."""
     try:
-        return learn(values, wanted.target, positive)
+        return task_named(wanted.task).learn(values, wanted.target, positive, wanted.options)
     except BadTarget as error:
         raise BadArtifact(f"the model's answers do not fit the task {wanted.task}: {error}") from error
 
 
-def _labels(
-    artifact: Artifact, known: Sequence[Label], given: Sequence[Label] | None, width: int, wanted: Wanted
+def _other_width(width: int, target: Target, wanted: Wanted) -> str:
+    """Why so many numbers are no answer of the task."""
+    levels = f", the quantiles {', '.join(f'{each:g}' for each in target.levels)}" if target.levels else ""
+    return (
+        f"the model gives {width} number{'s' if width > 1 else ''} for a row, and the task {wanted.task} takes "
+        f"{target.width}{levels}; name another output with --output, or declare another task or other task_options"
+    )
+
+
+def labels_of(
+    own: Sequence[Label] | None,
+    known: Sequence[Label],
+    given: Sequence[Label] | None,
+    width: int,
+    wanted: Wanted,
 ) -> list[Label]:
     """The artifact's labels in its order, with the type that the data gave them."""
-    told = given if given is not None else artifact.labels
+    told = given if given is not None else own
     if told is None:
         if len(known) != width:
             raise BadArtifact(_unsure(f"has {width} labels and does not name them", known, wanted))
@@ -154,7 +176,7 @@ def _must_be_probabilities(found: np.ndarray) -> None:
         )
 
 
-def _raw_value(artifact: Artifact, answers: Answers) -> str:
+def _raw_value(artifact: GraphArtifact, answers: Answers) -> str:
     """The raw answer as the task takes it: a matrix, its columns by code."""
     surgeon = Surgeon(artifact.graph, "headrace_out_")
     raw = surgeon.node("Cast", [artifact.raw], to=TensorProto.DOUBLE)
@@ -169,14 +191,14 @@ def _raw_value(artifact: Artifact, answers: Answers) -> str:
     return raw
 
 
-def _own_label(artifact: Artifact, tensor: Tensor) -> str:
+def _own_label(artifact: GraphArtifact, tensor: Tensor) -> str:
     surgeon = Surgeon(artifact.graph, "headrace_label_")
     value = surgeon.node("Reshape", [artifact.label or "", surgeon.constant(TensorProto.INT64, [-1], [1])])
     surgeon.behind()
     return value
 
 
-def _inputs(artifact: Artifact) -> list[Tensor]:
+def _inputs(artifact: GraphArtifact) -> list[Tensor]:
     """A column's own type where the graph takes matrices, which every number fits; else the graph's own."""
     own = artifact.inputs.datatypes or {}
     return [

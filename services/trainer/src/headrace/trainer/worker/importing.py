@@ -11,23 +11,20 @@ import pandas as pd
 
 from headrace.contracts import Holdout, ObjectRef
 from headrace.objects import SyncObjectStore
-from headrace.runtimes import Description, Model, PickleFound, load, refuse_pickle, write_directory
-from headrace.runtimes.directory import GRAPH, onnx_flavor
-from headrace.tasks import BadTruth, measured, target_of
+from headrace.runtimes import Model, PickleFound, load, refuse_pickle
+from headrace.tasks import BadTruth, measured, target_of, whole_groups
 from headrace.trainer.formats.archive import unpack
-from headrace.trainer.formats.base import Artifact, BadArtifact, Wanted
+from headrace.trainer.formats.base import Artifact, BadArtifact, Given, Saved, Wanted
 from headrace.trainer.formats.catalog import sniffed
-from headrace.trainer.formats.equality import MOST_ROWS, Equality, compared
-from headrace.trainer.formats.takeover import TakenOver, answers_of, take_over
 from headrace.trainer.worker.content import packed
+from headrace.trainer.worker.holdout import groups_of
 from headrace.trainer.worker.jobs import Brought, ImportJob, Learned, Step, Tell
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.training import ANY, SEEN, divide, reference_of
 from headrace.trainer.worker.truth import score_of, truth_of
 
-_EXAMPLE_ROWS = 3
-_PACKAGES = ("numpy", "onnx", "onnxruntime")
+_MOST_ROWS = 10_000  # compared; a library of trees answers them within a second
 _NO_PICKLE = "of scikit-learn skops.io.dump, of LightGBM Booster.save_model, of everything else ONNX"
 
 
@@ -48,10 +45,10 @@ def bring(job: ImportJob, store: SyncObjectStore, tell: Tell) -> Brought:
         source, file = _fetched(job, store, Path(scratch) / "source", tell)
         folder = unpack(file, job.source_name, Path(scratch) / "artifact", job.largest)
         name, artifact = _read(job, folder)
-        job = job.model_copy(update={"features": list(artifact.inputs.columns)})
+        job = job.model_copy(update={"features": list(artifact.columns)})
         judges = _judges(job, store, tell)
         made = Path(scratch) / "model"
-        model, equality = _taken_over(job, artifact, judges, made, tell)
+        model, saved = _taken_over(job, artifact, judges, made, tell)
         kept = judges.rows.frame[judges.judged]
         metrics = _score(job, model, kept, tell)
         tell(Step(stage="uploading", step=0, of=2, message="model"))
@@ -73,13 +70,13 @@ def bring(job: ImportJob, store: SyncObjectStore, tell: Tell) -> Brought:
         metrics=metrics,
         reference=reference,
         learned=judges.learned,
-        largest_difference=equality.largest_difference,
-        compared_rows=equality.rows,
-        differing_rows=equality.differing,
+        largest_difference=saved.equality.largest_difference,
+        compared_rows=saved.equality.rows,
+        differing_rows=saved.equality.differing,
         code_version=code_version(),
         packages=packages(),
         python=python(),
-        warnings=[*_warnings(job, model, judges, metrics, equality)],
+        warnings=[*_warnings(job, model, judges, metrics, saved)],
     )
 
 
@@ -111,7 +108,7 @@ def _read(job: ImportJob, folder: Path) -> tuple[str, Artifact]:
 
 def _wanted(job: ImportJob) -> Wanted:
     columns = {column.name: column for column in job.features}
-    return Wanted(job.task, job.target, columns, job.data.dataset, job.order, job.outputs)
+    return Wanted(job.task, job.target, columns, job.data.dataset, job.order, job.outputs, job.options)
 
 
 def _judges(job: ImportJob, store: SyncObjectStore, tell: Tell) -> _Judges:
@@ -121,7 +118,7 @@ def _judges(job: ImportJob, store: SyncObjectStore, tell: Tell) -> _Judges:
         raise BadTruth(f"dataset {job.data.dataset} has no rows with a value of {job.target}")
     held, holdout = _held_out(job, rows)
     ids = _learned_ids(job, store, tell)
-    judged = held if ids is None else held & ~np.isin(rows.identity[SEEN], ids)
+    judged = held if ids is None else held & _unlearned(job, rows, ids)
     if not judged.any():
         raise BadTruth(
             f"of {held.sum()} rows of {job.data.dataset} that would judge the model there is none that it has not "
@@ -130,11 +127,18 @@ def _judges(job: ImportJob, store: SyncObjectStore, tell: Tell) -> _Judges:
     return _Judges(rows, held, judged, holdout, _kept(job, store, ids))
 
 
+def _unlearned(job: ImportJob, rows: Rows, ids: np.ndarray) -> np.ndarray:
+    """The mask of the rows that it has not learned from, of groups that are judged whole none of a part."""
+    return whole_groups(~np.isin(rows.identity[SEEN], ids), groups_of(rows.frame, job.grouped_by))
+
+
 def _held_out(job: ImportJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
     if not job.whole:
         return divide(job, rows)
     count = len(rows.frame)
-    return np.ones(count, dtype=bool), Holdout(by="random", fraction=1.0, columns=list(job.columns), rows=count)
+    return np.ones(count, dtype=bool), Holdout(
+        by="random", fraction=1.0, columns=list(job.columns), rows=count, grouped_by=job.grouped_by
+    )
 
 
 def _learned_ids(job: ImportJob, store: SyncObjectStore, tell: Tell) -> np.ndarray | None:
@@ -154,55 +158,50 @@ def _kept(job: ImportJob, store: SyncObjectStore, ids: np.ndarray | None) -> Lea
     return Learned(object=known, columns=_seen(job), rows=len(ids))
 
 
-def _taken_over(
-    job: ImportJob, artifact: Artifact, judges: _Judges, folder: Path, tell: Tell
-) -> tuple[Model, Equality]:
+def _taken_over(job: ImportJob, artifact: Artifact, judges: _Judges, folder: Path, tell: Tell) -> tuple[Model, Saved]:
     """The model directory in the runtime that serves it, compared with the artifact's own library."""
     kept = judges.rows.frame[judges.judged]
-    sample = kept.iloc[np.linspace(0, len(kept) - 1, min(len(kept), MOST_ROWS)).astype(int)].reset_index(drop=True)
+    sample = kept.iloc[np.linspace(0, len(kept) - 1, min(len(kept), _MOST_ROWS)).astype(int)].reset_index(drop=True)
     tell(Step(stage="exporting", step=0, of=1, message=f"compared on {len(sample)} rows"))
-    known = judges.rows.frame[job.target].unique().tolist()
-    answers = answers_of(artifact, _wanted(job), known, job.labels, job.positive, sample.head(_EXAMPLE_ROWS))
-    taken = take_over(artifact, answers, job.context, job.task)
-    _write(job, artifact, taken, sample, folder)
-    model = load(folder)
-    equality = compared(artifact, answers, model, sample)
-    tell(Step(stage="exporting", step=1, of=1, message=f"differs by {equality.largest_difference:.1g} at most"))
-    return model, equality
-
-
-def _write(job: ImportJob, artifact: Artifact, taken: TakenOver, sample: pd.DataFrame, folder: Path) -> None:
-    folder.mkdir()
-    (folder / GRAPH).write_bytes(taken.graph)
-    for name, data in artifact.files.items():
-        (folder / name).write_bytes(data)
-    write_directory(
-        folder,
-        Description("onnx", taken.signature, artifact.framework),
+    given = Given(
+        known=judges.rows.frame[job.target].unique().tolist(),
+        rows=sample,
         about={"run": job.import_id, "created": job.created.isoformat()},
-        flavors={**artifact.flavors, **onnx_flavor()},
-        packages=_PACKAGES,
-        example={column.name: _json(sample[column.name].head(_EXAMPLE_ROWS)) for column in job.features},
+        labels=job.labels,
+        positive=job.positive,
+        context=job.context,
     )
+    saved = artifact.save(folder, _wanted(job), given)
+    apart = saved.equality.largest_difference
+    told = "the artifact itself serves" if apart is None else f"differs by {apart:.1g} at most"
+    tell(Step(stage="exporting", step=1, of=1, message=told))
+    return load(folder), saved
 
 
 def _score(job: ImportJob, model: Model, kept: pd.DataFrame, tell: Tell) -> dict[str, float]:
     tell(Step(stage="scoring", step=0, of=1, message=f"{len(kept)} rows"))
-    metrics = measured(job.metrics, truth_of(model, kept[job.target]), score_of(model, kept))
+    score = score_of(model, kept)
+    if silent := int((~np.isfinite(score.values.reshape(len(kept), -1)).all(axis=1)).sum()):
+        raise BadArtifact(
+            f"it gives no answer for {silent} of {len(kept)} rows that judge it, and a version answers every row; of a "
+            "PMML document that says returnInvalid, say asMissing or asIs in its MiningSchema"
+        )
+    metrics = measured(job.metrics, truth_of(model, kept[job.target]), score)
     tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
     return metrics
 
 
 def _warnings(
-    job: ImportJob, model: Model, judges: _Judges, metrics: Mapping[str, float], equality: Equality
+    job: ImportJob, model: Model, judges: _Judges, metrics: Mapping[str, float], saved: Saved
 ) -> Iterator[str]:
     """What who imported it should look at."""
-    rows, kept = judges.rows, judges.rows.frame[judges.judged]
+    rows, kept, equality = judges.rows, judges.rows.frame[judges.judged], saved.equality
     if judges.learned is None:
         yield (
             "nobody says which rows it has learned from: where it knows those that judge it, its figures are too good; "
             "it is compared with no other version. Import it with --learned-from DATASET@VERSION, or none"
         )
+    yield from saved.remarks
     if equality.differing:
         yield (
             f"in {equality.differing} of {equality.rows} rows it answers otherwise than its own library, by up to "
@@ -228,7 +227,3 @@ def _seen(job: ImportJob) -> list[str]:
 def _known_by(job: ImportJob) -> dict[str, Sequence[str]]:
     known: dict[str, Sequence[str]] = {SEEN: _seen(job)}
     return known if job.whole or job.by == "time" else {**known, ANY: job.columns}
-
-
-def _json(values: pd.Series) -> list[object]:
-    return [None if value != value else value for value in values.tolist()]

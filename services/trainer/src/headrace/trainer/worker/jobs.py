@@ -256,7 +256,8 @@ class Brought(Spec):
     metrics: dict[str, float]
     reference: ObjectRef
     learned: Learned | None
-    largest_difference: float
+    largest_difference: float | None
+    """None where the artifact itself serves."""
     compared_rows: int
     differing_rows: int
     code_version: str
