@@ -61,7 +61,7 @@ resilience: setup ## processes killed, servers taken away, releases upgraded und
 	$(PY) -m pytest tests -m "resilience and not faults and not second_kind" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
-	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/libs/bus/test_simulation.py \
+	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/services/trainer/test_resume.py tests/libs/bus/test_simulation.py \
 	  tests/services/inference/test_connections.py --timeout 900 $(PYTEST_ARGS)
 
 properties: setup ## every property with twenty times as many made-up examples, new ones in each run

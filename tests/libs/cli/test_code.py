@@ -60,14 +60,20 @@ def test_who_only_looks_pushes_nothing(at: CommandLine, folder: Path) -> None:
     assert at("code", "list", role="viewer").code == 0
 
 
-def test_the_log_of_a_run_is_found_by_its_id(at: CommandLine, cluster: Cluster) -> None:
-    """A run that was cancelled has printed nothing, and following it ends; one that is not there is said."""
+def test_log_and_checkpoints_of_a_run_are_found_by_its_id(at: CommandLine, cluster: Cluster) -> None:
+    """A run that was cancelled has neither, and following it ends; one that is not there is said."""
     declare(cluster, "logged")
     run = at("train", "logged", "--json").document["run"]
     assert at("cancel", run).code == 0
 
+    checkpoints = at("runs", "checkpoints", run)
+    nothing = at("runs", "checkpoints", run, "--json")
+    nowhere = at("runs", "checkpoints", "0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77")
     followed = at("logs", run, "--follow")
     unknown = at("logs", "0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77")
 
+    assert (checkpoints.code, "no checkpoints" in checkpoints.out + checkpoints.err) == (0, True)
+    assert nothing.document == []
+    assert (nowhere.code, "no run '0199e6a1" in nowhere.err) == (1, True)
     assert (followed.code, followed.out) == (0, "")
     assert (unknown.code, "no run '0199e6a1" in unknown.err) == (1, True)

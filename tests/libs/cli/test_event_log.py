@@ -45,6 +45,20 @@ def test_waiting_in_vain_names_what_was_waited_for() -> None:
         EventLog().wait_for(lambda _: False, "alias.moved", timeout=0.01)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "r trains on flights version 3"),
+        ({"attempt": None}, "r trains on flights version 3"),
+        ({"attempt": 2}, "r trains on flights version 3, attempt 2 from the beginning"),
+        ({"attempt": 3, "resumed_from": {"step": 40}}, "r trains on flights version 3, attempt 3 from step 40"),
+    ],
+)
+def test_a_start_after_a_loss_says_from_where(more: dict[str, Any], said: str) -> None:
+    """Who watches sees that nothing was done for nothing."""
+    assert SENTENCES["training.started"]({"run": "r", "dataset": {"name": "flights", "version": 3}, **more}) == said
+
+
 @pytest.mark.parametrize("kind", SENTENCES)
 def test_every_sentence_can_be_said_of_a_real_event(kind: str) -> None:
     """Sentences read the fields that the schemas promise, on the golden example of each event."""

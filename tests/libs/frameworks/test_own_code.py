@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from headrace.code.confine import landlock
 from headrace.contracts import Column
-from headrace.frameworks import FRAMEWORKS, About, CodeFailed, CodeLimits, Fitted, OwnCode, Recipe, Said
+from headrace.frameworks import FRAMEWORKS, About, CodeFailed, CodeLimits, Fitted, OwnCode, Recipe, Resumed, Said
+from headrace.frameworks.code.watching import Events
 from headrace.runtimes import load
 from headrace.tasks import task_named
 
@@ -58,16 +60,20 @@ class Heard:
     said: list[Said] = field(default_factory=list)
     log: list[bytes] = field(default_factory=list)
     checkpoints: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    metrics: list[dict[str, float]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """The log."""
         return b"".join(self.log).decode()
 
-    def keep(self, folder: Path, step: int) -> None:
+    def keep(self, folder: Path, said: Said) -> None:
         """Take a checkpoint."""
         files = {str(each.relative_to(folder)): each.read_text() for each in folder.rglob("*") if each.is_file()}
-        self.checkpoints.append((step, files))
+        self.checkpoints.append((said.step, files))
+        self.metrics.append(dict(said.metrics))
+        shutil.rmtree(folder.parent)
 
 
 Train = Callable[..., Path]
@@ -102,8 +108,9 @@ def train(tmp_path: Path, heard: Heard) -> Iterator[Train]:
             (package / name).write_text(text)
         (package / "good.onnx").write_bytes(LATE.SerializeToString())
         told: dict[str, Any] = {"entry": None if "command" in how else "train:train"}
-        told |= {name: how.pop(name) for name in ("command", "python", "resume", "entry") if name in how}
-        code = OwnCode("run-1", package, scratch, limits, heard.said.append, heard.log.append, heard.keep, **told)
+        told |= {name: how.pop(name) for name in ("command", "python", "resume", "entry", "attempt") if name in how}
+        told |= {"hear": heard.said.append, "log": heard.log.append, "checkpoint": heard.keep}
+        code = OwnCode("run-1", package, scratch, limits, warn=heard.warnings.append, **told)
         asked = {"features": FEATURES, "target": "late", "task": "binary", "params": {}, "seed": 7} | how
         recipe = Recipe(estimator="net@1 train:train", code=code, **asked)
         frame = flights() if rows is None else rows
@@ -294,30 +301,178 @@ def test_code_sees_what_it_needs_and_says_how_it_goes(train: Train, heard: Heard
 
 
 def test_checkpoints_are_taken_as_they_are_made_and_given_back(train: Train, heard: Heard, tmp_path: Path) -> None:
-    """A file or a folder; a later attempt finds the last one of the attempt that was lost."""
-    (tmp_path / "last").mkdir()
-    (tmp_path / "last" / "weights.txt").write_text("7")
+    """A file, a folder or bytes, with metrics; a later attempt finds the last one of the attempt that was lost."""
+    (tmp_path / "last" / "deep").mkdir(parents=True)
+    (tmp_path / "last" / "deep" / "weights.txt").write_text("7")
+    (tmp_path / "last" / "deep" / "weights.txt").chmod(0o600)  # as it comes from the store
     source = (
         GOOD
         + """
     import os, pathlib
-    before = int((context.resume / "weights.txt").read_text())
+    before = int((context.resumed / "deep" / "weights.txt").read_text())
     place = pathlib.Path(os.environ["TMPDIR"])
     (place / "weights.txt").write_text(str(before + 1))
-    context.checkpoint(place / "weights.txt", 8)
+    assert (context.attempt, context.resumed_step) == (2, 7)
+    assert context.checkpoint(place / "weights.txt", 8, loss=0.5) is True
     (place / "folder" / "deep").mkdir(parents=True)
     (place / "folder" / "deep" / "a.txt").write_text("a")
     context.checkpoint(place / "folder", 9)
+    context.checkpoint(b"bytes", 10)
 """
     )
 
-    train(source, resume=tmp_path / "last")
+    train(source, attempt=2, resume=Resumed(tmp_path / "last", 7))
 
-    assert heard.checkpoints == [(8, {"weights.txt": "8"}), (9, {"deep/a.txt": "a"})]
+    assert heard.checkpoints == [
+        (8, {"weights.txt": "8"}),
+        (9, {"deep/a.txt": "a"}),
+        (10, {"checkpoint.bin": "bytes"}),
+    ]
+    assert heard.metrics == [{"loss": 0.5}, {}, {}]
+
+
+def test_the_first_attempt_goes_on_from_nothing(train: Train, heard: Heard) -> None:
+    """There is neither a folder nor a step, and that is no error; a step that comes again is a newer checkpoint."""
+    source = (
+        GOOD
+        + """
+    assert (context.attempt, context.resumed, context.resumed_step) == (1, None, None)
+    for words in (b"one", b"two"):
+        context.checkpoint(words, 3)
+"""
+    )
+
+    train(source)
+
+    assert heard.checkpoints == [(3, {"checkpoint.bin": "one"}), (3, {"checkpoint.bin": "two"})]
+
+
+def test_checkpoints_that_were_taken_do_not_fill_the_disk(train: Train, heard: Heard) -> None:
+    """Five of 20 MiB in a run that may keep 64: each is removed where it was published; what lies elsewhere stays."""
+    source = (
+        GOOD
+        + """
+    import os, pathlib, time
+    published = pathlib.Path(os.environ["HEADRACE_CHECKPOINTS"])
+    for step in range(1, 6):
+        context.checkpoint(b"x" * (20 << 20), step)
+        while any(published.iterdir()):
+            time.sleep(0.01)
+    (published.parent / "mine").write_text("mine")
+    context._say("checkpoint", {"path": "mine", "step": 6})
+    context._say("checkpoint", {"path": str(published.parent / "mine"), "step": 7})
+"""
+    )
+
+    train(source)
+
+    assert [step for step, _ in heard.checkpoints] == [1, 2, 3, 4, 5, 6, 7]
+    assert heard.warnings == []
+
+
+def test_training_goes_on_where_the_disk_has_no_room_for_a_checkpoint(train: Train, heard: Heard) -> None:
+    """The call says so, and the log; nothing is left of what was begun. Any other error is the code's own."""
+    source = (
+        GOOD
+        + """
+    import os, pathlib
+    place = pathlib.Path(os.environ["TMPDIR"]) / "folder"
+    place.mkdir()
+    assert context.checkpoint(b"x" * (65 << 20), 1) is False
+    assert list(pathlib.Path(os.environ["HEADRACE_CHECKPOINTS"]).iterdir()) == []
+    assert context.checkpoint(b"small", 2) is True
+    try:
+        context.checkpoint(place / "nowhere", 3)
+    except FileNotFoundError:
+        context.checkpoint(b"well", 4)
+"""
+    )
+
+    train(source)
+
+    assert [step for step, _ in heard.checkpoints] == [2, 4]
+    assert "[the checkpoint of step 1 is not made: there is no room on the disk]" in heard.text
+
+
+def test_training_goes_on_where_the_workers_own_disk_is_full(train: Train, heard: Heard) -> None:
+    """What cannot be copied is told to the author; the limit of the process stands for the disk."""
+    source = GOOD + "\n    context.checkpoint(b'x' * (4 << 20), 1)\n    context.checkpoint(b'small', 2)\n"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, hard))
+    try:
+        train(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert [step for step, _ in heard.checkpoints] == [2]
+    assert len(heard.warnings) == 1
+    assert "the checkpoint of step 1 is not kept" in heard.warnings[0]
+
+
+PUBLISH = r"""
+for step in 1 2; do
+  mkdir "$HEADRACE_CHECKPOINTS/.draft"
+  echo "weights $step of $(cat "$HEADRACE_RESUME/weights.txt")" > "$HEADRACE_CHECKPOINTS/.draft/weights.txt"
+  mv "$HEADRACE_CHECKPOINTS/.draft" "$HEADRACE_CHECKPOINTS/$step"
+  printf '{"checkpoint": {"path": "checkpoints/%s", "step": %s, "metrics": {"loss": 0.%s}}}\n' $step $step $step \
+    >> "$HEADRACE_EVENTS"
+done
+while [ -n "$(ls "$HEADRACE_CHECKPOINTS")" ]; do sleep 0.01; done
+grep -o '"resumed": {[^}]*}' "$HEADRACE_JOB"
+mkdir "$HEADRACE_MODEL" && cp good.onnx "$HEADRACE_MODEL/model.onnx"
+"""
+
+
+def test_a_command_makes_checkpoints_and_goes_on_by_files_alone(train: Train, heard: Heard, tmp_path: Path) -> None:
+    """Written under another name, renamed into the folder for them, and told of by a line of JSON."""
+    (tmp_path / "last").mkdir()
+    (tmp_path / "last" / "weights.txt").write_text("before")
+
+    train(files={"run.sh": PUBLISH}, command=("sh", "run.sh"), resume=Resumed(tmp_path / "last", 4))
+
+    assert heard.checkpoints == [
+        (1, {"weights.txt": "weights 1 of before\n"}),
+        (2, {"weights.txt": "weights 2 of before\n"}),
+    ]
+    assert heard.metrics == [{"loss": 0.1}, {"loss": 0.2}]
+    assert '"resumed": {"step": 4, "metrics": {' in heard.text
+
+
+def test_nothing_outside_its_folder_is_removed_through_a_link(train: Train, heard: Heard, tmp_path: Path) -> None:
+    """A program that puts a link in the place of the folder of checkpoints has nothing removed elsewhere."""
+    (tmp_path / "dear").mkdir()
+    (tmp_path / "dear" / "1").mkdir()
+    source = (
+        GOOD
+        + f"""
+    import os, pathlib
+    published = pathlib.Path(os.environ["HEADRACE_CHECKPOINTS"])
+    published.rmdir()
+    published.symlink_to({str(tmp_path / "dear")!r})
+    for path in ("checkpoints/1", "checkpoints/..", "checkpoints"):
+        context._say("checkpoint", {{"path": path, "step": 1}})
+"""
+    )
+
+    train(source)
+
+    assert (tmp_path / "dear" / "1").is_dir()
+    assert (heard.checkpoints, len(heard.warnings)) == ([], 3)
+
+
+@pytest.mark.parametrize("metrics", [{"loss": "low"}, {"loss": float("inf")}, [1], {f"m{n}": 1 for n in range(300)}])
+def test_a_checkpoint_whose_metrics_are_none_is_passed_over_as_any_odd_line(tmp_path: Path, metrics: Any) -> None:
+    """Nobody knows what its writer meant; one without any metrics is well."""
+    lines = [{"checkpoint": {"path": "a", "step": 1, "metrics": each}} for each in (metrics, {"loss": 0.5}, None)]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    events = Events(tmp_path / "events.jsonl", print)
+
+    assert [dict(said.metrics) for said in events.read()] == [{"loss": 0.5}, {}]
+    assert events.odd == 1
 
 
 def test_a_checkpoint_that_is_a_link_is_not_followed(train: Train, heard: Heard) -> None:
-    """It is said in the log, and the run goes on."""
+    """Its author is told, and the run goes on."""
     source = (
         GOOD
         + """
@@ -333,7 +488,7 @@ def test_a_checkpoint_that_is_a_link_is_not_followed(train: Train, heard: Heard)
     train(source)
 
     assert heard.checkpoints == []
-    assert heard.text.count("is not kept") == 4
+    assert ["is not kept" in each for each in heard.warnings] == [True] * 4
 
 
 # what fails, each with its kind and a reason for its author
@@ -719,7 +874,7 @@ import pathlib
 from headrace.frameworks.code.running import Folder, run
 from headrace.frameworks.own import CodeLimits, OwnCode
 root, LIMITS = pathlib.Path({str(tmp_path)!r}), CodeLimits(1 << 30, 1 << 26)
-code = OwnCode("r", root / "package", root / "scratch", LIMITS, *[print] * 3, entry="train:train")
+code = OwnCode("r", root / "package", root / "scratch", LIMITS, *[print] * 4, entry="train:train")
 folder = Folder(root / "run")
 folder.make(root / "package", {{}})
 run(code, folder)

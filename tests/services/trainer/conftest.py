@@ -144,6 +144,19 @@ def children(pid: int) -> list[psutil.Process]:
         return []
 
 
+def workers(ray_head: RayHead) -> list[psutil.Process]:
+    """The processes of Ray actors below a head."""
+    return [each for each in children(ray_head.pid) if "ray::Actor" in name_of(each)]
+
+
+def name_of(process: psutil.Process) -> str:
+    """The command line of a process; of one that is gone, nothing."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 @pytest.fixture(scope="package")
 def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
     """One Ray for all tests."""

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from headrace.contracts import Column, Declaration
 from headrace.contracts.catalogs import FAILURES, STAGES
 from headrace.tasks import parse_declaration
-from headrace.trainer.domain import (
+from headrace.trainer.domain import State
+from headrace.trainer.planning import Unplannable, metrics_of, plan
+from headrace.trainer.scheduling import (
     MOST_ATTEMPTS,
+    MOST_WITH_CHECKPOINTS,
     Queued,
     Recent,
-    State,
     after_loss,
     next_runs,
     released_by,
@@ -22,7 +24,6 @@ from headrace.trainer.domain import (
     waits_for,
     will_train_on,
 )
-from headrace.trainer.planning import Unplannable, metrics_of, plan
 from headrace.trainer.worker.jobs import Kind, Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -83,9 +84,9 @@ def test_new_data_let_a_waiting_run_go() -> None:
 
 def test_new_data_start_one_run_not_two() -> None:
     """A run that is about to take the version makes another needless; one pinned to an older version does not."""
-    assert will_train_on(4, state=State.QUEUED, pinned=None, newer_than=None)
-    assert will_train_on(4, state=State.WAITING, pinned=None, newer_than=3)
-    assert not will_train_on(4, state=State.QUEUED, pinned=2, newer_than=None)
+    assert will_train_on(4, queued=True, pinned=None, newer_than=None)
+    assert will_train_on(4, queued=False, pinned=None, newer_than=3)
+    assert not will_train_on(4, queued=True, pinned=2, newer_than=None)
     assert trains_on_new_data(declared(), taken=False)
     assert not trains_on_new_data(declared(), taken=True)
     assert not trains_on_new_data(declared(training={"on": []}), taken=False)
@@ -127,6 +128,8 @@ def test_a_lost_run_is_tried_again_but_not_for_ever() -> None:
     """The last attempt's loss is the run's end."""
     assert after_loss(1) == "resume"
     assert after_loss(MOST_ATTEMPTS) == "fail"
+    assert after_loss(1, MOST_WITH_CHECKPOINTS - 1) == "resume"
+    assert after_loss(1, MOST_WITH_CHECKPOINTS) == "fail"
 
 
 def test_all_columns_are_features_but_those_that_cannot_be() -> None:

@@ -17,8 +17,9 @@ from headrace.contracts import (
     ObjectPlace,
 )
 from headrace.testkit import a
-from headrace.trainer.domain import MOST_ATTEMPTS, Decision, Impossible, State
+from headrace.trainer.domain import Decision, Impossible, State
 from headrace.trainer.imports import DatasetPin, Import
+from headrace.trainer.scheduling import MOST_ATTEMPTS
 from headrace.trainer.tables import ImportRow
 from headrace.trainer.worker.jobs import Brought, Data, Failure, ImportJob, Learned
 

@@ -234,7 +234,8 @@ def test_a_later_attempt_is_given_the_last_checkpoint(job: Work, buckets: S3) ->
 import os, pathlib
 def train(context):
     place = pathlib.Path(os.environ["TMPDIR"]) / "step.txt"
-    before = int((context.resume / "step.txt").read_text()) if context.resume else 0
+    before = int((context.resumed / "step.txt").read_text()) if context.resumed else 0
+    assert before == (context.resumed_step or 0)
     for step in (before + 1, before + 2):
         place.write_text(str(step))
         context.checkpoint(place, step)

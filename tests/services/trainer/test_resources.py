@@ -7,8 +7,8 @@ import pytest
 
 from headrace.contracts import TrainingCompleted, TrainingQueued, TrainingRequested, TrainingStarted
 from headrace.testkit import Harness
-from headrace.trainer.domain import Queued, next_runs
 from headrace.trainer.resources import Room, Size, lacking
+from headrace.trainer.scheduling import Queued, next_runs
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TWO = [Size(cpus=2), Size(cpus=4, gpus=1)]

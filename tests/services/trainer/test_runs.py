@@ -22,24 +22,13 @@ from headrace.contracts import (
 )
 from headrace.testkit import FakeClock, Harness
 
+from .conftest import name_of, workers
+
 pytestmark = pytest.mark.resilience
 
 ASK = TrainingRequested(model="delay", reason="asked")
 SLOW = {"estimator": "lightgbm.LGBMClassifier", "framework": "lightgbm", "params": {"n_estimators": 2000}}
 ENDS = (TrainingCompleted, TrainingFailed, TrainingCancelled)
-
-
-def workers(ray_head: Any) -> list[psutil.Process]:
-    """The processes of Ray actors below a head."""
-    return [p for p in psutil.Process(ray_head.pid).children(recursive=True) if "ray::Actor" in name_of(p)]
-
-
-def name_of(process: psutil.Process) -> str:
-    """The command line of a process; of one that is gone, nothing."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def ends(on: Harness) -> list[str]:

@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 import headrace.trainer
 from headrace.chassis.database import create_engine, migrate
-from headrace.trainer.domain import Recent, State
+from headrace.trainer.domain import State
+from headrace.trainer.scheduling import Recent
 from headrace.trainer.tables import Repository, RunRow
 
 MIGRATIONS = Path(headrace.trainer.__file__).parent / "migrations"

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from headrace.contracts import (
+    CheckpointRef,
     DatasetRef,
     EvaluationCompleted,
     EvaluationFailed,
     EvaluationRequested,
     TrainingCancelled,
+    TrainingCheckpointed,
     TrainingCompleted,
     TrainingFailed,
     TrainingProgressed,
@@ -19,10 +21,23 @@ from headrace.contracts import (
     TrainingStarted,
 )
 from headrace.testkit import a
-from headrace.trainer.domain import MOST_ATTEMPTS, Decision, Evaluation, Impossible, Run, State
+from headrace.trainer.domain import Decision, Evaluation, Impossible, Run, State
+from headrace.trainer.scheduling import MOST_ATTEMPTS, MOST_WITH_CHECKPOINTS
 from headrace.trainer.tables import EvaluationRow, RunRow
 from headrace.trainer.usage import Rate
-from headrace.trainer.worker.jobs import Data, Evaluated, Failure, Learned, Step, Trained, TrainJob, Used
+from headrace.trainer.worker.jobs import (
+    Begun,
+    Checkpointed,
+    CodeJob,
+    Data,
+    Evaluated,
+    Failure,
+    Learned,
+    Step,
+    Trained,
+    TrainJob,
+    Used,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -125,7 +140,7 @@ def test_each_step_of_the_work_is_told_once() -> None:
     second = first.after.heard([LOADING, FITTING], None, DATASET, NOON)
 
     assert said(first) == said(second) == [TrainingProgressed]
-    assert (second.after.said, second.after.progress) == (2, FITTING.model_dump(mode="json"))
+    assert (second.after.said, second.after.progress) == (2, FITTING.progress)
     assert second.after.heard([LOADING, FITTING], None, DATASET, NOON) == Decision(second.after)
 
 
@@ -153,6 +168,139 @@ def test_what_is_lost_is_tried_again_and_not_for_ever() -> None:
     assert (again.attempt, again.begun, again.said) == (2, False, 0)
     assert again.job is not None
     assert again.job["attempt"] == 2
+
+
+def test_a_long_report_leaves_out_its_beginning() -> None:
+    """Steps are told once, by their place among all of them."""
+    first = running().heard([LOADING] * 5, None, DATASET, NOON)
+    second = first.after.heard([LOADING, FITTING, FITTING], None, DATASET, NOON, 4)
+    late = second.after.heard([FITTING], None, DATASET, NOON, 10)
+
+    assert [len(each.facts) for each in (first, second, late)] == [5, 2, 1]
+    assert late.after.said == 11
+
+
+def a_checkpoint(step: int, name: str = "0001-000000") -> CheckpointRef:
+    """What a worker tells of a checkpoint."""
+    return a(CheckpointRef, name=name, step=step, digest="c" * 64, size=10)
+
+
+def a_step(step: int, name: str = "0001-000000", *removed: str) -> Step:
+    """A word of a worker about a checkpoint."""
+    made = Checkpointed(checkpoint=a_checkpoint(step, name), removed=removed)
+    return Step(stage="fitting", step=step, of=step, checkpointed=made, urgent=True)
+
+
+def begun(found: CheckpointRef | None = None, *warnings: str) -> Step:
+    """A word of a worker about where a later attempt begins."""
+    made = Begun(resumed_from=found, warnings=warnings)
+    return Step(stage="fitting", step=0, of=1, message="attempt 2 goes on", begun=made, urgent=True)
+
+
+def test_a_checkpoint_is_told_by_an_event_of_its_own_and_is_no_progress() -> None:
+    """The run remembers the last one; who looks at its progress sees the last figures."""
+    decision = running().heard([FITTING, a_step(7, "0001-000003", "0001-000000")], None, DATASET, NOON)
+
+    told = decision.facts[-1]
+    assert said(decision) == [TrainingProgressed, TrainingCheckpointed]
+    assert (told.attempt, told.checkpoint.step, told.removed) == (1, 7, ["0001-000000"])
+    assert decision.after.progress == FITTING.progress
+    assert decision.after.checkpoint is not None
+    assert decision.after.checkpoint["name"] == "0001-000003"
+
+
+def test_an_attempt_that_goes_on_says_from_where() -> None:
+    """It is a start that names its attempt, the checkpoint and what was passed over; history has the same lines."""
+    lost = running().heard([a_step(7)], LOST, DATASET, NOON)
+    decision = lost.after.heard([begun(a_checkpoint(7), "one is damaged")], None, DATASET, NOON)
+
+    (fact,) = decision.facts
+    assert isinstance(fact, TrainingStarted)
+    assert (fact.attempt, fact.resumed_from, fact.warnings) == (2, a_checkpoint(7), ["one is damaged"])
+    assert [line.detail for line in lost.history] == ["attempt 1 is lost: the worker is gone"]
+    assert [line.detail for line in decision.history] == ["one is damaged", "attempt 2 goes on"]
+    assert decision.after.resumed_from == a_checkpoint(7).model_dump(mode="json", exclude_none=True)
+    assert decision.after.heard([], LOST, DATASET, NOON).after.resumed_from is None
+
+
+def test_an_attempt_that_finds_no_checkpoint_begins_anew() -> None:
+    """Which is told as well."""
+    decision = running().heard([], LOST, DATASET, NOON).after.heard([begun()], None, DATASET, NOON)
+
+    (fact,) = decision.facts
+    assert (fact.attempt, fact.resumed_from, fact.warnings) == (2, None, None)
+    assert decision.after.resumed_from is None
+
+
+def test_a_checkpoint_that_its_worker_could_not_tell_of_is_told_by_the_next_one() -> None:
+    """It was stored, and its worker lost a moment later: the next attempt goes on from what no event had named."""
+    lost = running().heard([a_step(7)], LOST, DATASET, NOON).after
+    decision = lost.heard([begun(a_checkpoint(8, "0001-000001"))], None, DATASET, NOON)
+
+    assert said(decision) == [TrainingCheckpointed, TrainingStarted]
+    assert (decision.facts[0].attempt, decision.facts[0].checkpoint.name) == (1, "0001-000001")
+    assert decision.after.checkpoint == decision.after.resumed_from
+
+
+def test_all_that_a_lost_worker_stored_and_did_not_tell_of_is_told_once() -> None:
+    """Each by an event of its own, oldest first; what was told of is not told again."""
+    lost = running().heard([a_step(7)], LOST, DATASET, NOON).after
+    earlier = [a_checkpoint(7), a_checkpoint(8, "0001-000001")]
+    begun = Begun(resumed_from=a_checkpoint(9, "0001-000002"), earlier=earlier)
+    step = Step(stage="fitting", step=0, of=1, message="attempt 2 goes on", begun=begun, urgent=True)
+
+    decision = lost.heard([step], None, DATASET, NOON)
+
+    assert said(decision) == [TrainingCheckpointed, TrainingCheckpointed, TrainingStarted]
+    assert [fact.checkpoint.step for fact in decision.facts[:2]] == [8, 9]
+
+
+def test_losses_between_which_a_run_gets_further_do_not_end_it() -> None:
+    """A week on nodes that come and go is lost often; twenty attempts are enough for all the same."""
+    run = running()
+    for step in range(1, MOST_WITH_CHECKPOINTS + 1):
+        assert run.state is State.RUNNING
+        run = run.heard([a_step(step, f"{run.attempt:04}-000000")], LOST, DATASET, NOON).after
+
+    assert (run.state, run.attempt) == (State.FAILED, MOST_WITH_CHECKPOINTS)
+
+
+def test_losses_between_which_a_run_gets_no_further_end_it() -> None:
+    """Whatever it makes again: it may be what takes its workers down."""
+    run = running()
+    while run.state is State.RUNNING:
+        run = run.heard([a_step(3, f"{run.attempt:04}-000000")], LOST, DATASET, NOON).after
+
+    assert run.attempt == MOST_ATTEMPTS
+
+
+ENDS = {
+    "completed": (lambda run: run.completed(trained(), DATASET, NOON), NOON),
+    "failed": (lambda run: run.failed(LOST, DATASET, NOON), NOON + HOUR),
+    "abandoned": (lambda run: run.abandoned("broken", NOON), NOON + HOUR),
+    "cancelled": (lambda run: run.cancelled("not needed", "key:ann", NOON), NOON + HOUR),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_checkpoints_go_at_once_where_there_is_a_model_and_else_after_a_while(end: str) -> None:
+    """Only own code makes any."""
+    code = CodeJob(package="net", version=1, object=EVENT.reference, entry="m:f", checkpoints_seconds=3600)
+    job = a_job().model_copy(update={"code": code, "bucket": "models"})
+    run = a_run().taken(3, NOON, HOUR).started(job, DATASET).after
+    step, until = ENDS[end]
+
+    over = step(run).after
+
+    assert over.checkpoints_until == until
+    assert over.checkpoints_removed().after.checkpoints_until is None
+    assert step(running()).after.checkpoints_until is None
+
+
+def test_a_run_whose_job_is_damaged_can_be_given_up() -> None:
+    """What cannot be read keeps no checkpoints."""
+    for job in ([], {"code": 3}, "job"):
+        assert replace(running(), job=job).abandoned("broken", NOON).after.checkpoints_until is None
 
 
 def test_what_failed_has_failed() -> None:

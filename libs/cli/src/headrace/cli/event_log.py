@@ -145,12 +145,21 @@ def _drifted(data: Data) -> str:
     return f"drift: {_percent(data['share'])} of the columns moved (limit {_percent(data['limit'])})"
 
 
+def _started(data: Data) -> str:
+    told = f"{data['run']} trains on {data['dataset']['name']} version {data['dataset']['version']}"
+    if data.get("attempt") is None:
+        return told
+    found = data.get("resumed_from")
+    return f"{told}, attempt {data['attempt']} from {'step ' + str(found['step']) if found else 'the beginning'}"
+
+
 SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "model.declared": lambda d: f"{d['name']} is declared, revision {d['revision']}",
     "dataset.ingested": _ingested,
     "dataset.rejected": lambda d: f"{d['dataset']} refused a file: {d['reason']}",
     "training.queued": lambda d: f"{d['run']} queued ({d['reason']}); waits for {d['waits_for']}",
-    "training.started": lambda d: f"{d['run']} trains on {d['dataset']['name']} version {d['dataset']['version']}",
+    "training.started": _started,
+    "training.checkpointed": lambda d: f"{d['run']} has a checkpoint of step {d['checkpoint']['step']}",
     "training.completed": _trained,
     "training.failed": lambda d: f"{d['run']} failed ({d['kind']}): {d['reason']}",
     "version.registered": lambda d: f"version {d['version']} registered, digest {d['digest'][:12]}",

@@ -44,6 +44,7 @@ EXAMPLES: Mapping[str, str] = {
     "code show": "headrace code show late-net@3",
     "runs list": "headrace runs list flights-delay --state failed",
     "runs show": "headrace runs show 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
+    "runs checkpoints": "headrace runs checkpoints 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
     "runs cancel": "headrace runs cancel 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --reason 'wrong data'",
     "run": "headrace run flights-delay --experiment depth --param max_depth=4 --wait",
     "runs compare": "headrace runs compare 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 0199e6a2-91a0-7c11-8a55-1b2c3d4e5f60",

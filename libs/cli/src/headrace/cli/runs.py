@@ -1,4 +1,4 @@
-"""Commands about training runs: list, show, cancel, and what waits."""
+"""Commands about training runs: list, show, checkpoints, cancel, and what waits."""
 
 from typing import Annotated
 
@@ -42,6 +42,15 @@ def show(ctx: typer.Context, run: Id, as_json: Json = False) -> None:
     with session(ctx).client() as client:
         found = client.run(run)
     answer(found, as_json, lambda: _tell(found))
+
+
+@runs.command()
+def checkpoints(ctx: typer.Context, run: Id, limit: Limit = 50, as_json: Json = False) -> None:
+    """List the checkpoints that a run has made, newest first; a lost run goes on from the newest that is whole."""
+    with session(ctx).client() as client:
+        found = listed(client, "trainer", f"/runs/{run}/checkpoints", limit)
+    columns = ["name", "step", "size", "metrics", "digest", "at", "removed_at"]
+    answer(found, as_json, lambda: table(found, columns, empty="no checkpoints; own code makes them"))
 
 
 @runs.command()

@@ -4,9 +4,12 @@ Light: the standard library alone. pandas, pyarrow, onnx and skops are imported 
 environment the code runs in.
 """
 
+import errno
+import itertools
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 65_536
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Context:
@@ -27,7 +31,9 @@ class Context:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._out, self._events = Path(environment[protocol.OUT]), Path(environment[protocol.EVENTS])
         self._model, self._data = Path(environment[protocol.MODEL]), Path(environment[protocol.DATA])
+        self._checkpoints = Path(environment[protocol.CHECKPOINTS])
         self._resume = environment.get(protocol.RESUME)
+        self._numbers = itertools.count(1)
         self._job: dict[str, Any] = json.loads(Path(environment[protocol.JOB]).read_text())
 
     # what is asked for
@@ -117,18 +123,44 @@ class Context:
         self._say("metric", {"name": name, "value": float(value), "step": int(step)})
 
     @property
-    def resume(self) -> Path | None:
-        """The last checkpoint of an attempt that was lost, a file or a folder; None where there is none."""
+    def attempt(self) -> int:
+        """Which attempt this is: 1, and one more for each worker that was lost."""
+        return int(self._job["attempt"])
+
+    @property
+    def resumed(self) -> Path | None:
+        """The folder with the last checkpoint of the attempts that were lost; None where there is none.
+
+        It holds what `checkpoint` was given: the files of a folder, a file under its name, bytes as `checkpoint.bin`.
+        """
         return Path(self._resume) if self._resume else None
 
-    def checkpoint(self, path: str | os.PathLike[str], step: int = 0) -> None:
-        """Have a file or a folder kept, from which a later attempt goes on. It is copied at once."""
-        name = f"{protocol.CHECKPOINTS}/{step}"
-        to, draft = self._out / name, self._out / f"{protocol.CHECKPOINTS}/.{step}"
-        draft.mkdir(parents=True)
-        _copy(Path(path), draft)
-        draft.rename(to)
-        self._say("checkpoint", {"path": name, "step": int(step)})
+    @property
+    def resumed_step(self) -> int | None:
+        """The step that this checkpoint was made at; None where there is none."""
+        return int(self._job["resumed"]["step"]) if self._resume else None
+
+    def checkpoint(self, what: str | os.PathLike[str] | bytes, step: int = 0, **metrics: float) -> bool:
+        """Have a folder, a file or bytes kept, from which a later attempt goes on, with metrics at this step.
+
+        It is copied at once, and stored while training goes on. False where there is no room on the disk for the copy:
+        the log says so, and the last checkpoint counts. A step that was told before is another, newer checkpoint.
+        """
+        name = f"{next(self._numbers)}-{int(step)}"
+        draft = self._checkpoints / f".{name}"
+        try:
+            _copy(what, draft)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if not _is_no_room(error):
+                raise
+            print(f"[the checkpoint of step {step} is not made: there is no room on the disk]", file=sys.stderr)
+            return False
+        draft.rename(self._checkpoints / name)
+        numbers = {each: float(value) for each, value in metrics.items()}
+        told = {"path": f"{protocol.CHECKPOINT_FOLDER}/{name}", "step": int(step), "metrics": numbers}
+        self._say("checkpoint", told)
+        return True
 
     # what came of it
 
@@ -170,8 +202,17 @@ class Context:
             file.write(json.dumps({what: told}) + "\n")
 
 
-def _copy(path: Path, to: Path) -> None:
-    if path.is_dir():
-        shutil.copytree(path, to, dirs_exist_ok=True)
+def _copy(what: str | os.PathLike[str] | bytes, to: Path) -> None:
+    if isinstance(what, bytes):
+        to.mkdir()
+        (to / protocol.CHECKPOINT_FILE).write_bytes(what)
+    elif Path(what).is_dir():
+        shutil.copytree(what, to)
     else:
-        shutil.copyfile(path, to / path.name)
+        to.mkdir()
+        shutil.copyfile(what, to / Path(what).name)
+
+
+def _is_no_room(error: OSError) -> bool:
+    """Whether the disk is full, or what may be written is; of a tree, errors have no number but in their words."""
+    return any(f"[Errno {number}]" in str(error) for number in _NO_ROOM)

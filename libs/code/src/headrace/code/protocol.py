@@ -5,16 +5,22 @@ A program finds its job in the file `HEADRACE_JOB`, its rows below `HEADRACE_DAT
 
     {"progress": {"step": 3, "of": 10, "message": "epoch 3"}}
     {"metric": {"name": "loss", "value": 0.25, "step": 3}}
-    {"checkpoint": {"path": "checkpoints/3", "step": 3}}
+    {"checkpoint": {"path": "checkpoints/3", "step": 3, "metrics": {"loss": 0.25}}}
 
-The path of a checkpoint, a file or a folder, is relative to `HEADRACE_OUT`.
+The path of a checkpoint, a file or a folder, is relative to `HEADRACE_OUT`, or lies below it. A checkpoint is written
+under another name, then renamed into the folder `HEADRACE_CHECKPOINTS`, and only then told of, so that none is read
+while it is being written. What lies in that folder is removed once it is kept; elsewhere it stays.
 """
 
 JOB, DATA, MODEL, EVENTS = "HEADRACE_JOB", "HEADRACE_DATA", "HEADRACE_MODEL", "HEADRACE_EVENTS"
 OUT, RESUME, ERROR = "HEADRACE_OUT", "HEADRACE_RESUME", "HEADRACE_ERROR"
 """The folder for what is to be kept; a checkpoint to go on from, where there is one; the file for an error."""
+CHECKPOINTS = "HEADRACE_CHECKPOINTS"
+"""The folder that checkpoints are renamed into."""
 
 TRAIN_PARQUET, TRAIN_CSV = "train.parquet", "train.csv"
-CHECKPOINTS = "checkpoints"
+CHECKPOINT_FOLDER = "checkpoints"  # below HEADRACE_OUT
+CHECKPOINT_FILE = "checkpoint.bin"
+"""The name of the file in a checkpoint that was given as bytes."""
 GRAPH, ESTIMATOR, PROCESS = "model.onnx", "model.skops", "process.json"
 """What a model may be: an ONNX graph, a scikit-learn estimator, or a description of processes that answer."""

@@ -4,8 +4,8 @@ Everything that names services takes them from here. What cannot (compose and Ku
 with it by tests.
 """
 
-from headrace.contracts.generated.services import ACCESS, BUCKETS, PORTS, REPLICAS, SERVICES, Right
+from headrace.contracts.generated.services import ACCESS, BUCKETS, PASSING, PORTS, REPLICAS, SERVICES, Right
 
-__all__ = ["ACCESS", "BUCKETS", "EVERY", "PORTS", "REPLICAS", "SERVICES", "Right"]
+__all__ = ["ACCESS", "BUCKETS", "EVERY", "PASSING", "PORTS", "REPLICAS", "SERVICES", "Right"]
 
 EVERY = (*SERVICES, *REPLICAS)  # everything that runs for ever and answers HTTP

@@ -13,7 +13,7 @@ from headrace.frameworks.errors import (
     FrameworkError,
     NotInstalled,
 )
-from headrace.frameworks.own import CodeLimits, OwnCode, Said
+from headrace.frameworks.own import CodeLimits, OwnCode, Resumed, Said
 
 __all__ = [
     "CATALOG",
@@ -33,6 +33,7 @@ __all__ = [
     "OwnCode",
     "Predictor",
     "Recipe",
+    "Resumed",
     "Said",
     "Saved",
 ]

@@ -14,7 +14,17 @@ class Said:
     message: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     checkpoint: str | None = None
-    """A file or folder below the program's own that is to be kept."""
+    """A file or folder below the program's own that is to be kept, with the metrics at its step."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A checkpoint of an attempt that was lost, from which this one goes on."""
+
+    folder: Path
+    """Its files."""
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,11 +56,13 @@ class OwnCode:
     """Told of progress and metrics."""
     log: Callable[[bytes], None]
     """Told what the program prints, bounded."""
-    checkpoint: Callable[[Path, int], None]
-    """Keeps a checkpoint: a folder with a copy of it, and its step."""
+    checkpoint: Callable[[Path, Said], None]
+    """Keeps a checkpoint: takes over a folder with a copy of it, and what was said of it. Returns before it is kept."""
+    warn: Callable[[str], None]
+    """Told what the author should know, though the run goes on."""
     entry: str | None = None
     command: Sequence[str] = ()
     python: Path | None = None
     """The interpreter of an environment of its own; unset: this one."""
-    resume: Path | None = None
-    """A checkpoint of an earlier attempt."""
+    attempt: int = 1
+    resume: Resumed | None = None

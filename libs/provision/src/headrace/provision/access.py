@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping
 
-from headrace.contracts.services import ACCESS, BUCKETS, Right
+from headrace.contracts.services import ACCESS, BUCKETS, PASSING, Right
 
-__all__ = ["ACCESS", "BUCKETS", "Right", "actions", "policy"]
+__all__ = ["ACCESS", "BUCKETS", "PASSING", "Right", "actions", "policy"]
 
 
 def actions(rights: Mapping[str, Right], prefix: str) -> list[str]:
     """SeaweedFS's words for these rights."""
     verbs = {"r": ("Read", "List"), "rw": ("Read", "List", "Write")}
+    verbs["rwd"] = verbs["rw"]  # there who may write may also remove
     return [f"{verb}:{prefix}{bucket}" for bucket, right in rights.items() for verb in verbs[right]]
 
 
@@ -22,7 +23,8 @@ def policy(rights: Mapping[str, Right], prefix: str) -> str:
             "Action": [
                 "s3:GetObject",
                 "s3:GetObjectVersion",
-                *(["s3:PutObject", "s3:AbortMultipartUpload"] if right == "rw" else []),
+                *(["s3:PutObject", "s3:AbortMultipartUpload"] if "w" in right else []),
+                *(["s3:DeleteObject"] if "d" in right else []),
             ],
             "Resource": [f"arn:aws:s3:::{prefix}{bucket}/*"],
         }

@@ -17,7 +17,7 @@ from minio.objectlockconfig import DAYS, ObjectLockConfig
 from minio.versioningconfig import VersioningConfig
 
 from headrace.objects import ObjectSettings
-from headrace.provision.access import ACCESS, BUCKETS, policy
+from headrace.provision.access import ACCESS, BUCKETS, PASSING, policy
 from headrace.provision.secrets import S3Key
 
 LOCKED = "audit"  # what was published of the log is out of anybody's reach, an administrator's too
@@ -74,14 +74,15 @@ class ObjectServer:
 def make_buckets(server: ObjectServer, *, versioned: bool = False, lock_days: int = 0, wait: float = 30.0) -> None:
     """Make every bucket that is missing; a server that has just started refuses for a moment.
 
-    Versioned buckets keep what is overwritten or deleted. With `lock_days` nobody can delete or change what lies in
-    the audit bucket for so long, whatever their rights.
+    Versioned buckets keep what is overwritten or deleted; those whose content is kept for a while alone are not
+    versioned, since what is removed there would only be hidden. With `lock_days` nobody can delete or change what lies
+    in the audit bucket for so long, whatever their rights.
     """
     client = server.client()
     deadline = time.monotonic() + wait
     for name in BUCKETS:
         _patiently_make(client, server.prefix + name, name == LOCKED and lock_days > 0, deadline)
-        if versioned:
+        if versioned and name not in PASSING:
             client.set_bucket_versioning(server.prefix + name, VersioningConfig(ENABLED))
     if lock_days:
         client.set_object_lock_config(server.prefix + LOCKED, ObjectLockConfig(COMPLIANCE, lock_days, DAYS))

@@ -17,11 +17,12 @@ from headrace.contracts.catalogs import TRAINING_DATA
 from headrace.frameworks.catalog import not_installed
 from headrace.trainer.comparison import compared
 from headrace.trainer.dispatch import Dispatcher
-from headrace.trainer.domain import State, next_runs
+from headrace.trainer.domain import State
 from headrace.trainer.handlers import cancel_run, promote_run, request_run
 from headrace.trainer.reproduction import Wanted, judged
 from headrace.trainer.resources import Size
 from headrace.trainer.run_logs import RunLogs
+from headrace.trainer.scheduling import next_runs
 from headrace.trainer.tables import DeclaredRow, Repository, RunChangeRow, RunRow
 from headrace.trainer.worker.jobs import Trained, TrainJob
 
@@ -55,6 +56,10 @@ class RunView(BaseModel):
     usage: dict[str, Any] | None
     experiment: str | None
     promoted_by: str | None
+    losses: int
+    resumed_from: dict[str, Any] | None
+    checkpoint: dict[str, Any] | None
+    checkpoints_until: datetime | None
 
 
 class CostView(BaseModel):

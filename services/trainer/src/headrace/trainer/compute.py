@@ -42,6 +42,7 @@ class Lost(BaseModel):
     reason: str
     memory: bool
     steps: tuple[Step, ...] = ()
+    first: int = 0
 
 
 class RayCompute(AbstractAsyncContextManager["RayCompute"]):

@@ -20,6 +20,7 @@ from headrace.bus import Handler, NotYet, Refused, UnitOfWork
 from headrace.bus.store import is_outage
 from headrace.bus.trace import follow
 from headrace.chassis import Every, Runtime, every
+from headrace.contracts import TrainingCheckpointed
 from headrace.faults import point
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import Decision, State
@@ -203,8 +204,13 @@ class Dispatcher:
             if row.state != State.RUNNING or row.attempt != seen.attempt:
                 return
             dataset, run = await dataset_ref(row, work.session), row.as_run
-            told = run.heard(report.steps, _outcome(report), dataset, work.now) if report else Decision(run)
-            keep(work, row, told.then(lambda run: run.late(dataset, work.now)))
+            told = (
+                run.heard(report.steps, _outcome(report), dataset, work.now, report.first) if report else Decision(run)
+            )
+            decision = told.then(lambda run: run.late(dataset, work.now))
+            keep(work, row, decision)
+            for fact in (each for each in decision.facts if isinstance(each, TrainingCheckpointed)):
+                await Repository(work.session).add_checkpoint(fact, work.now)
             if row.attempt != seen.attempt:
                 log.warning("run_resumed", run=row.run, attempt=row.attempt)
 
@@ -347,7 +353,7 @@ def _news(runtime: Runtime, rows: Sequence[Row], said: Said | None) -> Iterator[
 def _tells(row: Row, report: Report | Lost | None) -> bool:
     if report is None or isinstance(report, Lost):
         return report is not None
-    return report.outcome is not None or (isinstance(row, RunRow) and len(report.steps) > row.said)
+    return report.outcome is not None or (isinstance(row, RunRow) and report.first + len(report.steps) > row.said)
 
 
 def _is_late(row: Row, runtime: Runtime) -> bool:

@@ -1,22 +1,22 @@
-"""The trainer's decisions: what becomes of runs and evaluations, and which run gets a worker next.
+"""The trainer's decisions: what becomes of runs and evaluations.
 
 Pure: the standard library, contracts and what workers tell. Every step takes a run and answers with what became of it,
 the lines of its history and the facts to say; nothing here knows a clock, a database, a broker or Ray.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from headrace.contracts import (
+    CheckpointRef,
     CodeRef,
     DatasetRef,
-    Declaration,
     EvaluationCompleted,
     EvaluationFailed,
     EvaluationMetrics,
@@ -25,6 +25,7 @@ from headrace.contracts import (
     LearnedRows,
     ObjectFolder,
     TrainingCancelled,
+    TrainingCheckpointed,
     TrainingCompleted,
     TrainingFailed,
     TrainingProgressed,
@@ -33,13 +34,21 @@ from headrace.contracts import (
     Usage,
 )
 from headrace.trainer.reproduction import Wanted, judged
-from headrace.trainer.resources import Size
+from headrace.trainer.scheduling import after_loss, checkpoints_until, released_by, will_train_on
 from headrace.trainer.usage import Rate, usage
-from headrace.trainer.worker.jobs import Evaluated, Failure, Outcome, Step, Trained, TrainJob, Used
+from headrace.trainer.worker.jobs import (
+    Begun,
+    Checkpointed,
+    Evaluated,
+    Failure,
+    Outcome,
+    Step,
+    Trained,
+    TrainJob,
+    Used,
+)
 
 T = TypeVar("T")
-
-MOST_ATTEMPTS = 3  # a run that lost its worker this often takes workers down by itself
 
 
 class State(StrEnum):
@@ -128,6 +137,14 @@ class Run:
     promoted_by: str | None = None
     reproduces: Mapping[str, Any] | None = None
     """The version that it is to make again, as `reproduction.Wanted`; its job is then that of the recorded run."""
+    losses: int = 0
+    """Workers that it lost since it made a checkpoint that goes beyond all earlier ones."""
+    resumed_from: Mapping[str, Any] | None = None
+    """The checkpoint that the present attempt began with, as a CheckpointRef."""
+    checkpoint: Mapping[str, Any] | None = None
+    """Its last checkpoint, as a CheckpointRef."""
+    checkpoints_until: datetime | None = None
+    """Since it has ended: when its checkpoints are removed; None once they are, and where it could make none."""
 
     def asked(self, waits: str) -> "Decision[Run]":
         """It is there now, and waits for data or for a worker."""
@@ -136,7 +153,7 @@ class Run:
 
     def takes(self, arrived: int) -> bool:
         """Whether it will train on this dataset version, or a newer one."""
-        return will_train_on(arrived, state=self.state, pinned=self.pinned, newer_than=self.newer_than)
+        return will_train_on(arrived, queued=self.state is State.QUEUED, pinned=self.pinned, newer_than=self.newer_than)
 
     def released(self, arrived: int) -> "Decision[Run]":
         """A dataset version came: if it waited for that, it waits for a worker now."""
@@ -160,7 +177,12 @@ class Run:
     def started(self, job: TrainJob, dataset: DatasetRef) -> "Decision[Run]":
         """It is resolved into a job, which a worker is given."""
         self._must_be("started", State.QUEUED)
-        fact = TrainingStarted(
+        running = replace(self.again(job), state=State.RUNNING)
+        lines = (Change(State.RUNNING, f"{self.dataset} version {dataset.version}"),)
+        return Decision(running, (self._start(job, dataset),), lines)
+
+    def _start(self, job: TrainJob, dataset: DatasetRef) -> TrainingStarted:
+        return TrainingStarted(
             run=self.run,
             model=self.model,
             dataset=dataset,
@@ -172,24 +194,24 @@ class Run:
             code=CodeRef.model_validate(self.code) if self.code else None,
             logs=ObjectFolder(bucket=job.code.object.bucket, prefix=job.logs) if job.code else None,
         )
-        running = replace(self.again(job), state=State.RUNNING)
-        return Decision(running, (fact,), (Change(State.RUNNING, f"{self.dataset} version {dataset.version}"),))
 
     def again(self, job: TrainJob) -> "Run":
         """With the next attempt set up: under a new name, with objects of its own."""
         attempt = self.attempt + 1
         told = job.model_copy(update={"attempt": attempt}).model_dump(mode="json")
-        return replace(self, attempt=attempt, begun=False, said=0, job=told)
+        return replace(self, attempt=attempt, begun=False, said=0, job=told, resumed_from=None)
 
     def heard(
-        self, steps: Sequence[Step], outcome: Outcome | None, dataset: DatasetRef, now: datetime
+        self, steps: Sequence[Step], outcome: Outcome | None, dataset: DatasetRef, now: datetime, first: int = 0
     ) -> "Decision[Run]":
-        """A worker told how it goes: each step is told once; what is lost is tried again, a few times."""
+        """A worker told how it goes: each step is told once; what is lost is tried again, a few times.
+
+        `first` is how many steps there were before these.
+        """
         self._must_be("worked on", State.RUNNING)
-        new = [step.model_dump(mode="json") for step in steps[self.said :]]
-        progressed = replace(self, said=max(self.said, len(steps)), progress=new[-1] if new else self.progress)
-        facts = [TrainingProgressed.model_validate({"run": self.run, "model": self.model, **step}) for step in new]
-        told = Decision(progressed, tuple(facts))
+        told: Decision[Run] = Decision(replace(self, said=max(self.said, first + len(steps))))
+        for step in steps[max(0, self.said - first) :]:
+            told = told.then(partial(Run._stepped, step=step, dataset=dataset))
         if isinstance(outcome, Trained):
             return told.then(lambda run: run.completed(outcome, dataset, now))
         if isinstance(outcome, Failure):
@@ -249,9 +271,45 @@ class Run:
         fact = _completed(after, TrainJob.model_validate(self.job), trained, dataset, self.ended_at or self.asked_at)
         return Decision(after, (fact,), (Change(State.COMPLETED, f"promoted: {reason} ({by})"),))
 
+    def _stepped(self, step: Step, dataset: DatasetRef) -> "Decision[Run]":
+        """A worker told one thing: a checkpoint, from where it goes on, or how far it is."""
+        if step.checkpointed is not None:
+            return self._checkpointed(step.checkpointed)
+        further = replace(self, progress=step.progress)
+        if step.begun is not None:
+            return further._goes_on(step.begun, dataset, step.message or "")
+        return Decision(further, (TrainingProgressed(run=self.run, model=self.model, **step.progress),))
+
+    def _checkpointed(self, told: Checkpointed) -> "Decision[Run]":
+        """A later attempt goes on from there. Only what goes beyond the last one makes up for losses."""
+        made = told.checkpoint
+        beyond = self.checkpoint is None or made.step > self.checkpoint["step"]
+        kept = replace(self, checkpoint=_told(made), losses=0 if beyond else self.losses)
+        attempt, removed = int(made.name.partition("-")[0]), list(told.removed) or None
+        same = {"run": self.run, "model": self.model}
+        return Decision(kept, (TrainingCheckpointed(**same, attempt=attempt, checkpoint=made, removed=removed),))
+
+    def _goes_on(self, begun: Begun, dataset: DatasetRef, detail: str) -> "Decision[Run]":
+        """An attempt after a loss has begun, from a checkpoint where there was one.
+
+        Those that their worker was lost before telling of are told of now.
+        """
+        found, last = begun.resumed_from, self.checkpoint["name"] if self.checkpoint else ""
+        for each in (*begun.earlier, *([found] if found else [])):
+            if each.name > last:
+                told = self._checkpointed(Checkpointed(checkpoint=each))
+                return told.then(lambda run: run._goes_on(begun, dataset, detail))
+        fact = self._start(TrainJob.model_validate(self.job), dataset).model_copy(
+            update={"attempt": self.attempt, "resumed_from": found, "warnings": list(begun.warnings) or None}
+        )
+        lines = tuple(Change(State.RUNNING, text) for text in (*begun.warnings, detail))
+        return Decision(replace(self, resumed_from=_told(found) if found else None), (fact,), lines)
+
     def _ended_or_again(self, failure: Failure, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
-        if failure.because == "lost" and after_loss(self.attempt) == "resume":
-            return Decision(self.again(TrainJob.model_validate(self.job)))
+        losses = self.losses + 1
+        if failure.because == "lost" and after_loss(losses, self.attempt) == "resume":
+            lost = replace(self, losses=losses).again(TrainJob.model_validate(self.job))
+            return Decision(lost, (), (Change(State.RUNNING, f"attempt {self.attempt} is lost: {failure.reason}"),))
         tries = f" ({self.attempt} attempts)" if failure.because == "lost" else ""
         return self.failed(failure.model_copy(update={"reason": failure.reason + tries}), dataset, now)
 
@@ -265,7 +323,12 @@ class Run:
     def _over(self, state: State, now: datetime, outcome: Trained | Failure | None = None) -> "Run":
         usage = self._usage(now, outcome.used if outcome else None).model_dump(mode="json", exclude_none=True)
         told = outcome.model_dump(mode="json") if outcome else self.outcome
-        return replace(self, state=state, outcome=told, ended_at=now, usage=usage)
+        until = checkpoints_until(self.job, now, completed=state is State.COMPLETED)
+        return replace(self, state=state, outcome=told, ended_at=now, usage=usage, checkpoints_until=until)
+
+    def checkpoints_removed(self) -> "Decision[Run]":
+        """Nothing of them is left."""
+        return Decision(replace(self, checkpoints_until=None))
 
     def _usage(self, now: datetime, used: Used | None = None) -> Usage:
         return usage(
@@ -392,82 +455,5 @@ class Evaluation:
         return replace(self, state=state, outcome=outcome)
 
 
-@dataclass(frozen=True)
-class Queued:
-    """A run that waits for a worker."""
-
-    run: str
-    model: str
-    asked_at: datetime
-    size: Size = field(default_factory=Size)
-
-
-@dataclass(frozen=True)
-class Recent:
-    """When a model last got a worker, and how many it has."""
-
-    running: int = 0
-    last_started: datetime | None = None
-
-
-def waits_for(
-    *, wants: str, newest: int | None, pinned: int | None, trained: int | None
-) -> Literal["capacity", "data"]:
-    """What a requested run waits for first.
-
-    A run of `newer` data waits until a version comes that the last completed run has not seen; a run of a version
-    that was never ingested, or of a dataset without any, waits for it.
-    """
-    if pinned is not None:
-        return "capacity" if newest is not None and pinned <= newest else "data"
-    if newest is None or (wants == "newer" and trained is not None and newest <= trained):
-        return "data"
-    return "capacity"
-
-
-def released_by(arrived: int, *, pinned: int | None, newer_than: int | None) -> bool:
-    """Whether the arrival of a dataset version ends a run's wait for data."""
-    if pinned is not None:
-        return arrived >= pinned
-    return newer_than is None or arrived > newer_than
-
-
-def will_train_on(arrived: int, *, state: State, pinned: int | None, newer_than: int | None) -> bool:
-    """Whether a run that has not started will take this dataset version, or a newer one."""
-    if pinned is not None:
-        return pinned == arrived
-    return state is State.QUEUED or released_by(arrived, pinned=pinned, newer_than=newer_than)
-
-
-def trains_on_new_data(declaration: Declaration, taken: bool) -> bool:
-    """Whether new data start a run: where the declaration asks, and no pending run takes them anyway."""
-    return "new-data" in declaration.training.on and not taken
-
-
-def next_runs(
-    queue: Iterable[Queued], recent: Mapping[str, Recent], free: int, has_room: Callable[[Size], bool] = lambda _: True
-) -> list[str]:
-    """Which runs get the free workers: models with the fewest running first, then those that waited longest.
-
-    One model that asks for a hundred runs cannot keep another from its first. A run that finds no room is passed over.
-    """
-    waiting = sorted(queue, key=lambda q: (q.asked_at, q.run))
-    running = Counter({model: seen.running for model, seen in recent.items()})
-    chosen: list[str] = []
-    while waiting and len(chosen) < free:
-        best = min(waiting, key=lambda q: (running[q.model], *_turn(recent.get(q.model), q)))
-        waiting.remove(best)
-        if has_room(best.size):
-            running[best.model] += 1
-            chosen.append(best.run)
-    return chosen
-
-
-def after_loss(attempt: int) -> Literal["resume", "fail"]:
-    """A run whose worker is gone starts over elsewhere, but not for ever."""
-    return "resume" if attempt < MOST_ATTEMPTS else "fail"
-
-
-def _turn(recent: Recent | None, queued: Queued) -> tuple[float, float]:
-    last = recent.last_started.timestamp() if recent and recent.last_started else 0.0
-    return (last, queued.asked_at.timestamp())
+def _told(checkpoint: CheckpointRef) -> dict[str, Any]:
+    return checkpoint.model_dump(mode="json", exclude_none=True)

@@ -28,7 +28,8 @@ from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.estimators import training_problems
 from headrace.frameworks.catalog import not_installed
 from headrace.tasks import task_named
-from headrace.trainer.domain import Decision, Impossible, Run, State, trains_on_new_data, waits_for
+from headrace.trainer.domain import Decision, Impossible, Run, State
+from headrace.trainer.scheduling import trains_on_new_data, waits_for
 from headrace.trainer.tables import (
     DatasetVersionRow,
     DeclaredRow,

@@ -15,7 +15,8 @@ from headrace.contracts import (
     ImportRequested,
     LearnedRows,
 )
-from headrace.trainer.domain import Decision, Impossible, State, after_loss
+from headrace.trainer.domain import Decision, Impossible, State
+from headrace.trainer.scheduling import after_loss
 from headrace.trainer.worker.jobs import Brought, Failure, ImportJob, Outcome
 
 NONE, UNKNOWN = "none", "unknown"  # claims of what a model has learned from, beside DATASET@VERSION

@@ -16,7 +16,7 @@ from headrace.contracts import (
     VersionRegistered,
 )
 from headrace.objects import ObjectStore, StoreAway, object_store
-from headrace.trainer import api, code_api, import_api, reproduction_api
+from headrace.trainer import api, checkpoint_api, code_api, import_api, reproduction_api
 from headrace.trainer.compute import RayCompute
 from headrace.trainer.dispatch import STORE, Dispatcher
 from headrace.trainer.driver_process import DriverProcess, Launch
@@ -31,6 +31,7 @@ from headrace.trainer.packages import Packages
 from headrace.trainer.reproduction_handlers import on_reproduction_requested, on_version_registered
 from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.settings import TrainerSettings
+from headrace.trainer.timers import Retention
 from headrace.trainer.usage import read_prices
 
 
@@ -53,7 +54,7 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
             EvaluationRequested: dispatcher.waking(on_evaluation_requested),
             ImportRequested: dispatcher.waking(partial(on_import_requested, store=store)),
         },
-        routes=[api.router, code_api.router, import_api.router, reproduction_api.router],
+        routes=[api.router, checkpoint_api.router, code_api.router, import_api.router, reproduction_api.router],
         provides={
             Dispatcher: dispatcher,
             Packages: Packages(store, settings.models_bucket, settings.code_limits),
@@ -61,7 +62,7 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
             ObjectStore: store,
             TrainerSettings: settings,
         },
-        background=[dispatcher.loop(), compute.loop()],
+        background=[dispatcher.loop(), compute.loop(), Retention(store, settings.look_every).loop()],
         resources=[compute],
         dependencies=[Dependency(STORE, partial(store.probe, "datasets"), (StoreAway,))],
         migrations=Path(__file__).parent / "migrations",

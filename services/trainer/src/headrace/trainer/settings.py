@@ -92,6 +92,8 @@ class TrainerSettings(ServiceSettings):
     code_files: int = Field(default=2_000, ge=1)  # of a package: code and small files; data belong into a dataset
     code_disk_mb: int = Field(default=10_240, ge=1)  # that a run of own code may have written at a time
     code_processes: int = Field(default=256, ge=1)  # and threads, that it may have at a time
+    checkpoints: int = Field(default=3, ge=1)  # of a run that are kept: one may be damaged, one may be being replaced
+    checkpoints_for: timedelta = timedelta(days=7)  # once a run has ended without a model; a completed one needs none
     code_network: bool = True  # whether it may reach the network
     code_mb: int = Field(default=64, ge=1)  # of all files of a package together
     objects: ObjectSettings = Field(default_factory=ObjectSettings)

@@ -12,10 +12,11 @@ from headrace.bus import UnitOfWork
 from headrace.contracts import Column, DatasetRef, Declaration, EvaluationRequested, ModelVersion, ObjectRef, OwnCode
 from headrace.frameworks.catalog import CATALOG, not_installed
 from headrace.tasks import task_named
-from headrace.trainer.domain import Run, State, next_runs
+from headrace.trainer.domain import Run, State
 from headrace.trainer.handlers import PUSH, declaration_of, keep
 from headrace.trainer.planning import Plan, Unplannable, plan
 from headrace.trainer.resources import Room, Size, lacking
+from headrace.trainer.scheduling import next_runs
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
 from headrace.trainer.usage import Prices
@@ -128,6 +129,10 @@ def described(run: Run, code: OwnCode) -> str:
     return f"{run.code['package']}@{run.code['version']} {code.entry or ' '.join(code.command or ())}"
 
 
+def _kept(settings: TrainerSettings) -> dict[str, Any]:
+    return {"checkpoints": settings.checkpoints, "checkpoints_seconds": settings.checkpoints_for.total_seconds()}
+
+
 def _job(
     run: Run, planned: Plan, version: DatasetVersionRow, settings: TrainerSettings, memory_mb: int | None
 ) -> TrainJob:
@@ -166,7 +171,7 @@ def _job(
     if run.code is not None:
         own = {"threads": max(1, int(run.cpus)), "disk_mb": settings.code_disk_mb, "network": settings.code_network}
         extra |= {
-            "code": {**run.code, **own, "processes": settings.code_processes},
+            "code": {**run.code, **own, "processes": settings.code_processes, **_kept(settings)},
             "memory_mb": min(memory_mb or settings.run_memory_mb, settings.run_memory_mb),
         }
     return TrainJob.model_validate({**told, **resolved, **extra})

@@ -10,9 +10,11 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
-from headrace.trainer.domain import Decision, Evaluation, Queued, Recent, Run, State
+from headrace.contracts import TrainingCheckpointed
+from headrace.trainer.domain import Decision, Evaluation, Run, State
 from headrace.trainer.imports import Import
 from headrace.trainer.resources import Size
+from headrace.trainer.scheduling import Queued, Recent
 
 
 class DatasetVersionRow(SQLModel, table=True):
@@ -120,6 +122,10 @@ class RunRow(SQLModel, table=True):
     experiment: str | None = Field(default=None, index=True)
     promoted_by: str | None = None
     reproduces: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    losses: int = 0
+    resumed_from: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    checkpoint: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    checkpoints_until: datetime | None = Field(default=None, sa_type=UtcTime, index=True)
     correlation: str | None = None
     causation: str | None = None
     trace: str | None = None
@@ -152,6 +158,23 @@ class RunChangeRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcTime)
     state: str
     detail: str
+
+
+class CheckpointRow(SQLModel, table=True):
+    """A checkpoint that a run has made; `removed_at` says since when it is kept no longer."""
+
+    __tablename__ = "trainer_checkpoint"
+
+    run: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    attempt: int
+    step: int = Field(sa_type=sa.BigInteger)
+    digest: str
+    size: int = Field(sa_type=sa.BigInteger)
+    metrics: dict[str, Any] = Field(sa_type=sa.JSON)
+    manifest: dict[str, Any] = Field(sa_type=sa.JSON)
+    at: datetime = Field(sa_type=UtcTime)
+    removed_at: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class EvaluationRow(SQLModel, table=True):
@@ -333,6 +356,32 @@ class Repository:
                 select(RunChangeRow).where(RunChangeRow.run == run).order_by(col(RunChangeRow.number))
             )
         ).all()
+
+    async def checkpoints(self, run: str, before: str, limit: int) -> Sequence[CheckpointRow]:
+        """The checkpoints of a run that come before one by name, newest first; of all of them where none is said."""
+        found = select(CheckpointRow).where(CheckpointRow.run == run)
+        found = found.where(CheckpointRow.name < before) if before else found
+        return (await self._session.exec(found.order_by(col(CheckpointRow.name).desc()).limit(limit))).all()
+
+    async def add_checkpoint(self, fact: TrainingCheckpointed, at: datetime) -> None:
+        """Remember a checkpoint, and that earlier ones are gone; told again it changes nothing."""
+        made = fact.checkpoint
+        if await self._session.get(CheckpointRow, (fact.run, made.name)) is None:
+            same = {name: getattr(made, name) for name in ("name", "step", "digest", "size")}
+            metrics, manifest = made.metrics or {}, made.manifest.model_dump(mode="json")
+            row = CheckpointRow(run=fact.run, attempt=fact.attempt, metrics=metrics, manifest=manifest, at=at, **same)
+            self._session.add(row)
+        await self.remove_checkpoints(fact.run, at, fact.removed or [])
+
+    async def remove_checkpoints(self, run: str, at: datetime, names: Sequence[str] | None = None) -> None:
+        """Remember that checkpoints are gone; all of a run where none are named."""
+        gone = sa.update(CheckpointRow).where(col(CheckpointRow.run) == run, col(CheckpointRow.removed_at).is_(None))
+        gone = gone if names is None else gone.where(col(CheckpointRow.name).in_(names))
+        await cast("Any", self._session).exec(gone.values(removed_at=at))
+
+    async def with_old_checkpoints(self, now: datetime) -> Sequence[RunRow]:
+        """The runs whose checkpoints are to be removed."""
+        return (await self._session.exec(select(RunRow).where(col(RunRow.checkpoints_until) <= now).limit(100))).all()
 
     async def taken_by(
         self, by: Literal["owner", "model"], since: datetime | None, until: datetime | None, *, after: str, limit: int

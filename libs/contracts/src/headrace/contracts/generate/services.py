@@ -10,7 +10,7 @@ _ABOUT = '''"""Generated from schemas/topology.yaml by `make schemas`; changes h
 from collections.abc import Mapping
 from typing import Literal
 
-Right = Literal["r", "rw"]
+Right = Literal["r", "rw", "rwd"]
 '''
 
 
@@ -26,11 +26,17 @@ def render_services(sources: Sources) -> str:
             f"SERVICES = {_names(_of_kind(identities, 'service'))}",
             f"REPLICAS = {_names(_of_kind(identities, 'replica'))}",
             f"BUCKETS = {_names(buckets)}",
+            f"PASSING = {_names(_passing(access))}",
             _mapping("PORTS: Mapping[str, int]", ports),
             _mapping("ACCESS: Mapping[str, Mapping[str, Right]]", access),
             "",
         ]
     )
+
+
+def _passing(access: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """The buckets that somebody may remove from: what lies there is kept for a while, and proves nothing."""
+    return tuple(dict.fromkeys(each for rights in access.values() for each, right in rights.items() if "d" in right))
 
 
 def _of_kind(identities: Mapping[str, Mapping[str, Any]], kind: str) -> tuple[str, ...]:

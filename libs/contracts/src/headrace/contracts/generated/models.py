@@ -3006,6 +3006,37 @@ class Artifact(Model):
     """
 
 
+class CheckpointRef(Model):
+    """
+    A checkpoint of a run: a folder from which a later attempt goes on.
+    """
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Name of the checkpoint within its run: the attempt that made it, and its number there, so that names are in order.
+    """
+    step: Annotated[int, Field(ge=0)]
+    """
+    The step that it was made at, as the code says.
+    """
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """
+    SHA-256 of the canonical JSON of the sorted list of [path, size, sha256] of its files.
+    """
+    size: Annotated[int, Field(ge=0)]
+    """
+    Bytes of all files together.
+    """
+    metrics: dict[str, float] | None = None
+    """
+    Metrics at that step, as the code says.
+    """
+    manifest: ObjectRef
+    """
+    The list of its files with their digests, as JSON, which was written last; it is there for as long as the checkpoint is kept.
+    """
+
+
 class CodeRef(Model):
     """
     A version of a package of code, and how it was run.
@@ -3524,6 +3555,36 @@ class ImportCompleted(Event):
     """
 
 
+class TrainingCheckpointed(Event):
+    """
+    A checkpoint of a run is whole in the object store: an attempt after a loss goes on from there.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.checkpointed.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model.
+    """
+    attempt: Annotated[int, Field(ge=1)]
+    """
+    The attempt that made it; a run has another one for each worker that it lost.
+    """
+    checkpoint: CheckpointRef
+    """
+    The checkpoint.
+    """
+    removed: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]] | None = None
+    """
+    Names of earlier checkpoints of the run that are kept no longer.
+    """
+
+
 class TrainingCompleted(Event):
     """
     A run ended with a usable model; nothing is deployed yet.
@@ -3713,6 +3774,18 @@ class TrainingStarted(Event):
     logs: ObjectFolder | None = None
     """
     Where what its code prints is kept, piece by piece in the order of the keys.
+    """
+    attempt: Annotated[int | None, Field(ge=1)] = None
+    """
+    Which attempt this is, where a run of its own code begins again because its worker was lost; the first time it says none.
+    """
+    resumed_from: CheckpointRef | None = None
+    """
+    The checkpoint that this attempt goes on from; none where it begins anew.
+    """
+    warnings: list[str] | None = None
+    """
+    What the author should know of this attempt, such as a checkpoint that is damaged and was passed over.
     """
 
 
@@ -4290,6 +4363,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.rollout.started.v1": RolloutStarted,
     "headrace.route.changed.v1": RouteChanged,
     "headrace.training.cancelled.v1": TrainingCancelled,
+    "headrace.training.checkpointed.v1": TrainingCheckpointed,
     "headrace.training.completed.v1": TrainingCompleted,
     "headrace.training.failed.v1": TrainingFailed,
     "headrace.training.progressed.v1": TrainingProgressed,

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Literal
 
-Right = Literal["r", "rw"]
+Right = Literal["r", "rw", "rwd"]
 
 SERVICES = ("ingest", "trainer", "registry", "deployer", "monitor", "audit")
 REPLICAS = ("inference",)
-BUCKETS = ("uploads", "datasets", "models", "reports", "audit")
+BUCKETS = ("uploads", "datasets", "models", "checkpoints", "reports", "audit")
+PASSING = ("checkpoints",)
 PORTS: Mapping[str, int] = {
     "ingest": 8101,
     "trainer": 8102,
@@ -19,7 +20,7 @@ PORTS: Mapping[str, int] = {
 }
 ACCESS: Mapping[str, Mapping[str, Right]] = {
     "ingest": {"uploads": "rw", "datasets": "rw"},
-    "trainer": {"datasets": "r", "models": "rw", "uploads": "r"},
+    "trainer": {"datasets": "r", "models": "rw", "uploads": "r", "checkpoints": "rwd"},
     "inference": {"models": "r"},
     "monitor": {"datasets": "r", "models": "r", "reports": "rw"},
     "audit": {"audit": "rw"},

@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 _MOST_FILES = 10_000
@@ -19,15 +21,35 @@ def collect(root: Path, name: str, to: Path) -> None:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts:
         raise Foreign(f"{name!r} is no path inside the run's folder")
-    to.mkdir(parents=True)
+    try:
+        to.mkdir(parents=True)
+        with _opened(root, parts[:-1]) as place:
+            _take(place, parts[-1], to)
+    except OSError as error:
+        raise Foreign(f"{name} cannot be taken over: {error.strerror}") from error
+
+
+def discard(root: Path, below: str, name: str) -> None:
+    """Remove what lies under the path `name` in the folder `below` of `root`; what lies elsewhere stays."""
+    parts = PurePosixPath(name).parts
+    if len(parts) != 2 or parts[0] != below or parts[1] == "..":
+        return
+    with suppress(OSError), _opened(root, parts[:1]) as place:
+        if stat.S_ISDIR(os.stat(parts[1], dir_fd=place, follow_symlinks=False).st_mode):
+            shutil.rmtree(parts[1], ignore_errors=True, dir_fd=place)
+        else:
+            os.unlink(parts[1], dir_fd=place)
+
+
+@contextmanager
+def _opened(root: Path, parts: Sequence[str]) -> Iterator[int]:
+    """A folder below another one, reached without following any link."""
     place = os.open(root, _FOLDER)
     try:
-        for part in parts[:-1]:
+        for part in parts:
             place, above = os.open(part, _FOLDER, dir_fd=place), place
             os.close(above)
-        _take(place, parts[-1], to)
-    except OSError as error:
-        raise Foreign(f"{name} cannot be read: {error.strerror}") from error
+        yield place
     finally:
         os.close(place)
 

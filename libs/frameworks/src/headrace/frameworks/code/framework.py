@@ -14,6 +14,7 @@ from headrace.frameworks.code.results import model_directory
 from headrace.frameworks.code.running import Folder, run
 from headrace.frameworks.errors import BadEstimator, BadTrainingData, CodeFailed
 from headrace.frameworks.fitting import SAMPLE_ROWS, spread
+from headrace.frameworks.own import OwnCode
 from headrace.frameworks.preparation import target_of
 from headrace.runtimes import Columns, Model, load
 from headrace.tasks import BadTarget, Target, task_named
@@ -48,7 +49,7 @@ class Code:
             raise BadEstimator("own code is trained from a package; say training.code")
         target = _learned(frame, recipe)
         folder = Folder(code.scratch / "run")
-        folder.make(code.package, _job(recipe, target, len(frame)))
+        folder.make(code.package, _job(code, recipe, target, len(frame)))
         frame.to_parquet(folder.data / protocol.TRAIN_PARQUET, index=False)
         if code.command:
             frame.to_csv(folder.data / protocol.TRAIN_CSV, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z")
@@ -72,9 +73,12 @@ def _learned(frame: pd.DataFrame, recipe: Recipe) -> Target:
         raise BadTrainingData(str(error)) from error
 
 
-def _job(recipe: Recipe, target: Target, rows: int) -> dict[str, Any]:
+def _job(code: OwnCode, recipe: Recipe, target: Target, rows: int) -> dict[str, Any]:
+    resumed = code.resume
     return {
-        "run": recipe.code.run if recipe.code else "",
+        "run": code.run,
+        "attempt": code.attempt,
+        "resumed": {"step": resumed.step, "metrics": dict(resumed.metrics)} if resumed else None,
         "task": recipe.task,
         "seed": recipe.seed,
         "params": dict(recipe.params),

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,10 +21,10 @@ from typing import Any
 import headrace.code
 from headrace.code import confine, protocol
 from headrace.code.logs import BoundedLog
-from headrace.frameworks.code.collecting import Foreign, collect
+from headrace.frameworks.code.collecting import Foreign, collect, discard
 from headrace.frameworks.code.watching import Events, memory_of, open_plain, size_of
 from headrace.frameworks.errors import CodeFailed
-from headrace.frameworks.own import OwnCode, Said
+from headrace.frameworks.own import OwnCode, Resumed, Said
 from headrace.runtimes.process import launch
 
 _USERS = range(61184, 65520)  # systemd gives these to services without a user of their own; nobody else has them
@@ -78,6 +79,7 @@ class Folder:
         self.code, self.data, self.out, self.tmp, self.lib = (
             root / name for name in ("code", "data", "out", "tmp", "lib")
         )
+        self.checkpoints = self.out / protocol.CHECKPOINT_FOLDER
 
     @property
     def writable(self) -> tuple[Path, ...]:
@@ -87,14 +89,19 @@ class Folder:
     def make(self, package: Path, job: dict[str, Any]) -> None:
         """Put the package and the description of the job there."""
         shutil.copytree(package, self.code)
-        for folder in (self.data, self.out, self.tmp):
+        for folder in (self.data, self.out, self.checkpoints, self.tmp):
             folder.mkdir()
         (self.root / "job.json").write_text(json.dumps(job))
         shutil.copytree(Path(headrace.code.__file__).parent, self.lib / "headrace" / "code")
 
-    def resumed(self, checkpoint: Path | None) -> Path | None:
-        """A checkpoint of an earlier attempt, as the program may read it."""
-        return None if checkpoint is None else shutil.copytree(checkpoint, self.root / "resume")
+    def resumed(self, checkpoint: Resumed | None) -> Path | None:
+        """A checkpoint of an earlier attempt, moved to where the program may read it."""
+        if checkpoint is None:
+            return None
+        found = Path(shutil.move(checkpoint.folder, self.root / "resume"))
+        for each in (found, *found.rglob("*")):
+            each.chmod(0o755 if each.is_dir() else 0o644)
+        return found
 
     def give_to(self, user: int | None) -> None:
         """Let another user in, and let it write where it may."""
@@ -112,6 +119,7 @@ class Folder:
             protocol.JOB: self.root / "job.json",
             protocol.DATA: self.data,
             protocol.OUT: self.out,
+            protocol.CHECKPOINTS: self.checkpoints,
             protocol.MODEL: self.out / "model",
             protocol.EVENTS: self.out / "events.jsonl",
             protocol.ERROR: self.out / "error.json",
@@ -256,15 +264,26 @@ def _measure(process: "subprocess.Popen[bytes]", code: OwnCode, folder: Folder) 
 
 
 def _checkpoint(said: Said, code: OwnCode, folder: Folder) -> None:
-    """Keep a checkpoint; one that cannot be taken over is said in the log, and the run goes on."""
-    taken = code.scratch / "checkpoint"
-    shutil.rmtree(taken, ignore_errors=True)
+    """Keep a checkpoint; of one that cannot be taken over the author is told, and the run goes on."""
+    name = (said.checkpoint or "").removeprefix(f"{folder.out}/")
     try:
-        collect(folder.out, said.checkpoint or "", taken)
-    except Foreign as error:
-        code.log(f"[checkpoint of step {said.step} is not kept: {error}]\n".encode())
-        return
-    code.checkpoint(taken, said.step)
+        taken = _taken_over(folder.out, name, code.scratch)
+    except (Foreign, OSError) as error:
+        code.warn(f"the checkpoint of step {said.step} is not kept: {error}")
+    else:
+        code.checkpoint(taken, said)
+    discard(folder.out, protocol.CHECKPOINT_FOLDER, name)
+
+
+def _taken_over(out: Path, name: str, scratch: Path) -> Path:
+    """A copy that the program cannot change; one that is not whole is removed, since the disk may be full."""
+    taken = Path(tempfile.mkdtemp(prefix="checkpoint-", dir=scratch))
+    try:
+        collect(out, name, taken / "files")
+    except BaseException:
+        shutil.rmtree(taken, ignore_errors=True)
+        raise
+    return taken / "files"
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -70,7 +70,10 @@ def _progress(told: Mapping[str, Any]) -> Said:
 
 
 def _checkpoint(told: Mapping[str, Any]) -> Said:
-    return Said(step=_whole(told.get("step", 0)), checkpoint=str(told["path"]))
+    metrics = {str(name)[:_NAME]: float(value) for name, value in (told.get("metrics") or {}).items()}
+    if not all(map(math.isfinite, metrics.values())) or len(metrics) > _MOST_NAMES:
+        raise ValueError("metrics")
+    return Said(step=_whole(told.get("step", 0)), metrics=metrics, checkpoint=str(told["path"]))
 
 
 def _whole(value: Any) -> int:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from headrace.contracts import (
     Artifact,
     Baseline,
+    CheckpointRef,
     Column,
     Comparison,
     EarlyStopping,
@@ -66,6 +67,10 @@ class CodeJob(Spec):
     environment: str | None = None
     commit: str | None = None
     dirty: bool | None = None
+    checkpoints: int = 3
+    """How many checkpoints are kept."""
+    checkpoints_seconds: float = 0
+    """For how long they are kept once the run has ended without a model."""
     threads: int = 1
     disk_mb: int = 10_240
     processes: int = 256
@@ -188,6 +193,22 @@ Job = Annotated[TrainJob | EvaluateJob | ImportJob, Field(discriminator="kind")]
 JOB: TypeAdapter[TrainJob | EvaluateJob | ImportJob] = TypeAdapter(Job)
 
 
+class Checkpointed(Spec):
+    """A checkpoint that is whole in the store, and the names of those that are kept no longer."""
+
+    checkpoint: CheckpointRef
+    removed: Sequence[str] = ()
+
+
+class Begun(Spec):
+    """From where a later attempt goes on, and what its author should know of that."""
+
+    resumed_from: CheckpointRef | None = None
+    earlier: Sequence[CheckpointRef] = ()
+    """What else is kept, oldest first: its worker may have been lost before it told of it."""
+    warnings: Sequence[str] = ()
+
+
 class Step(Spec):
     """One word about progress."""
 
@@ -196,6 +217,15 @@ class Step(Spec):
     of: int
     message: str | None = None
     metrics: dict[str, float] = {}
+    checkpointed: Checkpointed | None = None
+    begun: Begun | None = None
+    urgent: bool = False
+    """Whether no later word about the same stage makes up for it."""
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """What it says of how far the run is."""
+        return self.model_dump(mode="json", exclude={"checkpointed", "begun", "urgent"})
 
 
 class Used(Spec):
@@ -287,6 +317,8 @@ class Report(Spec):
 
     job: str
     steps: Sequence[Step] = ()
+    first: int = 0
+    """How many steps there were before these: of a long job the earliest are told no more."""
     outcome: Outcome | None = None
 
 

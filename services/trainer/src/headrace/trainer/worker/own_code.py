@@ -1,19 +1,21 @@
 """Own code in a worker: its package and environment, what it says on the way, its log and its checkpoints."""
 
 import tempfile
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headrace.code.archive import Limits, unpack
 from headrace.code.errors import BadPackage
-from headrace.contracts import Artifact
 from headrace.frameworks import CodeFailed, CodeLimits, OwnCode, Said
 from headrace.objects import ObjectError, SyncObjectStore
 from headrace.runtimes import BadModel
 from headrace.runtimes.process.environments import environment_of
-from headrace.trainer.worker.jobs import CodeJob, Step, Tell, TrainJob
+from headrace.trainer.worker.checkpoints import Checkpoints, Found, Place
+from headrace.trainer.worker.jobs import Begun, Checkpointed, CodeJob, Step, Tell, TrainJob
 from headrace.trainer.worker.locks import requirements_of
 
 _MIB = 1 << 20
@@ -31,21 +33,40 @@ def own_code(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Iterator[OwnC
         root = Path(scratch)
         root.chmod(0o711)  # the program runs as another user where that can be
         package = _fetched(job.code, store, root)
-        heard, log, checkpoints = Heard(tell), LogPieces(store, job), Checkpoints(store, job)
-        yield OwnCode(
-            run=job.run,
-            package=package,
-            scratch=root,
-            limits=_limits(job, job.code),
-            hear=heard,
-            log=log.add,
-            checkpoint=checkpoints.keep,
-            entry=job.code.entry,
-            command=tuple(job.code.command or ()),
-            python=_python(package, job.code, tell),
-            resume=checkpoints.last(root / "resume"),
-        )
-        heard.flush()
+        heard, log = Heard(tell), LogPieces(store, job)
+        warn = Warnings(heard, log)
+        place = Place.of(job, store)
+        with Checkpoints(place, job.attempt, job.code.checkpoints, heard.checkpointed, warn) as checkpoints:
+            found = checkpoints.resume(root / "resume")
+            _begin(job, found, tell, warn)
+            yield OwnCode(
+                run=job.run,
+                package=package,
+                scratch=root,
+                limits=_limits(job, job.code),
+                hear=heard,
+                log=log.add,
+                checkpoint=checkpoints.keep,
+                warn=warn,
+                entry=job.code.entry,
+                command=tuple(job.code.command or ()),
+                python=_python(package, job.code, tell),
+                attempt=job.attempt,
+                resume=found.resumed,
+            )
+            heard.flush()
+
+
+def _begin(job: TrainJob, found: Found, tell: Tell, warn: "Warnings") -> None:
+    """Say from where an attempt goes on; the first one begins at the beginning, of which there is nothing to say."""
+    for text in found.damaged:
+        warn(text)
+    if job.attempt == 1 and found.checkpoint is None:
+        return
+    step = f"the checkpoint of step {found.checkpoint.step}" if found.checkpoint else "the beginning"
+    begun = Begun(resumed_from=found.checkpoint, earlier=found.earlier, warnings=found.damaged)
+    told = f"attempt {job.attempt} goes on from {step}"
+    tell(Step(stage="fitting", step=0, of=1, message=told, begun=begun, urgent=True))
 
 
 def _fetched(code: CodeJob, store: SyncObjectStore, root: Path) -> Path:
@@ -103,6 +124,18 @@ class Heard:
         if now - self._told >= max(_TELL_S, (now - self._begun) / 300):
             self.flush()
 
+    def checkpointed(self, made: Checkpointed) -> None:
+        """Tell of a checkpoint at once."""
+        ref = made.checkpoint
+        step, of = ref.step, max(self._of, ref.step)
+        told = {"step": step, "of": of, "metrics": ref.metrics or {}}
+        self._tell(Step(stage="fitting", **told, checkpointed=made, urgent=True))
+
+    def remark(self, text: str) -> None:
+        """Tell something for people at once."""
+        of = max(self._of, self._step)
+        self._tell(Step(stage="fitting", step=self._step, of=of, message=text, urgent=True))
+
     def flush(self) -> None:
         """Tell what was not told yet."""
         if not self._news:
@@ -121,40 +154,33 @@ class LogPieces:
         self._store, self._bucket = store, job.bucket
         self._before = f"{job.logs}{job.attempt:04}-"
         self._number, self._kept = 0, b""
+        self._one = threading.Lock()  # checkpoints are stored, and spoken of, in a thread of their own
 
     def add(self, data: bytes) -> None:
         """Keep a piece. While the store is away it is kept here, since a log never ends a run."""
-        self._kept += data
-        if not self._kept:
-            return
+        with self._one:
+            self._kept += data
+            if self._kept:
+                self._put()
+
+    def _put(self) -> None:
         with suppress(ObjectError):
             self._store.put(self._bucket, self._kept, key=f"{self._before}{self._number:06}", content_type="text/plain")
             self._number, self._kept = self._number + 1, b""
 
 
-class Checkpoints:
-    """Checkpoints of a run in the object store: a folder each, and beside it a description, which is written last."""
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be kept, or not be used."""
 
-    def __init__(self, store: SyncObjectStore, job: TrainJob) -> None:
-        self._store, self._job = store, job
-        self._number = 0
-        self._place = f"{job.model}/{job.run}/checkpoints/"
 
-    def keep(self, folder: Path, step: int) -> None:
-        """Store a copy of a checkpoint."""
-        name = f"{self._place}{self._job.attempt:04}-{self._number:06}"
-        kept = self._store.put_directory(self._job.bucket, folder, prefix=name)
-        self._store.put(self._job.bucket, kept.model_dump_json().encode(), key=f"{name}.json")
-        self._number += 1
+class Warnings:
+    """What the author of a run should know: told at once, in its log, and among the warnings of its end."""
 
-    def last(self, to: Path) -> Path | None:
-        """The newest checkpoint of earlier attempts, fetched to a folder; None where there is none."""
-        if self._job.attempt <= 1:
-            return None
-        described = [each for each in self._store.list(self._job.bucket, self._place) if each.key.endswith(".json")]
-        if not described:
-            return None
-        newest = max(described, key=lambda each: each.key)
-        data = b"".join(self._store.read(self._job.bucket, newest.key))
-        self._store.get_directory(Artifact.model_validate_json(data), to)
-        return to
+    def __init__(self, heard: Heard, log: LogPieces) -> None:
+        self._heard, self._log = heard, log
+
+    def __call__(self, text: str) -> None:
+        """Say something."""
+        warnings.warn(text, CheckpointWarning, stacklevel=2)
+        self._heard.remark(text)
+        self._log.add(f"[{text}]\n".encode())

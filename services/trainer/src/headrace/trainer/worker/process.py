@@ -26,6 +26,7 @@ from headrace.trainer.worker.meter import Meter
 from headrace.trainer.worker.output import Captured
 from headrace.trainer.worker.training import train
 
+_MOST_STEPS = 500
 _SAME_STAGE_EVERY = 0.5  # seconds between two words about one stage: enough for a progress bar
 
 
@@ -38,14 +39,16 @@ class Worker:
         self._job_bytes = job_bytes
         self._job: str | None = None
         self._steps: list[Step] = []
+        self._gone = 0  # steps at the beginning that are told no more
         self._outcome: Outcome | None = None
         self._told = 0.0
+        self._telling = threading.Lock()
 
     def begin(self, name: str, job: str) -> bool:
         """Start a job; False where this worker has another one. Again for the same job changes nothing."""
         if self._job is not None:
             return self._job == name
-        self._job, self._steps, self._outcome, self._told = name, [], None, 0.0
+        self._job, self._steps, self._gone, self._outcome, self._told = name, [], 0, None, 0.0
         threading.Thread(target=self._run, args=(JOB.validate_json(job),), name=name, daemon=True).start()
         return True
 
@@ -54,7 +57,9 @@ class Worker:
         if self._job is None:
             return None
         outcome = self._outcome  # read first: all steps are told before the outcome is
-        return Report(job=self._job, steps=tuple(self._steps), outcome=outcome).model_dump_json()
+        with self._telling:
+            steps, first = tuple(self._steps), self._gone
+        return Report(job=self._job, steps=steps, first=first, outcome=outcome).model_dump_json()
 
     def forget(self) -> int:
         """Drop a finished job and be free for the next; answers with the resident memory in bytes."""
@@ -85,10 +90,14 @@ class Worker:
     def _tell(self, step: Step) -> None:
         now = time.monotonic()
         same = bool(self._steps) and self._steps[-1].stage == step.stage
-        if same and step.step < step.of and now - self._told < _SAME_STAGE_EVERY:
+        if same and not step.urgent and step.step < step.of and now - self._told < _SAME_STAGE_EVERY:
             return
-        self._told = now
-        self._steps.append(step)
+        with self._telling:
+            self._told = now
+            self._steps.append(step)
+            if len(self._steps) > 2 * _MOST_STEPS:  # a report has all of them, twenty times a second
+                self._gone += _MOST_STEPS
+                del self._steps[:_MOST_STEPS]
 
 
 def _with_words(outcome: Outcome, captured: Captured, used: Used) -> Outcome:
