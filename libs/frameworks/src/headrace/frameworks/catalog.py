@@ -93,7 +93,7 @@ CATALOG: Mapping[str, Entry] = {
     "sklearn": Entry(f"{_OURS}.sklearn", f"{_OURS}.generate.sklearn", "scikit-learn", f"{_TREES}Classifier", f"{_TREES}Regressor"),  # noqa: E501
     "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", ranker="lightgbm.LGBMRanker"),  # noqa: E501
     "xgboost": Entry(f"{_OURS}.xgboost", f"{_OURS}.generate.xgboost", "xgboost-cpu", "xgboost.XGBClassifier", "xgboost.XGBRegressor", ("xgboost",)),  # noqa: E501
-    "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor"),  # noqa: E501
+    "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor", deterministic=False),  # noqa: E501
     "code": Entry(f"{_OURS}.code.framework", f"{_OURS}.code.listing", "headrace-code", deterministic=False),
 }
 # fmt: on
