@@ -223,12 +223,13 @@ def test_the_directory_is_laid_out_as_mlflow_does(
     framework: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
 ) -> None:
     """MLmodel names run, time, signature and flavors; the example can be fed back; nothing is pickle."""
-    FRAMEWORKS[framework].save(fit(framework, frame, recipe(CLASSIFIERS[framework], features)), tmp_path, ABOUT)
+    fitted = fit(framework, frame, recipe(CLASSIFIERS[framework], features))
+    saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
 
     mlmodel = yaml.safe_load((tmp_path / "MLmodel").read_text())
     assert mlmodel["run_id"] == "run-1"
     assert mlmodel["utc_time_created"] == "2026-01-02T03:04:05+00:00"
-    assert {"onnx", "headrace", framework} <= mlmodel["flavors"].keys()
+    assert {saved.runtime, "headrace", "python_function", framework} <= mlmodel["flavors"].keys()
     assert {c["name"]: c["type"] for c in json.loads(mlmodel["signature"]["inputs"])} == {
         "distance": "long",
         "wind": "double",
