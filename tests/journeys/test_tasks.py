@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
+from headrace.client.errors import Rejected
 from headrace.tasks import TASKS, target_of
 from headrace.testkit.sample_data import START
 
@@ -30,11 +31,18 @@ class Case:
     """The options of the task, by which it is known."""
     training: dict[str, Any] | None = None
     """What fits it, where that is no forest."""
+    known: int = 0
+    """The rows before those that are asked for whose truth a request carries."""
 
     @property
     def name(self) -> str:
         """Of the model and of its dataset."""
         return f"{self.task}-journey"
+
+    @property
+    def request(self) -> pd.DataFrame:
+        """The rows of a request; the last ones are asked for."""
+        return self.frame.tail(self.known + ASKED) if self.known else self.frame.head(ASKED)
 
 
 def _frame(load: Any, target: Any) -> pd.DataFrame:
@@ -51,6 +59,16 @@ def _frame(load: Any, target: Any) -> pd.DataFrame:
 def _in_visits(frame: pd.DataFrame) -> pd.DataFrame:
     """Six rows each, which are put in order among themselves."""
     return frame.assign(visit=[f"visit-{at // 6}" for at in range(len(frame))])
+
+
+def _days() -> pd.DataFrame:
+    """Sixty days of twenty stores with a level each and a week, the newest last."""
+    days, stores = pd.date_range("2025-03-01", periods=60), 20
+    frame = pd.DataFrame({"day": np.repeat(days, stores), "store": [f"s{at}" for at in range(stores)] * len(days)})
+    level = 50 + 5 * np.tile(np.arange(stores), len(days))
+    week = 10 * np.sin(2 * np.pi * frame["day"].dt.day_of_week / 7)
+    noise = np.random.default_rng(2).normal(0, 1, len(frame))
+    return frame.assign(day=frame["day"].dt.strftime("%Y-%m-%dT00:00:00Z"), target=level + week + noise)
 
 
 def cases() -> dict[str, Case]:
@@ -73,6 +91,10 @@ def cases() -> dict[str, Case]:
         "ranking": Case(
             "ranking", _in_visits(_frame(load_breast_cancer, lambda each: 2 * int(each))), (), ("score",),
             {"context": ["plant"]}, {"query": "visit"}, {"framework": "lightgbm", "params": {"n_estimators": 30}},
+        ),
+        "forecasting": Case(
+            "forecasting", _days(), (), ("prediction", "naive", "scale"), {},
+            {"time": "day", "series": ["store"], "horizon": 3}, {"params": {"max_iter": 30}}, known=160,
         ),
     }  # fmt: skip
 
@@ -100,12 +122,15 @@ def test_a_task_is_lived_from_a_file_to_a_judged_window(world: World, task: str)
     assert set(evaluated["metrics"]["candidate"]) == set(usual)
     assert {each["metric"] for each in evaluated["baselines"]} >= {usual[0]}
     assert registered["task"] == registered["signature"]["task"] == task
-    assert registered["signature"].get("task_options") == case.told
+    options = registered["signature"].get("task_options")
+    assert options is case.told or case.told.items() <= options.items()
 
-    asked = case.frame.head(ASKED)
+    asked = case.request
     answer = ask(world, case, asked, hour=1)
     assert [each["name"] for each in answer["outputs"]] == list(case.outputs)
     check_labels(case, answer, registered)
+
+    check_refused(world, case, asked)
 
     said = report(world, case, asked, answer)
     assert said["accepted"] == ASKED
@@ -137,9 +162,22 @@ def kind(case: Case) -> str:
     return TASKS[case.task].estimators.capitalize()
 
 
+def check_refused(world: World, case: Case, asked: pd.DataFrame) -> None:
+    """Where rows tell of each other, a request that lacks some is refused with the row that cannot be answered."""
+    if not case.known:
+        return
+    sent = columns(case, asked)
+    with pytest.raises(Rejected, match=r"is asked for, but the history of store 's0' has no value") as refused:
+        world.client.predict(case.name, {name: values[40:] for name, values in sent.items()})
+    assert refused.value.status == 400
+
+
 def columns(case: Case, asked: pd.DataFrame) -> dict[str, list[Any]]:
-    """The features, and the group as context."""
-    return {name: asked[name].tolist() for name in asked if name != "target"}
+    """The features, the group as context, and the truth of what is known; JSON has null for what is not."""
+    if not case.known:
+        return {name: asked[name].tolist() for name in asked if name != "target"}
+    truth = [value if at < case.known else None for at, value in enumerate(asked["target"].tolist())]
+    return {**{name: asked[name].tolist() for name in asked}, "target": truth}
 
 
 def ask(world: World, case: Case, asked: pd.DataFrame, hour: int) -> Any:
@@ -179,18 +217,20 @@ def _signature(registered: Any) -> Any:
 def check_other_ways(world: World, case: Case, asked: pd.DataFrame, answer: Any) -> None:
     """MLflow's protocol, and rows by the client, which reads text by the signature: the same answers."""
     first = case.outputs[0]
-    body = {
-        "dataframe_split": {"columns": list(columns(case, asked)), "data": asked.drop(columns="target").values.tolist()}
-    }
+    sent = columns(case, asked)
+    rows = [list(row) for row in zip(*sent.values(), strict=True)]
+    body = {"dataframe_split": {"columns": list(sent), "data": rows}}
     scored = world.client.http.json("POST", "inference", f"/invocations?model={case.name}", json=body)["predictions"]
     plain = [each[first] if isinstance(each, dict) else each for each in scored]
     assert plain == values(answer, first).tolist()
 
-    told = list(world.client.predict_rows(case.name, world.csv(asked.drop(columns="target"), f"{case.name}.csv")))
+    told = list(world.client.predict_rows(case.name, world.csv(pd.DataFrame(sent), f"{case.name}.csv")))
     assert [each["outputs"][first] for each in told] == values(answer, first).tolist()
     last = case.outputs[-1]
     assert np.allclose(
-        np.array([each["outputs"][last] for each in told], dtype=float), values(answer, last).astype(float)
+        np.array([each["outputs"][last] for each in told], dtype=float),
+        values(answer, last).astype(float),
+        equal_nan=True,
     )
 
 
@@ -198,7 +238,9 @@ def report(world: World, case: Case, asked: pd.DataFrame, answer: Any) -> Any:
     """What really happened, with its own type; what is none of it is refused with what would be right."""
     prediction = answer["parameters"]["prediction_id"]
     labels = [
-        {"prediction_id": f"{prediction}:{at}", "value": each} for at, each in enumerate(asked["target"].tolist())
+        {"prediction_id": f"{prediction}:{at}", "value": each}
+        for at, each in enumerate(asked["target"].tolist())
+        if at >= case.known
     ]
     wrong = [{"prediction_id": f"{prediction}:0", "value": "nothing of the kind"}]
     with pytest.raises(Exception, match="none of the model's labels" if case.labels else "is no (number|grade)"):

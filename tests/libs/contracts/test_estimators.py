@@ -52,10 +52,12 @@ def test_every_estimator_can_be_declared_with_what_it_needs(framework: str, path
     found = frameworks()[framework].estimators[path]
     params = {name: values[0] for name, values in found.needs.items()}
 
-    able = [task for task in TASKS.values() if found.kind in task.kinds and task.name not in found.cannot]
+    able = [task for task in TASKS.values() if found.kind in task.kinds and task.learned_as not in found.cannot]
     assert able
     for task in able:
-        assert list(training_problems(framework, path, params, task.name, *task.kinds)) == []
+        assert (
+            list(training_problems(framework, path, params, task.name, *task.kinds, learned_as=task.learned_as)) == []
+        )
 
 
 def test_an_estimator_that_cannot_fit_a_task_is_refused_with_the_reason() -> None:
@@ -67,6 +69,16 @@ def test_an_estimator_that_cannot_fit_a_task_is_refused_with_the_reason() -> Non
     (problem,) = training_problems("sklearn", path, {}, task, *TASKS[task].kinds)
 
     assert str(problem).startswith(f"training.estimator: {path} cannot be trained for task {task}: it {reasons[task]}")
+
+
+def test_a_task_that_is_learned_as_another_one_is_refused_by_its_own_name() -> None:
+    """The reason is that of the task which the estimator would learn; the author knows the one that was declared."""
+    estimators = frameworks()["sklearn"].estimators
+    path, found = next((path, each) for path, each in estimators.items() if "quantiles" in each.cannot)
+
+    (problem,) = training_problems("sklearn", path, {}, "forecasting", found.kind, learned_as="quantiles")
+
+    assert f"cannot be trained for task forecasting: it {found.cannot['quantiles']}" in str(problem)
 
 
 @pytest.mark.parametrize("name", ["max_bin", "scale_pos_weight", "monotone_constraints", "device_type", "alpha"])

@@ -134,9 +134,9 @@ def test_the_options_tell_the_task_where_none_is_named(options: dict[str, Any], 
 
 def test_options_that_no_task_has_are_named_although_the_task_is_guessed() -> None:
     """The guess is made by the target then."""
-    left_out = {name: value for name, value in document({"horizon": 3}).items() if name != "task"}
+    left_out = {name: value for name, value in document({"steps_ahead": 3}).items() if name != "task"}
 
-    with pytest.raises(ContractError, match=r"task_options\.horizon: regression has no options"):
+    with pytest.raises(ContractError, match=r"task_options\.steps_ahead: regression has no options"):
         examine(left_out, SHOPS)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from headrace.contracts import Signature, Tensor
-from headrace.runtimes import Description, write_directory
+from headrace.contracts import Column, Signature, Tensor
+from headrace.runtimes import Description, load, write_directory
 from headrace.runtimes.directory import GRAPH, onnx_flavor
+from headrace.runtimes.forecast import INNER, Forecast, Framing
 from headrace.runtimes.layout import Layout
 from headrace.runtimes.onnx import LAYOUT_PROPERTY
 from headrace.runtimes.pmml import save as save_pmml
@@ -145,3 +146,64 @@ def save_scorecard(folder: Path) -> tuple[Mapping[str, list[Any]], Mapping[str, 
     rows = {"age": [29.0, 30.0, None, 41.5], "town": ["Oslo", "Bergen", None, "Oslo"]}
     where = np.array(["OSLO", "BERGEN", "", "OSLO"], dtype=object)
     return rows, {"prediction": np.array([16.0, 19.5, 19.5, 18.5]), "where": where}
+
+
+PAST: dict[str, Any] = {
+    "time": "day", "series": ["store"], "horizon": 3, "step": "P1D", "lags": [1, 2], "rolling": [3],
+    "functions": ["mean"], "calendar": ["weekday"], "season": 1, "lacking": "refuse",
+}  # fmt: skip
+
+
+def past_framing(**more: Any) -> Framing:
+    """Daily sales of stores with a promotion that is known in advance."""
+    promotion = Column(name="promotion", type="number", nullable=False)
+    store = Column(name="store", type="string", nullable=False)
+    return Framing({**PAST, **more}, [store, promotion], "sold")
+
+
+def save_forecast(folder: Path, **more: Any) -> tuple[dict[str, list[Any]], dict[str, np.ndarray]]:
+    """The next value is the last one, more by the promotion and by one a step; with rows that it can answer."""
+    framing = past_framing(**more)
+    inner = folder / INNER
+    inner.mkdir(parents=True)
+    names = [column.name for column in framing.learned if column.type != "string"]
+    weights = [{"lag_1": 1.0, "promotion": 1.0, "step_ahead": 1.0}.get(name, 0.0) for name in names]
+    constants = [
+        helper.make_tensor("weights", TensorProto.FLOAT, [len(names), 1], weights),
+        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
+    ]
+    nodes = [
+        helper.make_node("IsNaN", ["numbers"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "numbers"], ["there"]),
+        helper.make_node("MatMul", ["there", "weights"], ["sum"]),
+        helper.make_node("Cast", ["sum"], ["column"], to=TensorProto.DOUBLE),
+        helper.make_node("Reshape", ["column", "flat"], ["prediction"]),
+    ]
+    inputs = [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [None, len(names)])]
+    outputs = [helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [None])]
+    layout = Layout(numbers=tuple(names), strings=())
+    graph = graph_of(nodes, inputs, outputs, constants, **{LAYOUT_PROPERTY: layout.dumps()})
+    signature = Signature(
+        task="regression",
+        inputs=[Tensor(name=name, datatype="FP64", shape=[-1]) for name in names],
+        outputs=[Tensor(name="prediction", datatype="FP64", shape=[-1])],
+    )
+    save(inner, graph, signature)
+    Forecast(load).write(framing, folder, framing.signature("forecasting", []), ABOUT, {})
+    return past_rows(), {
+        "prediction": np.array([np.nan] * 3 + [8.0, 8.5] + [np.nan] * 3 + [13.0]),
+        "naive": np.array([np.nan] * 3 + [6.0, 6.0] + [np.nan] * 3 + [10.0]),
+        "scale": np.array([np.nan] * 3 + [2.5, 2.5] + [np.nan] * 3 + [0.0]),
+    }
+
+
+def past_rows() -> dict[str, list[Any]]:
+    """Three known days of two stores, two days that are asked for of one, and the third of the other."""
+    days = ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05"]
+    return {
+        "day": [*days, *days[:3], "2026-01-06"],
+        "store": ["a"] * 5 + ["b"] * 4,
+        "promotion": [0.0, 0.0, None, 1.0, 0.5, None, None, None, 0.0],
+        "sold": [1.0, 2.0, 6.0, None, None, 10.0, 10.0, 10.0, None],
+    }

@@ -36,6 +36,15 @@ THEIRS = {
     "rmse": lambda w: reference.root_mean_squared_error(AMOUNT, GUESS, sample_weight=w),
     "mae": lambda w: reference.mean_absolute_error(AMOUNT, GUESS, sample_weight=w),
     "r2": lambda w: reference.r2_score(AMOUNT, GUESS, sample_weight=w),
+    "smape": lambda w: np.average(2 * abs(GUESS - AMOUNT) / (abs(AMOUNT) + abs(GUESS)), weights=w),
+}
+NAIVE_ERROR = np.where(np.arange(3000) < 40, np.nan, np.where(np.arange(3000) < 80, 0, RNG.uniform(1, 9, 3000)))
+MOVES = NAIVE_ERROR > 0
+THEIRS_OF_FORECASTS = {
+    **{name: THEIRS[name] for name in ("rmse", "mae", "r2", "smape")},
+    "mase": lambda w: reference.mean_absolute_error(
+        AMOUNT[MOVES] / NAIVE_ERROR[MOVES], GUESS[MOVES] / NAIVE_ERROR[MOVES], sample_weight=w[MOVES]
+    ),
 }
 THEIRS_OF_MANY = {
     "roc_auc_ovr": lambda w: reference.roc_auc_score(SPECIES, SHARES, sample_weight=w, multi_class="ovr"),
@@ -58,6 +67,7 @@ THEIRS_OF_QUANTILES = {
     "rmse": lambda w: reference.root_mean_squared_error(AMOUNT, BANDS[:, 2], sample_weight=w),
     "mae": lambda w: reference.mean_absolute_error(AMOUNT, BANDS[:, 2], sample_weight=w),
     "r2": lambda w: reference.r2_score(AMOUNT, BANDS[:, 2], sample_weight=w),
+    "smape": lambda w: np.average(2 * abs(BANDS[:, 2] - AMOUNT) / (abs(AMOUNT) + abs(BANDS[:, 2])), weights=w),
 }
 QUERY = np.repeat(np.arange(300), 10)[RNG.permutation(3000)]
 GRADE = np.where(QUERY < 9, 0, RNG.integers(0, 5, 3000)).astype(float)  # some queries have nothing to find
@@ -93,6 +103,7 @@ ROWS = {
     "regression": (AMOUNT, Score("prediction", GUESS), THEIRS),
     "quantiles": (AMOUNT, Score("quantiles", BANDS, levels=LEVELS), THEIRS_OF_QUANTILES),
     "ranking": (GRADE, Score("score", HEIGHT, QUERY), THEIRS_OF_RANKS),
+    "forecasting": (AMOUNT, Score("forecast", GUESS, scale=NAIVE_ERROR), THEIRS_OF_FORECASTS),
 }
 CASES = [(task, name) for task in TASKS for name in INSTALLED.metrics_of(task)]
 
@@ -218,6 +229,35 @@ def test_an_interval_is_judged_by_how_near_its_coverage_is_to_what_it_promises()
     assert interval(4.0) == pytest.approx({"coverage": 0.8, "coverage_error": 0.0, "interval_width": 8.0})
     assert interval(9.0) == pytest.approx({"coverage": 1.0, "coverage_error": 0.2, "interval_width": 18.0})
     assert interval(1.0) == pytest.approx({"coverage": 0.2, "coverage_error": 0.6, "interval_width": 2.0})
+
+
+def test_an_error_of_nothing_is_none_and_one_of_the_other_sign_is_the_greatest() -> None:
+    """Two zeros agree; the mean size of a number and its opposite is all that their distance can be twice of."""
+    truth = np.array([0.0, 5.0, 0.0])
+
+    assert value("smape", truth[:1], Score("prediction", np.zeros(1))) == 0.0
+    assert value("smape", truth, Score("prediction", np.array([0.0, -5.0, 3.0]))) == pytest.approx(4 / 3)
+
+
+def test_an_error_is_scaled_by_its_own_series() -> None:
+    """A large series and a small one count alike; where no series moves, or no scale is known, there is no figure."""
+    truth, said = np.array([100.0, 1.0]), np.array([110.0, 1.1])
+
+    assert value("mase", truth, Score("forecast", said, scale=np.array([20.0, 0.2]))) == pytest.approx(0.5)
+    assert value("mase", truth, Score("forecast", said, scale=np.array([20.0, np.nan]))) == pytest.approx(0.5)
+    assert measured(["mase"], truth, Score("forecast", said, scale=np.zeros(2))) == {}
+    assert measured(["mase"], truth, Score("forecast", said)) == {}
+
+
+def test_some_rows_of_a_score_keep_their_scale_and_groups() -> None:
+    """By the same mask."""
+    score = Score("forecast", np.arange(3.0), np.array([4, 5, 4]), scale=np.array([1.0, 2.0, 3.0]))
+
+    some = score.at(np.array([False, True, True]))
+
+    assert (some.values.tolist(), some.scale.tolist()) == ([1.0, 2.0], [2.0, 3.0])  # type: ignore[union-attr]
+    assert some.groups is not None
+    assert (some.groups.tolist(), some.units) == ([5, 4], 2)
 
 
 def test_rows_of_a_group_are_drawn_together_or_not_at_all() -> None:

@@ -55,7 +55,9 @@ def raw(task: str, target: Target, truth: np.ndarray, noise: float = 0.5) -> np.
     chance = np.random.default_rng(1)
     if TASKS[task].estimators == "regressor":
         spread = np.array([3 * (level - 0.5) * noise for level in target.levels] or [0.0])
-        return (truth + chance.normal(0, noise, len(truth)))[:, None] + spread
+        found = (truth + chance.normal(0, noise, len(truth)))[:, None] + spread
+        beside = np.column_stack([truth + chance.normal(0, 4 * noise, len(truth)), np.full(len(truth), noise)])
+        return np.hstack([found, beside])[:, : target.width]  # what stands beside it: a poor answer, and a scale
     weights = np.exp(3 * (truth[:, None] == np.arange(len(target.labels))) + chance.normal(size=(len(truth), 1)) * 0)
     weights *= chance.gamma(1, noise, weights.shape)
     return weights / weights.sum(axis=1, keepdims=True)
@@ -464,8 +466,8 @@ def test_metrics_follow_from_the_score_that_a_task_gives() -> None:
     """A metric names the kinds of score that it can judge; no list of tasks is kept anywhere."""
     catalog = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 
-    assert catalog.metrics_of("regression") == ["rmse", "mae", "r2"]
-    assert catalog.tasks_with("mae") == ["regression", "quantiles"]
+    assert catalog.metrics_of("regression") == ["rmse", "mae", "smape", "r2"]
+    assert catalog.tasks_with("mae") == ["regression", "quantiles", "forecasting"]
     assert catalog.tasks_with("log_loss") == ["binary", "multiclass"]
     assert catalog.tasks_with("roc_auc") == ["binary"]
 

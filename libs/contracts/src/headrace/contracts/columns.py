@@ -8,7 +8,7 @@ from headrace.contracts.detectors import Kind
 from headrace.contracts.errors import Place, Problem, hint, shown
 from headrace.contracts.estimators import columns_named, labels_named
 from headrace.contracts.generated.models import Contract, Declaration
-from headrace.contracts.installed import Installed, KnownColumn
+from headrace.contracts.installed import Installed, KnownColumn, TaskInfo
 from headrace.contracts.labels import same_label
 from headrace.contracts.options import option_columns
 from headrace.contracts.preparation import (
@@ -111,8 +111,25 @@ def key_problems(declared: Declaration, catalog: Installed) -> Iterator[Problem]
             yield Problem(place, f"{column!r} is in data.features, too; it tells rows apart and is never learned from")
 
 
+def order_problems(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
+    """Columns that the task's options name for something else than keys, and that have another role."""
+    task, given, data = catalog.tasks[declared.task], declared.task_options or {}, declared.data
+    ordered = dict(option_columns(given, task, "time"))
+    for place, column in ordered.items():
+        if column != data.time:
+            yield Problem(place, f"{column!r} is not data.time, which is {data.time!r}; one column orders the rows")
+        if declared.evaluation.holdout.by == "random":
+            text = f"{task.name} is judged on what comes later; say `by: time`, or leave it out"
+            yield Problem(("evaluation", "holdout", "by"), text)
+    for place, column in (*option_columns(given, task, "column"), *ordered.items()):
+        if column == data.target:
+            yield Problem(place, f"{column!r} is the target")
+        if column in data.ignore:
+            yield Problem(place, f"{column!r} is in data.ignore, too; it is either used or not")
+
+
 def _keys(declared: Declaration, catalog: Installed) -> Iterator[tuple[Place, str]]:
-    yield from option_columns(declared.task_options or {}, catalog.tasks[declared.task], keys=True)
+    yield from option_columns(declared.task_options or {}, catalog.tasks[declared.task], "key")
 
 
 def _role(name: str, columns: Sequence[str], target: str) -> Iterator[Problem]:
@@ -148,13 +165,14 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Insta
                 place, f"dataset {dataset.name!r} has no column {shown(column)}; {hint(column, dataset.types)}"
             )
     yield from _target_problems(declared, dataset, catalog)
-    yield from _time_problems(declared, dataset)
+    yield from _time_problems(declared, dataset, catalog)
     yield from _weight_problems(declared, dataset)
     yield from typed_problems(declared.training.preparation, dataset.types)
     for position, column in enumerate(declared.data.features or []):
         if dataset.types.get(column) == TIMESTAMP and _chain(declared, dataset, column) is None:
             yield Problem(("data", "features", position), f"{column!r} is a timestamp; {how_to_use_times(column)}")
-    if declared.data.features is None and not features_of(declared, dataset, catalog):
+    makes = catalog.tasks[declared.task].framed_by is not None
+    if declared.data.features is None and not makes and not features_of(declared, dataset, catalog):
         yield Problem(("data",), f"dataset {dataset.name!r} has no column left to learn from")
     yield from _feature_params(declared, dataset, catalog)
     yield from _label_params(declared, dataset)
@@ -163,19 +181,31 @@ def column_problems(declared: Declaration, dataset: KnownDataset, catalog: Insta
 
 def features_of(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> list[str]:
     """The columns that the model learns from, as the trainer takes them."""
-    return features_among(declared, dataset.types, [column for _, column in _keys(declared, catalog)])
+    keys = [column for _, column in _keys(declared, catalog)]
+    return features_among(declared, dataset.types, keys, own_columns(declared, catalog.tasks[declared.task]))
 
 
-def features_among(declared: Declaration, types: Mapping[str, str], keys: Sequence[str] = ()) -> list[str]:
+def own_columns(declared: Declaration, task: TaskInfo) -> list[str] | None:
+    """The columns that the options of a task name as features, where it makes the others itself; else None."""
+    if task.framed_by is None:
+        return None
+    return [column for _, column in option_columns(declared.task_options or {}, task, "column")]
+
+
+def features_among(
+    declared: Declaration, types: Mapping[str, str], keys: Sequence[str] = (), only: Sequence[str] | None = None
+) -> list[str]:
     """The features among columns with their types: those named, else all that are left and can be learned from.
 
     A timestamp can where it is prepared, the column of time only where its own name is; what is dropped cannot,
-    nor can the keys of the task.
+    nor can the keys of the task. Of a task that makes features, the columns of `only` are learned where none is named.
     """
     data, prepared = declared.data, declared.training.preparation
     own = prepared.columns if prepared else {}
     left_out = {data.target, data.weight, *data.ignore, *data.context, *keys, *({data.time} - own.keys())}
     names = data.features or [name for name in types if name not in left_out]
+    if only is not None:
+        names = list(dict.fromkeys([*only, *(data.features or [])]))
     chains = {name: declared_chain(prepared, name, types[name]) for name in names if name in types}
     prepared_at_all = {name for name, chain in chains.items() if chain is not None or types[name] != TIMESTAMP}
     return [name for name, chain in chains.items() if name in prepared_at_all and not is_left_out(chain)]
@@ -204,13 +234,16 @@ def _target_problems(declared: Declaration, dataset: KnownDataset, catalog: Inst
         yield Problem(("data", "positive"), text)
 
 
-def _time_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
+def _time_problems(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[Problem]:
     time = declared.data.time
     kind = dataset.types.get(time) if time else None
     if kind in ("string", "boolean"):
         text = f"{time!r} holds {'text' if kind == 'string' else 'true and false'}, which has no order in time"
         more = f"; {how_to_declare_times(time or '')}" if kind == "string" else ""
         yield Problem(("data", "time"), text + more)
+    for place, column in option_columns(declared.task_options or {}, catalog.tasks[declared.task], "time"):
+        if dataset.types.get(column, TIMESTAMP) != TIMESTAMP and kind not in ("string", "boolean"):
+            yield Problem(place, f"{column!r} holds numbers; the steps of {declared.task} are counted on a calendar")
 
 
 def _weight_problems(declared: Declaration, dataset: KnownDataset) -> Iterator[Problem]:
@@ -276,7 +309,7 @@ def kind_of(dataset: KnownDataset, column: str) -> Kind | None:
 def column_warnings(declared: Declaration, dataset: KnownDataset, catalog: Installed) -> Iterator[str]:
     """What is legal, but may surprise."""
     features = features_of(declared, dataset, catalog)
-    for column in _idle_times(declared, dataset):
+    for column in _idle_times(declared, dataset) if catalog.tasks[declared.task].framed_by is None else ():
         yield f"data: {column!r} is a timestamp and no feature; {how_to_use_times(column)}, or name it in data.ignore"
     for column in features:
         if dataset.types[column] == TEXT and with_many_values(_chain(declared, dataset, column)):

@@ -17,7 +17,7 @@ from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
 from headrace.contracts.installed import Installed, TaskInfo
 from headrace.contracts.names import column_name
-from headrace.contracts.options import FIELD, filled_options
+from headrace.contracts.options import FIELD, filled_options, option_columns
 from headrace.contracts.rules import bounds, problems, warnings
 
 Source = bytes | str | Mapping[str, Any]
@@ -49,6 +49,7 @@ def examine(source: Source, catalog: Installed, dataset: KnownDataset | None = N
     _choose_framework(document)
     surprises = _choose_task(document, catalog, dataset)
     _normalise_options(document, catalog)
+    _choose_time(document, catalog)
     try:
         declared = Declaration.model_validate(document)
     except ValidationError as error:
@@ -129,6 +130,15 @@ def _normalise_options(document: Document, catalog: Installed) -> None:
             given[option.name] = _column(value, (FIELD, option.name))
         elif option.names and isinstance(value, list):
             given[option.name] = [_column(each, (FIELD, option.name, at)) for at, each in enumerate(value)]
+
+
+def _choose_time(document: Document, catalog: Installed) -> None:
+    """The column that orders the rows, where an option of the task names it."""
+    given, data, task = document.get(FIELD), document.get("data"), catalog.tasks.get(str(document["task"]))
+    if not isinstance(given, dict) or not isinstance(data, dict) or task is None or "time" in data:
+        return
+    for _, column in option_columns(given, task, "time"):
+        data["time"] = column
 
 
 def _column(name: Any, place: Place) -> Any:

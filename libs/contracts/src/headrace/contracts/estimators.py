@@ -112,10 +112,13 @@ def own_code_framework() -> str | None:
 
 
 def training_problems(
-    framework: str, estimator: str | None, params: Params, task: str, *kinds: EstimatorKind
+    framework: str, estimator: str | None, params: Params, task: str, *kinds: EstimatorKind, learned_as: str = ""
 ) -> Iterator[Problem]:
-    """What is wrong with `training.framework`, `.estimator` and `.params`, for a task that kinds of estimator fit."""
-    info = frameworks().get(framework)
+    """What is wrong with `training.framework`, `.estimator` and `.params`, for a task that kinds of estimator fit.
+
+    `learned_as` is the task that the estimator learns, where that is another one.
+    """
+    info, learned = frameworks().get(framework), learned_as or task
     if info is None:
         yield Problem(("training", "framework"), choice_problem(framework, list(frameworks())))
         return
@@ -130,11 +133,11 @@ def training_problems(
     elif found.kind not in kinds:
         text = f"{path} is a {found.kind}, but the task is {task}, which a {' or a '.join(kinds)} fits"
         yield Problem(("training", "estimator"), f"{text}; name {_twin(path, info, kinds[-1])}, or say another task")
-    elif task in found.cannot:
-        text = f"{path} cannot be trained for task {task}: it {found.cannot[task]}"
-        yield Problem(("training", "estimator"), f"{text}; {_instead(info, task, kinds)}")
+    elif learned in found.cannot:
+        text = f"{path} cannot be trained for task {task}: it {found.cannot[learned]}"
+        yield Problem(("training", "estimator"), f"{text}; {_instead(info, learned, kinds)}")
     else:
-        yield from _decided_problems(found, params, task)
+        yield from _decided_problems(found, params, learned)
         yield from params_problems(path, found, params)
 
 

@@ -95,6 +95,16 @@ class TaskInfo(Protocol):
         ...
 
     @property
+    def learned_as(self) -> str:
+        """The task that its estimator learns: itself, but where it shapes the rows first."""
+        ...
+
+    @property
+    def framed_by(self) -> str | None:
+        """The runtime that shapes rows for its estimator; None where it learns them as they are."""
+        ...
+
+    @property
     def scores(self) -> frozenset[str]:
         """The kinds of score that its models give."""
         ...

@@ -14,6 +14,7 @@ from headrace.contracts.estimators import fits, words
 FIELD = "task_options"
 Options = Mapping[str, Any]
 """Values by the option's name."""
+Names = Literal["key", "column", "time"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Option:
     """What counts where nothing is said; None: nothing does."""
     required: bool = False
     """Whether it must be said."""
-    names: Literal["key", "column"] | None = None
-    """It names a column of the dataset. A key tells rows apart: it is logged with a request, and never learned from."""
+    names: Names | None = None
+    """It names a column of the dataset. A key tells rows apart: it is logged with a request, and never learned from. A
+    time orders rows: it is `data.time` where that is not said."""
 
     @property
     def takes(self) -> str:
@@ -107,10 +109,10 @@ def filled_options(given: Options, task: HasOptions) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def option_columns(given: Options, task: HasOptions, *, keys: bool = False) -> Iterator[tuple[Place, str]]:
-    """The columns that options name, with their place in the declaration; those of keys alone where that is asked."""
+def option_columns(given: Options, task: HasOptions, names: Names | None = None) -> Iterator[tuple[Place, str]]:
+    """The columns that options name, with their place in the declaration; of one kind alone where that is asked."""
     for option in task.options:
-        if not keys or option.names == "key":
+        if names in (None, option.names):
             for place, column in option.columns(given.get(option.name)):
                 yield (FIELD, *place), column
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from headrace.contracts.columns import key_problems, role_problems
+from headrace.contracts.columns import key_problems, order_problems, role_problems
 from headrace.contracts.contract import contract_problems
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
@@ -176,6 +176,7 @@ def _positive(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
 def _task_options(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     yield from option_problems(declared.task_options or {}, catalog.tasks[declared.task], catalog.tasks)
     yield from key_problems(declared, catalog)
+    yield from order_problems(declared, catalog)
 
 
 def _detectors(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
@@ -233,9 +234,11 @@ LONGEST_RUN = timedelta(days=30)
 
 
 def _training(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
-    training, kinds = declared.training, catalog.tasks[declared.task].kinds
-    yield from training_problems(training.framework, training.estimator, training.params, declared.task, *kinds)
-    yield from asked_problems(declared, *kinds)
+    training, task = declared.training, catalog.tasks[declared.task]
+    yield from training_problems(
+        training.framework, training.estimator, training.params, task.name, *task.kinds, learned_as=task.learned_as
+    )
+    yield from asked_problems(declared, *task.kinds)
 
 
 def _asked_values(declared: Declaration) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Runtimes: how an artifact answers. One file and one line each; evaluation and inference use the same ones."""
 
-from headrace.runtimes.base import BadValue, Columns, Model, OutOfProcess, Runtime
+from headrace.runtimes.base import BadValue, Columns, Framed, Model, OutOfProcess, Runtime
 from headrace.runtimes.catalog import RUNTIMES, load, runtime_named, starts_slowly
 from headrace.runtimes.directory import DESCRIBING, Description, read_description, write_directory
 from headrace.runtimes.errors import BadAnswer, BadModel, PickleFound, Unavailable
@@ -14,6 +14,7 @@ __all__ = [
     "BadValue",
     "Columns",
     "Description",
+    "Framed",
     "Model",
     "OutOfProcess",
     "PickleFound",

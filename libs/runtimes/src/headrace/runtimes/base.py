@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from headrace.contracts import Signature
+
+if TYPE_CHECKING:  # it stands on this module
+    from headrace.runtimes.forecast.framing import Framing
 
 Columns = Mapping[str, Any]
 """One array or list per input of the signature, by name; None and NaN both stand for a missing value."""
@@ -73,6 +76,16 @@ class OutOfProcess(Protocol):
     @property
     def problem(self) -> str | None:
         """Why it answers nobody now; None where it does, or soon will."""
+        ...
+
+
+@runtime_checkable
+class Framed(Protocol):
+    """What a model has as well whose answer to a row depends on the other rows of its request."""
+
+    @property
+    def framing(self) -> "Framing":
+        """How it is asked about the rows of a dataset."""
         ...
 
 

@@ -8,6 +8,7 @@ from headrace.runtimes.base import Model, Runtime
 from headrace.runtimes.catboost import Catboost
 from headrace.runtimes.directory import read_description
 from headrace.runtimes.errors import BadModel
+from headrace.runtimes.forecast import Forecast
 from headrace.runtimes.lightgbm import Lightgbm
 from headrace.runtimes.onnx import Onnx
 from headrace.runtimes.pickles import refuse_pickle
@@ -23,6 +24,7 @@ RUNTIMES: Mapping[str, Runtime] = {
     "xgboost": Xgboost(),
     "catboost": Catboost(),
     "process": Process(),
+    "forecast": Forecast(lambda folder: load(folder)),
 }
 
 
@@ -52,4 +54,6 @@ def runtime_named(name: str) -> Runtime:
 
 def starts_slowly(folder: Path) -> bool:
     """Whether a model directory takes its time to load, as what starts a program does; raises BadModel."""
-    return getattr(runtime_named(read_description(folder).runtime), "starts_slowly", False)
+    runtime = runtime_named(read_description(folder).runtime)
+    inner = getattr(runtime, "inner", None)
+    return getattr(runtime, "starts_slowly", False) if inner is None else starts_slowly(folder / inner)

@@ -149,6 +149,10 @@ class Target(ABC):
     def trivial(self, known: np.ndarray, rows: int, last: float | None) -> list[Trivial]:
         """The answers that need no model, of truth that could be learned; `last` is the newest one, ordered by time."""
 
+    def trivial_beside(self, outputs: Outputs) -> list[Trivial]:
+        """The answers that need no model and come with the model's own, a value a row."""
+        return []
+
     @abstractmethod
     def watched(self, outputs: Outputs) -> Watched | None:
         """What drift looks at; None where the outputs do not have it."""
@@ -178,6 +182,8 @@ class Task(ABC):
     """The name of the task on model cards, in Hugging Face's words."""
     options: ClassVar[Sequence[Option]] = ()
     """What a declaration can tell it beside its name, in `task_options`."""
+    framed_by: ClassVar[str | None] = None
+    """The runtime that shapes rows for its estimator, and answers; None where rows are learned as they are."""
     guessed: ClassVar[bool] = True
     """Whether it may be meant where a declaration names neither it nor its options."""
 
@@ -185,6 +191,11 @@ class Task(ABC):
     def kinds(self) -> tuple[EstimatorKind, ...]:
         """Every kind of estimator that fits it, the usual ones first."""
         return (*self.specialists, self.estimators)
+
+    @property
+    def learned_as(self) -> str:
+        """The task that its estimator learns: itself, but where its rows are shaped first."""
+        return self.name
 
     # declarations
 
@@ -214,7 +225,7 @@ class Task(ABC):
 
     def keys(self, options: Options) -> list[str]:
         """The columns that tell rows apart: a request carries them beside the features, and no model learns them."""
-        return [column for _, column in option_columns(options, self, keys=True)]
+        return [column for _, column in option_columns(options, self, "key")]
 
     def surprises(self, column: KnownColumn) -> Iterator[str]:
         """What is legal in a target, but may surprise."""

@@ -10,13 +10,16 @@ from headrace.strategies import STRATEGIES
 from headrace.tasks.base import Target, Task
 from headrace.tasks.binary import Binary
 from headrace.tasks.errors import UnknownTask
+from headrace.tasks.forecasting import Forecasting
 from headrace.tasks.metrics import METRICS
 from headrace.tasks.multiclass import Multiclass
 from headrace.tasks.quantiles import Quantiles
 from headrace.tasks.ranking import Ranking
 from headrace.tasks.regression import Regression
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (Binary(), Multiclass(), Regression(), Quantiles(), Ranking())}
+TASKS: Mapping[str, Task] = {
+    task.name: task for task in (Binary(), Multiclass(), Regression(), Quantiles(), Ranking(), Forecasting())
+}
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
 
 INSTALLED = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)

@@ -21,6 +21,8 @@ class Score:
     """Where rows are judged together: the code of the group of each row, in [rows]; APART where it is not known."""
     levels: tuple[float, ...] = ()
     """Where the columns are quantiles: which ones, rising."""
+    scale: np.ndarray | None = None
+    """Where errors can be scaled: what the error of each row is divided by, in [rows]; NaN where it is not known."""
 
     @property
     def known(self) -> np.ndarray:
@@ -36,7 +38,8 @@ class Score:
 
     def at(self, rows: np.ndarray) -> "Score":
         """The score of some rows alone, by a mask."""
-        return replace(self, values=self.values[rows], groups=None if self.groups is None else self.groups[rows])
+        groups, scale = (None if each is None else each[rows] for each in (self.groups, self.scale))
+        return replace(self, values=self.values[rows], groups=groups, scale=scale)
 
     def saying(self, values: np.ndarray) -> "Score":
         """Other answers for the same rows."""

@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus import UnitOfWork
 from headrace.contracts import DatasetRef, Declaration
+from headrace.tasks import task_named
 from headrace.trainer.handlers import DECLARATION, keep
 from headrace.trainer.import_handlers import version_for
 from headrace.trainer.imports import NONE, DatasetPin, Import
@@ -90,6 +91,8 @@ def _job(
 
 def _planned(declaration: Declaration, version: DatasetVersionRow, whole: bool) -> Plan:
     """The columns as a run would take them; test data need no column of time, since all of their rows judge."""
+    if task_named(declaration.task).framed_by is not None:
+        raise Unplannable(f"a model of task {declaration.task} cannot be imported: its features are made here")
     if whole:
         data, evaluation = declaration.data, declaration.evaluation
         ignore = [*data.ignore, *([data.time] if data.time else [])]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from headrace.contracts import Column, Declaration, EarlyStopping, Preparation
 from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import FORMATS
-from headrace.contracts.columns import features_among, how_to_use_times
+from headrace.contracts.columns import features_among, how_to_use_times, own_columns
 from headrace.contracts.preparation import declared_chain
 from headrace.tasks import task_named
 
@@ -65,6 +65,8 @@ def plan(
     features = _features(declaration, known)
     if data.time is not None and known[data.time].type == "string":
         raise Unplannable(_text_for_time(data.time))
+    if task_named(declaration.task).framed_by and (data.time is None or known[data.time].type != "timestamp"):
+        raise Unplannable(f"time column {data.time!r} holds no timestamps, and steps are counted on a calendar")
     return Plan(
         features=features,
         context=_context(declaration, features, known),
@@ -119,8 +121,12 @@ def _features(declaration: Declaration, known: Mapping[str, Column]) -> list[Col
         if known[name].type == "timestamp" and declared_chain(prepared, name, "timestamp") is None:
             raise Unplannable(f"feature {name} is a timestamp; {how_to_use_times(name)}")
     types = {name: column.type for name, column in known.items()}
-    found = [known[name] for name in features_among(declaration, types, [*_keys(declaration)])]
-    if not found:
+    task = task_named(declaration.task)
+    own = own_columns(declaration, task)
+    if missing := [name for name in own or () if name not in known]:
+        raise Unplannable(f"columns {', '.join(missing)} of task_options are none of dataset {data.dataset!r}")
+    found = [known[name] for name in features_among(declaration, types, [*_keys(declaration)], own)]
+    if not found and task.framed_by is None:
         raise Unplannable(f"dataset {data.dataset!r} has no column left to learn from beside {data.target!r}")
     return found
 
@@ -138,7 +144,7 @@ def _left_out(declaration: Declaration, known: Mapping[str, Column], features: S
         *(each.name for each in features),
         *_keys(declaration),
     }
-    if data.features:
+    if data.features or task_named(declaration.task).framed_by is not None:
         return []
     prepared = declaration.training.preparation
     names = [name for name, column in known.items() if column.type == "timestamp" and name not in meant]

@@ -30,7 +30,7 @@ SAVED = "cannot be saved without pickle or exported so that it answers the same"
 
 def tried(framework: Framework, path: str, kind: EstimatorKind, params: Mapping[str, Any]) -> dict[str, str]:
     """The tasks of a kind of estimator that this one cannot be trained for, each with the reason."""
-    found = {name: why_not(framework, path, task, params) for name, task in TASKS.items() if kind in task.kinds}
+    found = {task.name: why_not(framework, path, task, params) for task in _learned(kind)}
     return {name: reason for name, reason in found.items() if reason}
 
 
@@ -38,13 +38,18 @@ def decided(path: str, kind: EstimatorKind, levels: Levels) -> dict[str, list[st
     """The parameters of an estimator that a task sets, by the task: those with which it learns one quantile."""
     if path not in levels:
         return {}
-    learning = [task for task in TASKS.values() if kind in task.kinds and task.bare(task.example_options()).levels]
+    learning = [task for task in _learned(kind) if task.bare(task.example_options()).levels]
     return {task.name: sorted(levels[path](0.5)) for task in learning}
 
 
 def fitting(kind: EstimatorKind) -> int:
     """How many tasks a kind of estimator fits."""
-    return sum(kind in task.kinds for task in TASKS.values())
+    return len(_learned(kind))
+
+
+def _learned(kind: EstimatorKind) -> list[Task]:
+    """The tasks of a kind of estimator; without those that are learned as another one of them."""
+    return [task for task in TASKS.values() if kind in task.kinds and task.learned_as == task.name]
 
 
 def why_not(framework: Framework, path: str, task: Task, params: Mapping[str, Any]) -> str | None:

@@ -30,6 +30,7 @@ Prepare = Callable[[Vector, Score], Weighted]
 PROBABILITY, LABEL = frozenset({"probability"}), frozenset({"label"})
 PROBABILITIES, LABELS = frozenset({"probabilities"}), frozenset({"labels"})
 NUMBER, QUANTILES, RANKS = frozenset({"prediction"}), frozenset({"quantiles"}), frozenset({"score"})
+FORECAST = frozenset({"forecast"})
 """Kinds of score: of two labels the probability of the positive one, or 0 and 1; of more labels or quantiles one
 column for each; of ranks a number by which rows are put in order."""
 

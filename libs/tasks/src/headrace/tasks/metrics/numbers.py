@@ -3,6 +3,7 @@
 import numpy as np
 
 from headrace.tasks.metrics.base import (
+    FORECAST,
     NUMBER,
     QUANTILES,
     Metric,
@@ -15,7 +16,7 @@ from headrace.tasks.metrics.base import (
     ratio,
 )
 
-_BOTH = NUMBER | QUANTILES
+_ALL = NUMBER | QUANTILES | FORECAST
 
 
 def _missed(truth: Vector, score: Score) -> Vector:
@@ -35,10 +36,32 @@ def _r2(truth: Vector, score: Score) -> Weighted:
     return weighted
 
 
+def _relative(truth: Vector, score: Score) -> Vector:
+    """The error as a share of the mean size of both; no error where both are 0."""
+    size = (np.abs(truth) + np.abs(middle(score))) / 2
+    return ratio(np.abs(_missed(truth, score)), size, otherwise=0.0)
+
+
+def _mase(truth: Vector, score: Score) -> Weighted:
+    """Each error by the scale of its series (Hyndman and Koehler 2006); a series that never moves has none."""
+    scale = np.full(len(truth), np.nan) if score.scale is None else score.scale
+    scaled = ratio(np.abs(_missed(truth, score)), np.where(np.isfinite(scale), scale, 0))
+    known = np.isfinite(scaled)
+
+    def weighted(weights: Weights) -> Vector:
+        return ratio(weights[:, known] @ scaled[known], weights[:, known].sum(axis=1))
+
+    return weighted
+
+
 OF_NUMBERS = (
-    Metric("rmse", _BOTH, False, "root mean squared error, in the target's unit", high=None,
+    Metric("rmse", _ALL, False, "root mean squared error, in the target's unit", high=None,
            prepare=mean_of(lambda truth, score: _missed(truth, score) ** 2, root=True)),
-    Metric("mae", _BOTH, False, "mean absolute error, in the target's unit", high=None,
+    Metric("mae", _ALL, False, "mean absolute error, in the target's unit", high=None,
            prepare=mean_of(lambda truth, score: np.abs(_missed(truth, score)))),
-    Metric("r2", _BOTH, True, "share of the variance explained", low=None, prepare=_r2),
+    Metric("smape", _ALL, False, "mean error as a share of the mean size of truth and answer", high=2.0,
+           prepare=mean_of(_relative)),
+    Metric("mase", FORECAST, False, "mean absolute error, by that of the naive forecast in the series' own history",
+           high=None, prepare=_mase),
+    Metric("r2", _ALL, True, "share of the variance explained", low=None, prepare=_r2),
 )  # fmt: skip

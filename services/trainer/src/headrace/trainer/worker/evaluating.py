@@ -20,7 +20,7 @@ from headrace.trainer.worker.content import unpacked
 from headrace.trainer.worker.holdout import at_random, groups_of, identity_of, since
 from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Rival, Step, Tell
 from headrace.trainer.worker.reading import Rows, read_rows
-from headrace.trainer.worker.truth import score_of, truth_of
+from headrace.trainer.worker.truth import Said, ask, truth_of
 
 FEWEST_ROWS = 20  # that neither has learned from: below, an interval says nothing
 _HOLDOUT, _CANDIDATE, _CHAMPION = "holdout", "candidate", "champion"  # whose columns rows are known by
@@ -36,9 +36,17 @@ class Incomparable(ValueError):
 class _Judged:
     """The held-out rows, what is true of them, and what the candidate says."""
 
-    rows: pd.DataFrame
+    said: Said
     truth: np.ndarray
-    score: Score
+
+    @property
+    def score(self) -> Score:
+        """What the candidate says, as metrics take it."""
+        return self.said.score
+
+    def those(self, chosen: np.ndarray) -> "_Judged":
+        """Some of the rows alone, by a mask."""
+        return _Judged(self.said.those(chosen), self.truth[chosen])
 
 
 @dataclass(frozen=True)
@@ -92,19 +100,21 @@ def _evaluate(
 def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
     """The candidate alone, and beside the champion where there is one and it is honest."""
     job, candidate = case.job, case.candidate
-    mine = _judged(job, candidate, case.rows.frame[judged])
+    every = _judged(job, candidate, ask(candidate, case.rows.frame, judged))
+    mine = every.those(every.said.answered)
+    beside = target_of(candidate.signature).trivial_beside(mine.said.outputs)
     alone = Evaluated(
-        rows=len(mine.rows),
+        rows=len(mine.truth),
         candidate=measured(job.metrics, mine.truth, mine.score),
         champion=None,
         comparisons=(),
-        baselines=_baselines(job, mine, _trivial(case, held, len(mine.rows))),
+        baselines=_baselines(job, mine, [*_trivial(case, held, len(mine.truth)), *beside]),
     )
     if job.champion is None or case.champion is None:
         return alone
     try:
-        honest = case.unlearned(job.champion, _CHAMPION)[judged]
-        return alone.model_copy(update=_met(case, job.champion, case.champion, mine, honest))
+        honest = case.unlearned(job.champion, _CHAMPION)
+        return alone.model_copy(update=_met(case, job.champion, case.champion, every, judged, honest))
     except Incomparable as error:
         return alone.model_copy(update={"incomparable": str(error)})
 
@@ -125,8 +135,8 @@ def load(store: SyncObjectStore, artifact: Artifact) -> Model:
         return load_model(store.get_directory(artifact, Path(scratch) / "model"))
 
 
-def _judged(job: EvaluateJob, candidate: Model, held: pd.DataFrame) -> _Judged:
-    return _Judged(held, truth_of(candidate, held[job.target]), score_of(candidate, held))
+def _judged(job: EvaluateJob, candidate: Model, said: Said) -> _Judged:
+    return _Judged(said, truth_of(candidate, said.rows[job.target]))
 
 
 def _columns(job: EvaluateJob, candidate: Model, champion: Model | None) -> list[str]:
@@ -148,31 +158,39 @@ def _known_by(job: EvaluateJob) -> dict[str, Sequence[str]]:
     return known
 
 
-def _met(case: _Case, rival: Rival, champion: Model, judged: _Judged, honest: np.ndarray) -> dict[str, Any]:
+def _met(
+    case: _Case, rival: Rival, champion: Model, every: _Judged, judged: np.ndarray, honest: np.ndarray
+) -> dict[str, Any]:
     """Candidate and champion on the honest rows, as the fields of an outcome."""
     job, mine, theirs = case.job, target_of(case.candidate.signature), target_of(champion.signature)
     needed = {tensor.name for tensor in champion.signature.inputs}
-    if missing := sorted(needed - set(judged.rows.columns)):
+    if missing := sorted(needed - set(every.said.rows.columns)):
         raise Incomparable(f"version {rival.version} needs {_listed(missing)}, {_GONE}")
-    own = judged.score.at(honest)
-    if own.units < FEWEST_ROWS:
+    known = every.said.answered
+    chosen = known & honest[every.said.at]
+    if (units := every.score.at(chosen).units) < FEWEST_ROWS:
         told = "rows" if mine.grouped_by is None else f"values of {mine.grouped_by}"
         raise Incomparable(
-            f"version {rival.version} has learned from all but {own.units} of the {judged.score.units} held-out "
+            f"version {rival.version} has learned from all but {units} of the {every.score.at(known).units} held-out "
             f"{told}, and {FEWEST_ROWS} are the fewest to compare on"
         )
-    rows, truth = judged.rows[honest], judged.truth[honest]
     try:
-        score = own.saying(mine.aligned(theirs, score_of(champion, rows).values))
+        said = ask(champion, case.rows.frame, judged if every.said.together else judged & honest, case.candidate)
+        answers = mine.aligned(theirs, said.score.values)
     except BadTruth as error:
         raise Incomparable(f"version {rival.version} cannot answer for these rows: {error}") from error
-    comparisons = _comparisons(job, truth, own, score)
+    if every.said.together:  # asked the same questions, of which each may leave some unanswered
+        chosen &= said.answered
+        answers = answers[chosen]
+    own = every.those(chosen)
+    score = own.score.saying(answers)
+    comparisons = _comparisons(job, own.truth, own.score, score)
     if not comparisons:
-        raise Incomparable(f"no metric has a value on the {len(rows)} rows that neither has learned from")
+        raise Incomparable(f"no metric has a value on the {len(own.truth)} rows that neither has learned from")
     return {
-        "champion": measured(job.metrics, truth, score),
+        "champion": measured(job.metrics, own.truth, score),
         "comparisons": comparisons,
-        "compared_rows": len(rows),
+        "compared_rows": len(own.truth),
     }
 
 

@@ -7,13 +7,14 @@ from types import TracebackType
 from headrace.frameworks import BadEstimator, BadTrainingData, CodeFailed, ExportRefused, FrameworkError
 from headrace.objects import AlreadyExists, Corrupt, Denied, Missing, StoreAway
 from headrace.runtimes import BadModel, Unavailable
+from headrace.runtimes.forecast import BadSeries
 from headrace.tasks import BadTruth, UnknownTask
 from headrace.trainer.formats.base import BadArtifact
 from headrace.trainer.worker.holdout import NoHoldout
 from headrace.trainer.worker.jobs import Failure
 from headrace.trainer.worker.reading import MissingColumns
 
-_DATA = (UnknownTask, BadTrainingData, NoHoldout, BadTruth, MissingColumns, Missing, Corrupt, Denied)
+_DATA = (UnknownTask, BadTrainingData, BadSeries, NoHoldout, BadTruth, MissingColumns, Missing, Corrupt, Denied)
 _AWAY = (StoreAway, AlreadyExists, ConnectionError, TimeoutError)  # not the model's fault: worth another attempt
 
 

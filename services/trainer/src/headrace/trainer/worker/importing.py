@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from headrace.contracts import Holdout, ObjectRef
 from headrace.objects import SyncObjectStore
@@ -22,7 +21,7 @@ from headrace.trainer.worker.jobs import Brought, ImportJob, Learned, Step, Tell
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.training import ANY, SEEN, divide, reference_of
-from headrace.trainer.worker.truth import score_of, truth_of
+from headrace.trainer.worker.truth import Said, ask, truth_of
 
 _MOST_ROWS = 10_000  # compared; a library of trees answers them within a second
 _NO_PICKLE = "of scikit-learn skops.io.dump, of LightGBM Booster.save_model, of everything else ONNX"
@@ -49,13 +48,12 @@ def bring(job: ImportJob, store: SyncObjectStore, tell: Tell) -> Brought:
         judges = _judges(job, store, tell)
         made = Path(scratch) / "model"
         model, saved = _taken_over(job, artifact, judges, made, tell)
-        kept = judges.rows.frame[judges.judged]
-        metrics = _score(job, model, kept, tell)
+        said, metrics = _score(job, model, judges, tell)
         tell(Step(stage="uploading", step=0, of=2, message="model"))
         written = store.put_directory(job.bucket, made, prefix=f"{job.prefix}/model")
         rest = judges.rows.frame[~judges.held]
         tell(Step(stage="uploading", step=1, of=2, message="reference"))
-        reference = store.put(job.bucket, reference_of(job, model, rest, kept), key=f"{job.prefix}/reference.parquet")
+        reference = store.put(job.bucket, reference_of(job, model, rest, said), key=f"{job.prefix}/reference.parquet")
     tell(Step(stage="uploading", step=2, of=2))
     return Brought(
         format=name,
@@ -178,17 +176,18 @@ def _taken_over(job: ImportJob, artifact: Artifact, judges: _Judges, folder: Pat
     return load(folder), saved
 
 
-def _score(job: ImportJob, model: Model, kept: pd.DataFrame, tell: Tell) -> dict[str, float]:
-    tell(Step(stage="scoring", step=0, of=1, message=f"{len(kept)} rows"))
-    score = score_of(model, kept)
-    if silent := int((~np.isfinite(score.values.reshape(len(kept), -1)).all(axis=1)).sum()):
+def _score(job: ImportJob, model: Model, judges: _Judges, tell: Tell) -> tuple[Said, dict[str, float]]:
+    tell(Step(stage="scoring", step=0, of=1, message=f"{judges.judged.sum()} rows"))
+    said = ask(model, judges.rows.frame, judges.judged)
+    count = len(said.at)
+    if silent := int((~np.isfinite(said.score.values.reshape(count, -1)).all(axis=1)).sum()):
         raise BadArtifact(
-            f"it gives no answer for {silent} of {len(kept)} rows that judge it, and a version answers every row; of a "
+            f"it gives no answer for {silent} of {count} rows that judge it, and a version answers every row; of a "
             "PMML document that says returnInvalid, say asMissing or asIs in its MiningSchema"
         )
-    metrics = measured(job.metrics, truth_of(model, kept[job.target]), score)
+    metrics = measured(job.metrics, truth_of(model, said.rows[job.target]), said.score)
     tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
-    return metrics
+    return said, metrics
 
 
 def _warnings(

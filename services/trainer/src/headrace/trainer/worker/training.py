@@ -10,18 +10,19 @@ import numpy as np
 import pandas as pd
 
 from headrace.contracts import ANSWER_COLUMN, Holdout
-from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, Fitted, OwnCode, Recipe, Saved
+from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, OwnCode, Recipe, Saved
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, load
-from headrace.tasks import measured, target_of
+from headrace.tasks import measured, target_of, task_named
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
+from headrace.trainer.worker.framed import shaped
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time, groups_of, identity_of
 from headrace.trainer.worker.jobs import ImportJob, Learned, Step, Tell, Trained, TrainJob
 from headrace.trainer.worker.own_code import own_code
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
-from headrace.trainer.worker.truth import answers_of, score_of, truth_of
+from headrace.trainer.worker.truth import Said, ask, truth_of
 
 REFERENCE_ROWS = 20_000  # what drift compares with: enough for a hundredth of a quantile, 2 MB
 
@@ -34,17 +35,16 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     FRAMEWORKS[job.framework].check(job.estimator, job.params)
     rows = read_rows(store, job.data, _columns(job), job.target, tell, _known_by(job))
     held, holdout = divide(job, rows)
-    learned, kept = rows.frame[~held], rows.frame[held]
+    learned = rows.frame[~held]
     with own_code(job, store, tell) as code, tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-        fitted = _fit(job, learned, code, tell)
         folder = Path(scratch)
-        saved = _save(job, fitted, folder, tell)
+        saved = _fit_and_save(job, learned, code, folder, tell)
         model = load(folder)
-        metrics = _score(job, model, kept, tell)
+        said, metrics = _score(job, model, rows.frame, held, tell)
         tell(Step(stage="uploading", step=0, of=3, message="model"))
         artifact = store.put_directory(job.bucket, folder, prefix=f"{job.prefix}/model")
     tell(Step(stage="uploading", step=1, of=3, message="reference"))
-    reference = store.put(job.bucket, reference_of(job, model, learned, kept), key=f"{job.prefix}/reference.parquet")
+    reference = store.put(job.bucket, reference_of(job, model, learned, said), key=f"{job.prefix}/reference.parquet")
     tell(Step(stage="uploading", step=2, of=3, message="learned rows"))
     known = store.put(job.bucket, packed(rows.identity[SEEN][~held]), key=f"{job.prefix}/learned-rows.u64")
     tell(Step(stage="uploading", step=3, of=3))
@@ -79,15 +79,15 @@ def divide(job: TrainJob | ImportJob, rows: Rows) -> tuple[np.ndarray, Holdout]:
     return held, Holdout(**told, columns=list(job.columns), rows=int(held.sum()))
 
 
-def reference_of(job: TrainJob | ImportJob, model: Model, learned: pd.DataFrame, held: pd.DataFrame) -> bytes:
+def reference_of(job: TrainJob | ImportJob, model: Model, learned: pd.DataFrame, said: Said) -> bytes:
     """A sample of the rows that the model knows, as Parquet, with its answers on those that it has not learned from.
 
     What a model says of rows that it has learned is surer than what it says of any other: measured against that,
     every model's predictions would drift on the day that it serves.
     """
-    asked = _sample(held, REFERENCE_ROWS // 2, job.seed)
+    asked = _sample(said.rows.reset_index(drop=True), REFERENCE_ROWS // 2, job.seed)
     sample = pd.concat([asked, _sample(learned, REFERENCE_ROWS - len(asked), job.seed)])
-    watched = target_of(model.signature).watched(answers_of(model, asked))
+    watched = target_of(model.signature).watched({name: each[asked.index] for name, each in said.outputs.items()})
     if watched is not None:
         sample[ANSWER_COLUMN] = _padded(watched.values, len(sample))
     names = [column.name for column in (*job.features, *job.context)]
@@ -114,7 +114,9 @@ def _columns(job: TrainJob) -> list[str]:
 
 
 def _seen(job: TrainJob) -> list[str]:
-    return [*(column.name for column in job.features), job.target]
+    """What a row is known by; where rows tell of each other their time, too, since two may be alike in the rest."""
+    time = [job.time] if job.time and task_named(job.task).framed_by else []
+    return [*time, *(column.name for column in job.features), job.target]
 
 
 def _known_by(job: TrainJob) -> dict[str, Sequence[str]]:
@@ -138,7 +140,7 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
     yield from advice(job.features, job.preparation, known, asked, target)
 
 
-def _fit(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, tell: Tell) -> Fitted:
+def _fit_and_save(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, folder: Path, tell: Tell) -> Saved:
     recipe = Recipe(
         estimator=job.estimator,
         params=job.params,
@@ -156,10 +158,15 @@ def _fit(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, tell: Tell)
         preparation=job.preparation,
         code=code,
     )
-    tell(Step(stage="fitting", step=0, of=1, message=f"{len(learned)} rows"))
-    return FRAMEWORKS[job.framework].fit(
-        learned, recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of))
-    )
+    found = shaped(learned, recipe)
+    tell(Step(stage="fitting", step=0, of=1, message=f"{len(found.rows)} rows"))
+    framework = FRAMEWORKS[job.framework]
+    fitted = framework.fit(found.rows, found.recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of)))
+    tell(Step(stage="exporting", step=0, of=1))
+    saved = found.save(framework, fitted, folder, About(job.run, job.created))
+    told = f"{saved.runtime} differs by {saved.largest_difference:.1g} at most"
+    tell(Step(stage="exporting", step=1, of=1, message=told))
+    return saved
 
 
 def _stopping(job: TrainJob) -> EarlyStopping | None:
@@ -169,16 +176,13 @@ def _stopping(job: TrainJob) -> EarlyStopping | None:
     return None if asked is None else EarlyStopping(asked.rounds, asked.fraction, time)
 
 
-def _save(job: TrainJob, fitted: Fitted, folder: Path, tell: Tell) -> Saved:
-    tell(Step(stage="exporting", step=0, of=1))
-    saved = FRAMEWORKS[job.framework].save(fitted, folder, About(job.run, job.created))
-    told = f"{saved.runtime} differs by {saved.largest_difference:.1g} at most"
-    tell(Step(stage="exporting", step=1, of=1, message=told))
-    return saved
-
-
-def _score(job: TrainJob, model: Model, held: pd.DataFrame, tell: Tell) -> dict[str, float]:
-    tell(Step(stage="scoring", step=0, of=1, message=f"{len(held)} rows"))
-    metrics = measured(job.metrics, truth_of(model, held[job.target]), score_of(model, held))
+def _score(
+    job: TrainJob, model: Model, rows: pd.DataFrame, held: np.ndarray, tell: Tell
+) -> tuple[Said, dict[str, float]]:
+    """What the model says of held-out rows, and how good that is."""
+    tell(Step(stage="scoring", step=0, of=1, message=f"{held.sum()} rows"))
+    said = ask(model, rows, held)
+    said = said.those(said.answered)
+    metrics = measured(job.metrics, truth_of(model, said.rows[job.target]), said.score)
     tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
-    return metrics
+    return said, metrics
