@@ -59,6 +59,15 @@ def _group(item: pytest.Item, name: str) -> str | None:
     return f"{name}-{Path(found[-1].baseid).stem}".removesuffix("-")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """A costly fixture ends with the tests of its folder: idle services cost all others a tenth of a core."""
+    known = item.session._fixturemanager._arg2fixturedefs
+    for each in (found for name in COSTLY for found in known.get(name, ()) if found.scope == "session"):
+        if each.baseid and (nextitem is None or not nextitem.nodeid.startswith(f"{each.baseid}/")):
+            each.finish(item._request)  # type: ignore[attr-defined]  # nothing where it was not asked for
+
+
 def _mark_second_kind(items: list[pytest.Item]) -> None:
     """Of each module of a service one test runs on PostgreSQL in `make test`, and all of them in `make postgres`.
 

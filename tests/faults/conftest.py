@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("_round", range(ROUNDS), ids=[f"round{number}" for number in range(ROUNDS)])
 
 
-@pytest.fixture(scope="package")  # it ends when its tests have: idle services cost the others a tenth of a core
+@pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Every part, running; tests leave it as they found it."""
     rig = Rig(tmp_path_factory.mktemp("faults"))
@@ -44,7 +44,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         rig.down()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def reference(rig: Rig) -> Any:
     """The state that a run of the usual load without faults ends in."""
     load = Load(rig, f"t{next(_TRIALS)}").run()

@@ -127,7 +127,7 @@ def _unless_wrong(ask: Callable[[], T]) -> T:
         raise
 
 
-@pytest.fixture(scope="package")  # it ends when its tests have: idle services cost the others a tenth of a core
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The stack, up for all journeys, with the model `breast_cancer` serving its first version."""
     folder = tmp_path_factory.mktemp("journeys")

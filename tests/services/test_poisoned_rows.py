@@ -130,6 +130,7 @@ ELSEWHERE = {
     "monitor.windows": "monitor/test_isolation.py",
     "monitor.silence": "monitor/test_isolation.py",
     "monitor.schedules": "monitor/test_isolation.py",
+    "trainer.checkpoints": "trainer/test_isolation.py",
     "trainer.dispatch": "trainer/test_isolation.py",
 }
 """Loops whose rows are poisoned in the tests of their own service."""

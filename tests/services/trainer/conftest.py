@@ -157,7 +157,7 @@ def name_of(process: psutil.Process) -> str:
         return ""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
     """One Ray for all tests."""
     head = RayHead(tmp_path_factory.mktemp("ray"))
@@ -284,7 +284,7 @@ class Borrowed:
             await asyncio.to_thread(self._kept.settle)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def kept_drivers(ray_head: RayHead) -> Iterator[KeptDrivers]:
     """The Ray drivers that all tests share whose subject is not how a driver starts and ends."""
     kept = KeptDrivers()
@@ -292,7 +292,7 @@ def kept_drivers(ray_head: RayHead) -> Iterator[KeptDrivers]:
     kept.end()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def buckets(s3_server: S3) -> S3:
     """The same buckets for all tests of the trainer, so that workers stay warm between them."""
     return s3_server.fresh("trainer-")

@@ -1,5 +1,6 @@
 """One run or evaluation that cannot be handled stops none of the others."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from headrace.contracts import (
     TrainingRequested,
 )
 from headrace.testkit import Harness, a, eventually
+from headrace.trainer.domain import State
+from headrace.trainer.tables import RunRow
 
+PAST = datetime(2026, 1, 2, tzinfo=UTC)
 POISON = '["no column at all"]'
 
 
@@ -70,3 +74,27 @@ async def test_an_evaluation_that_cannot_be_read_leaves_the_queue_and_the_others
     failed = (await on.heard(EvaluationFailed, "delay")).data
     assert failed.evaluation == "eval-1"
     assert [row["key"] for row in (await on.http.get("/dead-letters")).json()["items"]] == ["start/eval-0"]
+
+
+async def test_checkpoints_of_a_run_that_cannot_be_read_stay_and_those_of_others_are_removed(trainer: Any) -> None:
+    """It becomes a dead letter, which `/ready` names."""
+    told = {"model": "delay", "dataset": "flights", "state": State.FAILED, "reason": "asked", "requested_by": "key:ann"}
+    told |= {"asked_at": PAST, "ended_at": PAST, "declared_revision": 1, "checkpoints_until": PAST}
+    async with trainer(dead_letter_after_attempts=2, look_every=timedelta(milliseconds=50)) as on:
+        async with on.app.state.runtime.store.write() as session:
+            session.add_all([RunRow(run=run, **told) for run in ("a-bad", "b-good")])
+            await session.flush()
+            await (await session.connection()).execute(
+                text("UPDATE trainer_run SET params = :poison WHERE run = 'a-bad'"), {"poison": "none"}
+            )
+
+        async def removed() -> bool:
+            return (await on.http.get("/runs/b-good")).json()["checkpoints_until"] is None
+
+        async def told_of() -> bool:
+            letters = (await on.http.get("/dead-letters")).json()["items"]
+            return [(row["type"], row["key"]) for row in letters] == [("headrace.loop.checkpoints", "a-bad")]
+
+        await eventually(removed)
+        await eventually(told_of)
+        assert "a-bad" in str((await on.http.get("/ready")).json()["degraded"])

@@ -379,9 +379,10 @@ class Repository:
         gone = gone if names is None else gone.where(col(CheckpointRow.name).in_(names))
         await cast("Any", self._session).exec(gone.values(removed_at=at))
 
-    async def with_old_checkpoints(self, now: datetime) -> Sequence[RunRow]:
-        """The runs whose checkpoints are to be removed."""
-        return (await self._session.exec(select(RunRow).where(col(RunRow.checkpoints_until) <= now).limit(100))).all()
+    async def with_old_checkpoints(self, now: datetime) -> Sequence[str]:
+        """The ids of runs whose checkpoints are to be removed."""
+        old = select(RunRow.run).where(col(RunRow.checkpoints_until) <= now)
+        return (await self._session.exec(old.limit(100))).all()
 
     async def taken_by(
         self, by: Literal["owner", "model"], since: datetime | None, until: datetime | None, *, after: str, limit: int

@@ -25,17 +25,19 @@ class Retention:
     store: ObjectStore
     look_every: timedelta
 
-    def loop(self) -> Every[Runtime, RunRow]:
+    def loop(self) -> Every[Runtime, str]:
         """Each run apart from the others."""
         return every(self.look_every, self.due, self.remove, name="checkpoints", longest=_LONGEST, outages=(StoreAway,))
 
-    async def due(self, runtime: Runtime) -> Mapping[str, RunRow]:
-        """The runs whose checkpoints have had their time."""
+    async def due(self, runtime: Runtime) -> Mapping[str, str]:
+        """The ids of runs whose checkpoints have had their time: one that cannot be read keeps no other waiting."""
         async with runtime.session() as session:
-            return {row.run: row for row in await Repository(session).with_old_checkpoints(runtime.clock())}
+            return {run: run for run in await Repository(session).with_old_checkpoints(runtime.clock())}
 
-    async def remove(self, runtime: Runtime, seen: RunRow) -> None:
+    async def remove(self, runtime: Runtime, run: str) -> None:
         """Remove all that lies there, also what was never told of, and note it."""
+        async with runtime.session() as session:
+            seen = await session.get_one(RunRow, run)
         prefix = prefix_of(seen.model, seen.run)
         keys = [each.key for each in await self.store.list(BUCKET, prefix)]
         for key in in_order_of_removal(keys, prefix):
