@@ -50,15 +50,18 @@ audit: setup ## known holes in what the lock holds, where the advisory database 
 	@UV=$(UV) $(PY) infra/audit.py
 
 # what `make test` leaves to the targets named beside it, so that it stays within minutes
-APART := not faults and not second_kind and not models and not resilience
-test: setup ## what must hold everywhere: real NATS, real S3, real databases (frameworks, resilience and postgres have the rest)
+APART := not faults and not second_kind and not models and not resilience and not edge
+test: setup ## what must hold everywhere: real NATS, real S3, real databases (the four below have the rest)
 	$(PY) -m pytest tests -m "$(APART)" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 postgres: setup ## the services' tests once more, on PostgreSQL; `make test` runs one of each module
 	$(PY) -m pytest tests/services -m "postgres" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-resilience: setup ## processes killed, servers taken away, releases upgraded under load
+resilience: setup ## processes killed, servers taken away, releases upgraded, thousands at once
 	$(PY) -m pytest tests -m "resilience and not faults and not second_kind" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+edge: setup ## hostile and foreign clients, every identity trying everything, TLS; `make denials` and `make fuzz` do more
+	$(PY) -m pytest tests -m "edge and not faults" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 faults: setup ## the whole fault suite, ten minutes and more; writes the table into tests/faults/README.md
 	HEADRACE_FAULTS=all HEADRACE_SEEDS=3000 $(PY) -m pytest tests/faults tests/services/trainer/test_resume.py tests/libs/bus/test_simulation.py \

@@ -37,6 +37,8 @@ COSTLY = ("ray_head", "world", "rig", "stack", "cluster", "browser")
 SERVICES = Path(__file__).parent / "services"
 # What `make frameworks` runs, in an environment that has every library.
 MODELS = tuple(Path(__file__).parent / "libs" / name for name in ("frameworks", "runtimes", "pmml"))
+# What `make edge` runs.
+EDGE = tuple(Path(__file__).parent / name for name in ("clients", "denials", "fuzz", "tls"))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -44,8 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share a costly fixture go to the same process; the others go wherever there is room."""
     _mark_second_kind(items)
     for item in items:
-        if any(folder in item.path.parents for folder in MODELS):
-            item.add_marker(pytest.mark.models)
+        for folders, mark in ((MODELS, pytest.mark.models), (EDGE, pytest.mark.edge)):
+            if any(folder in item.path.parents for folder in folders):
+                item.add_marker(mark)
         group = next(filter(None, (_group(item, name) for name in COSTLY)), None)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
@@ -61,11 +64,18 @@ def _group(item: pytest.Item, name: str) -> str | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """A costly fixture ends with the tests of its folder: idle services cost all others a tenth of a core."""
+    """A costly fixture ends with the tests that use it: idle services cost all others a tenth of a core."""
     known = item.session._fixturemanager._arg2fixturedefs
     for each in (found for name in COSTLY for found in known.get(name, ()) if found.scope == "session"):
-        if each.baseid and (nextitem is None or not nextitem.nodeid.startswith(f"{each.baseid}/")):
+        if nextitem is None or not _goes_on(each.argname, each.baseid, nextitem):
             each.finish(item._request)  # type: ignore[attr-defined]  # nothing where it was not asked for
+
+
+def _goes_on(fixture: str, folder: str, nextitem: pytest.Item) -> bool:
+    """Whether tests of its folder follow, or of its group where every folder has it."""
+    if folder:
+        return nextitem.nodeid.startswith(f"{folder}/")
+    return not nextitem.config.getoption("loadgroup", False) or nextitem.nodeid.endswith(f"@{fixture}")
 
 
 def _mark_second_kind(items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
 """What the OpenAPI pages allow, and what they do not, made up by schemathesis: no answer is a 500.
 
-`make test` asks each operation a few things, always the same; `make fuzz` asks many, and others each time.
+`make edge` asks each operation a few things, always the same; `make fuzz` asks many, and others each time.
 """
 
 import json

@@ -98,6 +98,7 @@ async def settled(admin: Connection) -> bool:
     return not info["num_pending"] and not info["num_ack_pending"]
 
 
+@pytest.mark.resilience
 async def test_thousands_of_bad_messages_do_not_stop_the_good_ones_behind_them(
     listening: Any, admin: Connection, eventually: Any
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from sqlalchemy import event
 
 from headrace.contracts import DatasetIngested, ObjectRef, encode
@@ -16,6 +17,8 @@ from headrace.ingest.pipeline import Ingestion, Task, spool
 from headrace.objects import ObjectStore
 from headrace.testkit import Harness
 from headrace.testkit.s3 import S3
+
+pytestmark = pytest.mark.resilience
 
 BLOCK = FAN * FAN  # appends that are compared: as many full nodes of two levels in each
 BLOCKS = 3
