@@ -247,6 +247,27 @@ def test_the_directory_is_laid_out_as_mlflow_does(
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("order", [("carrier", "wind"), ("wind", "carrier")], ids="-".join)
+def test_a_column_means_the_same_wherever_it_stands(framework: str, order: tuple[str, str], tmp_path: Path) -> None:
+    """Also where a library puts categories behind numbers: one of each decides half of the answer."""
+    rng = np.random.default_rng(5)
+    wind, carrier = rng.normal(size=600), rng.choice(["AA", "DL", "UA"], 600)
+    late = np.where(carrier == "UA", wind > 0, wind < 0).astype(int)
+    known = {
+        "wind": Column(name="wind", type="number", nullable=False),
+        "carrier": Column(name="carrier", type="string", nullable=False),
+    }
+    usual = Recipe(CATALOG[framework].usual_of(("classifier",)), {}, 3, [known[n] for n in order], "late", "binary")
+
+    rows = pd.DataFrame({"wind": wind, "carrier": carrier, "late": late})
+    fitted = FRAMEWORKS[framework].fit(rows, usual, lambda _step, _of: None)
+    FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
+
+    asked = {"wind": wind.tolist(), "carrier": carrier.tolist()}
+    assert (load(tmp_path).answer(asked)["label"] == late).mean() > 0.95
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_string_labels_come_back_as_strings(
     framework: str, frame: pd.DataFrame, features: list[Column], tmp_path: Path
 ) -> None:

@@ -283,7 +283,7 @@ def test_code_sees_what_it_needs_and_says_how_it_goes(train: Train, heard: Heard
     assert max(b.num_rows for b in context.batches(100)) == 100 and context.parquet.exists()
     assert (context.params["depth"], context.seed, context.task, context.run) == (3, 7, "binary", "run-1")
     assert (context.features, context.target, context.labels) == (["wind", "hour"], "late", [0, 1])
-    assert context.context == ["carrier"] and context.resume is None
+    assert context.context == ["carrier"] and context.resumed is None
     for step in range(1, 4):
         context.progress(step, 3, f"epoch {step}")
         context.log_metric("loss", 1 / step, step)

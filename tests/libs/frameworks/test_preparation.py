@@ -166,7 +166,7 @@ def test_every_step_exports_with_every_framework(name: str, kind: str, framework
 MODELS = {
     "sklearn": ("sklearn.linear_model.LogisticRegression", {}),
     "xgboost": ("xgboost.XGBClassifier", {"n_estimators": 5, "nthread": 1}),
-    "catboost": ("catboost.CatBoostClassifier", {"iterations": 5, "thread_count": 1}),
+    "catboost": ("catboost.CatBoostClassifier", {"iterations": 30, "thread_count": 1}),
     "lightgbm": ("lightgbm.LGBMClassifier", {"n_estimators": 5, "min_child_samples": 5, "n_jobs": 1}),
 }
 

@@ -25,14 +25,17 @@ class Catboost(Native):
 
 
 def answering(model: Any) -> Answering:
-    """What a fitted CatBoost model says of a matrix whose categories are codes."""
+    """What a fitted CatBoost model says of a matrix whose categories are codes.
+
+    CatBoost counts numbers first and categories behind them; the place of each in our matrix is its name.
+    """
     said = model.predict_proba if hasattr(model, "predict_proba") else model.predict
-    categories = model.get_cat_feature_indices()
+    categories = [int(model.feature_names_[place]) for place in model.get_cat_feature_indices()]
     return lambda matrix: said(features(matrix, categories), thread_count=1)
 
 
 def features(matrix: np.ndarray, categories: list[int]) -> Any:
-    """A matrix as CatBoost takes it: numbers as they are, the codes of categories as text."""
+    """A matrix as CatBoost takes it: numbers as they are, the codes of categories as text, each named by its place."""
     if not categories:
         return np.asarray(matrix, dtype=np.float32)
     from catboost import FeaturesData
@@ -40,4 +43,9 @@ def features(matrix: np.ndarray, categories: list[int]) -> Any:
     numbers = [place for place in range(matrix.shape[1]) if place not in set(categories)]
     codes = matrix[:, categories].astype(np.int64).astype(str).astype(np.bytes_).astype(object)
     found = np.ascontiguousarray(matrix[:, numbers], dtype=np.float32) if numbers else None
-    return FeaturesData(num_feature_data=found, cat_feature_data=codes)
+    return FeaturesData(
+        num_feature_data=found,
+        cat_feature_data=codes,
+        num_feature_names=[str(place) for place in numbers] or None,
+        cat_feature_names=[str(place) for place in categories],
+    )
