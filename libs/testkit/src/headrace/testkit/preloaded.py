@@ -69,7 +69,8 @@ class Preloaded:
         self._process.wait(30)
 
     async def start(self, *arguments: str, out: Path, **environment: str) -> Child:
-        """Call `start(*arguments)` in a new process; what it prints is appended to `out`."""
+        """Call `start(*arguments)` in a new process; what it prints is appended to `out`, a file from now on."""
+        await asyncio.to_thread(out.touch)
         asked = {"arguments": arguments, "out": str(out), "environment": {**os.environ, **environment}}
         return await asyncio.to_thread(self._start, json.dumps(asked))
 
