@@ -107,14 +107,14 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
 
 async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
     """End a run that has not ended; who is known by a connection alone ends what it asked for itself."""
-    await _must_be_its_own(event, work, "cancel")
+    must_be_its_own(event.run, (await _run_of(event, work)).requested_by, work, "cancel")
     await cancel_run(event, work)
 
 
 async def cancel_run(event: CancelRequested, work: UnitOfWork) -> RunRow:
     """End a run now; whatever works for it is stopped as soon as this is known to be so."""
     row = await _run_of(event, work)
-    with _refusing():
+    with refusing():
         decision = row.as_run.cancelled(event.reason or "cancelled on request", work.actor, work.now)
     keep(work, row, decision)
     return row
@@ -122,7 +122,7 @@ async def cancel_run(event: CancelRequested, work: UnitOfWork) -> RunRow:
 
 async def on_promotion_requested(event: PromotionRequested, work: UnitOfWork) -> None:
     """Make a version of a run of an experiment; who is known by a connection alone promotes what it asked for."""
-    await _must_be_its_own(event, work, "promote")
+    must_be_its_own(event.run, (await _run_of(event, work)).requested_by, work, "promote")
     await promote_run(event, work)
 
 
@@ -130,7 +130,7 @@ async def promote_run(event: PromotionRequested, work: UnitOfWork) -> RunRow:
     """Say a run's completion anew, as that of a version."""
     row = await _run_of(event, work)
     dataset = await dataset_ref(row, work.session) if row.dataset_version else None
-    with _refusing():
+    with refusing():
         decision = row.as_run.promoted(work.actor, event.reason or "on request", dataset)
     keep(work, row, decision)
     return row
@@ -144,16 +144,15 @@ async def _run_of(event: CancelRequested | PromotionRequested, work: UnitOfWork)
     return row
 
 
-async def _must_be_its_own(event: CancelRequested | PromotionRequested, work: UnitOfWork, what: str) -> None:
-    """Raise Refused where somebody who is known by a connection alone asks about a run that somebody else wanted."""
-    run = await _run_of(event, work)
-    if not is_person(work.actor) and run.requested_by != work.actor:
-        raise Refused(f"{run.run} was asked for by {run.requested_by}, not by {work.actor}; {what} it over HTTP")
+def must_be_its_own(name: str, requested_by: str, work: UnitOfWork, what: str) -> None:
+    """Raise Refused where who is known by a connection alone asks about a run or import that somebody else wanted."""
+    if not is_person(work.actor) and requested_by != work.actor:
+        raise Refused(f"{name} was asked for by {requested_by}, not by {work.actor}; {what} it over HTTP")
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
-    """Whoever asks for a step that a run cannot take is told why."""
+def refusing() -> Iterator[None]:
+    """Whoever asks for a step that a run or an import cannot take is told why."""
     try:
         yield
     except Impossible as error:

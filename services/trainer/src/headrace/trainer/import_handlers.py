@@ -11,16 +11,15 @@ from headrace.contracts import (
     Declaration,
     ImportRequested,
     derive_id,
-    is_person,
 )
 from headrace.contracts.errors import choice_problem
 from headrace.frameworks.catalog import not_installed
 from headrace.objects import ObjectStore
 from headrace.tasks import task_named
 from headrace.trainer import handlers
-from headrace.trainer.domain import Impossible, State
+from headrace.trainer.domain import State
 from headrace.trainer.formats.catalog import ARTIFACT_FORMATS, FORMATS
-from headrace.trainer.handlers import DECLARATION, chain, keep
+from headrace.trainer.handlers import DECLARATION, chain, keep, must_be_its_own, refusing
 from headrace.trainer.imports import DatasetPin, Import
 from headrace.trainer.tables import DatasetVersionRow, DeclaredRow, ImportRow, Repository
 
@@ -50,8 +49,7 @@ async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
     if wish is None:
         await handlers.on_cancel_requested(event, work)
         return
-    if not is_person(work.actor) and wish.requested_by != work.actor:
-        raise Refused(f"{event.run} was asked for by {wish.requested_by}, not by {work.actor}; cancel it over HTTP")
+    must_be_its_own(event.run, wish.requested_by, work, "cancel")
     await cancel_import(event, work)
 
 
@@ -60,10 +58,8 @@ async def cancel_import(event: CancelRequested, work: UnitOfWork) -> ImportRow:
     row = await work.session.get(ImportRow, event.run)
     if row is None or row.model != event.model:
         raise Refused(f"model {event.model!r} has no import {event.run!r}; GET /imports?model={event.model} lists them")
-    try:
+    with refusing():
         decision = row.as_import.cancelled(event.reason or "cancelled on request", work.actor, work.now)
-    except Impossible as error:
-        raise Refused(str(error)) from error
     keep(work, row, decision)
     return row
 
