@@ -320,6 +320,7 @@ def test_the_sockets_of_another_user_are_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", "/nowhere")
     stack = Stack(tmp_path / ".headrace", free_stretch())
     foreign = SOCKETS / f"seaweedfs-filer-grpc-{stack.layout.port('filer-grpc')}.sock"
+    foreign.unlink(missing_ok=True)  # of a server that another test killed, on the port that is free again
     foreign.mkdir()
     try:
         with pytest.raises(StackError, match=r"filer-grpc.*belongs to .*; choose other ports with --port-base$"):
@@ -331,6 +332,7 @@ def test_the_sockets_of_another_user_are_named(tmp_path: Path, monkeypatch: pyte
 def test_what_an_earlier_server_left_is_removed(tmp_path: Path) -> None:
     """A socket of our own, of a server that was killed."""
     path = SOCKETS / f"seaweedfs-filer-grpc-{free_stretch()}.sock"
+    path.unlink(missing_ok=True)  # a killed server of another test may have left one, and nobody can write into a socket
     path.write_text("")
     assert remove_sockets([path, path.with_suffix(".never")]) == []
     assert not path.exists()
