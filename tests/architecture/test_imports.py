@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "strategies": {"contracts"},
     "tasks": {"contracts", "channels", "detectors", "strategies"},
     "pmml": {"contracts"},
-    "runtimes": {"contracts", "pmml"},
+    "runtimes": {"contracts", "code", "pmml"},
     "frameworks": {"contracts", "code", "runtimes", "tasks"},
     "tlog": set(),
     "chassis": {"contracts", "bus"},

@@ -1,4 +1,4 @@
-"""A town in which something has happened, so that what is made up meets more than 404."""
+"""A cluster in which something has happened, so that what is made up meets more than 404."""
 
 import hashlib
 import time

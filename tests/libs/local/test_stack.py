@@ -332,7 +332,7 @@ def test_the_sockets_of_another_user_are_named(tmp_path: Path, monkeypatch: pyte
 def test_what_an_earlier_server_left_is_removed(tmp_path: Path) -> None:
     """A socket of our own, of a server that was killed."""
     path = SOCKETS / f"seaweedfs-filer-grpc-{free_stretch()}.sock"
-    path.unlink(missing_ok=True)  # a killed server of another test may have left one, and nobody can write into a socket
+    path.unlink(missing_ok=True)  # nobody can write into the socket that a killed server left
     path.write_text("")
     assert remove_sockets([path, path.with_suffix(".never")]) == []
     assert not path.exists()

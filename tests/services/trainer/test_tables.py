@@ -77,3 +77,14 @@ async def test_of_two_writers_of_a_run_one_is_told(engine) -> None:  # type: ign
         stale.state = State.COMPLETED
         with pytest.raises(StaleDataError):
             await late.merge(stale)
+
+
+async def test_all_runs_whose_checkpoints_had_their_time_are_named(engine) -> None:  # type: ignore[no-untyped-def]
+    """However many: where a part were named, those that cannot be read would hide the others. None before its time."""
+    async with AsyncSession(engine) as session:
+        session.add_all(a_run(f"run-{n}", state=State.FAILED, checkpoints_until=NOON) for n in range(150))
+        session.add(a_run("later", state=State.FAILED, checkpoints_until=NOON + timedelta(seconds=1)))
+        session.add(a_run("without", state=State.COMPLETED))
+        await session.commit()
+
+        assert set(await Repository(session).with_old_checkpoints(NOON)) == {f"run-{n}" for n in range(150)}

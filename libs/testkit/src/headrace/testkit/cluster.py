@@ -83,7 +83,7 @@ class Cluster:
     async def _say(self, event: Event) -> Envelope:
         speaker = load_topology().says[event.TYPE][0]
         said = wrap(event, source=f"headrace/{speaker}", id=str(uuid4()), time=datetime.now(UTC), authid="key:ann")
-        connection = await connect(self._broker.settings(speaker), name=f"town-{speaker}")
+        connection = await connect(self._broker.settings(speaker), name=f"cluster-{speaker}")
         await connection.publish_and_wait(said.nats_subject, encode(said), {"Nats-Msg-Id": said.id})
         await connection.close()
         return said

@@ -1,7 +1,6 @@
 """HTTP for models that were made elsewhere: send one, and see what became of it."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from headrace.bus import Refused
 from headrace.chassis import NotFound
 from headrace.chassis.http import CallerDep, RuntimeDep, SessionDep, UnitOfWorkDep, provided, requires
 from headrace.chassis.paging import Limit, NameCursor, Page, page_of
+from headrace.code.scratch import scratch
 from headrace.contracts import CancelRequested, ImportRequested, ObjectPlace, ObjectRef
 from headrace.objects import ObjectStore
 from headrace.trainer.api import CancelWish
@@ -174,8 +174,8 @@ def _parsed(wishes: str) -> Wishes:
 
 async def _kept(chunks: AsyncIterable[bytes], store: ObjectStore, settings: TrainerSettings) -> ObjectRef:
     """What was sent, in the object store; raises Refused where it could never be imported."""
-    with tempfile.TemporaryDirectory(prefix="headrace-import-") as folder:
-        path = Path(folder, "source")
+    with scratch("headrace-upload-") as folder:
+        path = folder / "source"
         await _spool(chunks, path, settings.largest_import)
         try:
             await asyncio.to_thread(check, path, settings.largest_import)

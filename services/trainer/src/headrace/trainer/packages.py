@@ -1,7 +1,6 @@
 """Packages of code: an archive is checked, written anew, stored, and becomes a version that an event tells of."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from headrace.bus import Refused, UnitOfWork
 from headrace.chassis import Runtime
 from headrace.code.archive import Limits, Package, normal
 from headrace.code.errors import BadPackage
+from headrace.code.scratch import scratch
 from headrace.contracts import CodePushed, ObjectRef
 from headrace.objects import ObjectStore
 from headrace.trainer.tables import CodePackageRow, Repository
@@ -50,8 +50,8 @@ class Packages:
         self, runtime: Runtime, name: str, archive: AsyncIterable[bytes], origin: Origin, by: str, trace: str | None
     ) -> Pushed:
         """Make an archive the newest version of a package; the same files again change nothing. Raises Refused."""
-        with tempfile.TemporaryDirectory(prefix="headrace-code-") as scratch:
-            package = await self._checked(archive, Path(scratch))
+        with scratch("headrace-upload-") as folder:
+            package = await self._checked(archive, folder)
             stored = await self._store.put(
                 self._bucket, package.archive, content_type="application/x-tar", sha256=package.sha256
             )
@@ -63,11 +63,11 @@ class Packages:
                 continue
         raise Refused(f"others push {name!r} all the time; push it again")
 
-    async def _checked(self, archive: AsyncIterable[bytes], scratch: Path) -> Package:
-        path = scratch / "sent.tar"
+    async def _checked(self, archive: AsyncIterable[bytes], folder: Path) -> Package:
+        path = folder / "sent.tar"
         await _spool(archive, path, self._limits.size + self._limits.files * _HEADERS)
         try:
-            return await asyncio.to_thread(normal, path, scratch, self._limits)
+            return await asyncio.to_thread(normal, path, folder, self._limits)
         except BadPackage as error:
             raise Refused(f"the package is refused: {error}") from error
 

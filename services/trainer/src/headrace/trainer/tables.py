@@ -380,9 +380,8 @@ class Repository:
         await cast("Any", self._session).exec(gone.values(removed_at=at))
 
     async def with_old_checkpoints(self, now: datetime) -> Sequence[str]:
-        """The ids of runs whose checkpoints are to be removed."""
-        old = select(RunRow.run).where(col(RunRow.checkpoints_until) <= now)
-        return (await self._session.exec(old.limit(100))).all()
+        """The ids of all runs whose checkpoints are to be removed: a part of them could be one that nobody can read."""
+        return (await self._session.exec(select(RunRow.run).where(col(RunRow.checkpoints_until) <= now))).all()
 
     async def taken_by(
         self, by: Literal["owner", "model"], since: datetime | None, until: datetime | None, *, after: str, limit: int

@@ -1,20 +1,17 @@
 """Loading a model directory into child processes, and asking them."""
 
-import contextlib
-import fcntl
 import os
 import secrets
 import shutil
 import sys
-import tempfile
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
+from headrace.code.scratch import Held, held
 from headrace.contracts import Signature
 from headrace.runtimes import serve_process
 from headrace.runtimes.base import Columns
@@ -27,7 +24,7 @@ from headrace.runtimes.process.environments import environment_of
 from headrace.runtimes.process.options import Options, options_of
 from headrace.runtimes.process.workers import Terms, Workers
 
-_PREFIX, _LOCK = "headrace-process-", "lock"  # of the folders that processes run from
+_PREFIX = "headrace-process-"  # of the folders that processes run from
 MODULE = "headrace_serve"  # by which a process's Python finds `serve_process.py`
 _USERS = range(61184, 65520)  # systemd gives these to services without a user of their own; nobody else has them
 _MOST_PROCESSES = 256  # and threads
@@ -116,18 +113,19 @@ def _answer_example(model: ProcessModel, example: Columns) -> None:
 class _Home:
     """A private folder: a copy of the model that its processes cannot change, and their scratch folders."""
 
-    path: Path
+    folder: Held
     user: int | None
-    lock: IO[bytes]
-    """Held for as long as the folder is in use: what nobody holds was left by a process that was killed."""
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
 
     @property
     def model(self) -> Path:
         return self.path / "model"
 
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.lock.close()
+        self.folder.remove()
 
 
 def _home(folder: Path) -> _Home:
@@ -135,9 +133,7 @@ def _home(folder: Path) -> _Home:
     if links := [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink()]:
         raise BadModel(f"{folder.name} has links ({', '.join(links[:5])}); a model directory has files alone")
     user = secrets.choice(_USERS) if os.geteuid() == 0 else None
-    _sweep(Path(tempfile.gettempdir()))
-    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    home = _Home(path, user, _locked(path / _LOCK, "xb"))
+    home = _Home(held(_PREFIX), user)
     shutil.copytree(folder, home.model, copy_function=_copied)
     shutil.copyfile(serve_process.__file__, home.path / f"{MODULE}.py")
     (home.path / "scratch").mkdir()
@@ -147,24 +143,6 @@ def _home(folder: Path) -> _Home:
     for path in (home.model, home.path / "scratch", *(p for p in home.model.rglob("*") if p.is_dir())):
         path.chmod(0o755)
     return home
-
-
-def _locked(path: Path, mode: str) -> IO[bytes]:
-    """Hold a lock; raises BlockingIOError where somebody does."""
-    file = cast("IO[bytes]", path.open(mode))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise
-    return file
-
-
-def _sweep(root: Path) -> None:
-    """Remove what processes left that were killed; what belongs to other users is not touched."""
-    for lock in root.glob(f"{_PREFIX}*/{_LOCK}"):
-        with contextlib.suppress(OSError), _locked(lock, "r+b"):
-            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _copied(source: str, target: str) -> None:

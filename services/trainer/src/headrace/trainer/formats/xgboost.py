@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import onnx
 import pandas as pd
 
+from headrace.code.scratch import scratch
 from headrace.contracts import Column
 from headrace.frameworks.catalog import CATALOG, not_installed
 from headrace.trainer.formats.base import BadArtifact, GraphArtifact, Wanted, assigned, beginning, only_file
@@ -79,8 +79,8 @@ class Xgboost:
 def _loaded(path: Path) -> Any:
     import xgboost
 
-    with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-        text = path if _is_json(path) else _as_json(path, Path(scratch))
+    with scratch("headrace-format-") as folder:
+        text = path if _is_json(path) else _as_json(path, folder)
         try:
             booster = xgboost.Booster()
             booster.load_model(bytearray(text.read_bytes()))
@@ -95,9 +95,9 @@ def _is_json(path: Path) -> bool:
     return beginning(path, 2)[1:2] in (b'"', b" ", b"\n", b"\r", b"\t")
 
 
-def _as_json(path: Path, scratch: Path) -> Path:
+def _as_json(path: Path, folder: Path) -> Path:
     """Another process reads the binary form: where it was cut, XGBoost ends the process that reads it."""
-    source, to = scratch / "model.ubj", scratch / _FILE
+    source, to = folder / "model.ubj", folder / _FILE
     source.write_bytes(path.read_bytes())
     command = [sys.executable, "-c", _CONVERT, str(source), str(to)]
     try:

@@ -1,15 +1,14 @@
 """Judge a candidate: alone, against the answer that needs no model, and against the champion where that is honest."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from headrace.code.scratch import scratch
 from headrace.contracts import Artifact, Baseline, Comparison, Holdout
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model
@@ -131,8 +130,8 @@ def held_out(holdout: Holdout, rows: Rows) -> np.ndarray:
 
 def load(store: SyncObjectStore, artifact: Artifact) -> Model:
     """What an artifact answers with."""
-    with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-        return load_model(store.get_directory(artifact, Path(scratch) / "model"))
+    with scratch("headrace-evaluation-") as folder:
+        return load_model(store.get_directory(artifact, folder / "model"))
 
 
 def _judged(job: EvaluateJob, candidate: Model, said: Said) -> _Judged:

@@ -1,13 +1,13 @@
 """Take over an artifact that was made elsewhere: fetch, read, convert, compare with itself, judge, upload."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from headrace.code.scratch import scratch
 from headrace.contracts import Holdout, ObjectRef
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, PickleFound, load, refuse_pickle
@@ -40,13 +40,13 @@ class _Judges:
 
 def bring(job: ImportJob, store: SyncObjectStore, tell: Tell) -> Brought:
     """Run the job; every object is written before the outcome tells of it."""
-    with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-        source, file = _fetched(job, store, Path(scratch) / "source", tell)
-        folder = unpack(file, job.source_name, Path(scratch) / "artifact", job.largest)
+    with scratch("headrace-import-") as own:
+        source, file = _fetched(job, store, own / "source", tell)
+        folder = unpack(file, job.source_name, own / "artifact", job.largest)
         name, artifact = _read(job, folder)
         job = job.model_copy(update={"features": list(artifact.columns)})
         judges = _judges(job, store, tell)
-        made = Path(scratch) / "model"
+        made = own / "model"
         model, saved = _taken_over(job, artifact, judges, made, tell)
         said, metrics = _score(job, model, judges, tell)
         tell(Step(stage="uploading", step=0, of=2, message="model"))

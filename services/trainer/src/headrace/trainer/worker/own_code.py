@@ -1,6 +1,5 @@
 """Own code in a worker: its package and environment, what it says on the way, its log and its checkpoints."""
 
-import tempfile
 import threading
 import time
 import warnings
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from headrace.code.archive import Limits, unpack
 from headrace.code.errors import BadPackage
+from headrace.code.scratch import scratch
 from headrace.frameworks import CodeFailed, CodeLimits, OwnCode, Said
 from headrace.objects import ObjectError, SyncObjectStore
 from headrace.runtimes import BadModel
@@ -29,8 +29,7 @@ def own_code(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Iterator[OwnC
     if job.code is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="headrace-run-", ignore_cleanup_errors=True) as scratch:
-        root = Path(scratch)
+    with scratch("headrace-run-") as root:
         root.chmod(0o711)  # the program runs as another user where that can be
         package = _fetched(job.code, store, root)
         heard, log = Heard(tell), LogPieces(store, job)

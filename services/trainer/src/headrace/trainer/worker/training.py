@@ -1,7 +1,6 @@
 """Train one model: load, hold out, fit, export, score, upload."""
 
 import io
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headrace.code.scratch import scratch
 from headrace.contracts import ANSWER_COLUMN, Holdout
 from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, OwnCode, Recipe, Saved
 from headrace.objects import SyncObjectStore
@@ -36,8 +36,9 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     rows = read_rows(store, job.data, _columns(job), job.target, tell, _known_by(job))
     held, holdout = divide(job, rows)
     learned = rows.frame[~held]
-    with own_code(job, store, tell) as code, tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-        folder = Path(scratch)
+    with own_code(job, store, tell) as code, scratch("headrace-fit-") as own:
+        folder = own / "model"
+        folder.mkdir()
         saved = _fit_and_save(job, learned, code, folder, tell)
         model = load(folder)
         said, metrics = _score(job, model, rows.frame, held, tell)
