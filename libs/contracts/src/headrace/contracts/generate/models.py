@@ -32,7 +32,7 @@ REWRITES = [
 # the annotation of the root ends where the next class begins
 _SCALAR_ROOT = re.compile(
     r"^class (\w+)\(RootModel\[(?:str|int|float|bool)\]\):\n"
-    r'(?:    """\n.*?\n    """\n\n?)?    root: (.*?)\n\n\n(?=class |\Z)',
+    r'(?:    """\n.*?\n    """\n\n?)?    root: (.*?)(?:\n    """\n(?:(?!""").)*""")?\n(?:\n\n(?=class )|\Z)',
     re.MULTILINE | re.DOTALL,
 )
 OPTIONS = [
