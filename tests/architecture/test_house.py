@@ -229,7 +229,7 @@ NO_TIMERS = {
     "chassis/every.py": "it is `every` itself",
     "chassis/restart.py": "it keeps up what is no timer, such as the follower of a stream, and names what fails",
     "chassis/__main__.py": "a command that waits until the database is there or migrated, and then ends",
-    "inference/repository.py": "one task a model, woken by its table: models load side by side, each with a back-off",
+    "inference/model_repository.py": "one task a model, woken by its table; each load has its back-off",
     "trainer/run_logs.py": "an answer that goes on until a run has ended, for who asked for it",
     "ingest/jobs.py": "it renews the lease of one job while that is worked on, and ends with it",
 }

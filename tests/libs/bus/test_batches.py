@@ -1,4 +1,4 @@
-"""A tap that fails over a message: the message is tried, set aside once and passed over; the rest goes on."""
+"""A batch subscription that fails over a message: that is tried, set aside once and passed over; the rest goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,7 +31,7 @@ def said(count: int, first: int = 0) -> list[Any]:
 
 
 class Listener:
-    """A tap of audit's durable; `fails` says over which messages, and how."""
+    """A batch subscription of audit's durable; `fails` says over which messages, and how."""
 
     def __init__(self, running: Any, admin: Connection, fails: Fails, **more: Any) -> None:
         self.fails = fails
@@ -123,7 +123,7 @@ async def test_what_can_never_be_right_is_not_tried_again(listening: Any, admin:
         assert listener.tries == {1: 1}
 
 
-async def test_a_tap_chooses_its_last_resort(listening: Any, admin: Connection, eventually: Any) -> None:
+async def test_a_subscription_chooses_its_last_resort(listening: Any, admin: Connection, eventually: Any) -> None:
     """It is given the message, the reason and a transaction."""
     await Publisher(admin).publish_window(said(2))
     kept: list[tuple[int, str]] = []

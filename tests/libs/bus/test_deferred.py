@@ -186,7 +186,7 @@ async def test_an_outsiders_newer_version_is_refused_and_holds_up_nobody(
         assert "version 1 is the newest" in (await running.dead_letter())[0].reason
 
 
-async def test_a_tap_leaves_what_it_cannot_read_yet_and_takes_the_rest(
+async def test_a_batch_subscription_leaves_what_it_cannot_read_yet_and_takes_the_rest(
     plant: Any, asker: Any, admin: Any, upgrade: Callable[[], None]
 ) -> None:
     """In one batch; what waits is handed to the batch subscription after the upgrade."""

@@ -376,7 +376,7 @@ async def test_a_replay_of_what_is_not_parked_here_does_nothing(
         assert any("there are no dead letters here" in each.reason for each in await running.dead_letter())
 
 
-async def test_what_a_tap_had_parked_goes_to_the_tap_when_it_is_replayed(
+async def test_what_a_batch_subscription_set_aside_goes_back_to_it_when_it_is_replayed(
     plant: Any, asker: Any, eventually: Any
 ) -> None:
     """It reads its stream whole, and has no handler for a single message."""

@@ -140,7 +140,7 @@ async def test_a_pull_loop_says_why_nothing_comes(admin: Connection, eventually:
     await loop.stop()
 
 
-async def test_a_tap_gets_whole_batches_and_a_failing_one_comes_back(
+async def test_a_batch_subscription_gets_whole_batches_and_a_failing_one_comes_back(
     plant: Any, admin: Connection, eventually: Any
 ) -> None:
     """No message of a batch subscription is ever skipped; those that can be taken are."""

@@ -1,7 +1,7 @@
 """An event gets a new version: readers and writers of two releases side by side, upgraded in both orders under load.
 
 The next release is made of this one by the generator itself: a copy of the schemas with a made-up second version of
-`evaluation.requested`, the line of topology, and the function that lifts the first. Old and new run as processes.
+`evaluation.requested`, the line of topology, and the function that upcasts the first. Old and new run as processes.
 """
 
 import json
@@ -33,7 +33,7 @@ HERE = Path(__file__).with_name("upgrade")
 KIND = "headrace.evaluation.requested"
 PACKAGE = "libs/contracts/src/headrace/contracts"
 EARLY, LATE = ("a", "b"), ("c", "d")  # models; writers of the later ones are upgraded first
-LIFT = '''
+UPCASTER = '''
 
 def evaluation_requested_v1(old: EvaluationRequestedV1) -> EvaluationRequested:
     """The confidence became a percentage."""
@@ -41,7 +41,7 @@ def evaluation_requested_v1(old: EvaluationRequestedV1) -> EvaluationRequested:
     return EvaluationRequested.model_validate({**known, "confidence_percent": round(100 * old.confidence)})
 
 
-LIFTS = {"headrace.evaluation.requested.v1": evaluation_requested_v1}
+UPCASTERS = {"headrace.evaluation.requested.v1": evaluation_requested_v1}
 '''
 
 
@@ -71,15 +71,15 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def upgraded_release(release: Path) -> Mapping[str, str]:
-    """The environment of programs of the next release, whose lift is written as schemas/README.md says."""
+    """The environment of programs of the next release, whose upcaster is written as schemas/README.md says."""
     made = generate(release)
     assert made.returncode == 0, made.stderr
-    assert "lifts.py has no function that makes headrace.evaluation.requested.v2" in made.stderr
+    assert "upcasters.py has no function that makes headrace.evaluation.requested.v2" in made.stderr
 
-    lifts = release / PACKAGE / "lifts.py"
+    upcasters = release / PACKAGE / "upcasters.py"
     imported = "from headrace.contracts.generated.models import EvaluationRequested, EvaluationRequestedV1\n"
-    text = lifts.read_text().replace("from headrace.contracts.base", f"{imported}from headrace.contracts.base")
-    lifts.write_text(text + LIFT)
+    text = upcasters.read_text().replace("from headrace.contracts.base", f"{imported}from headrace.contracts.base")
+    upcasters.write_text(text + UPCASTER)
 
     checked = generate(release, "--check")
     assert checked.returncode == 0, checked.stderr
@@ -349,7 +349,7 @@ async def test_a_writer_is_upgraded_first(
 async def test_a_reader_is_upgraded_first(
     nats_server: Broker, reader: Reader, old: Release, upgraded: Release, tmp_path: Path
 ) -> None:
-    """The new reader lifts what the old writers say, and never waits for anything."""
+    """The new reader upcasts what the old writers say, and never waits for anything."""
     async with writing(nats_server, tmp_path) as (early, late):
         await reader.start(old)
         await early.start(old)

@@ -1,4 +1,4 @@
-"""Versions of events: an older one is lifted on reading, a newer one is told apart from what was never known."""
+"""Versions of events: an older one is upcast on reading, a newer one is told apart from what was never known."""
 
 import json
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from headrace.contracts import (
     wrap,
 )
 from headrace.contracts import event_versions as versions
-from headrace.contracts import lifts as all_lifts
+from headrace.contracts import upcasters as all_upcasters
 from headrace.contracts.envelope import derive_id
 from headrace.contracts.event_versions import newer_than, newest_types, oldest
 from headrace.contracts.generate.sources import find_sources
-from headrace.contracts.lifts import LIFTS
+from headrace.contracts.upcasters import UPCASTERS
 
 MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NAME = "headrace.request.training"
@@ -50,7 +50,7 @@ def request_training_v1(old: TrainingRequested) -> TrainingRequestedV2:
 def upgraded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A program that knows the second version."""
     monkeypatch.setitem(EVENTS, NEWER, TrainingRequestedV2)
-    monkeypatch.setattr(all_lifts, "LIFTS", {f"{NAME}.v1": request_training_v1})
+    monkeypatch.setattr(all_upcasters, "UPCASTERS", {f"{NAME}.v1": request_training_v1})
     forget()
     yield
     monkeypatch.undo()
@@ -77,7 +77,7 @@ def test_an_older_version_is_read_as_the_newest_and_keeps_the_type_that_was_said
     assert read.data == TrainingRequestedV2(model="m", purpose="why")
 
 
-def test_what_was_lifted_is_written_as_the_newest(upgraded: None) -> None:
+def test_what_was_upcast_is_written_as_the_newest(upgraded: None) -> None:
     """What a service keeps of a cause is read again by itself alone."""
     again = json.loads(encode(decode(said())))
 
@@ -123,7 +123,7 @@ def test_an_outsider_cannot_make_a_service_wait_for_an_upgrade() -> None:
 
 
 def test_a_bare_request_has_the_version_that_it_was_written_for(upgraded: None) -> None:
-    """Old and new readers derive the same envelope; the newer one lifts it."""
+    """Old and new readers derive the same envelope; the newer one upcasts it."""
     arguments, place = message(b'{"reason": "bare"}')
 
     read = decode_message(*arguments, **place)
@@ -173,6 +173,6 @@ def test_an_event_that_is_said_again_after_an_upgrade_has_the_same_id() -> None:
 
 
 def test_writers_say_the_newest_version_alone() -> None:
-    """Every other one has its lift, which leads to the next."""
+    """Every other one has its upcaster, which leads to the next."""
     assert newest_types() == frozenset(find_sources().newest())
-    assert set(LIFTS) == EVENTS.keys() - newest_types()
+    assert set(UPCASTERS) == EVENTS.keys() - newest_types()

@@ -225,7 +225,7 @@ async def test_while_the_broker_is_away_it_answers_and_afterwards_nothing_is_mis
     assert sorted(ids) == sorted({each.prediction_id for each in of(heard, PredictionLogged)})
 
 
-async def test_what_a_killed_process_had_spooled_is_sent_by_the_next(
+async def test_what_a_killed_process_had_written_is_sent_by_the_next(
     nats_server: Broker, alone: Lonely, numbers: Model, tmp_path: Path
 ) -> None:
     """An answered prediction is on the disk before its answer leaves."""
@@ -326,7 +326,7 @@ async def test_a_store_that_is_away_is_tried_again(alone: Lonely, numbers: Model
 
 
 @pytest.mark.parametrize(("policy", "status"), [("require", 503), ("best-effort", 200)])
-async def test_a_full_spool_refuses_or_forgets_as_the_policy_says(
+async def test_a_full_log_refuses_or_forgets_as_the_policy_says(
     alone: Lonely, numbers: Model, policy: str, status: int
 ) -> None:
     """An audited model answers nothing that it cannot record; others answer, and count what was lost."""

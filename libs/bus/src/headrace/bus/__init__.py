@@ -1,4 +1,4 @@
-"""Delivery: connection, pull loop, outbox, inbox, verdicts, dead letters, topology."""
+"""Delivery: connection, pull loop, outbox, inbox, retries, dead letters, followers."""
 
 from headrace.bus.batches import BatchHandler, BatchProcessor, LastResort
 from headrace.bus.connection import Connection, PubAck, connect

@@ -1,8 +1,8 @@
 """Raw batches of a whole stream, for services that read everything: audit, and monitor's predictions.
 
-A tap handles a batch in one transaction and is itself idempotent by (stream, seq): there is no inbox row a message.
-A batch that fails is halved until the messages that fail are found; each of those is tried a few times alone, and then
-handed to the batch subscription's last resort, which sets it aside, and passed over.
+A batch subscription handles a batch in one transaction and is itself idempotent by (stream, seq): there is no inbox row
+a message. A batch that fails is halved until the messages that fail are found; each of those is tried a few times
+alone, and then handed to the subscription's last resort, which sets it aside, and passed over.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -115,7 +115,7 @@ class BatchProcessor:
     async def _without_newer(self, messages: Sequence[RawMessage], hopeless: Hopeless) -> None:
         """The rest of a batch; what is of a newer version than this program knows waits until it is upgraded.
 
-        A tap that bears any bytes raises no NewerVersion, and leaves nothing for later.
+        A handler that takes any bytes raises no NewerVersion, and leaves nothing for later.
         """
         newer = {message.seq: kind for message in messages if (kind := newer_kind(message))}
         try:
@@ -123,7 +123,7 @@ class BatchProcessor:
         except Exception as error:
             await self._outage(messages, error)
             return
-        point("tap.deferred")
+        point("batch.deferred")
         await self._ack([message for message in messages if message.seq in newer])
         rest = [message for message in messages if message.seq not in newer]
         if rest:
@@ -157,11 +157,11 @@ class BatchProcessor:
     async def _failed(self, message: RawMessage, error: Exception, hopeless: Hopeless) -> None:
         """One more failure of a message that was tried alone."""
         tries = self._failures[message.seq] = self._failures.get(message.seq, 0) + 1
-        log.warning("tap_failed", stream=message.stream, seq=message.seq, attempt=tries, error=reason_of(error))
+        log.warning("message_failed", stream=message.stream, seq=message.seq, attempt=tries, error=reason_of(error))
         if isinstance(error, NotYet):
             await self._back(message, error.delay.total_seconds())
         elif isinstance(error, (Refused, ContractError)) or tries >= self._retry_policy.attempts:
-            log.error("tap_gives_up", stream=message.stream, seq=message.seq, exc_info=error)
+            log.error("message_set_aside", stream=message.stream, seq=message.seq, exc_info=error)
             hopeless.append((message, reason_of(error)))
         else:
             await self._back(message, self._retry_policy.delay(tries))
@@ -203,7 +203,7 @@ class BatchProcessor:
         )
 
     def _loop(self, message: RawMessage) -> str:
-        return f"tap:{message.stream}"
+        return f"batch:{message.stream}"
 
     async def _ack(self, messages: Sequence[RawMessage]) -> None:
         for message in messages:

@@ -29,7 +29,7 @@ async def problems(runtime: Runtime) -> dict[str, str]:
     if runtime.processor is not None and runtime.processor.problem:
         found["handling"] = runtime.processor.problem
     found |= {
-        f"tap:{stream}": processor.problem
+        f"batch:{stream}": processor.problem
         for stream, processor in runtime.batch_processors.items()
         if processor.problem
     }

@@ -1,4 +1,4 @@
-"""The SDK and the `headrace` command line: what people and programs outside use."""
+"""The typed SDK: what programs outside use to reach a stack."""
 
 from headrace.client.addresses import Stack, find_stack
 from headrace.client.errors import HeadraceError, NoStack, Rejected, TimedOut, Unreachable

@@ -16,9 +16,9 @@ from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError
 from headrace.contracts.event_versions import class_of, named
 from headrace.contracts.explain import explain
-from headrace.contracts.lifts import lifted
 from headrace.contracts.times import rfc3339
 from headrace.contracts.topology import ANONYMOUS
+from headrace.contracts.upcasters import upcast
 
 CONTENT_TYPE = "application/cloudevents+json"
 SOURCE = "headrace/"  # and the identity
@@ -87,7 +87,7 @@ def encode(envelope: Envelope) -> bytes:
 
     Raises ContractError for values that no reader would take: a caller's text with NUL, or with half a character.
     """
-    kind = envelope.data.TYPE  # an older version was lifted when it was read, and is written as the newest
+    kind = envelope.data.TYPE  # an older version was upcast when it was read, and is written as the newest
     head: dict[str, Any] = {
         "specversion": envelope.specversion,
         "id": envelope.id,
@@ -164,7 +164,7 @@ def read_event(kind: object, data: object) -> Event:
     """
     cls = class_of(kind)
     try:
-        return lifted(cls.model_validate(data, extra="allow" if issubclass(cls, OpenEvent) else "ignore"))
+        return upcast(cls.model_validate(data, extra="allow" if issubclass(cls, OpenEvent) else "ignore"))
     except ValidationError as error:
         raise ContractError(explain(error, "data")) from error
 

@@ -121,11 +121,11 @@ class Topology:
 
     def _consumers_of(self, identity: str) -> tuple[ConsumerSpec, ...]:
         heard = {stream: self._filters(identity, stream) for stream in self.streams}
-        tapped = self.batch_subscriptions.get(identity, ())
+        whole = self.batch_subscriptions.get(identity, ())
         return tuple(
-            ConsumerSpec(stream, identity, () if stream in tapped else filters)
+            ConsumerSpec(stream, identity, () if stream in whole else filters)
             for stream, filters in heard.items()
-            if filters or stream in tapped
+            if filters or stream in whole
         )
 
     def all_consumers(self) -> tuple[ConsumerSpec, ...]:
@@ -246,7 +246,7 @@ def read_topology(document: Mapping[str, Any]) -> Topology:
         streams={name: _stream(name, spec) for name, spec in document["streams"].items()},
         says={kind: tuple(spec["says"]) for kind, spec in events.items()},
         hears={kind: tuple(spec["hears"]) for kind, spec in events.items()},
-        batch_subscriptions={identity: tuple(streams) for identity, streams in document["taps"].items()},
+        batch_subscriptions={identity: tuple(streams) for identity, streams in document["batch_subscriptions"].items()},
         rereads={who: tuple(f"headrace.{name}" for name in names) for who, names in document["rereads"].items()},
     )
 

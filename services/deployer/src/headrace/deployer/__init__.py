@@ -1,1 +1,1 @@
-"""Decides how traffic moves to an approved version, and back; serves predictions."""
+"""Decides how traffic moves to an approved version, and back."""

@@ -1,4 +1,4 @@
-"""HTTP: who answers for which model, and a hand on the rollouts."""
+"""HTTP: who answers for which model, and what people do with rollouts: pause, promote, roll back."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The composition root of the control loop."""
+"""The composition root of the deployer."""
 
 from pathlib import Path
 

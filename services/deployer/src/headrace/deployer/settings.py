@@ -1,4 +1,4 @@
-"""What the control loop can be told from outside."""
+"""What can be set of the deployer."""
 
 from headrace.chassis import ServiceSettings
 

@@ -1,4 +1,4 @@
-"""What the control loop remembers: the traffic of each model, and every rollout there was."""
+"""The rows of the deployer: the traffic of each model, and every rollout there was."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Deadlines come true: bakes end, loads time out. They lie in the database, so a restart forgets none."""
+"""Deadlines that have passed: bakes end, loads time out. They lie in the database, so a restart forgets none."""
 
 from collections.abc import Mapping
 from datetime import timedelta

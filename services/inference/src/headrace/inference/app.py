@@ -45,8 +45,8 @@ from headrace.inference.http import (
     send_json,
 )
 from headrace.inference.inference_service import Answer, InferenceService, Request
+from headrace.inference.model_repository import ModelRepository
 from headrace.inference.pages import Handler, Pages, State
-from headrace.inference.repository import ModelRepository
 from headrace.inference.route_table import RouteTable
 from headrace.inference.tensors import BadInput, shown
 

@@ -45,7 +45,7 @@ class LogRelay:
 
     def loop(self) -> Every[Connection, None]:
         """The loop that ships what there is and what comes."""
-        return chore(LINGER, self._ship_some, name="spool", retry_policy=_HURRIED)
+        return chore(LINGER, self._ship_some, name="wal", retry_policy=_HURRIED)
 
     async def finish(self, connection: Connection) -> None:
         """Ship what is left; at the end of a process, while the broker answers."""

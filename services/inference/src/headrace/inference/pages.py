@@ -15,7 +15,7 @@ from headrace.chassis.paging import MOST, Asked
 from headrace.inference import openapi, protocol
 from headrace.inference.auth_cache import AuthCache
 from headrace.inference.http import TEXT, Headers, Receive, Scope, Send, query_of, read_body, send_bytes, send_json
-from headrace.inference.repository import ModelRepository
+from headrace.inference.model_repository import ModelRepository
 from headrace.inference.tensors import BadInput, kind
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""What this replica saw during a rollout, said once a second: the evidence that the control loop judges by.
+"""What this replica saw during a rollout, said once a second: the evidence that the deployer judges by.
 
 It is also said without traffic, since it shows that the replica lives. Reports are worth nothing later, so they do
 not go through the write-ahead log: what the broker does not take at once is left out.
@@ -15,8 +15,8 @@ from headrace.bus import Connection
 from headrace.bus.errors import BrokerAway, PublishRefused
 from headrace.chassis.every import Every, every
 from headrace.contracts import CONTENT_TYPE, AnswersCompared, ReplicaReported, VersionTraffic, encode, wrap
+from headrace.inference.model_repository import ModelRepository
 from headrace.inference.record import SOURCE
-from headrace.inference.repository import ModelRepository
 from headrace.inference.route_table import RoutedVersion, RouteTable
 
 log = structlog.get_logger()

@@ -15,8 +15,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from headrace.bus import Connection, Follower, RawMessage, connect
-from headrace.bus.processor import reason_of
+from headrace.bus import Connection, Follower, connect
 from headrace.bus.tasks import cancel
 from headrace.bus.trace import follow
 from headrace.chassis import Dependency, chore, process
@@ -31,15 +30,16 @@ from headrace.contracts.topology import pattern, stream_of
 from headrace.inference.app import App
 from headrace.inference.auth_cache import AuthCache
 from headrace.inference.fast import FastProtocol
+from headrace.inference.handlers import on_route_changed
 from headrace.inference.inference_service import InferenceService
 from headrace.inference.key_uses import KeyUses
 from headrace.inference.loader import Directories, Loader
 from headrace.inference.log_relay import LogRelay
 from headrace.inference.metrics import ReplicaCollector
+from headrace.inference.model_repository import ModelRepository
 from headrace.inference.pages import State
 from headrace.inference.record import SOURCE
 from headrace.inference.reports import Reporter
-from headrace.inference.repository import ModelRepository
 from headrace.inference.settings import InferenceSettings
 from headrace.inference.wal import WriteAheadLog, WriteAheadLogFull
 from headrace.objects import StoreAway, object_store
@@ -47,7 +47,7 @@ from headrace.objects import StoreAway, object_store
 log = structlog.get_logger()
 
 IDENTITY = "inference"
-_LAST_WORDS = 3.0  # seconds to ship what is left at the end; the rest waits on the disk
+_SHIP_LEFT = 3.0  # seconds to ship what is left at the end; the rest waits on the disk
 
 
 class Replica:
@@ -57,7 +57,7 @@ class Replica:
         self.settings = settings
         cache = settings.cache_dir
         self.pool = ThreadPoolExecutor(settings.threads, "predict")
-        self.wal = WriteAheadLog(cache / "spool", bound=settings.wal_mb << 20)
+        self.wal = WriteAheadLog(cache / "wal", bound=settings.wal_mb << 20)
         self.log_relay = LogRelay(self.wal)
         directories = store or object_store(settings.objects)
         self.store = Dependency("objects", partial(directories.probe, "models"), (StoreAway,), vital=False)
@@ -120,7 +120,7 @@ class Replica:
             "problems": {
                 **self.gate.problems(),
                 **self.repository.troubles,
-                **({"spool": self.log_relay.trouble} if self.log_relay.trouble else {}),
+                **({"wal": self.log_relay.trouble} if self.log_relay.trouble else {}),
                 **self.problems,
             },
             "degraded": {**self.repository.forgotten, **self.degraded},
@@ -149,7 +149,7 @@ class Replica:
         await self.repository.close()
         if self.connection is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS):
+                async with asyncio.timeout(_SHIP_LEFT):
                     await self.log_relay.finish(self.connection)
             await self.connection.close()
         self.wal.close()
@@ -162,19 +162,8 @@ class Replica:
         async with Follower(connection, stream_of(kind), pattern(kind)) as follower:
             caught_up = asyncio.create_task(self._await_tables(follower))
             async for message in follower:
-                self._apply(message)
+                on_route_changed(message, self.repository, self.degraded)
             await cancel(caught_up)
-
-    def _apply(self, message: RawMessage) -> None:
-        """Take up one table; one that cannot be taken up is named, and stops none of the others."""
-        name = f"routes/{message.subject}"
-        try:
-            self.repository.apply(message.envelope())
-        except Exception as error:
-            self.degraded[name] = f"message {message.seq}: {reason_of(error)}"
-            log.error("route_not_understood", subject=message.subject, seq=message.seq, exc_info=error)
-        else:
-            self.degraded.pop(name, None)
 
     async def _await_tables(self, follower: Follower) -> None:
         await follower.caught_up.wait()

@@ -1,4 +1,4 @@
-"""What one version did on this replica: counters for Prometheus, and the last second for the control loop."""
+"""What one version did on this replica: counters for Prometheus, and the last second for the deployer."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field

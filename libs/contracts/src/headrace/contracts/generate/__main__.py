@@ -12,7 +12,7 @@ from headrace.contracts.generate.reference import render_reference
 from headrace.contracts.generate.services import render_services
 from headrace.contracts.generate.sources import Sources, find_sources
 from headrace.contracts.generate.table import render_readme
-from headrace.contracts.generate.versions import lift_problems, version_problems
+from headrace.contracts.generate.versions import upcaster_problems, version_problems
 
 NOTE = '"""Generated from schemas/ by `make schemas`; changes here are lost."""\n'
 
@@ -24,10 +24,10 @@ def main() -> int:
     check = parser.parse_args().check
     sources = find_sources()
     broken = [f"released schema broken: {each}" for each in check_released(sources)] + list(version_problems(sources))
-    unlifted = list(lift_problems(sources))  # a lift needs the classes that are written here
-    for problem in [*broken, *unlifted]:
+    missing = list(upcaster_problems(sources))  # an upcaster needs the classes that are written here
+    for problem in [*broken, *missing]:
         print(problem, file=sys.stderr)
-    broken += unlifted if check else []
+    broken += missing if check else []
     return 1 if broken or (_compare(sources) if check else _write(sources)) else 0
 
 

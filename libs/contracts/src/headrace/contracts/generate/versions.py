@@ -1,10 +1,10 @@
-"""What must hold where an event has several versions: writers say the newest alone, and every older one is lifted."""
+"""What must hold where an event has several versions: writers say the newest alone, and every older one is upcast."""
 
 from collections.abc import Iterator
 
 from headrace.contracts.event_versions import named
 from headrace.contracts.generate.sources import Sources
-from headrace.contracts.lifts import LIFTS
+from headrace.contracts.upcasters import UPCASTERS
 
 
 def version_problems(sources: Sources) -> Iterator[str]:
@@ -23,14 +23,14 @@ def version_problems(sources: Sources) -> Iterator[str]:
             yield f"{following}: its key is {events[following]['x-key']}; the subject's key stays that of {kind}"
 
 
-def lift_problems(sources: Sources) -> Iterator[str]:
-    """Which functions in lifts.py are missing, or lift nothing; they are written once the classes are generated."""
+def upcaster_problems(sources: Sources) -> Iterator[str]:
+    """Which functions in upcasters.py are missing, or upcast nothing; they need the generated classes."""
     older = _older(sources)
     for kind in older:
-        if kind not in LIFTS:
-            yield f"{kind}: lifts.py has no function that makes {_following(kind)} of it"
-    for kind in sorted(LIFTS.keys() - set(older)):
-        yield f"{kind}: lifts.py lifts it, but it is no older version of an event"
+        if kind not in UPCASTERS:
+            yield f"{kind}: upcasters.py has no function that makes {_following(kind)} of it"
+    for kind in sorted(UPCASTERS.keys() - set(older)):
+        yield f"{kind}: upcasters.py upcasts it, but it is no older version of an event"
 
 
 def _older(sources: Sources) -> list[str]:

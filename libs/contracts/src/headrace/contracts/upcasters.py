@@ -10,14 +10,14 @@ from typing import Any
 
 from headrace.contracts.base import Event
 
-Lift = Callable[[Any], Event]
+Upcaster = Callable[[Any], Event]
 
-LIFTS: Mapping[str, Lift] = {}
+UPCASTERS: Mapping[str, Upcaster] = {}
 """The step from each older version to the next, by the type that it reads: headrace.training.completed.v1."""
 
 
-def lifted(event: Event) -> Event:
+def upcast(event: Event) -> Event:
     """The same event in its newest version."""
-    while (step := LIFTS.get(event.TYPE)) is not None:
+    while (step := UPCASTERS.get(event.TYPE)) is not None:
         event = step(event)
     return event
