@@ -78,6 +78,21 @@ def test_a_services_readme_names_what_it_hears_and_says(service: str) -> None:
     assert not missing, f"services/{service}/README.md does not mention {missing}"
 
 
+@pytest.mark.parametrize("service", [*SERVICES, *REPLICAS])
+def test_a_services_readme_says_what_is_in_which_file(service: str) -> None:
+    """Every module, and none that is gone: whoever looks for a thing finds its file there."""
+    folder = ROOT / "services" / service
+    section = re.search(r"^## Files$(.*?)(?=^## )", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert section is not None
+    first_cells = " ".join(line.split(" | ")[0] for line in section[1].splitlines() if line.startswith("| `"))
+    named = set(re.findall(r"`([a-z_]+(?:\.py|/))`", first_cells))
+    package = folder / "src" / "headrace" / service
+    there = {each.name for each in package.glob("*.py") if not each.name.startswith("__")}
+    there |= {f"{each.parent.name}/" for each in package.glob("*/__init__.py") if each.parent.name != "migrations"}
+
+    assert named == there
+
+
 def test_the_top_level_is_fixed() -> None:
     """A stranger finds the same few things at the top, whatever is added below."""
     import subprocess

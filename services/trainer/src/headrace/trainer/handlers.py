@@ -65,7 +65,7 @@ async def on_model_declared(event: ModelDeclared, work: UnitOfWork) -> None:
         await _queue(TrainingRequested(model=event.name, reason=reason), declared, work)
 
 
-async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
+async def take_new_data(event: DatasetIngested, work: UnitOfWork) -> None:
     """Remember the version, let the runs go that waited for it, and start those that new data start."""
     known = event.model_dump(mode="json", include={"digest", "rows", "parts", "manifest", "columns"})
     await put_row(work.session, DatasetVersionRow(dataset=event.dataset, version=event.version, **known))
@@ -105,7 +105,7 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
     return await _queue(event, declared, work, wanted=wanted)
 
 
-async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
+async def cancel_asked_run(event: CancelRequested, work: UnitOfWork) -> None:
     """End a run that has not ended; who is known by a connection alone ends what it asked for itself."""
     must_be_its_own(event.run, (await _run_of(event, work)).requested_by, work, "cancel")
     await cancel_run(event, work)

@@ -39,7 +39,7 @@ async def import_object(event: ImportRequested, work: UnitOfWork, store: ObjectS
 
 async def on_dataset_ingested(event: DatasetIngested, work: UnitOfWork) -> None:
     """New data: what runs do, and the imports that waited for them."""
-    await handlers.on_dataset_ingested(event, work)
+    await handlers.take_new_data(event, work)
     await release_imports(work)
 
 
@@ -47,7 +47,7 @@ async def on_cancel_requested(event: CancelRequested, work: UnitOfWork) -> None:
     """End a run or an import; who is known by a connection alone ends what it asked for itself."""
     wish = await work.session.get(ImportRow, event.run)
     if wish is None:
-        await handlers.on_cancel_requested(event, work)
+        await handlers.cancel_asked_run(event, work)
         return
     must_be_its_own(event.run, wish.requested_by, work, "cancel")
     await cancel_import(event, work)
