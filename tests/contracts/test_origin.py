@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headrace.contracts import EVENTS, ContractError, Envelope, asker_of, decode_message, encode, load_topology, wrap
-from headrace.contracts.topology import pattern
+from headrace.contracts.subjects import pattern
 from headrace.testkit import a
 
 MOMENT = datetime(2026, 1, 5, 12, tzinfo=UTC)

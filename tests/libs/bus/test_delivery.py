@@ -18,7 +18,7 @@ from headrace.contracts import (
     encode,
     wrap,
 )
-from headrace.contracts.outside import decode_message
+from headrace.contracts.origin import decode_message
 from headrace.testkit import a
 
 POISON = "poison"

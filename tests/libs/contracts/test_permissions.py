@@ -8,7 +8,8 @@ import pytest
 from nats.aio.client import Client as Nats
 
 from headrace.contracts import EVENTS
-from headrace.contracts.topology import ATTRIBUTED, load_topology, local, pattern, stream_of
+from headrace.contracts.subjects import ATTRIBUTED, local, pattern, stream_of
+from headrace.contracts.topology import load_topology
 from headrace.testkit.broker import Broker
 from headrace.testkit.waiting import eventually
 

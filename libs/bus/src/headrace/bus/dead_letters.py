@@ -13,7 +13,8 @@ from headrace.bus.outbox import put
 from headrace.bus.tables import DeadLetter, LoopItem
 from headrace.bus.unit_of_work import ID_HEADER, LARGEST, UnitOfWork
 from headrace.contracts import ContractError, MessageReplayed, RequestRefused, derive_id
-from headrace.contracts.topology import load_topology, unattributed
+from headrace.contracts.subjects import unattributed
+from headrace.contracts.topology import load_topology
 
 LONGEST_REASON = 2_000
 LOOPS = "loops"  # where an item of a loop came from, in place of a stream

@@ -21,7 +21,8 @@ from headrace.bus.outbox import OUTBOX
 from headrace.bus.retry import jitter
 from headrace.bus.store import Clock, Store
 from headrace.bus.tasks import cancel
-from headrace.contracts.topology import load_topology, stream_of
+from headrace.contracts.subjects import stream_of
+from headrace.contracts.topology import load_topology
 from headrace.faults import point
 
 log = structlog.get_logger()

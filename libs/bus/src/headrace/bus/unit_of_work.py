@@ -10,7 +10,7 @@ from headrace.bus.outbox import put
 from headrace.bus.trace import follow
 from headrace.contracts import CONTENT_TYPE, Envelope, Event, asker_of, derive_id, encode, wrap
 from headrace.contracts.broker import MAX_PAYLOAD
-from headrace.contracts.topology import answer_subject
+from headrace.contracts.subjects import answer_subject
 
 ID_HEADER = "Nats-Msg-Id"
 LARGEST = MAX_PAYLOAD - 2**16  # bytes; the rest is for headers

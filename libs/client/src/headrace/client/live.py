@@ -14,8 +14,9 @@ from headrace.client.addresses import Stack
 from headrace.client.errors import HeadraceError, TimedOut, Unreachable
 from headrace.contracts import ContractError, origin_of
 from headrace.contracts.envelope import SOURCE
-from headrace.contracts.outside import CLAIMS
-from headrace.contracts.topology import ATTRIBUTED, FROM, load_topology, unattributed
+from headrace.contracts.origin import CLAIMS
+from headrace.contracts.subjects import ATTRIBUTED, FROM, unattributed
+from headrace.contracts.topology import load_topology
 
 IDENTITY = "operator"
 CONNECT_S = 10.0

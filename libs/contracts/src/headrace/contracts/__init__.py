@@ -33,7 +33,7 @@ from headrace.contracts.names import (
     is_name,
 )
 from headrace.contracts.options import Option, Options
-from headrace.contracts.outside import (
+from headrace.contracts.origin import (
     OUTSIDER,
     Origin,
     asker_of,
@@ -42,4 +42,5 @@ from headrace.contracts.outside import (
     is_person,
     origin_of,
 )
-from headrace.contracts.topology import Topology, load_topology, stream_of
+from headrace.contracts.subjects import stream_of
+from headrace.contracts.topology import Topology, load_topology

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.contracts.topology import ANONYMOUS, ANSWERS, HEARD, LAST, TO, Permissions, Topology, local, pattern
+from headrace.contracts.subjects import ANONYMOUS, ANSWERS, HEARD, LAST, TO, local, pattern
+from headrace.contracts.topology import Permissions, Topology
 
 ACCOUNT = "HEADRACE"
 ROUTE_USER = "route"

@@ -11,13 +11,13 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from headrace.contracts import topology
+from headrace.contracts import subjects
 from headrace.contracts.base import Event, OpenEvent
 from headrace.contracts.errors import ContractError
 from headrace.contracts.event_versions import class_of, named
 from headrace.contracts.explain import explain
+from headrace.contracts.subjects import ANONYMOUS
 from headrace.contracts.times import rfc3339
-from headrace.contracts.topology import ANONYMOUS
 from headrace.contracts.upcasters import upcast
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -175,7 +175,7 @@ def subject_of(kind: str | type[Event], key: str, speaker: str = ANONYMOUS) -> s
     Where several identities say a type, the subject names which: headrace.from.monitor.request.training.flights.
     """
     name = kind if isinstance(kind, str) else kind.TYPE
-    return topology.subject(name.rpartition(".")[0], key, speaker)
+    return subjects.subject(name.rpartition(".")[0], key, speaker)
 
 
 def dataschema(kind: str) -> str:

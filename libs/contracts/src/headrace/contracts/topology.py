@@ -13,12 +13,21 @@ from typing import Any
 
 import yaml
 
+from headrace.contracts.subjects import (
+    ANONYMOUS,
+    ATTRIBUTED,
+    FROM,
+    HEARD,
+    LAST,
+    OWN,
+    answer_subject,
+    local,
+    pattern,
+    stream_of,
+)
+
 SERVICE_KINDS = ("service", "replica")
 AUTHENTICATING = (*SERVICE_KINDS, "console")  # kinds of identities that know the person who asked: theirs is `authid`
-# Aggregates whose events several identities say; their subjects name who does, after a word that tells the stream.
-ATTRIBUTED = {"request": "from", "message": "from", "alert": "by"}
-ANONYMOUS = "outsider"  # the one identity of all programs that were given no name of their own
-ANSWERS = "ANSWERS"
 OUTSIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 ACK_WAIT_S = 10  # so long a killed reader's work waits; longer handling says in-progress every third of it
 MAX_ACK_PENDING = 2048
@@ -188,47 +197,8 @@ class Topology:
         return (*self._said(identity), *_following(self.heard_by(identity)), "$JS.API.INFO")
 
 
-FROM, TO = "headrace.from.", "headrace.to."
-OWN = "headrace.message."  # what an identity says to itself alone
-HEARD = "headrace.answers.>"  # in an outsider's account: what its requests caused, as it comes
-LAST = "headrace.last.>"  # there: asking for the last answer of a subject
 # A person reads every stream through short-lived consumers of their own.
 _READER = ("$JS.API.INFO", "$JS.API.CONSUMER.CREATE.>", "$JS.API.STREAM.INFO.*")
-
-
-def stream_of(kind: str) -> str:
-    """The stream that carries a type, or a subject."""
-    aggregate = kind.split(".")[1]
-    streams = {"from": "REQUESTS", "prediction": "PREDICTIONS", "parked": "PARKED", "to": ANSWERS}
-    return streams.get(ATTRIBUTED.get(aggregate, aggregate), "EVENTS")
-
-
-def subject(name: str, key: str, speaker: str) -> str:
-    """The subject of an event: headrace.training.completed and a key; who says it, where several may."""
-    _, aggregate, fact = name.split(".")
-    who = f"{ATTRIBUTED[aggregate]}.{speaker}." if aggregate in ATTRIBUTED else ""
-    return f"headrace.{who}{aggregate}.{fact}.{key}"
-
-
-def unattributed(subject: str) -> str:
-    """A subject without who says it: headrace.request.training.flights."""
-    parts = subject.split(".")
-    return ".".join([parts[0], *parts[3:]]) if parts[1:2] and parts[1] in ATTRIBUTED.values() else subject
-
-
-def pattern(kind: str, speaker: str = "*") -> str:
-    """The subjects of a type, whatever the key, from one speaker or from any."""
-    return subject(kind.rpartition(".")[0], "*", speaker)
-
-
-def local(kind: str) -> str:
-    """The subjects of a request in the account of an outsider, whatever the key."""
-    return f"{kind.rpartition('.')[0]}.*"
-
-
-def answer_subject(outsider: str, subject: str) -> str:
-    """Where the copy of an event lies that an outsider's request caused."""
-    return f"{TO}{outsider}.{subject.removeprefix('headrace.')}"
 
 
 @cache

@@ -26,7 +26,7 @@ from headrace.chassis.limits import Limiter
 from headrace.chassis.process import HttpServer, calm_collector
 from headrace.chassis.restart import restarted
 from headrace.contracts import Envelope, ReplicaLoaded, RouteChanged, derive_id, encode, wrap
-from headrace.contracts.topology import pattern, stream_of
+from headrace.contracts.subjects import pattern, stream_of
 from headrace.inference.app import App
 from headrace.inference.auth_cache import AuthCache
 from headrace.inference.fast import FastProtocol

@@ -20,7 +20,7 @@ from headrace.contracts import (
     TruthReported,
     VersionRegistered,
 )
-from headrace.contracts.topology import unattributed
+from headrace.contracts.subjects import unattributed
 from headrace.monitor import gauges
 from headrace.monitor.deliveries import deliveries_of
 from headrace.monitor.domain import event_time

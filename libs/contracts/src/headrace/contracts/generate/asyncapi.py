@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from headrace.contracts.generate.sources import Schema, Sources
-from headrace.contracts.topology import pattern, stream_of
+from headrace.contracts.subjects import pattern, stream_of
 
 NOTE = "# Generated from schemas/ by `make schemas`; changes here are lost.\n"
 

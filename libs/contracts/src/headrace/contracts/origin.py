@@ -19,7 +19,8 @@ from headrace.contracts.envelope import SOURCE, Envelope, decode, from_document,
 from headrace.contracts.errors import ContractError
 from headrace.contracts.event_versions import NewerVersion, named, oldest
 from headrace.contracts.generated.models import EVENTS
-from headrace.contracts.topology import ANONYMOUS, load_topology, unattributed
+from headrace.contracts.subjects import ANONYMOUS, unattributed
+from headrace.contracts.topology import load_topology
 
 PREFIX = "headrace"
 REQUEST = "request"
