@@ -72,6 +72,9 @@ def test_the_way_back_tightens(path: str, old: Any, new: Any) -> None:
     assert loosenings(whole(declared("m", path, new)), whole(declared("m", path, old))) == []
 
 
+TOLD = {"channel": "webhook", "to": "https://alerts.example.org", "severity": "warning"}
+
+
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
@@ -94,6 +97,10 @@ def test_the_way_back_tightens(path: str, old: Any, new: Any) -> None:
         ("evaluation.gates", [{"metric": "brier", "at_most": 0.2}], [{"metric": "brier", "at_most": 0.1}]),
         ("evaluation.metrics", ["roc_auc"], ["roc_auc", "brier"]),
         ("approval.needed", 1, 2),
+        ("approval.expires", "P7D", "PT168H"),
+        ("monitoring.tell", [TOLD], [TOLD, {**TOLD, "to": "https://more.example.org"}]),
+        ("monitoring.tell", [{**TOLD, "severity": "critical"}], [TOLD]),
+        ("monitoring.tell", [{**TOLD, "severity": "critical"}], [{**TOLD, "severity": "critical"}, TOLD]),
     ],
 )
 def test_everyday_changes_and_what_is_newly_promised_loosen_nothing(path: str, old: Any, new: Any) -> None:
@@ -155,3 +162,14 @@ def test_a_policy_is_as_strict_as_itself(policy: Policy) -> None:
     """Judged under one declaration, nothing is added."""
     assert says(policy, stricter(policy, policy))
     assert says(stricter(policy, policy), policy)
+
+
+def test_of_gates_that_say_the_same_the_first_is_kept() -> None:
+    """A promise that stands twice is one promise, and one that another one implies is none."""
+    gates = [{"metric": "roc_auc", "at_least": 0.5}, {"metric": "brier", "at_most": 0.2}]
+    policy = policy_of(a_declaration(evaluation={"gates": gates}))
+    more = policy_of(a_declaration(evaluation={"gates": [{"metric": "roc_auc", "at_least": 0.7}]}))
+
+    assert stricter(policy, policy).gates == policy.gates
+    assert {gate.at_least for gate in stricter(policy, more).gates if gate.metric == "roc_auc"} == {0.7}
+    assert stricter(policy, more).gates == (policy.gates[1], *more.gates)
