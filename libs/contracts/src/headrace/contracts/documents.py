@@ -8,12 +8,21 @@ import yaml
 
 from headrace.contracts.errors import ContractError, Place, Problem
 
+MOST_EXPANDED = 100_000  # values of a document whose aliases are written out; ten lines can stand for a billion
+
 
 class _Yaml(yaml.SafeLoader):
     """YAML 1.2's scalars: `on`, `yes` and `off` are words, `010` is ten, `1e-4` is a number, dates are text.
 
     And its mappings: a key stands there once. PyYAML would keep the last one, without a word.
     """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document; raises ContractError where its aliases stand for too much, or for what they lie in."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and (size := _expanded(node, {})) > MOST_EXPANDED:
+            raise ContractError(f"has {size} values where aliases are written out; at most {MOST_EXPANDED} are allowed")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Raises ContractError where a key is there twice."""
@@ -25,6 +34,22 @@ class _Yaml(yaml.SafeLoader):
                 raise ContractError(f"line {key.start_mark.line + 1}: {key.value!r} is there a second time")
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node is when every alias is written out; `sizes` keeps those of nodes that were counted."""
+    if id(node) not in sizes:
+        sizes[id(node)] = 0  # while it is open: no value is empty
+        sizes[id(node)] = 1 + sum(_expanded(each, sizes) for each in _inside(node))
+    elif not sizes[id(node)]:
+        raise ContractError(f"line {node.start_mark.line + 1}: an alias stands for what it lies in")
+    return sizes[id(node)]
+
+
+def _inside(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 _CORE = {
