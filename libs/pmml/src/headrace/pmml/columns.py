@@ -9,7 +9,7 @@ import numpy as np
 
 from headrace.pmml.errors import BadPmml, Unsupported
 from headrace.pmml.ops import Ops
-from headrace.pmml.xml import Element
+from headrace.pmml.xml import Element, decimal
 
 T = TypeVar("T")
 TEXT, TRUTH, WHOLE, SINGLE, DOUBLE = "string", "boolean", "integer", "float", "double"
@@ -52,7 +52,7 @@ def typed(text: str, kind: str, line: int) -> str | float:
             raise BadPmml(f"{text!r} is neither true nor false", line)
         return _TRUTHS[text.lower()]
     try:
-        return float(np.float32(text)) if kind == SINGLE else float(text)
+        return float(np.float32(decimal(text))) if kind == SINGLE else decimal(text)
     except ValueError:
         raise BadPmml(f"{text!r} is no number", line) from None
 
@@ -141,6 +141,13 @@ def cast(ops: Ops[T], column: Column[T], kind: str) -> Column[T]:
     return Column(column.data, kind)
 
 
+def half_up(ops: Ops[T], data: T) -> T:
+    """The nearest whole number, halves up: by what is left above it, since adding a half would itself be rounded."""
+    whole = ops.function("floor", data)
+    down = ops.less(ops.minus(data, whole), ops.number(0.5))
+    return ops.where(down, whole, ops.plus(whole, ops.number(1.0)))
+
+
 def spell_number(value: float) -> str:
     """A number as text: whole ones without a point."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 2**63 else repr(float(value))
@@ -152,6 +159,6 @@ def _spell_truth(value: float) -> str:
 
 def _parsed(text: str) -> float | None:
     try:
-        return _TRUTHS[text.lower()] if text.lower() in ("true", "false") else float(text)
+        return _TRUTHS[text.lower()] if text.lower() in ("true", "false") else decimal(text)
     except ValueError:
         return None

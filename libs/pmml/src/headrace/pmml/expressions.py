@@ -28,7 +28,7 @@ from headrace.pmml.fields import Interval, read_interval
 from headrace.pmml.functions import FUNCTIONS
 from headrace.pmml.ops import Ops
 from headrace.pmml.scope import Scope
-from headrace.pmml.xml import Element
+from headrace.pmml.xml import Element, decimal
 
 T = TypeVar("T")
 
@@ -377,14 +377,10 @@ def _apply(element: Element) -> Apply:
 def _natural(text: str) -> str:
     """The type of a literal that says none."""
     try:
-        int(text)
+        decimal(text)
     except ValueError:
-        try:
-            float(text)
-        except ValueError:
-            return TRUTH if text in ("true", "false") else TEXT
-        return DOUBLE
-    return WHOLE
+        return TRUTH if text in ("true", "false") else TEXT
+    return WHOLE if text.strip().lstrip("+-").isdigit() else DOUBLE
 
 
 def _filled(ops: Ops[T], column: Column[T], filler: str | None, line: int) -> Column[T]:

@@ -14,7 +14,7 @@ from headrace.pmml.columns import (
     WHOLE,
     Column,
     cast,
-    equal,
+    half_up,
     missing,
     replaced,
 )
@@ -100,11 +100,12 @@ def _same_type(name: str) -> Run:
 def _round(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
     """Halves go up."""
     (one,) = _numbers(given, line)
-    return Column(ops.function("floor", ops.plus(one.data, ops.number(0.5))), one.type)
+    return Column(half_up(ops, one.data), one.type)
 
 
 def _log10(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
-    return _rounded(ops, ops.function("log10", given[0].data), SINGLE if given[0].type == SINGLE else DOUBLE)
+    (one,) = _numbers(given, line)
+    return _rounded(ops, ops.function("log10", one.data), SINGLE if one.type == SINGLE else DOUBLE)
 
 
 def _power(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
@@ -151,16 +152,18 @@ def _comparison(operator: str) -> Run:
 
 def _logic(operator: str) -> Run:
     def run(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
-        found = given[0].data
-        for each in given[1:]:
-            found = combine(ops, operator, found, each.data)
-        return Column(found, TRUTH)
+        found, *others = _numbers(given, line)
+        data = found.data
+        for each in others:
+            data = combine(ops, operator, data, each.data)
+        return Column(data, TRUTH)
 
     return run
 
 
 def _not(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
-    return Column(ops.minus(ops.number(1.0), given[0].data), TRUTH)
+    (one,) = _numbers(given, line)
+    return Column(ops.minus(ops.number(1.0), one.data), TRUTH)
 
 
 def _is_missing(missing_is: bool) -> Run:
@@ -175,9 +178,9 @@ def _is_in(inside: bool) -> Run:
     """A missing value is in no set."""
 
     def run(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
-        found = holds(ops, equal(ops, given[0], given[1]))
+        found = holds(ops, compared(ops, "equal", given[0], given[1], line))
         for each in given[2:]:
-            found = ops.either(found, holds(ops, equal(ops, given[0], each)))
+            found = ops.either(found, holds(ops, compared(ops, "equal", given[0], each, line)))
         return Column(ops.flag(found if inside else ops.negate(found)), TRUTH)
 
     return run
@@ -185,7 +188,7 @@ def _is_in(inside: bool) -> Run:
 
 def _if(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
     """Without a third argument the answer is missing where the condition is false."""
-    condition, yes = given[0], given[1]
+    (condition,), yes = _numbers(given[:1], line), given[1]
     no = given[2] if len(given) > 2 else Column(missing(ops), yes.type)
     kind = yes.type if yes.type == no.type or len(given) < 3 else _result(yes, no)
     if yes.is_text != no.is_text:
@@ -195,11 +198,12 @@ def _if(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
 
 
 def _texts(function: Callable[..., str | float | None], kind: str = TEXT) -> Run:
-    """A function of texts, which graphs do not have; numbers among its arguments stay numbers."""
+    """A function of a text, which graphs do not have: a number is taken as text, what stands behind it are numbers."""
 
     def run(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
-        texts = [each.is_text for each in given]
-        data = ops.spelled("a function of texts", function, *(each.data for each in given), texts=texts)
+        text, numbers = cast(ops, given[0], TEXT), _numbers(given[1:], line)
+        columns = [text.data, *(each.data for each in numbers)]
+        data = ops.spelled("a function of texts", function, *columns, texts=[True] + [False] * len(numbers))
         return Column(data, kind, open=kind == TEXT)
 
     return run
@@ -213,9 +217,10 @@ def _each(reason: str, function: Callable[..., float]) -> Run:
     return run
 
 
-def _substring(text: str, start: float, length: float) -> str:
-    """Places begin at 1."""
-    return text[int(start) - 1 : int(start) - 1 + int(length)]
+def _substring(text: str, start: float, length: float) -> str | None:
+    """Places begin at 1; missing where there is no such place or length."""
+    begin, count = int(start) - 1, int(length)
+    return None if begin < 0 or count < 0 else text[begin : begin + count]
 
 
 def _concat(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
@@ -229,6 +234,12 @@ def _concat(ops: Ops[T], given: Sequence[Column[T]], line: int) -> Column[T]:
 def normal_cdf(value: float) -> float:
     """The share of the standard normal distribution below a value."""
     return 0.5 * math.erfc(-value / math.sqrt(2.0))
+
+
+def _positive(deviation: float) -> float:
+    if deviation <= 0:
+        raise ValueError("a standard deviation is above 0")
+    return deviation
 
 
 def _guarded(function: Callable[..., float]) -> Callable[..., float]:
@@ -250,14 +261,16 @@ _UNARY: Mapping[str, str] = {
     "atan": "arctan",
     "ln1p": "log1p",
 }  # by numpy's names
-_MATH: Mapping[str, Callable[..., float]] = {
+_OF_ONE: Mapping[str, Callable[[float], float]] = {
     "erf": math.erf,
     "stdNormalCDF": normal_cdf,
     "stdNormalPDF": NormalDist().pdf,
     "stdNormalIDF": NormalDist().inv_cdf,
-    "normalCDF": lambda x, mean, deviation: normal_cdf((x - mean) / deviation),
-    "normalPDF": lambda x, mean, deviation: NormalDist(mean, deviation).pdf(x),
-    "normalIDF": lambda p, mean, deviation: NormalDist(mean, deviation).inv_cdf(p),
+}
+_OF_THREE: Mapping[str, Callable[[float, float, float], float]] = {
+    "normalCDF": lambda x, mean, deviation: normal_cdf((x - mean) / _positive(deviation)),
+    "normalPDF": lambda x, mean, deviation: NormalDist(mean, _positive(deviation)).pdf(x),
+    "normalIDF": lambda p, mean, deviation: NormalDist(mean, _positive(deviation)).inv_cdf(p),
 }
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -305,5 +318,6 @@ FUNCTIONS: Mapping[str, Function] = {
     "stringLength": Function(_texts(lambda text: float(len(text)), WHOLE), 1, 1),
     "substring": Function(_texts(_substring), 3, 3),
     "concat": Function(_concat, 2, MANY),
-    **{name: Function(_each(f"the function {name}", _guarded(run)), 1, 3) for name, run in _MATH.items()},
+    **{name: Function(_each(f"the function {name}", _guarded(run)), 1, 1) for name, run in _OF_ONE.items()},
+    **{name: Function(_each(f"the function {name}", _guarded(run)), 3, 3) for name, run in _OF_THREE.items()},
 }

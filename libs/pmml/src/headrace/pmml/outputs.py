@@ -114,8 +114,16 @@ def _output(element: Element) -> OutputField:
         feature=feature,
         type=kind,
         value=element.attributes.get("value"),
-        rank=int(element.number("rank", 1)),
+        rank=_rank(element),
         final=element.get("isFinalResult", "true") == "true",
         expression=expression,
         line=element.line,
     )
+
+
+def _rank(element: Element) -> int:
+    """Which of the answers, from 1; raises BadPmml."""
+    rank = element.number("rank", 1.0)
+    if not rank.is_integer() or rank < 1:
+        raise BadPmml(f"OutputField: rank {element.get('rank')!r} is no whole number from 1 on", element.line)
+    return int(rank)

@@ -106,10 +106,12 @@ def combine(ops: Ops[T], operator: str, one: T, other: T) -> T:
 
 def compared(ops: Ops[T], operator: str, one: Column[T], other: Column[T], line: int) -> T:
     """One of the six comparisons."""
+    if one.is_text != other.is_text:
+        raise BadPmml("a text is compared with a number", line)
     if operator in EQUALS:
         found = equal(ops, one, other)
         return found if operator == "equal" else ops.minus(ops.number(1.0), found)
-    if one.is_text or other.is_text:
+    if one.is_text:
         raise Unsupported(f"{operator} of texts is not supported", line)
     if operator == "lessThan":
         condition = ops.less(one.data, other.data)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from headrace.pmml.columns import replaced
+from headrace.pmml.columns import half_up, replaced
 from headrace.pmml.errors import Unsupported
 from headrace.pmml.ops import Ops
 from headrace.pmml.result import Result
@@ -42,7 +42,7 @@ class Target:
 
     def _whole(self, ops: Ops[T], value: T) -> T:
         if self.whole == "round":
-            return ops.function("floor", ops.plus(value, ops.number(0.5)))
+            return half_up(ops, value)
         return ops.function({"ceiling": "ceil"}.get(self.whole, self.whole), value) if self.whole else value
 
 

@@ -72,7 +72,7 @@ class Element:
     def parsed(self, text: str) -> float:
         """A number that this element says; raises BadPmml with its line."""
         try:
-            return float(text)
+            return decimal(text)
         except ValueError:
             raise BadPmml(f"{self.tag}: {text!r} is no number", self.line) from None
 
@@ -111,6 +111,13 @@ def read(data: bytes) -> Element:
     if handler.root is None:
         raise BadPmml("the document is empty")
     return handler.root
+
+
+def decimal(text: str) -> float:
+    """A number as XML writes it; raises ValueError. float() takes `1_000` and the digits of every script, too."""
+    if "_" in text or not text.isascii():
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
 
 
 def words(text: str, line: int) -> list[str]:

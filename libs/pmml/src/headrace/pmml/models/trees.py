@@ -21,7 +21,7 @@ from headrace.pmml.ops import Forest, Ops
 from headrace.pmml.predicates import MISSING, PREDICATES, Always, Among, Predicate, Simple, holds, predicate_in
 from headrace.pmml.result import Result
 from headrace.pmml.scope import Scope
-from headrace.pmml.xml import Element
+from headrace.pmml.xml import Element, decimal
 
 T = TypeVar("T")
 _NONE, _LAST, _NULL, _DEFAULT = "none", "lastPrediction", "nullPrediction", "defaultChild"
@@ -430,7 +430,7 @@ def _score(node: Node | None) -> float:
     if node is None or node.score is None:
         return math.nan
     try:
-        return float(node.score)
+        return decimal(node.score)
     except ValueError:
         raise BadPmml(f"score {node.score!r} is no number", node.line) from None
 
