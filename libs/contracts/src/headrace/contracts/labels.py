@@ -34,10 +34,20 @@ def same_label(label: object, text: str) -> bool:
     written = str(label).lower() if isinstance(label, bool) else str(label)
     if written == text or (isinstance(label, bool) and text in ("01"[label], str(label))):
         return True
-    try:
-        return not isinstance(label, bool) and float(written) == float(text)
-    except ValueError:
-        return False
+    number = None if isinstance(label, bool) else _number(text)
+    return number is not None and _number(written) == number
+
+
+def _number(text: str) -> int | float | None:
+    """A number as data have it, whole ones exactly however many digits they have; None for what is none."""
+    if "_" in text or not text.isascii():
+        return None  # Python's own readers take both
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None
 
 
 def _same_type(wanted: Any, label: Label) -> bool:
