@@ -179,9 +179,7 @@ def test_a_metric_of_an_order(metric: str, grades: list[float], heights: list[fl
 @settings(max_examples=40)
 def test_the_area_under_the_curve_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[bool, float]]) -> None:
     """Counted pair by pair, a tie as half of one."""
-    pairs = [
-        1.0 if yes > no else 0.5 if yes == no else 0.0 for t, yes in rows if t for other, no in rows if not other
-    ]
+    pairs = [1.0 if yes > no else 0.5 if yes == no else 0.0 for t, yes in rows if t for other, no in rows if not other]
     truth, said = np.array([float(each) for each, _ in rows]), score("probability", [each for _, each in rows])
 
     found = measured(["roc_auc"], truth, said).get("roc_auc")
@@ -324,3 +322,24 @@ def test_the_operations_on_arrays() -> None:
     assert NUMPY.first(matrix < 0.15).tolist() == [0, 1]
     assert NUMPY.double(np.float32([0.5])).dtype == np.float64
     assert NUMPY.pick(np.array([1, 0, 1]), ["no", "yes"]).tolist() == ["yes", "no", "yes"]
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 4.0, -0.7, 1e6 / 3, 1e-9, 123456.789])
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 10, 1000])
+def test_of_truths_that_are_all_the_same_nothing_is_explained(constant: float, rows: int) -> None:
+    """There is no figure, also where their mean is not quite their value: three tenths by three are more than one."""
+    truth = np.full(rows, constant)
+
+    assert measured(["r2"], truth, score("prediction", truth + 1)) == {}
+    assert measured(["r2"], truth, score("prediction", truth)) == {}
+
+
+def test_a_resample_that_drew_one_value_alone_explains_nothing() -> None:
+    """Rounding would make it any number, and the interval with it; the others are what they are."""
+    truth = np.array([0.1, 0.7, 0.3])
+    drawn = np.array([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [0, 1, 0], [1, 1, 1]])
+
+    found = METRICS["r2"].prepare(truth, score("prediction", [0.2, 0.5, 0.3]))(drawn)
+
+    assert np.isnan(found[:4]).all()
+    assert found[4] == pytest.approx(1 - 0.05 / (0.59 - 1.21 / 3))

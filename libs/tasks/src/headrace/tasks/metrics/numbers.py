@@ -17,6 +17,7 @@ from headrace.tasks.metrics.base import (
 )
 
 _ALL = NUMBER | QUANTILES | FORECAST
+_NO_SPREAD = 1e-12  # of the sum of squares: what is left below it is rounding, and the truths drawn are all the same
 
 
 def _missed(truth: Vector, score: Score) -> Vector:
@@ -30,8 +31,9 @@ def _r2(truth: Vector, score: Score) -> Weighted:
 
     def weighted(weights: Weights) -> Vector:
         count = weights.sum(axis=1)
-        total = weights @ actual**2 - (weights @ actual) ** 2 / count
-        return 1 - ratio(weights @ residual, total)
+        squares = weights @ actual**2
+        total = squares - (weights @ actual) ** 2 / count
+        return 1 - ratio(weights @ residual, np.where(total > _NO_SPREAD * squares, total, 0.0))
 
     return weighted
 
