@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 import headrace.trainer
 from headrace.chassis.database import create_engine, migrate
+from headrace.contracts import Trial
 from headrace.trainer.domain import State
 from headrace.trainer.scheduling import Recent
 from headrace.trainer.tables import Repository, RunRow
@@ -88,3 +89,55 @@ async def test_all_runs_whose_checkpoints_had_their_time_are_named(engine) -> No
         await session.commit()
 
         assert set(await Repository(session).with_old_checkpoints(NOON)) == {f"run-{n}" for n in range(150)}
+
+
+async def test_trials_are_played_by_their_search_and_count_for_nothing_else(engine) -> None:  # type: ignore[no-untyped-def]
+    """Neither as runs that need a worker, nor as a model's last training, nor for whose turn it is."""
+    async with AsyncSession(engine) as session:
+        repository = Repository(session)
+        session.add(a_run("search", state=State.RUNNING, started_at=NOON))
+        ended = {"state": State.COMPLETED, "dataset_version": 7, "ended_at": NOON, "started_at": NOON}
+        session.add(a_run("trial-2", trial_of="search", trial=2, **ended))
+        session.add(a_run("trial-1", trial_of="search", trial=1, state=State.RUNNING, started_at=NOON))
+        await session.commit()
+
+        assert [run.run for run in await repository.runs_in(State.RUNNING, State.COMPLETED)] == ["search"]
+        assert [run.run for run in await repository.trials("search")] == ["trial-1", "trial-2"]
+        assert await repository.recent() == {"delay": Recent(1, NOON)}
+        assert await repository.last_trained("delay") is None
+
+
+async def test_trials_that_run_end_with_their_search(engine) -> None:  # type: ignore[no-untyped-def]
+    """Those that had ended stay as they are, and so do those of another one."""
+    async with AsyncSession(engine) as session:
+        repository = Repository(session)
+        session.add(a_run("one", trial_of="search", trial=1, state=State.COMPLETED))
+        session.add(a_run("two", trial_of="search", trial=2, state=State.RUNNING))
+        session.add(a_run("other", trial_of="another", trial=1, state=State.RUNNING))
+        await session.commit()
+        await repository.end_trials("search", NOON)
+        await session.commit()
+
+        states = {
+            run.run: run.state for run in [*await repository.trials("search"), *await repository.trials("another")]
+        }
+        assert states == {"one": "completed", "two": "cancelled", "other": "running"}
+        two = await session.get_one(RunRow, "two")
+        assert (two.ended_at, two.outcome and two.outcome["state"]) == (NOON, "cancelled")
+
+
+async def test_a_trial_is_kept_as_it_was_told_last_and_no_more_once_it_has_ended(engine) -> None:  # type: ignore[no-untyped-def]
+    """A word that comes again, or late, changes nothing."""
+    told = {"run": "t", "number": 1, "of": 3, "params": {"num_leaves": 9}, "metric": "roc_auc"}
+    running = Trial.model_validate({**told, "state": "running"})
+    completed = Trial.model_validate({**told, "state": "completed", "value": 0.8})
+    async with AsyncSession(engine) as session:
+        repository, search = Repository(session), a_run("search", state=State.RUNNING).as_run
+        for each in (running, running, completed, running):
+            await repository.put_trial(search, each, NOON)
+            await session.commit()
+
+        (kept,) = await repository.trials("search")
+        assert (kept.state, kept.trial, kept.params, kept.ended_at) == ("completed", 1, {"num_leaves": 9}, NOON)
+        assert kept.outcome
+        assert kept.outcome["metrics"] == {"roc_auc": 0.8}

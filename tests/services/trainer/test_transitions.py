@@ -21,7 +21,8 @@ from headrace.contracts import (
     TrainingStarted,
 )
 from headrace.testkit import a
-from headrace.trainer.domain import Decision, Evaluation, Impossible, Run, State
+from headrace.trainer.domain import Decision, Impossible, Run, State
+from headrace.trainer.evaluations import Evaluation
 from headrace.trainer.scheduling import MOST_ATTEMPTS, MOST_WITH_CHECKPOINTS
 from headrace.trainer.tables import EvaluationRow, RunRow
 from headrace.trainer.usage import Rate

@@ -60,7 +60,7 @@ def test_a_worker_that_was_made_for_a_job_begins_with_it(
     done: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, warm: bool
 ) -> None:
     """To warm up is for those that wait for work."""
-    monkeypatch.setattr(actor, "_hide_what_is_not_given", lambda: None)
+    monkeypatch.setattr(actor, "hide_what_is_not_given", lambda: None)
     monkeypatch.setattr("headrace.trainer.worker.process.Worker", lambda *told: SimpleNamespace(told=told))
 
     actor.Actor("{}", LARGE, 1, warm)

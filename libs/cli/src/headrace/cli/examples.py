@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, str] = {
     "runs cancel": "headrace runs cancel 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --reason 'wrong data'",
     "run": "headrace run flights-delay --experiment depth --param max_depth=4 --wait",
     "runs compare": "headrace runs compare 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 0199e6a2-91a0-7c11-8a55-1b2c3d4e5f60",
+    "runs trials": "headrace runs trials 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77",
     "runs promote": "headrace runs promote 0199e6a1-5f3c-7b21-9d1e-2f6f8b1c4a77 --reason 'best of the experiment'",
     "reproduce": "headrace reproduce models:/flights-delay/3 --wait",
     "runs costs": "headrace runs costs --by owner --since 2026-01-01T00:00:00Z",

@@ -1,5 +1,6 @@
 """Commands about experiments: runs that make no version, what they differ in, and the one that becomes a version."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ import yaml
 
 from headrace.cli.models import Model, progress, ran
 from headrace.cli.runs import Id, runs
-from headrace.cli.session import Json, Timeout, Wait, answer, progress_console, say, session
+from headrace.cli.session import Json, Limit, Timeout, Wait, answer, listed, progress_console, say, session
 from headrace.cli.tables import table
 from headrace.client.errors import HeadraceError
 from headrace.client.sdk import Document
@@ -28,6 +29,12 @@ def run(
         list[str] | None,
         typer.Option("--param", help="NAME=VALUE in place of a declared parameter; may be repeated."),
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="YAML of a search in place of the declared one, or @FILE: '{space: {max_iter: {from: 9, ...'"
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed that replaces the declared one.")] = None,
     dataset_version: Annotated[int | None, typer.Option(min=1, help="A particular dataset version.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the run.")] = "experiment",
@@ -40,6 +47,7 @@ def run(
     With --wait until it has ended; then exit code 1 where it failed or was cancelled.
     """
     wishes: dict[str, Any] = {"params": parameters(param or []), "seed": seed, "dataset_version": dataset_version}
+    wishes |= {"search": searched(search)} if search is not None else {}
     with session(ctx).client() as client:
         asked = client.train(model, reason=reason, experiment=experiment, **wishes)
         if wait:
@@ -69,6 +77,19 @@ def compare(
 
 
 @runs.command()
+def trials(ctx: typer.Context, run: Id, limit: Limit = 1000, as_json: Json = False) -> None:
+    """Show the trials of a search, best first: what each tried, its figure, and why one failed or was stopped."""
+    with session(ctx).client() as client:
+        search = client.run(run)
+        found = listed(client, "trainer", "/runs", limit, trial_of=run)
+    rows = ranked(found, bool((search.get("search") or {}).get("greater_is_better")))
+    names = list(dict.fromkeys(name for row in rows for name in row["tried"]))
+    shown = [{**{name: row["tried"].get(name) for name in names}, **row} for row in rows]
+    columns = ["trial", "state", "metrics", *names, "why", "run"]
+    answer(found, as_json, lambda: table(shown, columns, empty=f"run {run} has no trials; a search has some"))
+
+
+@runs.command()
 def promote(
     ctx: typer.Context,
     run: Id,
@@ -79,6 +100,36 @@ def promote(
     with session(ctx).client() as client:
         found = client.promote_run(run, reason)
     answer(found, as_json, lambda: say(f"run {run} becomes a version of {found['model']}; it is judged next"))
+
+
+def ranked(trials: list[Document], greater_is_better: bool) -> list[Document]:
+    """Trials with what they tried and why they ended: first those that were judged, the best coming first."""
+
+    def place(trial: Document) -> tuple[bool, float, int]:
+        judged = trial["state"] == "completed"
+        value = next(iter(trial["outcome"]["metrics"].values())) if judged else 0.0
+        return not judged, -value if greater_is_better else value, trial["trial"]
+
+    return [_shown(each) for each in sorted(trials, key=place)]
+
+
+def _shown(trial: Document) -> Document:
+    """With its own state, which of one that was stopped early is no run's."""
+    outcome = trial.get("outcome") or {}
+    told = {"metrics": outcome.get("metrics"), "why": outcome.get("reason"), "tried": trial["params"]}
+    return {**trial, **told, "state": outcome.get("state", trial["state"])}
+
+
+def searched(given: str) -> dict[str, Any]:
+    """A search as YAML, or from the file that `@FILE` names. Raises HeadraceError."""
+    try:
+        text = Path(given[1:]).read_text() if given.startswith("@") else given
+        found = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError) as error:
+        raise HeadraceError(f"--search: {error}") from error
+    if not isinstance(found, dict):
+        raise HeadraceError("--search takes a mapping such as '{space: {max_iter: {from: 50, to: 500}}, trials: 20}'")
+    return found
 
 
 def parameters(given: list[str]) -> dict[str, Any]:

@@ -155,7 +155,8 @@ def follow(client: Client, model: str, run: str, timeout: float, status: Status)
 def progress(run: Document) -> str:
     """What a run does now, in a few words."""
     done = run.get("progress") or {}
-    return f"run {run['run']}: {run['state']} {done.get('stage', '')} {done.get('step', '')}".rstrip()
+    of = f" of {done['of']} trials" if done.get("stage") == "searching" else ""
+    return f"run {run['run']}: {run['state']} {done.get('stage', '')} {done.get('step', '')}{of}".rstrip()
 
 
 def _decide(ctx: typer.Context, uri: str, decision: str, comment: str, as_json: bool) -> None:

@@ -88,6 +88,7 @@ FAILURES: Mapping[str, str] = {
 }
 STAGES: Mapping[str, str] = {
     "loading": "reads its data",
+    "searching": "tries parameters",
     "fitting": "fits",
     "exporting": "writes the artifact",
     "scoring": "judges itself on the rows held out",
@@ -97,6 +98,13 @@ WAITS: Mapping[str, str] = {
     "capacity": "a free place",
     "data": "data that have not come yet",
     "resources": "a node with the processors that it asks for",
+}
+TRIAL_STATES: Mapping[str, str] = {
+    "running": "it learns, or waits for a processor",
+    "completed": "it was judged",
+    "stopped": "it was behind the others, and was stopped early",
+    "failed": "it could not be judged",
+    "cancelled": "its search ended before it did",
 }
 INGEST_MODES: Mapping[str, str] = {
     "append": "the file is added to the newest version",
@@ -130,6 +138,7 @@ CATALOGS: Mapping[str, Catalog] = {
     "stage": Catalog("stage of a run", lambda: STAGES),
     "training-data": Catalog("data of a run", lambda: TRAINING_DATA),
     "training-trigger": Catalog("trigger of training", lambda: TRAINING_TRIGGERS),
+    "trial-state": Catalog("state of a trial", lambda: TRIAL_STATES),
     "wait": Catalog("what a run waits for", lambda: WAITS),
 }
 """Every catalogue, by the word that schemas write in `x-names`."""

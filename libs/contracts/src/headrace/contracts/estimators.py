@@ -170,7 +170,7 @@ def asked_problems(declared: Declaration, *kinds: EstimatorKind) -> Iterator[Pro
             yield Problem(_NEEDED[name], f"is for labels, and task {declared.task} has none")
         elif found and ("weights" if name == "class_weight" else name) not in found.takes:
             yield Problem(_NEEDED[name], f"{path} {_WITHOUT[name]}; name an estimator that does, or leave it out")
-        elif found and (twin := _said_twice(name, found, training.params)):
+        elif found and (twin := said_twice(name, found, training.params)):
             yield Problem(_NEEDED[name], f"and training.params.{twin} say the same; keep one of them")
 
 
@@ -188,7 +188,8 @@ _SAME = {
 """Parameters of libraries that mean what a declaration says for all of them."""
 
 
-def _said_twice(name: str, estimator: Estimator, params: Params) -> str | None:
+def said_twice(name: str, estimator: Estimator, params: Params) -> str | None:
+    """The parameter that means what a declaration says for all frameworks, such as `early_stopping`; None for none."""
     return next((each for each in params if estimator.canonical(each) in _SAME.get(name, ())), None)
 
 
@@ -207,7 +208,7 @@ def params_problems(
     for name, value in params.items():
         own = estimator.canonical(name)
         if own is None:
-            yield Problem((*at, name), _unknown_param(path, name, estimator))
+            yield Problem((*at, name), unknown_param(path, name, estimator))
         elif own in said:
             yield Problem((*at, name), f"is another name of {said[own]!r}, which is there too; keep one of them")
         elif not fits(value, estimator.params[own].allowed):
@@ -247,7 +248,8 @@ def _twin(path: str, info: FrameworkInfo, kind: EstimatorKind) -> str:
     return swapped if swapped in info.estimators else info.usual[kind]
 
 
-def _unknown_param(path: str, name: str, estimator: Estimator) -> str:
+def unknown_param(path: str, name: str, estimator: Estimator) -> str:
+    """What is said of a parameter that an estimator does not have, or that a run cannot take."""
     if name in estimator.closed:
         return f"{name} {estimator.closed[name]}; leave it out"
     return f"{path} has no parameter {name!r}; {hint(name, dict.fromkeys([*estimator.params, *_names(estimator)]))}"

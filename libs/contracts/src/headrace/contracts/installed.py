@@ -151,6 +151,7 @@ class TaskInfo(Protocol):
 
 DECLARED: Mapping[tuple[str, ...], str] = {
     ("task",): "task",
+    ("training", "search", "metric"): "metric",
     ("evaluation", "metrics", "*"): "metric",
     ("evaluation", "gates", "*", "metric"): "metric",
     ("monitoring", "performance", "metric"): "metric",

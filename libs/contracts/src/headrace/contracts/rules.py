@@ -15,6 +15,7 @@ from headrace.contracts.installed import Installed, MetricInfo
 from headrace.contracts.options import option_problems
 from headrace.contracts.preparation import preparation_problems
 from headrace.contracts.schedules import schedule_problem
+from headrace.contracts.search import search_problems
 
 LARGEST = 2**53 - 1  # whole numbers beyond it are not the same in every reader of JSON
 LONGEST_TEXT = 10_000  # characters
@@ -309,6 +310,7 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
 )
 _BY_WHAT_IS_INSTALLED: Sequence[Callable[[Declaration, Installed], Iterator[Problem]]] = (
     _training,
+    search_problems,
     _metrics,
     _gates,
     _performance,

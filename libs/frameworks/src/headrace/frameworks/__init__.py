@@ -3,7 +3,7 @@
 `FRAMEWORKS` imports the libraries that fit when one is asked for. What serves is in `headrace.runtimes`.
 """
 
-from headrace.frameworks.base import About, EarlyStopping, Fitted, Framework, Predictor, Recipe, Saved
+from headrace.frameworks.base import About, EarlyStopping, Fitted, Framework, OnTheWay, Predictor, Recipe, Saved
 from headrace.frameworks.catalog import CATALOG, FRAMEWORKS, LIBRARIES
 from headrace.frameworks.errors import (
     BadEstimator,
@@ -30,6 +30,7 @@ __all__ = [
     "Framework",
     "FrameworkError",
     "NotInstalled",
+    "OnTheWay",
     "OwnCode",
     "Predictor",
     "Recipe",

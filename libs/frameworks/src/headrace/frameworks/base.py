@@ -1,6 +1,6 @@
 """What a framework is: it fits a recipe, saves the fitted model as a directory, and loads it again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,17 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
+class OnTheWay:
+    """Rows that judge a fit before it is done."""
+
+    rows: "pd.DataFrame"
+    after: Callable[[int], Container[int]]
+    """Of so many trees in all, after which numbers of them the rows are asked for."""
+    judge: Callable[[int, int, Target, Mapping[str, np.ndarray]], None]
+    """Told trees, trees in all, what can be true, and the answers so far; what it raises ends the fit."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What to fit: an estimator by import path for a task, its parameters, and which columns it may see."""
 
@@ -61,6 +72,8 @@ class Recipe:
     """What is declared of how columns are prepared; None: the usual of the estimator."""
     code: OwnCode | None = None
     """The package to run, where the framework runs a user's code."""
+    on_the_way: OnTheWay | None = None
+    """What judges the fit before it is done, where the framework can be asked by then; the others ignore it."""
 
     @property
     def names(self) -> list[str]:

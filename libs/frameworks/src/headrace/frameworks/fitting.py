@@ -14,11 +14,11 @@ from sklearn.pipeline import Pipeline
 
 from headrace.contracts import Column, Signature, Tensor
 from headrace.contracts.labels import match_label, named_labels
-from headrace.frameworks.base import About, Fitted, Recipe, Saved
+from headrace.frameworks.base import About, Fitted, OnTheWay, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator, BadTrainingData, ExportRefused
 from headrace.frameworks.estimators import kind_of
 from headrace.frameworks.export import answers, export, export_outputs, largest_difference
-from headrace.frameworks.inner import Rows, watched_rows
+from headrace.frameworks.inner import Judged, Rows, watched_rows
 from headrace.frameworks.levels import Levels, params_of_levels, side_by_side
 from headrace.frameworks.named_columns import by_column
 from headrace.frameworks.preparation import About as Facts
@@ -40,7 +40,7 @@ from headrace.runtimes.native import OUTPUTS, both_classes, classifies
 from headrace.runtimes.onnx import OnnxModel
 from headrace.runtimes.proof import write_proof
 from headrace.runtimes.values import TIME_FORMAT
-from headrace.tasks import BadTarget, Target, group_codes, task_named
+from headrace.tasks import NUMPY, BadTarget, Target, group_codes, task_named
 from headrace.tasks import target_of as target_of_signature
 
 SAMPLE_ROWS = 2000  # on which export and pipeline are compared: 20 ms, and far more rows than a tree has leaves
@@ -105,6 +105,8 @@ def fit_pipeline(
     codes = tuple(at for at, each in enumerate(ready.made) if each.code)
     told = Rows(np.empty(0), truth, weights_of(frame, recipe, target, truth), _groups(frame, target), codes)
     learned, kept = _divided(ready, rows, told, watched)
+    if recipe.on_the_way is not None and len(estimators) == 1:  # of several each knows a part of the answer
+        learned = replace(learned, judged=_judged(recipe, recipe.on_the_way, ready, target))
     for each, own in zip(estimators, fits, strict=True):
         learn(each, learned, kept, own)
     return Fitted(
@@ -115,6 +117,18 @@ def fit_pipeline(
         origins=[each.column if each.number else None for each in ready.made],
         preparation=ready.described,
     )
+
+
+def _judged(recipe: Recipe, way: OnTheWay, ready: Preparing, target: Target) -> Judged:
+    """The rows that judge the fit on its way as the estimator sees them, and its answers in the outputs of the task."""
+    asked = prepare({name: way.rows[name] for name in recipe.names}, recipe.features)
+
+    def tell(done: int, of: int, raw: np.ndarray) -> None:
+        raw = np.asarray(raw, dtype=np.float64)
+        whole = both_classes(raw) if target.labels else raw
+        way.judge(done, of, target, target.answer(whole[:, None] if whole.ndim == 1 else whole, NUMPY))
+
+    return Judged(ready.prepared.transform(asked), way.after, tell)
 
 
 def _params_of_fits(recipe: Recipe, params: dict[str, Any], target: Target, levels: Levels) -> list[dict[str, Any]]:
@@ -248,6 +262,11 @@ class PipelinePredictor:
     def at(cls, folder: Path, pipeline: Any) -> "PipelinePredictor":
         """A predictor with the interface that a model directory promises."""
         return cls(pipeline, read_description(folder).signature)
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> "PipelinePredictor":
+        """What was fitted, before anything of it is saved."""
+        return cls(fitted.pipeline, signature_of(fitted.recipe, fitted.target))
 
     @classmethod
     def over(cls, folder: Path, own: Callable[[np.ndarray], np.ndarray]) -> "PipelinePredictor":

@@ -3,6 +3,7 @@
 Both are among the rows that may be learned from: the holdout is not here.
 """
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,17 @@ from headrace.frameworks.errors import BadTrainingData
 from headrace.tasks import APART
 
 FEWEST_WATCHED = 10  # rows: below this a gain is an accident
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Prepared rows that a fit is asked about on its way."""
+
+    seen: np.ndarray
+    after: Callable[[int], Container[int]]
+    """Of so many trees in all, after which numbers of them."""
+    tell: Callable[[int, int, np.ndarray], None]
+    """Told trees, trees in all, and the raw answers so far."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,8 @@ class Rows:
     """The code of the group of each row, APART where it has none; None where rows stand for themselves."""
     codes: tuple[int, ...] = ()
     """The columns that hold codes of texts."""
+    judged: Judged | None = None
+    """What is asked of the fit on its way; None for nothing."""
 
     def in_groups(self) -> tuple["Rows", list[int]]:
         """The rows with those of a group behind each other, and the size of each group.

@@ -21,7 +21,7 @@ from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
 from headrace.frameworks.errors import BadEstimator
 from headrace.frameworks.estimators import build_estimator, by_own_names, listed_estimator
 from headrace.frameworks.fitting import PipelinePredictor, fit_pipeline, save_model
-from headrace.frameworks.inner import Rows
+from headrace.frameworks.inner import Judged, Rows
 from headrace.frameworks.levels import Levels, inner
 from headrace.frameworks.named_columns import SETS
 from headrace.frameworks.preparation import for_trees
@@ -158,6 +158,8 @@ def _learn(
     """Fit, watched on rows that are not learned from where early stopping is asked for."""
     callbacks: list[Callable[[Any], None]] = [told]
     more: dict[str, Any] = {}
+    if rows.judged is not None:
+        callbacks.append(partial(_judge, rows.judged))
     if recipe.estimator == _RANKER:
         if watched is not None:
             raise BadEstimator(f"{recipe.estimator} does not stop by rows that are kept apart from its fit")
@@ -174,6 +176,13 @@ def _learn(
         categorical_feature=_categorical(params),
         **more,
     )
+
+
+def _judge(judged: Judged, env: Any) -> None:
+    """Ask the trees so far; the whole fit is judged when it is over, and not here."""
+    done, of = env.iteration + 1, env.end_iteration
+    if done < of and done in judged.after(of):
+        judged.tell(done, of, np.asarray(env.model.predict(judged.seen)))
 
 
 def _categorical(params: Mapping[str, Any]) -> Any:

@@ -37,6 +37,10 @@ def _training(**parts: Any) -> Document:
     return {"training": parts}
 
 
+def _search(**space: Any) -> Document:
+    return {"training": {"search": {"space": space}}}
+
+
 def _lightgbm(**params: Any) -> Document:
     return {"training": {"framework": "lightgbm", "params": params}}
 
@@ -141,6 +145,26 @@ BAD: tuple[Bad, ...] = (
     Bad("early-stopping-not", _training(estimator=FOREST, early_stopping={}), "does not stop by rows that are kept ap"),
     Bad("early-stopping-share", _training(early_stopping={"fraction": 1}), "early_stopping.fraction: should be less"),
     Bad("early-stopping-name", _training(early_stopping={"patience": 5}), "early_stopping.patience: unknown field"),
+    # searches
+    Bad("search-name", _search(learning_rat={"from": 0.1, "to": 1}), "space.learning_rat: sklearn.ensemble.HistGrad"),
+    Bad("search-near", _search(learning_rat={"from": 0.1, "to": 1}), "did you mean 'learning_rate'?"),
+    Bad("search-range", _search(learning_rate={"from": 0, "to": 1}), "takes a number above 0; not all fro"),
+    Bad("search-choice", _search(loss={"one_of": ["log_loss", "hinge"]}), 'takes "log_loss"; not \'hinge\''),
+    Bad("search-form", _search(max_iter=[10, 20]), "space.max_iter: [10, 20] is no dimension; say {from: 1, to: 9}"),
+    Bad("search-field", _search(max_iter={"form": 1, "to": 9}), "'form' is not known; did you mean 'from'?"),
+    Bad("search-empty", _search(), "space: Dictionary should have at least 1 item"),
+    Bad("search-fixed", merged(_search(max_iter={"from": 1, "to": 9}), _training(params={"max_iter": 5})),
+        "space.max_iter: is fixed by training.params.max_iter, too; keep one of them"),
+    Bad("search-metric", merged(_search(max_iter={"from": 1, "to": 9}), _training(search={"metric": "roc_au"})),
+        "training.search.metric: 'roc_au' is not known; did you mean 'roc_auc'?"),
+    Bad("search-other-metric", merged(_search(max_iter={"from": 1, "to": 9}), _training(search={"metric": "rmse"})),
+        "training.search.metric: rmse is no metric of binary"),
+    Bad("search-trials", merged(_search(max_iter={"from": 1, "to": 9}), _training(search={"trials": 1001})),
+        "training.search.trials: should be less than or equal to 1000"),
+    Bad("search-parallel", merged(_search(max_iter={"from": 1, "to": 9}), _training(search={"parallel": 0})),
+        "training.search.parallel: should be greater than or equal to 1"),
+    Bad("search-code", _training(code={"package": "net", "entry": "a:b"}, search={"space": {"x": {"one_of": [1, 2]}}}),
+        "training.search: tries parameters of an estimator; a trial of own code"),
     # gates
     Bad("gate-empty", _gates({"metric": "roc_auc"}), "gates[0]: exactly one of at_least, at_most and beats"),
     Bad("gate-two", _gates({"metric": "f1", "at_least": 0.5, "beats": "champion"}), "exactly one of at_least"),

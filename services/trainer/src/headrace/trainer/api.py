@@ -56,6 +56,10 @@ class RunView(BaseModel):
     usage: dict[str, Any] | None
     experiment: str | None
     promoted_by: str | None
+    params: dict[str, Any]
+    search: dict[str, Any] | None
+    trial_of: str | None
+    trial: int | None
     losses: int
     resumed_from: dict[str, Any] | None
     checkpoint: dict[str, Any] | None
@@ -117,7 +121,6 @@ class RunDetail(RunView):
     warnings: list[str]
     log: str
     estimator: str | None
-    params: dict[str, Any]
     seed: int | None
     features: list[Column]
     history: list[ChangeView]
@@ -144,6 +147,7 @@ class TrainingWish(BaseModel):
     params: dict[str, Any] | None = None
     seed: Annotated[int | None, Field(ge=0)] = None
     experiment: Annotated[str | None, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = None
+    search: Annotated[dict[str, Any] | None, Field(description="In place of the declared `training.search`.")] = None
 
 
 class ComparedView(BaseModel):
@@ -197,14 +201,16 @@ async def runs(
     model: str | None = None,
     state: State | None = None,
     experiment: str | None = None,
+    trial_of: Annotated[str | None, Query(description="The trials of this run alone.")] = None,
     cursor: NameCursor = "",
     limit: Limit = 100,
 ) -> Page[RunView]:
-    """Runs, the newest first."""
+    """Runs, the newest first; the trials of searches are among them."""
     found = select(RunRow).order_by(col(RunRow.asked_at).desc(), col(RunRow.run).desc()).limit(limit + 1)
     found = found if model is None else found.where(RunRow.model == model)
     found = found if state is None else found.where(RunRow.state == state)
     found = found if experiment is None else found.where(RunRow.experiment == experiment)
+    found = found if trial_of is None else found.where(RunRow.trial_of == trial_of)
     if cursor:
         last = await _run(session, cursor)
         older, same = col(RunRow.asked_at) < last.asked_at, col(RunRow.asked_at) == last.asked_at
@@ -317,7 +323,7 @@ def detail(run: RunRow, changes: Sequence[RunChangeRow]) -> RunDetail:
     """A row with its history."""
     job, outcome = run.job or {}, run.outcome or {}
     return RunDetail(
-        **view(run).model_dump(),
+        **view(run).model_dump(exclude={"params"}),
         warnings=outcome.get("warnings", []),
         log=outcome.get("log", ""),
         estimator=job.get("estimator"),

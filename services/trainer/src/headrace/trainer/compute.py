@@ -18,7 +18,7 @@ from headrace.chassis import Every, Runtime, chore
 from headrace.trainer.driver_process import Driver, DriverProcess, Launch
 from headrace.trainer.resources import Size
 from headrace.trainer.settings import RaySettings
-from headrace.trainer.worker.jobs import EvaluateJob, ImportJob, Report, Step, TrainJob
+from headrace.trainer.worker.jobs import AnyJob, Report, Step
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         """The processors of every node of the cluster."""
         return [Size(**node) for node in await self._call("nodes")]
 
-    async def begin(self, name: str, job: TrainJob | EvaluateJob | ImportJob, cpus: float = 1, gpus: float = 0) -> None:
+    async def begin(self, name: str, job: AnyJob, cpus: float = 1, gpus: float = 0) -> None:
         """Start a job. To begin it again changes nothing while a worker has it."""
         await self._call("begin", job=name, spec=job.model_dump_json(), cpus=cpus, gpus=gpus)
 

@@ -20,18 +20,19 @@ from headrace.bus import Handler, NotYet, Refused, UnitOfWork
 from headrace.bus.store import is_outage
 from headrace.bus.trace import follow
 from headrace.chassis import Every, Runtime, every
-from headrace.contracts import TrainingCheckpointed
+from headrace.contracts import TrainingCheckpointed, TrainingProgressed
 from headrace.faults import point
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import Decision, State
-from headrace.trainer.handlers import dataset_ref, keep
+from headrace.trainer.handlers import dataset_ref, end_trials, keep
 from headrace.trainer.import_submission import datasets_of, start_import
 from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
-from headrace.trainer.submission import chosen, evaluation_job, lacking_room, start, wait
+from headrace.trainer.submission import chosen, evaluation_job, lacking_room, search_job, start, wait
 from headrace.trainer.tables import EvaluationRow, ImportRow, Repository, RunRow
+from headrace.trainer.trials import heard
 from headrace.trainer.usage import Prices
-from headrace.trainer.worker.jobs import EvaluateJob, Failure, ImportJob, Outcome, Report, TrainJob
+from headrace.trainer.worker.jobs import AnyJob, Failure, ImportJob, Outcome, Report, TrainJob
 
 log = structlog.get_logger(__name__)
 
@@ -205,12 +206,15 @@ class Dispatcher:
                 return
             dataset, run = await dataset_ref(row, work.session), row.as_run
             told = (
-                run.heard(report.steps, _outcome(report), dataset, work.now, report.first) if report else Decision(run)
+                heard(run, report.steps, _outcome(report), dataset, work.now, report.first) if report else Decision(run)
             )
             decision = told.then(lambda run: run.late(dataset, work.now))
             keep(work, row, decision)
             for fact in (each for each in decision.facts if isinstance(each, TrainingCheckpointed)):
                 await Repository(work.session).add_checkpoint(fact, work.now)
+            for trial in (each.trial for each in decision.facts if isinstance(each, TrainingProgressed) and each.trial):
+                await Repository(work.session).put_trial(run, trial, work.now)
+            await end_trials(row, work)
             if row.attempt != seen.attempt:
                 log.warning("run_resumed", run=row.run, attempt=row.attempt)
 
@@ -255,8 +259,12 @@ class Dispatcher:
 
     async def _begin(self, runtime: Runtime, row: Row) -> None:
         """Give a worker what a row asks for."""
-        if isinstance(row, RunRow):
-            job: TrainJob | EvaluateJob | ImportJob | None = TrainJob.model_validate(row.job)
+        job: AnyJob | None
+        if isinstance(row, RunRow) and row.as_run.searches:
+            async with runtime.session() as session:
+                job = await search_job(row, session, self._settings)
+        elif isinstance(row, RunRow):
+            job = TrainJob.model_validate(row.job)
         elif isinstance(row, ImportRow):
             job = ImportJob.model_validate(row.job)
         else:
@@ -264,7 +272,7 @@ class Dispatcher:
                 job = await evaluation_job(row, session)
         if job is not None:
             job = job.model_copy(update={"seconds": self._seconds(runtime, row)})
-            size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(row, RunRow) else {}
+            size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(job, TrainJob) and isinstance(row, RunRow) else {}
             await self._compute.begin(row.job_name, job, **size)
             point("trainer.begun")
         await _mark_begun(runtime, row)
@@ -295,6 +303,7 @@ async def give_up(work: UnitOfWork, task: Task, reason: str) -> None:
         run = await work.session.get_one(RunRow, seen.run)
         if not State(run.state).ended:
             keep(work, run, run.as_run.abandoned(told, work.now))
+            await end_trials(run, work)
     elif isinstance(seen, ImportRow):
         wish = await work.session.get_one(ImportRow, seen.import_id)
         if not State(wish.state).ended:

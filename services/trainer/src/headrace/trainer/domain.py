@@ -1,4 +1,4 @@
-"""The trainer's decisions: what becomes of runs and evaluations.
+"""The trainer's decisions: what becomes of runs.
 
 Pure: the standard library, contracts and what workers tell. Every step takes a run and answers with what became of it,
 the lines of its history and the facts to say; nothing here knows a clock, a database, a broker or Ray.
@@ -11,19 +11,14 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
-
 from headrace.contracts import (
     CheckpointRef,
     CodeRef,
     DatasetRef,
-    EvaluationCompleted,
-    EvaluationFailed,
-    EvaluationMetrics,
-    EvaluationRequested,
     Event,
     LearnedRows,
     ObjectFolder,
+    SearchResult,
     TrainingCancelled,
     TrainingCheckpointed,
     TrainingCompleted,
@@ -39,7 +34,6 @@ from headrace.trainer.usage import Rate, usage
 from headrace.trainer.worker.jobs import (
     Begun,
     Checkpointed,
-    Evaluated,
     Failure,
     Outcome,
     Step,
@@ -137,6 +131,11 @@ class Run:
     promoted_by: str | None = None
     reproduces: Mapping[str, Any] | None = None
     """The version that it is to make again, as `reproduction.Wanted`; its job is then that of the recorded run."""
+    search: Mapping[str, Any] | None = None
+    """What is searched before it trains, as `search.Wish`; with `best` once that is known."""
+    trial_of: str | None = None
+    """Of a trial: the run that searches. A trial is a run to look at, and does nothing by itself."""
+    trial: int | None = None
     losses: int = 0
     """Workers that it lost since it made a checkpoint that goes beyond all earlier ones."""
     resumed_from: Mapping[str, Any] | None = None
@@ -179,9 +178,10 @@ class Run:
         self._must_be("started", State.QUEUED)
         running = replace(self.again(job), state=State.RUNNING)
         lines = (Change(State.RUNNING, f"{self.dataset} version {dataset.version}"),)
-        return Decision(running, (self._start(job, dataset),), lines)
+        return Decision(running, (self.start_of(job, dataset),), lines)
 
-    def _start(self, job: TrainJob, dataset: DatasetRef) -> TrainingStarted:
+    def start_of(self, job: TrainJob, dataset: DatasetRef) -> TrainingStarted:
+        """What is said when an attempt begins."""
         return TrainingStarted(
             run=self.run,
             model=self.model,
@@ -218,6 +218,11 @@ class Run:
             return told.then(lambda run: run._ended_or_again(outcome, dataset, now))
         return told
 
+    @property
+    def searches(self) -> bool:
+        """Whether its present attempt tries parameters, and does not train yet."""
+        return self.search is not None and "result" not in self.search
+
     def late(self, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
         """It has failed where it still runs and its time is over."""
         if self.state is not State.RUNNING or self.due_at is None or now < self.due_at:
@@ -250,6 +255,8 @@ class Run:
 
     def cancelled(self, reason: str, by: str, now: datetime) -> "Decision[Run]":
         """Somebody ends it; whatever works for it is stopped as soon as this is known to be so."""
+        if self.trial_of is not None:
+            raise Impossible(f"run {self.run} is a trial, which ends with its search: cancel run {self.trial_of}")
         self._must_go_on("cancelled")
         fact = TrainingCancelled(run=self.run, model=self.model, by=by, reason=reason, usage=self._usage(now))
         over = self._over(State.CANCELLED, now)
@@ -260,6 +267,9 @@ class Run:
 
         A run that has not begun has no dataset version.
         """
+        if self.trial_of is not None:
+            how = f"a run of an experiment with its parameters can: `headrace run {self.model} --param NAME=VALUE`"
+            raise Impossible(f"run {self.run} cannot be promoted: it is a trial, and learned a part of the rows; {how}")
         if self.state is not State.COMPLETED or self.experiment is None or dataset is None:
             what = "it makes a version by itself" if self.experiment is None else f"it is {self.state}, not completed"
             raise Impossible(f"run {self.run} cannot be promoted: {what}")
@@ -299,7 +309,7 @@ class Run:
             if each.name > last:
                 told = self._checkpointed(Checkpointed(checkpoint=each))
                 return told.then(lambda run: run._goes_on(begun, dataset, detail))
-        fact = self._start(TrainJob.model_validate(self.job), dataset).model_copy(
+        fact = self.start_of(TrainJob.model_validate(self.job), dataset).model_copy(
             update={"attempt": self.attempt, "resumed_from": found, "warnings": list(begun.warnings) or None}
         )
         lines = tuple(Change(State.RUNNING, text) for text in (*begun.warnings, detail))
@@ -385,74 +395,9 @@ def _completed(run: Run, job: TrainJob, trained: Trained, dataset: DatasetRef, n
         usage=Usage.model_validate(run.usage),
         experiment=None if run.promoted_by else run.experiment,
         promoted_by=run.promoted_by,
+        search=SearchResult(**run.search["result"]) if run.search and "result" in run.search else None,
         reproduction=judged(Wanted.model_validate(run.reproduces), job, trained).fact if run.reproduces else None,
     )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A comparison that the registry has asked for."""
-
-    evaluation: str
-    model: str
-    request: Mapping[str, Any]
-    state: State = State.QUEUED
-    attempt: int = 0
-    begun: bool = False
-    outcome: Mapping[str, Any] | None = None
-
-    def started(self) -> "Decision[Evaluation]":
-        """It has a worker."""
-        if self.state is not State.QUEUED:
-            raise Impossible(f"evaluation {self.evaluation} cannot be started: it is {self.state}")
-        return Decision(replace(self, state=State.RUNNING, attempt=1))
-
-    def heard(self, outcome: Outcome | None) -> "Decision[Evaluation]":
-        """A worker told how it went; what is lost is tried again, a few times."""
-        if self.state is not State.RUNNING:
-            raise Impossible(f"evaluation {self.evaluation} cannot be worked on: it is {self.state}")
-        if isinstance(outcome, Evaluated):
-            return self.completed(outcome)
-        if isinstance(outcome, Failure) and outcome.because == "lost" and after_loss(self.attempt) == "resume":
-            return Decision(replace(self, attempt=self.attempt + 1, begun=False))
-        return self.failed(outcome.reason) if isinstance(outcome, Failure) else Decision(self)
-
-    def completed(self, found: Evaluated) -> "Decision[Evaluation]":
-        """It has its numbers."""
-        asked = EvaluationRequested.model_validate(self.request)
-        fact = EvaluationCompleted(
-            evaluation=self.evaluation,
-            model=self.model,
-            candidate=asked.candidate.version,
-            champion=asked.champion.version if asked.champion else None,
-            dataset=asked.dataset,
-            rows=found.rows,
-            metrics=EvaluationMetrics(candidate=found.candidate, champion=found.champion),
-            comparisons=list(found.comparisons),
-            compared_rows=found.compared_rows,
-            baselines=list(found.baselines),
-            incomparable=found.incomparable,
-        )
-        return Decision(self._over(State.COMPLETED, found.model_dump(mode="json")), (fact,))
-
-    def failed(self, reason: str) -> "Decision[Evaluation]":
-        """It cannot be done."""
-        over = self._over(State.FAILED, {"reason": reason})
-        candidate = EvaluationRequested.model_validate(self.request).candidate.version
-        fact = EvaluationFailed(evaluation=self.evaluation, model=self.model, candidate=candidate, reason=reason)
-        return Decision(over, (fact,))
-
-    def abandoned(self, reason: str) -> "Decision[Evaluation]":
-        """It has failed by a fault of ours; it is told as far as it can be read."""
-        try:
-            return self.failed(reason)
-        except ValidationError:
-            return Decision(self._over(State.FAILED, {"reason": reason}))
-
-    def _over(self, state: State, outcome: Mapping[str, Any]) -> "Evaluation":
-        if self.state.ended:
-            raise Impossible(f"evaluation {self.evaluation} cannot end: it is {self.state} already")
-        return replace(self, state=state, outcome=outcome)
 
 
 def _told(checkpoint: CheckpointRef) -> dict[str, Any]:

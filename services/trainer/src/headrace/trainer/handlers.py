@@ -30,6 +30,7 @@ from headrace.frameworks.catalog import not_installed
 from headrace.tasks import task_named
 from headrace.trainer.domain import Decision, Impossible, Run, State
 from headrace.trainer.scheduling import trains_on_new_data, waits_for
+from headrace.trainer.search import wish_of, wish_problems
 from headrace.trainer.tables import (
     DatasetVersionRow,
     DeclaredRow,
@@ -96,6 +97,7 @@ async def request_run(event: TrainingRequested, work: UnitOfWork) -> RunRow:
     asked = {**training.params, **(event.params or {})}
     kinds = task_named(declaration.task).kinds
     problems = list(training_problems(training.framework, training.estimator, asked, declaration.task, *kinds))
+    problems += wish_problems(declaration, event)
     if problems:
         raise Refused("; ".join(map(str, problems)))
     if reason := not_installed(training.framework):
@@ -117,7 +119,14 @@ async def cancel_run(event: CancelRequested, work: UnitOfWork) -> RunRow:
     with refusing():
         decision = row.as_run.cancelled(event.reason or "cancelled on request", work.actor, work.now)
     keep(work, row, decision)
+    await end_trials(row, work)
     return row
+
+
+async def end_trials(row: RunRow, work: UnitOfWork) -> None:
+    """The trials of a run that has ended have ended, too: their actors are gone with its worker."""
+    if row.search is not None and (State(row.state).ended or not row.as_run.searches):
+        await Repository(work.session).end_trials(row.run, work.now)
 
 
 async def on_promotion_requested(event: PromotionRequested, work: UnitOfWork) -> None:
@@ -206,6 +215,7 @@ async def _queue(
         experiment=event.experiment,
         owner=declaration.owner.team if declaration.owner else None,
         code=await bound(training.code, work.session) if training.code else None,
+        search=wish_of(declaration, event),
     )
     return queued(run, waiting, work)
 

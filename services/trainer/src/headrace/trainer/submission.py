@@ -20,7 +20,7 @@ from headrace.trainer.scheduling import next_runs
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
 from headrace.trainer.usage import Prices
-from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, TrainJob
+from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, SearchJob, TrainJob, Tried
 
 _DURATION = TypeAdapter(timedelta)
 COLUMNS = TypeAdapter(list[Column])
@@ -77,6 +77,31 @@ async def evaluation_job(row: EvaluationRow, session: AsyncSession) -> EvaluateJ
     }
     same = ("holdout", "target", "metrics", "confidence", "resamples", "seed")
     return EvaluateJob.model_validate({**told, **{name: getattr(asked, name) for name in same}})
+
+
+async def search_job(row: RunRow, session: AsyncSession, settings: TrainerSettings) -> SearchJob:
+    """What a search is to do: the trials that have ended are known, and those that had begun are begun anew."""
+    train, wish = TrainJob.model_validate(row.job), row.search or {}
+    known = [known_trial(each) for each in await Repository(session).trials(row.run)]
+    told = {name: wish[name] for name in ("space", "metric", "greater_is_better", "trials", "parallel", "fraction")}
+    return SearchJob(
+        train=train,
+        **told,
+        stop_early=wish["stop_early"],
+        known=known,
+        cpus=row.cpus,
+        gpus=row.gpus,
+        memory_mb=min(train.memory_mb or settings.run_memory_mb, settings.run_memory_mb),
+    )
+
+
+def known_trial(row: RunRow) -> Tried:
+    """A trial of an earlier attempt, as a search goes on from it."""
+    outcome = row.outcome or {}
+    told = {name: outcome[name] for name in ("because", "reason", "reached", "seconds") if name in outcome}
+    value = next(iter(outcome.get("metrics", {}).values()), None)
+    state = outcome.get("state", "running")
+    return Tried(number=row.trial or 0, state=state, params=row.params, value=value, **told)
 
 
 def _rival(version: ModelVersion) -> Rival:

@@ -1,6 +1,6 @@
 """What the trainer remembers: dataset versions, declarations, runs with their history, evaluations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, Literal, cast
@@ -10,11 +10,13 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from headrace.bus.tables import UtcTime
-from headrace.contracts import TrainingCheckpointed
-from headrace.trainer.domain import Decision, Evaluation, Run, State
+from headrace.contracts import TrainingCheckpointed, Trial
+from headrace.trainer.domain import Decision, Run, State
+from headrace.trainer.evaluations import Evaluation
 from headrace.trainer.imports import Import
 from headrace.trainer.resources import Size
 from headrace.trainer.scheduling import Queued, Recent
+from headrace.trainer.trials import as_run
 
 
 class DatasetVersionRow(SQLModel, table=True):
@@ -122,6 +124,9 @@ class RunRow(SQLModel, table=True):
     experiment: str | None = Field(default=None, index=True)
     promoted_by: str | None = None
     reproduces: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    search: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    trial_of: str | None = Field(default=None, index=True)
+    trial: int | None = None
     losses: int = 0
     resumed_from: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     checkpoint: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
@@ -271,6 +276,9 @@ class Taken:
         return f"{self.currency or '-'}/{self.name}"
 
 
+_NO_TRIAL: sa.ColumnElement[bool] = col(RunRow.trial_of).is_(None)
+
+
 class Repository:
     """Loads and saves runs, evaluations and what they are made of, within one transaction."""
 
@@ -315,12 +323,12 @@ class Repository:
 
     async def ever_ran(self, model: str, dataset: str) -> bool:
         """Whether a run of a model was ever asked for on a dataset, however it ended; experiments do not count."""
-        asked = (RunRow.model == model, RunRow.dataset == dataset, col(RunRow.experiment).is_(None))
+        asked = (RunRow.model == model, RunRow.dataset == dataset, col(RunRow.experiment).is_(None), _NO_TRIAL)
         return (await self._session.exec(select(RunRow.run).where(*asked).limit(1))).first() is not None
 
     async def last_trained(self, model: str) -> int | None:
         """The dataset version of the last completed run of a model; experiments do not count."""
-        asked = (RunRow.model == model, RunRow.state == State.COMPLETED, col(RunRow.experiment).is_(None))
+        asked = (RunRow.model == model, RunRow.state == State.COMPLETED, col(RunRow.experiment).is_(None), _NO_TRIAL)
         runs = select(RunRow.dataset_version).where(*asked)
         return (await self._session.exec(runs.order_by(col(RunRow.ended_at).desc()).limit(1))).first()
 
@@ -333,8 +341,12 @@ class Repository:
         ).all()
 
     async def runs_in(self, *states: State, model: str | None = None) -> Sequence[RunRow]:
-        """Runs in one of some states, those asked for first coming first."""
-        runs = select(RunRow).where(col(RunRow.state).in_(states)).order_by(col(RunRow.asked_at), col(RunRow.run))
+        """Runs in some states, those asked for first coming first; trials are played by the run that searches."""
+        runs = (
+            select(RunRow)
+            .where(col(RunRow.state).in_(states), _NO_TRIAL)
+            .order_by(col(RunRow.asked_at), col(RunRow.run))
+        )
         return (await self._session.exec(runs if model is None else runs.where(RunRow.model == model))).all()
 
     async def evaluations_in(self, *states: State) -> Sequence[EvaluationRow]:
@@ -356,6 +368,29 @@ class Repository:
                 select(RunChangeRow).where(RunChangeRow.run == run).order_by(col(RunChangeRow.number))
             )
         ).all()
+
+    async def trials(self, run: str) -> Sequence[RunRow]:
+        """The trials of a run that searches, by number."""
+        return (
+            await self._session.exec(select(RunRow).where(RunRow.trial_of == run).order_by(col(RunRow.trial)))
+        ).all()
+
+    async def put_trial(self, search: Run, told: Trial, now: datetime) -> None:
+        """Remember a trial as a run; told again it changes what has changed."""
+        row, trial = await self._session.get(RunRow, told.run), as_run(search, told, now)
+        if row is None:
+            self._session.add(RunRow(**vars(trial)))
+            return
+        if State(row.state).ended:
+            return
+        row.state, row.outcome, row.ended_at = trial.state, _plain(trial.outcome), trial.ended_at
+
+    async def end_trials(self, run: str, now: datetime) -> None:
+        """Remember that the trials of a run have ended with it."""
+        open_trials = (RunRow.trial_of == run, RunRow.state == State.RUNNING)
+        for row in (await self._session.exec(select(RunRow).where(*open_trials))).all():
+            row.state, row.ended_at = State.CANCELLED, now
+            row.outcome = {"kind": "tried", "state": "cancelled", "reason": "its search ended before it did"}
 
     async def checkpoints(self, run: str, before: str, limit: int) -> Sequence[CheckpointRow]:
         """The checkpoints of a run that come before one by name, newest first; of all of them where none is said."""
@@ -407,8 +442,14 @@ class Repository:
         """How many workers each model has now, and when it last got one."""
         running = sa.func.sum(sa.case((col(RunRow.state) == State.RUNNING, 1), else_=0))
         started = sa.func.max(col(RunRow.started_at), type_=UtcTime())
-        rows = await self._session.exec(select(RunRow.model, running, started).group_by(col(RunRow.model)))
+        rows = await self._session.exec(
+            select(RunRow.model, running, started).where(_NO_TRIAL).group_by(col(RunRow.model))
+        )
         return {model: Recent(int(many), last) for model, many, last in cast("Any", rows.all())}
+
+
+def _plain(outcome: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if outcome is None else dict(outcome)
 
 
 def _between(since: datetime | None, until: datetime | None) -> Iterator[sa.ColumnElement[bool]]:

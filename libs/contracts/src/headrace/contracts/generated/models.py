@@ -677,6 +677,37 @@ class Reproduction(Model):
     """
 
 
+class SearchResult(Model):
+    """
+    The search that found the parameters of a model.
+    """
+
+    trials: Annotated[int, Field(ge=1)]
+    """
+    Trials in all.
+    """
+    failed: Annotated[int, Field(ge=0)]
+    """
+    Trials that failed.
+    """
+    stopped: Annotated[int, Field(ge=0)]
+    """
+    Trials that were stopped early.
+    """
+    best: Annotated[int, Field(ge=1)]
+    """
+    Number of the best trial.
+    """
+    metric: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    What the trials were compared by.
+    """
+    value: float
+    """
+    Its value in the best trial, on rows that judge trials: chosen among many, it flatters, and the held-out rows judge the model.
+    """
+
+
 class Segment(Model):
     """
     A node of a manifest that is full and never changes: some successive parts of a dataset version.
@@ -736,6 +767,57 @@ class Tensor(Model):
     label: int | float | str | bool | None = None
     """
     Of an output that is a probability of one label: that label.
+    """
+
+
+class Trial(Model):
+    """
+    One trial of a search for parameters: what it tried, and what came of it so far.
+    """
+
+    run: str
+    """
+    Id under which the trial is listed among the runs; it makes no version.
+    """
+    number: Annotated[int, Field(ge=1)]
+    """
+    Number of the trial within its search.
+    """
+    of: Annotated[int, Field(ge=1)]
+    """
+    Trials of the search in all.
+    """
+    state: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Where it is.
+    """
+    params: dict[str, Any]
+    """
+    The searched parameters that it tries.
+    """
+    metric: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    What the trials are compared by.
+    """
+    value: float | None = None
+    """
+    The metric on the rows that judge trials; of a trial that was stopped early the last value.
+    """
+    reached: Annotated[int | None, Field(ge=1)] = None
+    """
+    After how many steps of its fit (trees) it was stopped early.
+    """
+    seconds: Annotated[float | None, Field(ge=0.0)] = None
+    """
+    How long it worked, in seconds.
+    """
+    kind: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
+    """
+    Kind of its failure, as of a run's.
+    """
+    reason: str | None = None
+    """
+    Why it failed, or was stopped.
     """
 
 
@@ -2050,6 +2132,10 @@ class TrainingRequested(Event):
     """
     Experiment that the run belongs to. A run of an experiment makes no version until it is promoted.
     """
+    search: dict[str, Any] | None = None
+    """
+    Search for parameters that replaces the declared one: the fields of `training.search`.
+    """
 
 
 class TruthReported(Event):
@@ -2359,6 +2445,10 @@ class TrainingProgressed(Event):
     metrics: dict[str, float] | None = None
     """
     Metrics so far.
+    """
+    trial: Trial | None = None
+    """
+    The trial that began or ended, where the run searches for parameters first.
     """
 
 
@@ -2976,6 +3066,37 @@ class OwnCode(Model):
     environment: Annotated[str | None, Field(max_length=200, min_length=1)] = None
     """
     Lock file of the package, from which the packages of its own environment are installed: requirements.txt with versions, pylock.toml or uv.lock; default: what the worker has.
+    """
+
+
+class Search(Model):
+    """
+    Trials over parameters of the estimator. Each learns a part of the rows that could be learned from and is judged on the rest of them, never on the holdout; the best parameters are then trained as any run trains.
+    """
+
+    space: Annotated[dict[str, Any], Field(max_length=50, min_length=1)]
+    """
+    By parameter of the estimator what is tried of it: numbers `{from, to}`, over orders of magnitude `{from, to, scale: log}`, in steps `{from, to, step}`, or values `{one_of: [...]}`.
+    """
+    metric: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = None
+    """
+    What trials are compared by, in the direction of that metric; default: the first of evaluation.metrics.
+    """
+    trials: Annotated[int, Field(ge=1, le=1000)] = 32
+    """
+    How many combinations are tried.
+    """
+    parallel: Annotated[int, Field(ge=1, le=1000)] = 2
+    """
+    How many trials at a time, each with the processors of `resources`; of more than one the order in which they end is chance, and so are those that follow.
+    """
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """
+    Share of the rows that could be learned from that judges trials; with early stopping those rows do that it watches.
+    """
+    stop_early: bool = True
+    """
+    Whether trials that are behind are stopped on the way (ASHA), where the estimator can be judged before it is done.
     """
 
 
@@ -3723,6 +3844,10 @@ class TrainingCompleted(Event):
     """
     Of a run that was to make a version again: whether it did.
     """
+    search: SearchResult | None = None
+    """
+    The search that found the parameters, where there was one.
+    """
 
 
 class TrainingStarted(Event):
@@ -3947,6 +4072,10 @@ class Training(Model):
     code: OwnCode | None = None
     """
     Code of your own in the place of an estimator; the framework is `code` then.
+    """
+    search: Search | None = None
+    """
+    Search for the best parameters first; default: train with `params` as they are.
     """
 
 

@@ -7,7 +7,7 @@ class Actor:
     """A `Worker` in a process of its own."""
 
     def __init__(self, objects: str, job_bytes: int, threads: int, warm: bool) -> None:
-        _hide_what_is_not_given()
+        hide_what_is_not_given()
         from headrace.trainer.worker.process import Worker
 
         self._worker = Worker(objects, job_bytes, threads)
@@ -29,7 +29,7 @@ class Actor:
         return self._worker.forget()
 
 
-def _hide_what_is_not_given() -> None:
+def hide_what_is_not_given() -> None:
     """No GPU for who asked for none: its memory belongs to another run. Ray hides GPUs only from who has some."""
     import ray
 

@@ -21,7 +21,8 @@ from headrace.contracts import (
     Signature,
 )
 
-Stage = Literal["loading", "fitting", "exporting", "scoring", "uploading"]
+Stage = Literal["loading", "searching", "fitting", "exporting", "scoring", "uploading"]
+TrialState = Literal["running", "completed", "stopped", "failed", "cancelled"]
 Kind = Literal["code", "memory", "data", "lost", "timeout", "export", "environment", "disk", "answer", "artifact"]
 
 
@@ -189,8 +190,50 @@ class ImportJob(Spec):
         return f"{self.model}/{self.import_id}/{self.attempt}"
 
 
-Job = Annotated[TrainJob | EvaluateJob | ImportJob, Field(discriminator="kind")]
-JOB: TypeAdapter[TrainJob | EvaluateJob | ImportJob] = TypeAdapter(Job)
+class Tried(Spec):
+    """One trial of a search: what it tries, and what came of it so far."""
+
+    number: int
+    """Counted from 1."""
+    state: TrialState
+    params: dict[str, Any]
+    """The searched parameters alone."""
+    value: float | None = None
+    """The metric that trials are compared by; of one that was stopped early the last value."""
+    reached: int | None = None
+    """How many steps of its fit (trees) it had made when it was stopped early."""
+    because: Kind | None = None
+    reason: str | None = None
+    seconds: float | None = None
+
+
+class SearchJob(Spec):
+    """Try parameters of a training, many trials on processors of their own; the trials alone, not the training."""
+
+    kind: Literal["search"] = "search"
+    train: TrainJob
+    space: dict[str, Any]
+    """What is tried of each parameter, as it is declared."""
+    metric: str
+    greater_is_better: bool
+    trials: int
+    parallel: int
+    fraction: float
+    """Share of the rows that could be learned from that judges trials."""
+    stop_early: bool
+    known: Sequence[Tried] = ()
+    """Trials of earlier attempts: those that have ended are not done again, those that had begun are done anew."""
+    cpus: float = 1
+    gpus: float = 0
+    """What each trial is given."""
+    memory_mb: int
+    """What each trial may allocate."""
+    seconds: float | None = None  # left to it when it begins: clocks of machines differ
+
+
+AnyJob = TrainJob | EvaluateJob | ImportJob | SearchJob
+Job = Annotated[AnyJob, Field(discriminator="kind")]
+JOB: TypeAdapter[AnyJob] = TypeAdapter(Job)
 
 
 class Checkpointed(Spec):
@@ -219,13 +262,14 @@ class Step(Spec):
     metrics: dict[str, float] = {}
     checkpointed: Checkpointed | None = None
     begun: Begun | None = None
+    tried: Tried | None = None
     urgent: bool = False
     """Whether no later word about the same stage makes up for it."""
 
     @property
     def progress(self) -> dict[str, Any]:
         """What it says of how far the run is."""
-        return self.model_dump(mode="json", exclude={"checkpointed", "begun", "urgent"})
+        return self.model_dump(mode="json", exclude={"checkpointed", "begun", "tried", "urgent"})
 
 
 class Used(Spec):
@@ -298,6 +342,19 @@ class Brought(Spec):
     used: Used | None = None
 
 
+class Searched(Spec):
+    """What came of a search: its best trial, and how many there were that did not get as far."""
+
+    kind: Literal["searched"] = "searched"
+    best: Tried
+    trials: int
+    failed: int
+    stopped: int
+    warnings: Sequence[str] = ()
+    log: str = ""
+    used: Used | None = None
+
+
 class Failure(Spec):
     """Why nothing came of it, for the author of the model."""
 
@@ -309,7 +366,7 @@ class Failure(Spec):
     used: Used | None = None
 
 
-Outcome = Annotated[Trained | Evaluated | Brought | Failure, Field(discriminator="kind")]
+Outcome = Annotated[Trained | Evaluated | Brought | Searched | Failure, Field(discriminator="kind")]
 
 
 class Report(Spec):

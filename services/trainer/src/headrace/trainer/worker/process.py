@@ -11,11 +11,12 @@ from headrace.trainer.worker.failures import failure_of
 from headrace.trainer.worker.importing import bring
 from headrace.trainer.worker.jobs import (
     JOB,
+    AnyJob,
     Evaluated,
-    EvaluateJob,
     ImportJob,
     Outcome,
     Report,
+    SearchJob,
     Step,
     TrainJob,
     Used,
@@ -26,7 +27,7 @@ from headrace.trainer.worker.meter import Meter
 from headrace.trainer.worker.output import Captured
 from headrace.trainer.worker.training import train
 
-_MOST_STEPS = 500
+_MOST_STEPS = 500  # of a search all: no trial is forgotten while the trainer is away
 _SAME_STAGE_EVERY = 0.5  # seconds between two words about one stage: enough for a progress bar
 
 
@@ -35,6 +36,7 @@ class Worker:
 
     def __init__(self, objects: str, job_bytes: int, threads: int) -> None:
         self._threads = threads
+        self._objects = objects
         self._store = sync_object_store(ObjectSettings.model_validate_json(objects))
         self._job_bytes = job_bytes
         self._job: str | None = None
@@ -42,6 +44,7 @@ class Worker:
         self._gone = 0  # steps at the beginning that are told no more
         self._outcome: Outcome | None = None
         self._told = 0.0
+        self._most = _MOST_STEPS
         self._telling = threading.Lock()
 
     def begin(self, name: str, job: str) -> bool:
@@ -49,7 +52,9 @@ class Worker:
         if self._job is not None:
             return self._job == name
         self._job, self._steps, self._gone, self._outcome, self._told = name, [], 0, None, 0.0
-        threading.Thread(target=self._run, args=(JOB.validate_json(job),), name=name, daemon=True).start()
+        found = JOB.validate_json(job)
+        self._most = max(_MOST_STEPS, 2 * found.trials) if isinstance(found, SearchJob) else _MOST_STEPS
+        threading.Thread(target=self._run, args=(found,), name=name, daemon=True).start()
         return True
 
     def report(self) -> str | None:
@@ -66,7 +71,7 @@ class Worker:
         self._job, self._steps, self._outcome = None, [], None
         return resident()
 
-    def _run(self, job: TrainJob | EvaluateJob | ImportJob) -> None:
+    def _run(self, job: AnyJob) -> None:
         captured, meter = Captured(), Meter()
         try:
             # Set here: OpenMP keeps its number of threads per thread. It is what Ray has set aside for this worker.
@@ -76,13 +81,17 @@ class Worker:
             outcome = failure_of(error)
         self._outcome = _with_words(outcome, captured, meter.used())
 
-    def _limit(self, job: TrainJob | EvaluateJob | ImportJob) -> int:
+    def _limit(self, job: AnyJob) -> int:
         asked = job.memory_mb if isinstance(job, TrainJob) else None
         return min(self._job_bytes, asked << 20) if asked else self._job_bytes
 
-    def _do(self, job: TrainJob | EvaluateJob | ImportJob) -> Outcome:
+    def _do(self, job: AnyJob) -> Outcome:
         if isinstance(job, TrainJob):
             return train(job, self._store, self._tell)
+        if isinstance(job, SearchJob):
+            from headrace.trainer.worker.searching import search  # Tune takes a second to import, and few runs search
+
+            return search(job, self._objects, self._tell)
         if isinstance(job, ImportJob):
             return bring(job, self._store, self._tell)
         return evaluate(job, self._store, self._tell)
@@ -95,9 +104,9 @@ class Worker:
         with self._telling:
             self._told = now
             self._steps.append(step)
-            if len(self._steps) > 2 * _MOST_STEPS:  # a report has all of them, twenty times a second
-                self._gone += _MOST_STEPS
-                del self._steps[:_MOST_STEPS]
+            if len(self._steps) > 2 * self._most:  # a report has all of them, twenty times a second
+                self._gone += self._most
+                del self._steps[: self._most]
 
 
 def _with_words(outcome: Outcome, captured: Captured, used: Used) -> Outcome:

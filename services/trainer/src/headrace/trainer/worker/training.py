@@ -33,7 +33,7 @@ SEEN, ANY = "seen", "any"  # sets of columns by which rows are known: what the m
 def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
     """Run the job; every object is written before the outcome tells of it."""
     FRAMEWORKS[job.framework].check(job.estimator, job.params)
-    rows = read_rows(store, job.data, _columns(job), job.target, tell, _known_by(job))
+    rows = read_rows(store, job.data, columns_of(job), job.target, tell, known_by(job))
     held, holdout = divide(job, rows)
     learned = rows.frame[~held]
     with own_code(job, store, tell) as code, scratch("headrace-fit-") as own:
@@ -108,7 +108,8 @@ def _sample(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     return rows.sample(n=min(most, len(rows)), random_state=seed % 2**32).sort_index()
 
 
-def _columns(job: TrainJob) -> list[str]:
+def columns_of(job: TrainJob) -> list[str]:
+    """The columns that a job reads."""
     names = [column.name for column in (*job.features, *job.context)]
     more = [job.time if job.by == "time" else None, job.weight, job.grouped_by]
     return list(dict.fromkeys([*names, job.target, *(name for name in more if name)]))
@@ -120,7 +121,8 @@ def _seen(job: TrainJob) -> list[str]:
     return [*time, *(column.name for column in job.features), job.target]
 
 
-def _known_by(job: TrainJob) -> dict[str, Sequence[str]]:
+def known_by(job: TrainJob) -> dict[str, Sequence[str]]:
+    """The sets of columns by which its rows are known."""
     return {SEEN: _seen(job), **({ANY: job.columns} if job.by == "random" else {})}
 
 
@@ -141,8 +143,9 @@ def _warnings(job: TrainJob, model: Model, rows: Rows, held: np.ndarray, metrics
     yield from advice(job.features, job.preparation, known, asked, target)
 
 
-def _fit_and_save(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, folder: Path, tell: Tell) -> Saved:
-    recipe = Recipe(
+def recipe_of(job: TrainJob, code: OwnCode | None = None) -> Recipe:
+    """What a job fits, and how."""
+    return Recipe(
         estimator=job.estimator,
         params=job.params,
         seed=job.seed,
@@ -155,11 +158,14 @@ def _fit_and_save(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, fo
         weight=job.weight,
         class_weight=job.class_weight,
         monotone=job.monotone,
-        early_stopping=_stopping(job),
+        early_stopping=stopping(job),
         preparation=job.preparation,
         code=code,
     )
-    found = shaped(learned, recipe)
+
+
+def _fit_and_save(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, folder: Path, tell: Tell) -> Saved:
+    found = shaped(learned, recipe_of(job, code))
     tell(Step(stage="fitting", step=0, of=1, message=f"{len(found.rows)} rows"))
     framework = FRAMEWORKS[job.framework]
     fitted = framework.fit(found.rows, found.recipe, lambda step, of: tell(Step(stage="fitting", step=step, of=of)))
@@ -170,7 +176,7 @@ def _fit_and_save(job: TrainJob, learned: pd.DataFrame, code: OwnCode | None, fo
     return saved
 
 
-def _stopping(job: TrainJob) -> EarlyStopping | None:
+def stopping(job: TrainJob) -> EarlyStopping | None:
     """How the fit is watched: on the newest rows where the holdout is the newest ones, too."""
     asked = job.early_stopping
     time = job.time if job.by == "time" else None
