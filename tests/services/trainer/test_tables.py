@@ -12,7 +12,12 @@ from headrace.chassis.database import create_engine, migrate
 from headrace.contracts import Trial
 from headrace.trainer.domain import State
 from headrace.trainer.scheduling import Recent
+from headrace.trainer.settings import TrainerSettings
+from headrace.trainer.submission import search_job
 from headrace.trainer.tables import Repository, RunRow
+from headrace.trainer.worker.jobs import Tried
+
+from .test_transitions import a_job
 
 MIGRATIONS = Path(headrace.trainer.__file__).parent / "migrations"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -141,3 +146,26 @@ async def test_a_trial_is_kept_as_it_was_told_last_and_no_more_once_it_has_ended
         assert (kept.state, kept.trial, kept.params, kept.ended_at) == ("completed", 1, {"num_leaves": 9}, NOON)
         assert kept.outcome
         assert kept.outcome["metrics"] == {"roc_auc": 0.8}
+
+
+async def test_a_search_goes_on_from_what_its_rows_say_of_trials(engine) -> None:  # type: ignore[no-untyped-def]
+    """Those that have ended with their figures, those that had begun with their parameters; the others are missing."""
+    wish = {"space": {"num_leaves": {"from": 2, "to": 9}}, "metric": "roc_auc", "greater_is_better": True, "trials": 4}
+    wish |= {"parallel": 2, "fraction": 0.2, "stop_early": True}
+    row = a_run("search", state=State.RUNNING, cpus=2, search=wish, job=a_job().model_dump(mode="json"))
+    told = {"run": "", "of": 4, "metric": "roc_auc"}
+    completed = {"state": "completed", "params": {"num_leaves": 3}, "value": 0.8, "seconds": 1.5}
+    stopped = {"state": "stopped", "params": {"num_leaves": 4}, "value": 0.6, "reached": 7, "reason": "behind"}
+    begun = {"state": "running", "params": {"num_leaves": 5}}
+    async with AsyncSession(engine) as session:
+        repository = Repository(session)
+        for number, each in enumerate((completed, stopped, begun), start=1):
+            trial = Trial.model_validate({**told, **each, "run": f"t{number}", "number": number})
+            await repository.put_trial(row.as_run, trial, NOON)
+        await session.commit()
+
+        job = await search_job(row, session, TrainerSettings.model_construct(run_memory_mb=900))
+
+    assert list(job.known) == [Tried(number=n, **each) for n, each in enumerate((completed, stopped, begun), start=1)]
+    assert (job.cpus, job.memory_mb, job.trials, job.parallel) == (2, 900, 4, 2)
+    assert job.train.model_dump(mode="json") == row.job
