@@ -215,7 +215,7 @@ class Dispatcher:
             for trial in (each.trial for each in decision.facts if isinstance(each, TrainingProgressed) and each.trial):
                 await Repository(work.session).put_trial(run, trial, work.now)
             await end_trials(row, work)
-            if row.attempt != seen.attempt:
+            if row.attempt != seen.attempt and row.losses:  # after a search the next attempt trains
                 log.warning("run_resumed", run=row.run, attempt=row.attempt)
 
     async def _settle_evaluation(self, runtime: Runtime, seen: EvaluationRow, report: Report | Lost | None) -> None:
