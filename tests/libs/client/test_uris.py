@@ -26,3 +26,26 @@ def test_anything_else_is_refused_with_the_two_forms(text: str) -> None:
     """The message teaches the notation."""
     with pytest.raises(HeadraceError, match="models:/NAME/VERSION or models:/NAME@ALIAS"):
         ModelUri.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["models:/a/0", "models:/a/1", "models:/a@1", "models:/a b@x", "models:/a/" + 18 * "9"]
+)
+def test_a_uri_is_written_as_it_was_read(text: str) -> None:
+    """Version 0 and an alias that looks like a number, too."""
+    assert str(ModelUri.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["models:/a/1\n", "models:/a@x\n", " models:/a/1", "models:/a/-1", "models:/a/1.0", "models:/a/" + 19 * "9"]
+)
+def test_nothing_may_stand_around_a_uri(text: str) -> None:
+    """A line's end or a sign is no part of a number, and a number has 18 digits at most."""
+    with pytest.raises(HeadraceError, match="is not a model URI"):
+        ModelUri.parse(text)
+
+
+def test_a_uri_has_a_number_or_an_alias() -> None:
+    """Exactly one of the two is set."""
+    assert ModelUri.parse("models:/a/12") == ModelUri("a", 12, None)
+    assert ModelUri.parse("models:/a@12") == ModelUri("a", None, "12")

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.session import Json, Limit, answer, listed, path_of, say, session
+from headrace.cli.session import Json, Limit, answer, listed, say, session
 from headrace.cli.tables import record, table
 from headrace.client.errors import HeadraceError
+from headrace.client.http import path_of
 from headrace.client.sdk import Document
 from headrace.code.errors import BadPackage
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.session import Json, Limit, answer, listed, path_of, say, session
+from headrace.cli.session import Json, Limit, answer, listed, say, session
 from headrace.cli.tables import record, table
+from headrace.client.http import path_of
 from headrace.client.sdk import Document
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]

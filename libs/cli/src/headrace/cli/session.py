@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -54,11 +53,6 @@ def listed(client: Client, service: str, path: str, limit: int, **wanted: Any) -
     """The first `limit` items of a listing; what is wanted as None is not asked for."""
     params = {name: value for name, value in wanted.items() if value is not None}
     return list(islice(client.http.pages(service, path, {**params, "limit": min(limit, PAGE)}), limit))
-
-
-def path_of(*parts: object) -> str:
-    """A path of these parts, each quoted: a name cannot lead elsewhere."""
-    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 def answer(document: Any, as_json: bool, people: Callable[[], object]) -> None:

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from headrace.cli.session import Json, Limit, answer, listed, path_of, say, session
+from headrace.cli.session import Json, Limit, answer, listed, say, session
 from headrace.cli.tables import record, table
+from headrace.client.http import path_of
 from headrace.client.sdk import Document
 from headrace.client.uris import ModelUri
 

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -77,6 +78,11 @@ class Http:
         trace = f"00-{self.trace_id}-{secrets.token_hex(8)}-{self._flags}"
         key = {"authorization": f"Bearer {self.stack.key}"} if self.stack.key else {}
         return {"traceparent": trace, **key}
+
+
+def path_of(*parts: object) -> str:
+    """A path of these parts, each quoted: a name cannot lead elsewhere."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 def rejected(answer: httpx.Response) -> Rejected:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from headrace.client.addresses import Stack, find_stack
 from headrace.client.errors import HeadraceError, Rejected, TimedOut
-from headrace.client.http import Http
+from headrace.client.http import Http, path_of
 from headrace.client.predicting import patient, predictions
 from headrace.client.rows import given, opened, read
 from headrace.client.served import Served
@@ -49,8 +49,8 @@ class Client:
 
     def apply(self, declaration: Document) -> Document:
         """Declare a model; answers its revision and what changed."""
-        name = quote(str(declaration.get("name", "")), safe="")
-        answer: Document = self.http.json("PUT", "registry", f"/models/{name}", json=declaration)
+        path = path_of("models", str(declaration.get("name", "")))
+        answer: Document = self.http.json("PUT", "registry", path, json=declaration)
         return answer
 
     def room(self, *, cpus: float = 1, gpus: float = 0, framework: str | None = None) -> str | None:
@@ -68,7 +68,7 @@ class Client:
             answer: Document = self.http.json(
                 "POST",
                 "ingest",
-                f"/datasets/{dataset}/files",
+                path_of("datasets", dataset, "files"),
                 params={"mode": mode},
                 headers=headers,
                 content=_blocks(stream, progress),
@@ -87,7 +87,7 @@ class Client:
                 answer = self.http.request(
                     "POST",
                     "trainer",
-                    f"/code/{quote(package, safe='')}/files",
+                    path_of("code", package, "files"),
                     params={name: value for name, value in where.items() if value is not None},
                     headers={"content-type": "application/x-tar"},
                     content=_blocks(stream, None),
@@ -107,7 +107,7 @@ class Client:
             answer: Document = self.http.json(
                 "POST",
                 "trainer",
-                f"/models/{quote(model, safe='')}/imports/files",
+                path_of("models", model, "imports", "files"),
                 params={"wishes": json.dumps(wishes)},
                 headers=headers,
                 content=_blocks(stream, progress),
@@ -120,7 +120,7 @@ class Client:
         """The import once it has ended; `seen` is called with each state on the way."""
 
         def look() -> Document:
-            answer: Document = self.http.json("GET", "trainer", f"/imports/{import_id}")
+            answer: Document = self.http.json("GET", "trainer", path_of("imports", import_id))
             return answer
 
         return _until(look, lambda i: i["state"] in TERMINAL_RUN, timeout, f"import {import_id}", seen)
@@ -130,33 +130,33 @@ class Client:
     def train(self, model: str, *, reason: str = "asked for", **wishes: Any) -> Document:
         """Ask for a training run; answers the run, which goes on by itself."""
         body = {"reason": reason, **wishes}
-        answer: Document = self.http.json("POST", "trainer", f"/models/{model}/runs", json=body)
+        answer: Document = self.http.json("POST", "trainer", path_of("models", model, "runs"), json=body)
         return answer
 
     def run(self, run: str) -> Document:
         """One training run as it stands."""
-        answer: Document = self.http.json("GET", "trainer", f"/runs/{run}")
+        answer: Document = self.http.json("GET", "trainer", path_of("runs", run))
         return answer
 
     def logs(self, run: str, *, follow: bool = False) -> Iterator[str]:
         """What the code of a run has printed, bounded, piece by piece; with `follow` until the run has ended."""
-        path = f"/runs/{quote(run, safe='')}/logs"
+        path = path_of("runs", run, "logs")
         yield from self.http.texts("GET", "trainer", path, params={"follow": follow})
 
     def cancel(self, run: str, reason: str = "asked for") -> Document:
         """Cancel a run that has not ended."""
-        answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/cancel", json={"reason": reason})
+        answer: Document = self.http.json("POST", "trainer", path_of("runs", run, "cancel"), json={"reason": reason})
         return answer
 
     def cancel_import(self, import_id: str, reason: str = "asked for") -> Document:
         """Cancel an import that has not ended; one that is cancelled already stays as it is."""
-        place = f"/imports/{quote(import_id, safe='')}/cancel"
-        answer: Document = self.http.json("POST", "trainer", place, json={"reason": reason})
+        path = path_of("imports", import_id, "cancel")
+        answer: Document = self.http.json("POST", "trainer", path, json={"reason": reason})
         return answer
 
     def promote_run(self, run: str, reason: str = "asked for") -> Document:
         """Make a version of a completed run of an experiment."""
-        answer: Document = self.http.json("POST", "trainer", f"/runs/{run}/promote", json={"reason": reason})
+        answer: Document = self.http.json("POST", "trainer", path_of("runs", run, "promote"), json={"reason": reason})
         return answer
 
     def compare_runs(self, runs: Sequence[str], *, differs: bool = False) -> Document:
@@ -168,7 +168,7 @@ class Client:
     def reproduce(self, uri: ModelUri, **wishes: Any) -> Document:
         """Ask for a run that makes a version again; once it is completed, its `reproduction` says what came of it."""
         number = uri.version if uri.version is not None else self._alias(uri)["version"]
-        path = f"/models/{quote(uri.name, safe='')}/versions/{number}/reproductions"
+        path = path_of("models", uri.name, "versions", number, "reproductions")
         answer: Document = self.http.json("POST", "trainer", path, json=wishes)
         return answer
 
@@ -196,23 +196,23 @@ class Client:
 
     def model(self, name: str) -> Document:
         """One declared model: declaration, revision, aliases."""
-        answer: Document = self.http.json("GET", "registry", f"/models/{name}")
+        answer: Document = self.http.json("GET", "registry", path_of("models", name))
         return answer
 
     def versions(self, model: str) -> list[Document]:
         """Every version of `model`, newest first."""
-        return list(self.http.pages("registry", f"/models/{model}/versions"))
+        return list(self.http.pages("registry", path_of("models", model, "versions")))
 
     def version(self, uri: ModelUri) -> Document:
         """One version, by number or by alias."""
         number = uri.version if uri.version is not None else self._alias(uri)["version"]
-        answer: Document = self.http.json("GET", "registry", f"/models/{uri.name}/versions/{number}")
+        answer: Document = self.http.json("GET", "registry", path_of("models", uri.name, "versions", number))
         return answer
 
     def decide(self, uri: ModelUri, decision: str, comment: str) -> Document:
         """Approve or reject (`decision`) the version that `uri` names."""
         number = self.version(uri)["version"]
-        path = f"/models/{uri.name}/versions/{number}/{decision}"
+        path = path_of("models", uri.name, "versions", number, decision)
         answer: Document = self.http.json("POST", "registry", path, json={"comment": comment})
         return answer
 
@@ -226,20 +226,20 @@ class Client:
         """Predictions for the rows given column by column (V2 protocol); answers the V2 document."""
         body: Document = {"inputs": [_tensor(name, values) for name, values in columns.items()]}
         body |= {"parameters": parameters} if parameters else {}
-        answer: Document = self.http.json("POST", "inference", f"/v2/models/{model}/infer", json=body)
+        answer: Document = self.http.json("POST", "inference", path_of("v2", "models", model, "infer"), json=body)
         return answer
 
     def served(self, model: str) -> Served:
         """What the served model takes and answers, as its replica tells it."""
-        return Served.of(self.http.json("GET", "inference", f"/v2/models/{quote(model, safe='')}"))
+        return Served.of(self.http.json("GET", "inference", path_of("v2", "models", model)))
 
     def wait_until_served(
         self, model: str, *, timeout: float = 600, seen: Callable[[str], None] = lambda _: None
     ) -> Served:
         """The served model, once a version answers; `seen` hears what it waits for.
 
-        Raises HeadraceError where nothing will follow by itself: the newest run failed, or its version was rejected
-        or waits for people.
+        Raises HeadraceError where nothing will follow by itself: the newest run failed, or its version was rejected,
+        has expired, was revoked, or waits for people.
         """
         found = _until(lambda: self._served_or_why_not(model, seen), bool, timeout, f"the first version of {model}")
         assert found is not None
@@ -283,7 +283,7 @@ class Client:
             yield from chain.from_iterable(predictions(rows, served, self._asking(model), **wishes))
 
     def _asking(self, model: str) -> Callable[[Mapping[str, Any]], Document]:
-        path = f"/v2/models/{quote(model, safe='')}/infer"
+        path = path_of("v2", "models", model, "infer")
 
         def ask(body: Mapping[str, Any]) -> Document:
             document: Document = self.http.json("POST", "inference", path, json=body)
@@ -294,18 +294,18 @@ class Client:
     def truth(self, model: str, labels: Sequence[Document]) -> Document:
         """Report what really happened: labels are {prediction_id or key, value, at?}."""
         body = {"labels": list(labels)}
-        answer: Document = self.http.json("POST", "monitor", f"/models/{model}/truth", json=body)
+        answer: Document = self.http.json("POST", "monitor", path_of("models", model, "truth"), json=body)
         return answer
 
     def windows(self, model: str) -> list[Document]:
         """Every evaluated window of `model`, newest first."""
-        return list(self.http.pages("monitor", f"/models/{model}/windows"))
+        return list(self.http.pages("monitor", path_of("models", model, "windows")))
 
     # prove
 
     def trace(self, prediction_id: str) -> Document:
         """The chain behind one prediction: request, model, run, dataset, file, and every event on the way."""
-        answer: Document = self.http.json("GET", "audit", f"/trace/prediction/{quote(prediction_id, safe='')}")
+        answer: Document = self.http.json("GET", "audit", path_of("trace", "prediction", prediction_id))
         return answer
 
     def dead_letters(self) -> Iterator[Document]:
@@ -314,7 +314,7 @@ class Client:
             yield from ({**item, "service": service} for item in self.http.pages(service, "/dead-letters"))
 
     def _alias(self, uri: ModelUri) -> Document:
-        answer: Document = self.http.json("GET", "registry", f"/models/{uri.name}/aliases/{uri.alias}")
+        answer: Document = self.http.json("GET", "registry", path_of("models", uri.name, "aliases", uri.alias))
         return answer
 
     def _version_of(self, model: str, run: str) -> Document | None:
@@ -328,8 +328,8 @@ def stands(model: str, run: Document | None, versions: Sequence[Document]) -> st
     made = next((version for version in versions if version.get("run") == run["run"]), None)
     if run["state"] in ("failed", "cancelled"):
         raise HeadraceError(f"run {run['run']} {run['state']}: `headrace runs show {run['run']}` says why")
-    if made is not None and made["state"] == "rejected":
-        raise HeadraceError(f"version {made['version']} was rejected: {made.get('reason')}")
+    if made is not None and made["state"] in ("rejected", "expired", "revoked"):
+        raise HeadraceError(f"version {made['version']} was {made['state']}: {made.get('reason')}")
     if made is not None and made["state"] == "pending":
         raise HeadraceError(
             f"version {made['version']} waits for people: headrace approve models:/{model}/{made['version']}"

@@ -6,7 +6,7 @@ from typing import Self
 
 from headrace.client.errors import HeadraceError
 
-PATTERN = re.compile(r"^models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]{1,18})|@(?P<alias>[^/@]+))$")
+PATTERN = re.compile(r"models:/(?P<name>[^/@\n]+)(?:/(?P<version>[0-9]{1,18})|@(?P<alias>[^/@\n]+))")
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,12 @@ class ModelUri:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a URI; raises HeadraceError that shows the two forms."""
-        match = PATTERN.match(text)
+        match = PATTERN.fullmatch(text)
         if match is None:
             raise HeadraceError(f"{text!r} is not a model URI; write models:/NAME/VERSION or models:/NAME@ALIAS")
         version = match["version"]
         return cls(match["name"], int(version) if version else None, match["alias"])
 
     def __str__(self) -> str:
-        return f"models:/{self.name}/{self.version}" if self.version else f"models:/{self.name}@{self.alias}"
+        place = f"@{self.alias}" if self.version is None else f"/{self.version}"
+        return f"models:/{self.name}{place}"
