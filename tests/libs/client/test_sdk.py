@@ -639,3 +639,61 @@ def test_a_closed_client_asks_nothing(service: Recorder) -> None:
     with pytest.raises(RuntimeError, match="closed"):
         client.run("r1")
     assert service.asked == []
+
+
+# body of a refusal; what the error says, and its violations
+REFUSALS: dict[str, tuple[Any, str, list[Any]]] = {
+    "problem details": ({"title": "t", "detail": "no column", "violations": [{"a": 1}]}, "no column", [{"a": 1}]),
+    "no detail": ({"title": "Conflict", "detail": ""}, "Conflict", []),
+    "the V2 protocol": ({"error": "no model"}, "no model", []),
+    "detail before error before title": ({"title": "c", "error": "b", "detail": "a"}, "a", []),
+    "a list as detail": ({"detail": [{"loc": ["body"]}]}, "[{'loc': ['body']}]", []),
+    "violations that are null": ({"detail": "no", "violations": None}, "no", []),
+    "violations that are none": ({"detail": "no", "violations": "many"}, "no", []),
+    "an empty object": ({}, "{}", []),
+    "a list": (["no"], '502 Bad Gateway: ["no"]', []),
+    "a text": ("no", '502 Bad Gateway: "no"', []),
+    "null": (None, "502 Bad Gateway: null", []),
+    "a page": (b"<html>" + b"x" * 400, "502 Bad Gateway: <html>" + "x" * 294, []),
+    "nothing": (b"", "502 Bad Gateway: ", []),
+    "nested too deep": (b"[" * 99_999, "502 Bad Gateway: " + "[" * 300, []),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_whatever_a_refusal_looks_like_it_is_one(client: Client, service: Recorder, name: str) -> None:
+    """A proxy in between answers in its own way; the status and what can be read of it reach the caller."""
+    body, detail, violations = REFUSALS[name]
+    service.prepare(body, status=502)
+
+    with pytest.raises(Rejected) as refused:
+        client.model("m")
+
+    assert (refused.value.status, refused.value.detail, refused.value.violations) == (502, detail, violations)
+    assert str(refused.value) == detail
+
+
+@pytest.mark.parametrize("call", [lambda c: c.model("m"), lambda c: c.models(), lambda c: list(c.logs("r"))])
+def test_a_redirection_is_no_answer(client: Client, service: Recorder, call: Call) -> None:
+    """Neither an empty document nor an empty listing: it is refused with its status."""
+    service.prepare(b"", status=307)
+
+    with pytest.raises(Rejected, match=r"^307 Temporary Redirect: $"):
+        call(client)
+
+
+@pytest.mark.parametrize("body", [b"<html>sign in</html>", b"[" * 99_999, b"\xff\xfe"])
+def test_what_is_no_json_is_no_service(client: Client, service: Recorder, body: bytes) -> None:
+    """A page to sign in, with status 200, is an error that names the address."""
+    service.prepare(body)
+
+    with pytest.raises(HeadraceError, match=r"what answers at http://.*/registry/models/m is not registry: no JSON"):
+        client.model("m")
+
+
+def test_an_answer_without_a_body_is_none(client: Client, service: Recorder) -> None:
+    """A request that answers nothing is done."""
+    service.prepare(b"")
+
+    assert client.http.json("DELETE", "registry", "/x") is None
+    assert service.said == ["DELETE registry/x"]

@@ -30,7 +30,9 @@ class Stack:
     """The audit log's verifying key, where it lies beside the stack's own files: it is not asked of the service."""
 
     def url(self, service: str) -> str:
-        """The base URL of `service`, without a slash at its end."""
+        """The base URL of `service`, without a slash at its end; raises NoStack where it is not known."""
+        if service not in self.services:
+            raise NoStack(f"the address of {service} is not known here; set HEADRACE_{service.upper()}_URL")
         return self.services[service].rstrip("/")
 
 
@@ -48,10 +50,21 @@ def find_stack(url: str | None = None, key: str | None = None, *, start: Path | 
 
 
 def _from_url(url: str, key: str | None) -> Stack:
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    services = {name: f"{parts.scheme}://{parts.hostname}:{port}" for name, port in PORTS.items()}
+    scheme, host = _host(url)
+    services = {name: f"{scheme}://{host}:{port}" for name, port in PORTS.items()}
     nats = os.environ.get("HEADRACE_NATS_URL")
     return Stack(services, key, nats, _seed_from_environment())
+
+
+def _host(url: str) -> tuple[str, str]:
+    """Scheme and host of a URL; an IPv6 address keeps its brackets."""
+    try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+    except ValueError as error:
+        raise NoStack(f"{url!r} is no URL: {error}") from error
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise NoStack(f"{url!r} names no host; write http://HOST or https://HOST")
+    return parts.scheme, f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
 
 
 def _from_folder(start: Path, key: str | None) -> Stack:
@@ -67,11 +80,17 @@ def _from_folder(start: Path, key: str | None) -> Stack:
 
 
 def read_stack(file: Path, key: str | None = None) -> Stack:
-    """The stack that a stack.json describes; `key` goes before the one that it names."""
-    document = json.loads(file.read_text())
-    nats = document.get("nats", {})
+    """The stack that a stack.json describes; `key` goes before the one that it names.
+
+    Raises NoStack where the file is damaged.
+    """
+    try:
+        document = json.loads(file.read_text())
+        services, nats = dict(document["services"]), document.get("nats", {})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NoStack(f"{file} does not describe a stack ({error!r}); `headrace up` writes it again") from error
     return Stack(
-        services=document["services"],
+        services=services,
         key=key or _read_key(file.parent.parent, document.get("key_file")),
         nats_url=nats.get("url"),
         nats_seed_file=_resolve(file.parent.parent, nats.get("seed_file")),

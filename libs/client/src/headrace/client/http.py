@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from headrace.client.addresses import Stack
-from headrace.client.errors import Rejected, Unreachable
+from headrace.client.errors import HeadraceError, Rejected, Unreachable
 
 TIMEOUT = httpx.Timeout(10.0, read=120.0, write=120.0)  # an upload of gigabytes is checked before it is answered
 
@@ -36,13 +36,13 @@ class Http:
         self._client.close()
 
     def request(self, method: str, service: str, path: str, **options: Any) -> httpx.Response:
-        """Ask `service` and return its answer; raises Rejected on a 4xx or 5xx, Unreachable without an answer."""
+        """Ask `service` and return its answer; raises Rejected where it is no 2xx, Unreachable where there is none."""
         headers = {**self._headers(), **options.pop("headers", {})}
         try:
             answer = self._client.request(method, f"{self.stack.url(service)}{path}", headers=headers, **options)
         except httpx.TransportError as error:
             raise Unreachable(_unreachable(service, self.stack.url(service), error)) from error
-        if answer.is_error:
+        if not answer.is_success:
             raise rejected(answer)
         return answer
 
@@ -52,7 +52,7 @@ class Http:
         patient = httpx.Timeout(10.0, read=None)  # what follows a run is silent for as long as the run is
         try:
             with self._client.stream(method, url, headers=self._headers(), timeout=patient, **options) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                     raise rejected(answer)
                 yield from answer.iter_text()
@@ -60,9 +60,14 @@ class Http:
             raise Unreachable(_unreachable(service, self.stack.url(service), error)) from error
 
     def json(self, method: str, service: str, path: str, **options: Any) -> Any:
-        """Ask and return the parsed JSON answer."""
+        """Ask and return the parsed JSON answer; raises HeadraceError where it is none."""
         answer = self.request(method, service, path, **options)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except (ValueError, RecursionError) as error:
+            raise HeadraceError(
+                f"what answers at {answer.url} is not {service}: no JSON, but {answer.text[:80]!r}"
+            ) from error
 
     def pages(self, service: str, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Every item of a paged collection, fetched page by page as it is consumed."""
@@ -88,12 +93,21 @@ def path_of(*parts: object) -> str:
 def rejected(answer: httpx.Response) -> Rejected:
     """The error that an answer carries: problem details (RFC 9457), or the V2 protocol's `error`."""
     status, wait = answer.status_code, _seconds(answer.headers.get("retry-after", ""))
+    body = _problem(answer)
+    if body is None:
+        return Rejected(status, f"{status} {answer.reason_phrase}: {answer.text[:300]}", retry_after=wait)
+    detail = body.get("detail") or body.get("error") or body.get("title") or body
+    violations = body.get("violations")
+    return Rejected(status, str(detail), violations if isinstance(violations, list) else (), wait)
+
+
+def _problem(answer: httpx.Response) -> Mapping[str, Any] | None:
+    """The object that a refusal is; None where it is something else, as of a proxy in between."""
     try:
         body = answer.json()
-    except ValueError:
-        return Rejected(status, f"{status} {answer.reason_phrase}: {answer.text[:300]}", retry_after=wait)
-    detail = body.get("detail") or body.get("error") or body.get("title") or str(body)
-    return Rejected(status, detail if isinstance(detail, str) else str(detail), body.get("violations", ()), wait)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _seconds(text: str) -> float | None:
