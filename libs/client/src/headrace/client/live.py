@@ -161,7 +161,7 @@ def document_of(data: bytes, subject: str, headers: dict[str, str]) -> dict[str,
     """A message as its CloudEvent; what is none (a bare request, a dead letter) under its subject."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # one message that is nested too deep does not end the watch
         document = None
     if isinstance(document, dict) and "specversion" in document:
         return document

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,8 +62,10 @@ def read(stream: BinaryIO, kinds: Mapping[str, str], name: str = "rows") -> Iter
     """
     try:
         yield from _read(_buffered(stream), kinds)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, zlib.error) as error:
         raise HeadraceError(f"{name}: {error}") from error
+    except RecursionError as error:
+        raise HeadraceError(f"{name}: lists or objects within each other, too deep to be read") from error
 
 
 def given(rows: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> Iterator[Row]:
@@ -98,13 +101,21 @@ def _number(kind: str, value: Any) -> Any:
     is_boolean = isinstance(value, bool)
     if kind == BOOLEAN and (is_boolean or value in (0, 1)):
         return bool(value)
-    if is_boolean or kind == BOOLEAN or not isinstance(value, (int, float, Decimal)) or not isfinite(value):
+    if is_boolean or kind == BOOLEAN or not isinstance(value, (int, float, Decimal)) or not _finite(value):
         raise NotOfType(EXPECTED[kind])
     if kind != INTEGER:
         return value if isinstance(value, int) else float(value)
     if value != int(value) or not -(2**63) <= value < 2**64:
         raise NotOfType(EXPECTED[INTEGER])
     return int(value)
+
+
+def _finite(value: int | float | Decimal) -> bool:
+    """Whether floating point holds it: an integer of JSON may have thousands of digits."""
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _buffered(stream: BinaryIO) -> Buffered:
@@ -136,13 +147,13 @@ def _listed(text: io.TextIOWrapper) -> list[Any]:
 
 def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, Any]]:
     """JSON lines; an object that does not end on its first line is the only row."""
-    first = text.readline()
+    at, first = next((number, line) for number, line in enumerate(iter(text.readline, ""), 1) if line.strip())
     try:
-        yield 1, json.loads(first)
+        yield at, json.loads(first)
     except ValueError:
-        yield 1, json.loads(first + text.read())
+        yield at, json.loads(first + text.read())
         return
-    for number, line in enumerate(text, 2):
+    for number, line in enumerate(text, at + 1):
         if line.strip():
             yield number, _parsed(number, line)
 

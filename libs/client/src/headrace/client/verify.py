@@ -53,7 +53,7 @@ class HttpLog:
 
     async def checkpoint(self) -> str:
         """The newest signed checkpoint."""
-        return (await self._read("/checkpoint")).decode()
+        return (await self._read("/checkpoint")).decode(errors="replace")
 
     async def tile(self, tile: TileId, width: int) -> bytes:
         """The first `width` hashes of a tile."""
@@ -192,7 +192,7 @@ class Memory:
         try:
             note = json.loads(self._file.read_text())["checkpoint"]
             return [Past(Checkpoint.open(note, self._key), "verified here before")]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return []
 
     def keep(self, note: str) -> None:
