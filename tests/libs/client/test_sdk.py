@@ -9,6 +9,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from headrace.client import Client, HeadraceError, ModelUri, Rejected, Stack, TimedOut, Unreachable
@@ -697,3 +699,81 @@ def test_an_answer_without_a_body_is_none(client: Client, service: Recorder) -> 
 
     assert client.http.json("DELETE", "registry", "/x") is None
     assert service.said == ["DELETE registry/x"]
+
+
+ARRAYS: dict[str, tuple[Any, str, list[Any]]] = {
+    "integers of numpy": (np.array([1, 2], dtype=np.int32), "INT64", [1, 2]),
+    "numbers of numpy": (np.array([0.5, np.nan]), "FP64", [0.5, None]),
+    "booleans of numpy": (np.array([True, False]), "BOOL", [True, False]),
+    "texts of numpy": (np.array(["a", "b"]), "BYTES", ["a", "b"]),
+    "a series with a gap": (pd.Series([1, None], index=[5, 6]), "FP64", [1.0, None]),
+    "a series of integers": (pd.Series([1, 2], index=["a", "b"]), "INT64", [1, 2]),
+    "a series of texts": (pd.Series(["a", None]), "BYTES", ["a", None]),
+    "a tuple": ((1.5, float("nan")), "FP64", [1.5, None]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_column_may_be_an_array_or_a_series(client: Client, service: Recorder, name: str) -> None:
+    """What numpy and pandas hold is sent as JSON holds it; what is no number is a gap."""
+    values, kind, data = ARRAYS[name]
+
+    client.predict("m", {"x": values})
+
+    tensor = {"name": "x", "shape": [len(data)], "datatype": kind, "data": data}
+    assert service.asked[0].document == {"inputs": [tensor]}
+    assert [type(each) for each in service.asked[0].document["inputs"][0]["data"]] == [type(each) for each in data]
+
+
+SERVED = {
+    "name": "m",
+    "inputs": [
+        {"name": "code", "datatype": "BYTES", "shape": [-1], "parameters": {"nullable": False}},
+        {"name": "hour", "datatype": "INT64", "shape": [-1]},
+    ],
+    "outputs": [{"name": "y", "datatype": "FP64", "shape": [-1]}],
+    "parameters": {"context": [{"name": "group", "datatype": "BYTES"}]},
+}
+ANSWER = {
+    "model_version": "3",
+    "parameters": {"prediction_id": "p"},
+    "outputs": [{"name": "y", "datatype": "FP64", "shape": [2], "data": [0.5, 0.25]}],
+}
+KEPT = [{"code": "01", "hour": 7, "flight": "x"}, {"code": "02", "hour": None, "flight": "y"}]
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_rows_are_asked_about_by_the_signature(
+    client: Client, service: Recorder, tmp_path: Path, from_file: bool
+) -> None:
+    """From a file or at hand: what the model takes is sent, what is kept stands beside the answer."""
+    source: Any = KEPT
+    if from_file:
+        source = tmp_path / "rows.csv"
+        source.write_text("code,hour,flight\n01,7,x\n02,,y\n")
+    service.prepare(SERVED, ANSWER)
+
+    found = list(client.predict_rows(ODD, source, keep=["flight"], key="flight", explain=True))
+
+    assert found == [
+        {"prediction_id": "p:0", "model_version": "3", "outputs": {"y": 0.5}, "kept": {"flight": "x"}},
+        {"prediction_id": "p:1", "model_version": "3", "outputs": {"y": 0.25}, "kept": {"flight": "y"}},
+    ]
+    assert service.said == [f"GET inference/v2/models/{ODD_QUOTED}", f"POST inference/v2/models/{ODD_QUOTED}/infer"]
+    sent = service.asked[1].document
+    assert sent["parameters"] == {"explain": True}
+    assert {each["name"]: each["data"] for each in sent["inputs"]} == {
+        "code": ["01", "02"],
+        "hour": [7, None],
+        "headrace:key": ["x", "y"],
+    }
+
+
+def test_nothing_is_asked_before_the_first_row_is_wanted(client: Client, service: Recorder) -> None:
+    """The answers are a generator; a model that is not served is refused then."""
+    answers = client.predict_rows("m", KEPT)
+    assert service.asked == []
+
+    service.prepare({"error": "no model m"}, status=404)
+    with pytest.raises(Rejected, match="no model m"):
+        next(answers)

@@ -223,7 +223,10 @@ class Client:
     # serve and watch
 
     def predict(self, model: str, columns: Mapping[str, Sequence[Any]], **parameters: Any) -> Document:
-        """Predictions for the rows given column by column (V2 protocol); answers the V2 document."""
+        """Predictions for the rows given column by column (V2 protocol); answers the V2 document.
+
+        A column is a list, or an array or series of numpy or pandas; a gap is None or NaN.
+        """
         body: Document = {"inputs": [_tensor(name, values) for name, values in columns.items()]}
         body |= {"parameters": parameters} if parameters else {}
         answer: Document = self.http.json("POST", "inference", path_of("v2", "models", model, "infer"), json=body)
@@ -344,8 +347,15 @@ def _blocks(stream: BinaryIO, progress: Progress | None) -> Iterator[bytes]:
             progress(len(block))
 
 
-def _tensor(name: str, values: Sequence[Any]) -> Document:
-    return {"name": name, "shape": [len(values)], "datatype": datatype(values), "data": list(values)}
+def _tensor(name: str, values: Iterable[Any]) -> Document:
+    plain = [_plain(value) for value in values]
+    return {"name": name, "shape": [len(plain)], "datatype": datatype(plain), "data": plain}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it: numpy's become Python's, and what is no number is a gap."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and value != value else value
 
 
 def datatype(values: Sequence[Any]) -> str:
