@@ -75,9 +75,14 @@ class Entry:
     @classmethod
     def decode(cls, raw: bytes) -> Entry:
         """Read an entry; raises ValueError where it is not one, or not in canonical form."""
-        data = json.loads(raw)
+        try:
+            data = json.loads(raw)
+        except RecursionError as error:
+            raise ValueError("an entry holds no lists within lists") from error
         if not isinstance(data, dict) or set(data) != _FIELDS:
             raise ValueError("an entry has exactly " + ", ".join(sorted(_FIELDS)))
+        if wrong := [name for name in sorted(data) if type(data[name]) is not (int if name in _NUMBERS else str)]:
+            raise ValueError(f"an entry's {wrong[0]} is {'a number' if wrong[0] in _NUMBERS else 'text'}")
         entry = cls(**data)
         if entry.encode() != raw:
             raise ValueError("the entry is not canonical JSON")
@@ -90,3 +95,4 @@ class Entry:
 
 
 _FIELDS = {field.name for field in fields(Entry)}
+_NUMBERS = ("seq", "v")

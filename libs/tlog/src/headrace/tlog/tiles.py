@@ -149,11 +149,12 @@ def parse_tile_path(path: str) -> tuple[int | None, int, int]:
     match = _PATH.fullmatch(path)
     if match is None:
         raise ValueError(f"{path!r} is no tile path; e.g. 0/x001/234, 1/000.p/17 or entries/000")
-    level, groups, width = match.groups()
-    number = int(groups.replace("x", "").replace("/", ""))
-    if number_path(number) != groups or (width is not None and not 0 < int(width) < TILE_WIDTH):
+    level, groups, text = match.groups()
+    number, width = int(groups.replace("x", "").replace("/", "")), int(text or TILE_WIDTH)
+    one = bundle_path(number, width) if level == "entries" else tile_path(TileId(int(level), number), width)
+    if f"tile/{path}" != one or not 0 < width <= TILE_WIDTH:
         raise ValueError(f"{path!r} is not the one spelling of a tile's path")
-    return (None if level == "entries" else int(level)), number, int(width or TILE_WIDTH)
+    return (None if level == "entries" else int(level)), number, width
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
