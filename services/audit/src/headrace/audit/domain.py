@@ -130,7 +130,7 @@ class Event:
         """What it says; nothing where that cannot be read."""
         try:
             parsed = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         data = parsed.get("data", parsed) if isinstance(parsed, dict) else {}
         return data if isinstance(data, dict) else {}
