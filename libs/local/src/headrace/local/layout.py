@@ -21,10 +21,12 @@ OFFSETS: Mapping[str, int] = {
     "ray-dashboard": 68,  # not started, but Ray refuses workers on the port that it would have: 8265, if none is given
 }
 RAY_WORKERS = range(100, 200)  # every worker and driver takes one; idle ones end after a while
+RAY = "ray"
 SPAN = 200  # ports of one stack, from its base
 LOWEST, HIGHEST = 1024, 65_536 - SPAN  # of a base: below, ports need root; above, there are none
 
-LONGEST_BASE = 40  # characters: a Unix socket's path has at most 107, of which Ray takes 60
+LONGEST_SOCKET = 107  # characters of a Unix socket's path
+RAYS_OWN = len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")  # behind the folder it is given
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,14 @@ class Layout:
         Ray opens its own folder in here to everybody, so this one is its owner's alone.
         """
         mark = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:8]
-        base = Path(tempfile.gettempdir())
-        base = base if len(str(base)) < LONGEST_BASE else Path("/tmp")
-        return base / f"headrace-{os.getuid()}-{mark}"
+        own = Path(tempfile.gettempdir()) / f"headrace-{os.getuid()}-{mark}"
+        fits = len(os.fsencode(own / RAY)) + RAYS_OWN <= LONGEST_SOCKET
+        return own if fits else Path("/tmp") / own.name
 
     @property
     def ray_temp(self) -> Path:
         """Ray's own folder."""
-        return self.runtime / "ray"
+        return self.runtime / RAY
 
     @property
     def temp(self) -> Path:
