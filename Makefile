@@ -51,6 +51,8 @@ audit: setup ## known holes in what the lock holds, where the advisory database 
 
 # what `make test` leaves to the targets named beside it, so that it stays within minutes
 APART := not faults and not second_kind and not models and not resilience and not edge
+# their files lie in memory where there is room: most of what they wait for is a disk
+test postgres: export TEST_FILES ?= memory
 test: setup ## what must hold everywhere: real NATS, real S3, real databases (the four below have the rest)
 	$(PY) -m pytest tests -m "$(APART)" -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 

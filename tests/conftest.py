@@ -12,11 +12,16 @@ from selenium import webdriver
 
 from headrace.chassis.process import calm_collector
 from headrace.testkit.examples import FACTOR, examples
+from headrace.testkit.memory import use_memory
 
 # The processes of a run share the cores: threads of OpenMP would spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Every trainer that a test starts has workers of its own, most of them for one run: they begin with that.
 os.environ.setdefault("HEADRACE_WARM_UP", "false")
+
+# Where nobody cuts the power, a commit need not wait for a disk; the fault suites keep theirs.
+if os.environ.get("TEST_FILES") == "memory":
+    use_memory(os.environ)
 
 # What is imported and collected stays: to look for garbage in it is a sixth of the time that collecting takes.
 gc.set_threshold(100_000, 50, 100)

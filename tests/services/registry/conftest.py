@@ -80,7 +80,7 @@ async def on(
         RegistrySettings,
         clock=clock,
         database_url=database_url,
-        registry_expiry_every=0.05,
+        registry_expiry_every=0.5,
         api_keys_file=people.file,
     )
     async with staged as running:

@@ -95,9 +95,8 @@ def make_app(service: Service, routers: list[APIRouter]) -> FastAPI:
         redoc_url=None,
     )
     gate = app.state.gate = Gate.of(settings)
-    for router in (*service.routes, *routers):
-        app.include_router(router)
-    app.include_router(pages(app.title, service.name))
+    for router in (*service.routes, *routers, pages(app.title, service.name)):
+        app.router.routes.extend(router.routes)  # as they are: include_router would build each of them once more
     guard(app)
     describe(app)
     limiter = Limiter(settings.rate_limit, settings.rate_burst)

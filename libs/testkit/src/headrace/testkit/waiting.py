@@ -8,7 +8,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
-_EVERY = 0.01
+_EVERY, _SELDOM = 0.01, 0.2
+_SHARE = 4  # who waits for something costly asks a fifth of the time: the rest is for those that do the work
 
 
 @overload
@@ -20,6 +21,7 @@ async def eventually(fact: Callable[[], Any], timeout: float = 30) -> Any:
     end = time.monotonic() + timeout
     while True:
         last: object
+        asked = time.monotonic()
         try:
             answer = fact()
             found = await answer if inspect.isawaitable(answer) else answer
@@ -28,9 +30,15 @@ async def eventually(fact: Callable[[], Any], timeout: float = 30) -> Any:
             last = found
         except AssertionError as error:
             last = error
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"still not so after {timeout} s; the last answer was {last!r}")
-        await asyncio.sleep(_EVERY)
+        await asyncio.sleep(pause_after(now - asked))
+
+
+def pause_after(seconds: float) -> float:
+    """How long to wait after a question that took some seconds."""
+    return min(max(_EVERY, _SHARE * seconds), _SELDOM)
 
 
 def wait_until_good(
