@@ -57,6 +57,22 @@ def unchecked(schedule: str, revision: int) -> ModelDeclared:
     return a(ModelDeclared, name="bad", revision=revision, declaration=declaration)
 
 
+async def test_a_model_that_cannot_be_judged_is_named(two: Harness) -> None:
+    """Stuck judging is no secret: `/ready` names the item, and `/dead-letters` has the dead letter."""
+    await two.say(unchecked("P0D", 2))
+    await answer_day(two, 0, model="bad", count=300)
+
+    async def named() -> bool:
+        return "bad/window-1/revision-2" in json.dumps(await problems(two))
+
+    await _eventually(named)
+
+    async def dead_letter() -> bool:
+        return "bad/window-1" in (await two.http.get("/dead-letters")).text
+
+    await _eventually(dead_letter)
+
+
 async def test_a_schedule_that_makes_no_windows_stops_no_other_model(two: Harness) -> None:
     """`never`, a cron time that never comes, a length of nothing; and a declaration that mends it is enough."""
     for revision, schedule in enumerate(SCHEDULES, 2):
@@ -72,22 +88,6 @@ async def test_a_schedule_that_makes_no_windows_stops_no_other_model(two: Harnes
     await answer_day(two, 1, model="bad", count=300)
 
     await two.heard(WindowEvaluated, key="bad")
-
-
-async def test_a_model_that_cannot_be_judged_is_named(two: Harness) -> None:
-    """Stuck judging is no secret: `/ready` names the item, and `/dead-letters` has the dead letter."""
-    await two.say(unchecked("P0D", 2))
-    await answer_day(two, 0, model="bad", count=300)
-
-    async def named() -> bool:
-        return "bad/window-1/revision-2" in json.dumps(await problems(two))
-
-    await _eventually(named)
-
-    async def dead_letter() -> bool:
-        return "bad/window-1" in (await two.http.get("/dead-letters")).text
-
-    await _eventually(dead_letter)
 
 
 async def _eventually(condition: Callable[[], Any]) -> None:

@@ -27,6 +27,17 @@ async def known(on: Harness) -> None:
     await on.quiet()
 
 
+async def test_gates_that_are_left_out_are_the_default_ones_on_every_way_in(on: Harness) -> None:
+    """By an event, silence once meant none at all."""
+    assert (await on.http.put("/models/churn", json=LEAST)).status_code == 201
+    await on.publish("headrace.request.declaration.other", json.dumps({"data": LEAST["data"]}).encode())
+    other = await on.heard(ModelDeclared, "other")
+
+    by_http = (await on.heard(ModelDeclared, "churn")).data.declaration
+    assert by_http.evaluation.gates
+    assert other.data.declaration.model_copy(update={"name": "churn"}) == by_http
+
+
 async def test_http_and_event_refuse_the_same_declarations_in_the_same_words(on: Harness) -> None:
     """And in those of the function that the command line asks."""
     expected, by_http = [], []
@@ -51,17 +62,6 @@ def told(document: dict[str, Any]) -> str:
     except ContractError as error:
         return str(error)[:SHOWN]
     raise AssertionError(f"{document} is good")
-
-
-async def test_gates_that_are_left_out_are_the_default_ones_on_every_way_in(on: Harness) -> None:
-    """By an event, silence once meant none at all."""
-    assert (await on.http.put("/models/churn", json=LEAST)).status_code == 201
-    await on.publish("headrace.request.declaration.other", json.dumps({"data": LEAST["data"]}).encode())
-    other = await on.heard(ModelDeclared, "other")
-
-    by_http = (await on.heard(ModelDeclared, "churn")).data.declaration
-    assert by_http.evaluation.gates
-    assert other.data.declaration.model_copy(update={"name": "churn"}) == by_http
 
 
 async def test_columns_are_held_against_those_of_a_dataset_that_is_known(on: Harness) -> None:

@@ -1,6 +1,7 @@
 """A real nats-server with the topology's users, streams and durables; ready in some 50 ms."""
 
 import asyncio
+import atexit
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import nkeys
@@ -17,9 +19,10 @@ from headrace.bus import BusSettings, connect, provision
 from headrace.contracts.broker import BrokerConfig, render_broker
 from headrace.contracts.topology import load_topology
 from headrace.provision.outsiders import Outsiders, reload_broker
-from headrace.provision.secrets import public_key
 from headrace.testkit.ports import free_ports, listens, wait_until
 from headrace.testkit.tls import Leaf
+
+_TEMPLATES: list["Broker"] = []
 
 
 class Broker:
@@ -36,13 +39,21 @@ class Broker:
         self.port = free_ports(1)[0]
         self.url = f"nats://127.0.0.1:{self.port}"
         self.identities = list(load_topology().identities)
+        self._keys: Mapping[str, str] = {}
         self.outsiders = Outsiders(folder / "keys")
 
     def prepare(self) -> None:
         """Write keys and configuration."""
         (self._folder / "keys").mkdir(parents=True, exist_ok=True)
-        keys = {identity: self._make_key(identity) for identity in self.identities}
-        self._configure(keys)
+        self._keys = {identity: self._make_key(identity) for identity in self.identities}
+        self._configure(self._keys)
+
+    def prepare_as(self, other: "Broker") -> None:
+        """Write what another one has that was provisioned and stopped: its keys, streams and durables."""
+        for part in ("keys", "store"):
+            shutil.copytree(other._folder / part, self._folder / part, copy_function=shutil.copyfile)
+        self._keys = other._keys
+        self._configure(self._keys)
 
     def _configure(self, keys: Mapping[str, str]) -> None:
         config = BrokerConfig(self._folder / "store", port=self.port, sync_always=self._sync_always, **self._tls)
@@ -51,7 +62,7 @@ class Broker:
 
     def reload(self) -> None:
         """Tell the running server of outsiders that were added or removed since it started."""
-        self._configure({identity: public_key(self.seed_file(identity)) for identity in self.identities})
+        self._configure(self._keys)
         assert self._process is not None
         reload_broker(self._process.pid, self._folder / "nats.log")
 
@@ -118,12 +129,30 @@ def _program(name: str) -> str:
 async def started(folder: Path, outsiders: Mapping[str, Iterable[str]] | None = None, **settings: Any) -> Broker:
     """A broker that is ready for services, and for outsiders with what each may ask for."""
     broker = Broker(folder, **settings)
+    if not outsiders and not settings:
+        broker.prepare_as(await _provisioned())
+        await asyncio.to_thread(broker.start)
+        return broker
     for name, may in (outsiders or {}).items():
         broker.outsiders.add(name, may)
     broker.prepare()
     await asyncio.to_thread(broker.start)
     await broker.provision()
     return broker
+
+
+async def _provisioned() -> Broker:
+    """A stopped broker that others are copied from: a process makes streams and durables once, not for each test."""
+    if not _TEMPLATES:
+        folder = Path(mkdtemp(prefix="headrace-nats-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        broker = Broker(folder)
+        broker.prepare()
+        await asyncio.to_thread(broker.start)
+        await broker.provision()
+        await asyncio.to_thread(broker.stop)
+        _TEMPLATES.append(broker)
+    return _TEMPLATES[0]
 
 
 @asynccontextmanager
