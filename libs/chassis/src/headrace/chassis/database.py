@@ -6,6 +6,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,19 @@ def _upgrade(connection: Connection, folder: Path) -> None:
 
 def _is_newest(connection: Connection, folder: Path) -> bool:
     there = set(MigrationContext.configure(connection).get_current_heads())
-    scripts = ScriptDirectory.from_config(_alembic(folder))
+    scripts = _scripts(folder)
     if unknown := there - {script.revision for script in scripts.walk_revisions()}:
         raise NewerSchema(
             f"the database is at revision {', '.join(sorted(unknown))}, which this version does not know: "
             "migrations do not go back; start the newer version again, or restore the database that this one left"
         )
     return there == set(scripts.get_heads())
+
+
+@cache
+def _scripts(folder: Path) -> ScriptDirectory:
+    """The revisions of a folder, which a process reads once."""
+    return ScriptDirectory.from_config(_alembic(folder))
 
 
 def _alembic(folder: Path) -> Config:

@@ -1,5 +1,6 @@
 """What a service shows to somebody who only has its address: what it is, and where to look."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -20,6 +21,7 @@ def about(name: str, what: str) -> dict[str, Any]:
     return {"name": name, "about": what, "see": _SEE}
 
 
+@cache
 def pages(title: str, service: str) -> APIRouter:
     """`/` and the pages under `/docs`, open to everybody."""
     router = APIRouter(include_in_schema=False)
