@@ -92,8 +92,8 @@ pure: setup ## the tests that need no server
 # catalogue of their estimators
 FRAMEWORKS := tests/libs/frameworks tests/libs/runtimes tests/libs/pmml tests/libs/contracts/test_estimators.py \
   tests/journeys/test_frameworks.py tests/services/trainer/test_format_xgboost.py
-frameworks: ## every framework, runtime and PMML, also those that are extras (XGBoost, CatBoost), in an environment of its own
-	@$(MAKE) --no-print-directory VENV=.headrace/frameworks EXTRAS="--extra xgboost --extra catboost" frameworks-here
+frameworks: ## every framework, runtime and PMML, also those that are extras (XGBoost, CatBoost, torch), in an environment of its own
+	@$(MAKE) --no-print-directory VENV=.headrace/frameworks EXTRAS="--extra xgboost --extra catboost --extra torch" frameworks-here
 
 frameworks-here: setup
 	$(PY) -m headrace.frameworks.generate --check 2> >(grep -v onnxruntime >&2)

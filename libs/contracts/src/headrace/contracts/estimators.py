@@ -267,7 +267,19 @@ def _fits(value: Any, rule: Mapping[str, Any]) -> bool:
     if kind in ("integer", "number"):
         return _is_number(value, kind) and _within(value, rule)
     types: Mapping[str, type] = {"boolean": bool, "null": type(None), "string": str, "list": list, "object": Mapping}
-    return isinstance(value, types[kind])
+    return isinstance(value, types[kind]) and _inside_fits(value, rule)
+
+
+def _inside_fits(value: Any, rule: Mapping[str, Any]) -> bool:
+    """Whether the items of a list, or the keys of a mapping, are as a rule says of them; anything where it does not."""
+    if "items" in rule:
+        return all(fits(each, rule["items"]) for each in value)
+    if "keys" in rule:
+        known = rule["keys"]
+        return set(rule["needed"]) <= set(value) <= set(known) and all(
+            _fits(value[name], known[name]) for name in value
+        )
+    return True
 
 
 def _is_number(value: Any, kind: str) -> bool:
@@ -290,10 +302,18 @@ def words(allowed: Sequence[Mapping[str, Any]]) -> str:
 def _words(rule: Mapping[str, Any]) -> str:
     if "one_of" in rule:
         return _listed(rule["one_of"])
+    if "items" in rule:
+        return f"a list, each {' or '.join(_words(each) for each in rule['items'])}"
+    if "keys" in rule:
+        return f"a mapping of {', '.join(_key_in_words(name, rule) for name in rule['keys'])}"
     plain = {"boolean": "true or false", "null": "null", "string": "text", "list": "a list", "object": "a mapping"}
     if rule["type"] in plain:
         return plain[rule["type"]]
     return f"{'an integer' if rule['type'] == 'integer' else 'a number'}{_range(rule)}"
+
+
+def _key_in_words(name: str, rule: Mapping[str, Any]) -> str:
+    return name if name in rule["needed"] else f"{name} if wanted"
 
 
 def _range(rule: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The values that a parameter takes, in the words of the catalogue."""
 
+from collections.abc import Mapping
 from typing import Any
 
 Param = dict[str, Any]
@@ -25,6 +26,16 @@ def number(low: float | None = None, high: float | None = None, *, opened: str =
 def one_of(*values: str) -> Param:
     """Some words."""
     return {"one_of": sorted(values)}
+
+
+def list_of(*items: Param) -> Param:
+    """A list whose items are each one of some values."""
+    return {"type": "list", "items": list(items)}
+
+
+def with_keys(keys: Mapping[str, Param], *needed: str) -> Param:
+    """A mapping of some keys, of which a few must be there."""
+    return {"type": "object", "keys": dict(keys), "needed": list(needed)}
 
 
 SEED = integer(0)

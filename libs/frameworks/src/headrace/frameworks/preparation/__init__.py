@@ -5,7 +5,13 @@ for it, and writes itself as nodes of an ONNX graph; what the graph makes of the
 Numbers (booleans and integers too) are rounded to float32 first, since that is what graphs compare with thresholds.
 """
 
-from headrace.frameworks.preparation.chains import Usual, for_distances, for_trees, learned_from
+from headrace.frameworks.preparation.chains import (
+    Usual,
+    for_distances,
+    for_embeddings,
+    for_trees,
+    learned_from,
+)
 from headrace.frameworks.preparation.prepared import Made, Prepared, Preparing, fit_preparation
 from headrace.frameworks.preparation.rows import FEWEST_ROWS, prepare, target_of
 from headrace.frameworks.preparation.steps import STEPS, About, Learned, Step
@@ -22,6 +28,7 @@ __all__ = [
     "Usual",
     "fit_preparation",
     "for_distances",
+    "for_embeddings",
     "for_trees",
     "learned_from",
     "prepare",

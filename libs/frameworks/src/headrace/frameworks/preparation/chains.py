@@ -43,6 +43,11 @@ def for_distances() -> Usual:
     return Usual((Wanted("impute"), Wanted("standard")), (Wanted("one-hot"),), keeps_nan=False)
 
 
+def for_embeddings() -> Usual:
+    """Text as ordinals, which embeddings take; numbers imputed and scaled: what networks need."""
+    return Usual((Wanted("impute"), Wanted("standard")), (Wanted("ordinal"),), keeps_nan=False)
+
+
 @dataclass(frozen=True)
 class Block:
     """Columns that are read from one matrix and take the same steps."""
