@@ -37,8 +37,9 @@ def flights() -> pd.DataFrame:
 
 
 def declared(name: str, framework: str) -> dict[str, Any]:
-    """A classifier that is asked for everything that a declaration can ask of any framework."""
-    trees = {"xgboost": "n_estimators", "catboost": "iterations"}[framework]
+    """A classifier that is asked for everything that a declaration can ask of the framework."""
+    params = {"xgboost": {"n_estimators": 200}, "catboost": {"iterations": 200}, "torch": {"epochs": 30}}[framework]
+    monotone = {} if framework == "torch" else {"monotone": {"wind": 1}}
     return {
         "kind": "Model",
         "name": name,
@@ -46,9 +47,9 @@ def declared(name: str, framework: str) -> dict[str, Any]:
         "data": {"dataset": name, "target": "late", "weight": "counts", "positive": "late"},
         "training": {
             "framework": framework,
-            "params": {trees: 200},
+            "params": params,
             "class_weight": {"late": 2},
-            "monotone": {"wind": 1},
+            **monotone,
             "early_stopping": {"rounds": 20, "fraction": 0.2},
         },
         "evaluation": {"gates": [{"metric": "roc_auc", "at_least": 0.8}]},
@@ -58,7 +59,7 @@ def declared(name: str, framework: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("framework", "distributions", "native"),
-    [("xgboost", {"xgboost-cpu", "xgboost"}, False), ("catboost", {"catboost"}, True)],
+    [("xgboost", {"xgboost-cpu", "xgboost"}, False), ("catboost", {"catboost"}, True), ("torch", {"torch"}, False)],
     indirect=["framework"],
 )
 def test_a_framework_is_lived_from_a_declaration_to_an_answer(

@@ -12,6 +12,7 @@ from headrace.contracts.estimators import (
     params_problems,
     training_problems,
     usual_estimator,
+    words,
 )
 from headrace.frameworks import CATALOG
 from headrace.tasks import TASKS, parse_declaration
@@ -124,3 +125,52 @@ def test_keys_that_yaml_reads_as_numbers_are_the_same_as_those_of_json() -> None
 
     assert parse_declaration(as_yaml) == parse_declaration(as_json)
     assert parse_declaration(as_yaml).training.params == {"class_weight": {"0": 1, "1": 5}}
+
+
+LAYERS = [
+    {
+        "type": "list",
+        "items": [
+            {"type": "integer", "min": 1},
+            {"type": "object", "keys": {"units": {"type": "integer", "min": 1}, "on": {"type": "boolean"}},
+             "needed": ["units"]},
+        ],
+    }
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ([], True),
+        ([3, 5], True),
+        ([{"units": 3}, 5], True),
+        ([{"units": 3, "on": True}], True),
+        ([0], False),
+        ([True], False),
+        (["3"], False),
+        (3, False),
+        ({"units": 3}, False),
+        ([{"on": True}], False),
+        ([{"units": 3, "off": True}], False),
+        ([{"units": 0}], False),
+        ([{"units": 3, "on": 1}], False),
+        ([{}], False),
+        ([[3]], False),
+    ],
+)
+def test_a_list_is_held_against_what_its_items_may_be(value: Any, good: bool) -> None:
+    """Every item fits one of the rules; a mapping has the keys that it needs, and none that nobody knows."""
+    assert fits(value, LAYERS) is good
+
+
+def test_the_items_of_a_list_are_told_in_words() -> None:
+    """Who wrote a wrong item reads what it could have been, and which keys of a mapping may be left out."""
+    assert words(LAYERS) == "takes a list, each an integer from 1 or a mapping of units, on if wanted"
+
+
+def test_a_list_or_mapping_of_anything_takes_anything() -> None:
+    """Rules without items or keys are as before."""
+    assert fits([1, "a", None], [{"type": "list"}])
+    assert fits({"a": [1]}, [{"type": "object"}])
+    assert words([{"type": "list"}, {"type": "object"}]) == "takes a list or a mapping"

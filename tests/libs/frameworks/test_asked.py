@@ -14,8 +14,14 @@ from headrace.frameworks.weights import weights_of
 from headrace.tasks import task_named
 
 WIND = [Column(name="wind", type="number", nullable=False), Column(name="hour", type="integer", nullable=False)]
-TREES = {"sklearn": "max_iter", "lightgbm": "n_estimators", "xgboost": "n_estimators", "catboost": "iterations"}
-"""Of each framework the parameter that says how many trees there are at most."""
+TREES = {
+    "sklearn": "max_iter",
+    "lightgbm": "n_estimators",
+    "xgboost": "n_estimators",
+    "catboost": "iterations",
+    "torch": "epochs",
+}
+"""Of each framework the parameter that says how many trees, or epochs, there are at most."""
 MANY = 400
 
 

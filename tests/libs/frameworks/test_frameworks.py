@@ -47,6 +47,7 @@ ESTIMATORS = {
     "lightgbm": ["lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"],
     "xgboost": ["xgboost.XGBClassifier", "xgboost.XGBRegressor"],
     "catboost": ["catboost.CatBoostClassifier", "catboost.CatBoostRegressor"],
+    "torch": ["headrace.frameworks.torch.TabularClassifier", "headrace.frameworks.torch.TabularRegressor"],
 }
 CASES = [(framework, path) for framework in FRAMEWORKS for path in ESTIMATORS[framework]]
 CLASSIFIERS = {**{name: each.classifier for name, each in CATALOG.items()}, "sklearn": ESTIMATORS["sklearn"][7]}
@@ -199,7 +200,7 @@ def test_a_fresh_process_answers_the_same(
     """Nothing but the folder is needed, and serving imports no library that fits."""
     fitted = fit(framework, frame, recipe(CLASSIFIERS[framework], features))
     saved = FRAMEWORKS[framework].save(fitted, tmp_path, ABOUT)
-    fitting = {"sklearn", "pandas", "lightgbm", "skl2onnx"} if saved.runtime == "onnx" else {"sklearn", "skl2onnx"}
+    fitting = {"sklearn", "skl2onnx", "torch"} | ({"pandas", "lightgbm"} if saved.runtime == "onnx" else set())
     program = (
         "import json, sys, pathlib, headrace.frameworks as f, headrace.runtimes as r\n"
         "folder, rows = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])\n"

@@ -41,10 +41,12 @@ class Case:
     columns: tuple[Column, ...] = tuple(COLUMNS)
 
     def __str__(self) -> str:
-        told = "-".join(f"{name}={value}" for name, value in self.params.items())
+        told = "-".join(f"{name}={value}" for name, value in self.params.items() if not isinstance(value, list))
         return f"{self.estimator.rpartition('.')[2]}-{self.task}-{told}"
 
 
+NETWORK = "headrace.frameworks.torch.Tabular"
+DEEP = {"layers": [64, {"units": 32, "activation": "gelu", "dropout": 0.2}], "batch_norm": True, "epochs": 10}
 FEW = {"n_estimators": 40}
 LINEAR = {"linear_tree": True, **FEW}
 HGB = "sklearn.ensemble.HistGradientBoosting"
@@ -68,6 +70,12 @@ CASES = [
     Case("catboost", "catboost.CatBoostClassifier", {"iterations": 200}, "binary", "onnx", tuple(NUMBERS)),
     Case("catboost", "catboost.CatBoostClassifier", {"iterations": 200}, "multiclass", "onnx", tuple(NUMBERS)),
     Case("catboost", "catboost.CatBoostRegressor", {"cat_features": [], "iterations": 200}, "regression", "onnx"),
+    Case("torch", f"{NETWORK}Classifier", {"epochs": 10}, "binary", "onnx"),
+    Case("torch", f"{NETWORK}Classifier", {"epochs": 10}, "multiclass", "onnx"),
+    Case("torch", f"{NETWORK}Regressor", {"epochs": 10}, "regression", "onnx"),
+    Case("torch", f"{NETWORK}Classifier", DEEP, "binary", "onnx"),
+    Case("torch", f"{NETWORK}Regressor", {**DEEP, "activation": "silu"}, "regression", "onnx"),
+    Case("torch", f"{NETWORK}Regressor", {"epochs": 5}, "quantiles", "onnx"),
 ]
 
 

@@ -87,6 +87,7 @@ def _version(distribution: str) -> str | None:
 
 
 _OURS, _TREES = "headrace.frameworks", "sklearn.ensemble.HistGradientBoosting"
+_NETWORKS = f"{_OURS}.torch.Tabular"
 
 # fmt: off
 CATALOG: Mapping[str, Entry] = {
@@ -94,7 +95,7 @@ CATALOG: Mapping[str, Entry] = {
     "lightgbm": Entry(f"{_OURS}.lightgbm", f"{_OURS}.generate.lightgbm", "lightgbm", "lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", ranker="lightgbm.LGBMRanker"),  # noqa: E501
     "xgboost": Entry(f"{_OURS}.xgboost", f"{_OURS}.generate.xgboost", "xgboost-cpu", "xgboost.XGBClassifier", "xgboost.XGBRegressor", ("xgboost",)),  # noqa: E501
     "catboost": Entry(f"{_OURS}.catboost", f"{_OURS}.generate.catboost", "catboost", "catboost.CatBoostClassifier", "catboost.CatBoostRegressor", deterministic=False),  # noqa: E501
-    "torch": Entry(f"{_OURS}.torch", f"{_OURS}.generate.torch", "torch", "torch.TabularClassifier", "torch.TabularRegressor"),  # noqa: E501
+    "torch": Entry(f"{_OURS}.torch", f"{_OURS}.generate.torch", "torch", f"{_NETWORKS}Classifier", f"{_NETWORKS}Regressor"),  # noqa: E501
     "code": Entry(f"{_OURS}.code.framework", f"{_OURS}.code.listing", "headrace-code", deterministic=False),
 }
 # fmt: on

@@ -53,6 +53,10 @@ def _catboost(**params: Any) -> Document:
     return {"training": {"framework": "catboost", "params": params}}
 
 
+def _torch(**params: Any) -> Document:
+    return {"training": {"framework": "torch", "params": params}}
+
+
 def _told(task: str, **options: Any) -> Document:
     return {"task": task, "task_options": options}
 
@@ -129,6 +133,13 @@ BAD: tuple[Bad, ...] = (
     Bad("xgboost-stop", _xgboost(early_stopping_rounds=5), "is said as training.early_stopping, for every framework"),
     Bad("catboost-weights", _catboost(class_weights=[1, 2]), "is said as training.class_weight, for every framework"),
     Bad("catboost-near", _catboost(iteration=5), "has no parameter 'iteration'; did you mean 'iterations'?"),
+    Bad("torch-layer", _torch(layers=[64, 0]), "params.layers: takes a list, each an integer from 1 to 65536 or a map"),
+    Bad("torch-layer-key", _torch(layers=[{"units": 8, "activate": "relu"}]), "a mapping of units, activation if want"),
+    Bad("torch-activation", _torch(activation="rel"), 'params.activation: takes "elu", "gelu", "identity"'),
+    Bad("torch-dropout", _torch(dropout=1), "params.dropout: takes a number from 0 below 1; not 1"),
+    Bad("torch-near", _torch(layer=[8]), "has no parameter 'layer'; did you mean 'layers'?"),
+    Bad("torch-device", _torch(device="cuda"), "params.device: device is decided by training.resources; leave it out"),
+    Bad("torch-monotone", _training(framework="torch", monotone={"age": 1}), "knows no monotone constraints; name an"),
     # what is asked of any estimator
     Bad("weight-target", {"data": {"weight": "left"}}, "data.weight: 'left' is target, time or feature, too"),
     Bad("weight-feature", {"data": {"features": ["age"], "weight": "age"}}, "data.weight: 'age' is target, time or fe"),

@@ -18,14 +18,14 @@ from headrace.frameworks.generate.values import (
     one_of,
     with_keys,
 )
-from headrace.frameworks.torch.design import ACTIVATIONS, MOST_UNITS
+from headrace.frameworks.layers import ACTIVATIONS, MOST_UNITS
 from headrace.frameworks.torch.estimators import QUANTILE
 from headrace.frameworks.torch.framework import LEVELS
 from headrace.frameworks.torch.learning import OF_NUMBERS
 
 ESTIMATORS: Mapping[str, EstimatorKind] = {
-    "torch.TabularClassifier": "classifier",
-    "torch.TabularRegressor": "regressor",
+    "headrace.frameworks.torch.TabularClassifier": "classifier",
+    "headrace.frameworks.torch.TabularRegressor": "regressor",
 }
 CLOSED = {
     **dict.fromkeys(("device", "n_jobs", "num_threads"), "is decided by training.resources"),

@@ -18,7 +18,7 @@ class Activation:
 
 
 def _gelu(graph: Writing, x: str) -> str:
-    """The value times the normal distribution function of it, by the error function as torch does it (Hendrycks and Gimpel 2016)."""
+    """The value times the normal distribution function of it, by the error function (Hendrycks and Gimpel 2016)."""
     error = graph.add("Erf", [graph.add("Mul", [x, graph.number(1 / math.sqrt(2))])])
     twice = graph.add("Mul", [x, graph.add("Add", [error, graph.number(1.0)])])
     return graph.add("Mul", [twice, graph.number(0.5)])

@@ -12,7 +12,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from headrace.frameworks.errors import BadEstimator
 from headrace.frameworks.inner import Rows
-from headrace.frameworks.torch.design import USUAL_LAYERS, Design, Embedded, layers_of, width_of
+from headrace.frameworks.layers import USUAL_LAYERS, Design, Embedded, layers_of, width_of
 from headrace.frameworks.torch.learning import OF_NUMBERS, Known, Loss, Way, cross_entropy, learn, pinball
 from headrace.frameworks.torch.network import Network, bounds_of, device_here, outputs_of
 

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 
-from headrace.frameworks.torch.design import Design
+from headrace.frameworks.layers import Design
 from headrace.frameworks.torch.network import Network
 from headrace.runtimes import BadModel
 

@@ -25,8 +25,9 @@ from headrace.runtimes import read_description
 from headrace.runtimes.native import classifies
 from headrace.tasks import task_named
 
-_CLASSES = {f"torch.{each.__name__}": each for each in (TabularClassifier, TabularRegressor)}
-LEVELS: Levels = {"torch.TabularRegressor": lambda level: {"loss": QUANTILE, "quantile": level}}
+_PACKAGE = "headrace.frameworks.torch"
+_CLASSES = {f"{_PACKAGE}.{each.__name__}": each for each in (TabularClassifier, TabularRegressor)}
+LEVELS: Levels = {f"{_PACKAGE}.TabularRegressor": lambda level: {"loss": QUANTILE, "quantile": level}}
 """The estimator that learns quantiles, and how it is told which."""
 
 register()
@@ -72,7 +73,7 @@ class Torch:
 def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
     """The estimator with its parameters, which are judged here too where the catalogue is known."""
     if path not in _CLASSES:
-        raise BadEstimator(f"estimator {path!r} is refused: of torch only these may be named: {', '.join(_CLASSES)}")
+        raise BadEstimator(f"estimator {path!r} is refused: only these may be named: {', '.join(_CLASSES)}")
     listed = listed_estimator(path, Torch.name)
     own = by_own_names(params, listed)
     known = accepted(_CLASSES[path])

@@ -12,8 +12,8 @@ from skl2onnx.common.shape_calculator import (
 )
 from torch import nn
 
+from headrace.frameworks.layers import Layer
 from headrace.frameworks.torch.activations import OF_NAME
-from headrace.frameworks.torch.design import Layer
 from headrace.frameworks.torch.estimators import TabularClassifier, TabularRegressor
 from headrace.frameworks.torch.network import Network
 from headrace.frameworks.torch.writing import Writing

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
+from headrace.frameworks.layers import Design, Layer
 from headrace.frameworks.torch.activations import OF_NAME
-from headrace.frameworks.torch.design import Design, Layer
 
 BEYOND = 10.0  # times the greatest magnitude that was learned: numbers are held within it, for nothing is known of it
 ABOVE_ALL = 3e38  # a bound before anything is learned: near the largest float32

@@ -1,4 +1,4 @@
-"""What a network is made of, as it is declared and as it is saved: no tensors, so that it needs no torch."""
+"""What a network is made of, as it is declared and as it is saved; no torch is needed to say it."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ from headrace.frameworks.errors import BadEstimator
 
 USUAL_LAYERS = (64, 32)
 ACTIVATIONS = ("elu", "gelu", "identity", "leaky_relu", "relu", "selu", "sigmoid", "silu", "softplus", "tanh")
-"""The names that a layer may have its activation by; `activations.py` says what each of them does."""
+"""The names that a layer may have its activation by; `torch/activations.py` says what each of them does."""
 MOST_UNITS = 65_536  # of one layer: far above what tables need, and what one weight matrix may take of memory
 _MOST_WIDTH = 50  # numbers that stand for a category where no width is declared
 
