@@ -41,4 +41,5 @@ def _network(design: Design, at: int, tensors: dict[str, torch.Tensor]) -> Netwo
     network.load_state_dict(
         {name.removeprefix(begin): each for name, each in tensors.items() if name.startswith(begin)}
     )
-    return network.eval()
+    network.eval()
+    return network
