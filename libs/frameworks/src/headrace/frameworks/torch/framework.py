@@ -22,8 +22,7 @@ from headrace.frameworks.torch.files import FILE, read, write
 from headrace.frameworks.torch.graph import register
 from headrace.frameworks.torch.network import Network
 from headrace.runtimes import read_description
-from headrace.runtimes.native import classifies
-from headrace.tasks import task_named
+from headrace.tasks import target_of, task_named
 
 _PACKAGE = "headrace.frameworks.torch"
 _CLASSES = {f"{_PACKAGE}.{each.__name__}": each for each in (TabularClassifier, TabularRegressor)}
@@ -67,7 +66,9 @@ class Torch:
     def load(self, folder: Path) -> PipelinePredictor:
         """Read the networks back."""
         networks = read(folder)
-        return PipelinePredictor.over(folder, _answering(networks, classifies(read_description(folder).signature)))
+        return PipelinePredictor.over(
+            folder, _answering(networks, bool(target_of(read_description(folder).signature).labels))
+        )
 
 
 def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
@@ -79,7 +80,7 @@ def _build(path: str, params: Mapping[str, Any], seed: int) -> Any:
     known = accepted(_CLASSES[path])
     if strangers := [name for name in own if name not in known]:
         raise BadEstimator(unknown(f"{path} has no parameter", strangers[0], known))
-    if listed and (problem := next(params_problems(path, listed, own), None)):
+    if listed and (problem := next(params_problems(path, listed, params), None)):
         raise BadEstimator(str(problem))
     return _CLASSES[path](**{"random_state": seed, **own})
 
