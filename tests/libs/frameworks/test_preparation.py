@@ -167,7 +167,7 @@ MODELS = {
     "sklearn": ("sklearn.linear_model.LogisticRegression", {}),
     "xgboost": ("xgboost.XGBClassifier", {"n_estimators": 5, "nthread": 1}),
     "catboost": ("catboost.CatBoostClassifier", {"iterations": 30, "thread_count": 1}),
-    "torch": ("headrace.frameworks.torch.TabularClassifier", {"epochs": 2, "layers": [8]}),
+    "torch": ("headrace.frameworks.torch.TabularClassifier", {"epochs": 30, "layers": [16], "learning_rate": 0.01}),
     "lightgbm": ("lightgbm.LGBMClassifier", {"n_estimators": 5, "min_child_samples": 5, "n_jobs": 1}),
 }
 
