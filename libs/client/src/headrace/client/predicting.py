@@ -94,10 +94,13 @@ def rows_of(document: Document) -> list[Document]:
 
 
 def _by_row(output: Document) -> list[Any]:
-    """One value a row, or one list a row of a matrix; data may be flat, as the protocol allows."""
-    data, shape = output["data"], output.get("shape", ())
-    width = shape[1] if len(shape) > 1 else 0
-    return [data[at : at + width] for at in range(0, len(data), width)] if width else data
+    """One value a row, or one list a row of a tensor with more axes; data may be flat, as the protocol allows."""
+    data = output["data"]
+    if data and isinstance(data[0], list):
+        return list(data)
+    for size in reversed(output.get("shape", ())[1:]):
+        data = [data[at : at + size] for at in range(0, len(data), size)] if size else data
+    return list(data)
 
 
 def _complete(rows: Iterable[Row], served: Served) -> Iterator[Row]:

@@ -349,12 +349,22 @@ def _blocks(stream: BinaryIO, progress: Progress | None) -> Iterator[bytes]:
 
 def _tensor(name: str, values: Iterable[Any]) -> Document:
     plain = [_plain(value) for value in values]
-    return {"name": name, "shape": [len(plain)], "datatype": datatype(plain), "data": plain}
+    shape = shape_of(plain)
+    return {"name": name, "shape": shape, "datatype": datatype(_flat(plain, len(shape))), "data": plain}
+
+
+def shape_of(values: Any) -> list[int]:
+    """The shape of nested lists, by the first one of each level."""
+    return [len(values), *(shape_of(values[0]) if values and isinstance(values[0], list) else [])]
+
+
+def _flat(values: Any, levels: int) -> Sequence[Any]:
+    return values if levels == 1 else [each for inner in values for each in _flat(inner, levels - 1)]
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON holds it: numpy's become Python's, and what is no number is a gap."""
-    value = value.item() if hasattr(value, "item") else value
+    value = value.tolist() if hasattr(value, "tolist") else value
     return None if isinstance(value, float) and value != value else value
 
 

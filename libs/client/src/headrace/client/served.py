@@ -25,6 +25,8 @@ class Served:
     """Inputs that are never missing."""
     labels: Sequence[Any] = ()
     """Of a classifier: its labels, typed."""
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Of inputs with several elements a row: the shape of a row."""
     answers: str = "FP64"
     """Datatype of the answer that a truth is compared with."""
 
@@ -40,6 +42,7 @@ class Served:
             context={each["name"]: each["datatype"] for each in context},
             required=frozenset(each["name"] for each in inputs if _told(each).get("nullable") is False),
             labels=_told(label).get("labels", ()),
+            shapes={each["name"]: each["shape"][1:] for each in inputs if len(each["shape"]) > 1},
             answers=label["datatype"],
         )
 
@@ -92,7 +95,12 @@ class Served:
         present = {name for row in rows for name in row}
         sent = {name: kind for name, kind in self.datatypes.items() if name in self.inputs or name in present}
         tensors = [
-            {"name": name, "datatype": kind, "shape": [len(rows)], "data": [row.get(name) for row in rows]}
+            {
+                "name": name,
+                "datatype": kind,
+                "shape": [len(rows), *self.shapes.get(name, ())],
+                "data": [row.get(name) for row in rows],
+            }
             for name, kind in sent.items()
         ]
         if key is None:

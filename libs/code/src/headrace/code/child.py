@@ -23,7 +23,7 @@ class NoEntry(Exception):
     """The module has no such function."""
 
 
-def entry_of(name: str) -> Callable[[Context], Any]:
+def entry_of(name: str) -> Callable[..., Any]:
     """The function that `module:function` names; raises NoEntry, and whatever the module raises."""
     module_name, _, attribute = name.partition(":")
     found = getattr(import_module(module_name), attribute, None)

@@ -49,6 +49,11 @@ class Context:
         return str(self._job["task"])
 
     @property
+    def task_options(self) -> Mapping[str, Any]:
+        """What the task was told beside its name, such as the outputs of a custom model."""
+        return dict(self._job.get("task_options") or {})
+
+    @property
     def seed(self) -> int:
         """The seed of everything random."""
         return int(self._job["seed"])

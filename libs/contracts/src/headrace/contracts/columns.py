@@ -121,7 +121,10 @@ def order_problems(declared: Declaration, catalog: Installed) -> Iterator[Proble
         if declared.evaluation.holdout.by == "random":
             text = f"{task.name} is judged on what comes later; say `by: time`, or leave it out"
             yield Problem(("evaluation", "holdout", "by"), text)
-    for place, column in (*option_columns(given, task, "column"), *ordered.items()):
+    inputs = list(option_columns(given, task, "input"))
+    if inputs and data.features is not None:
+        yield Problem(("data", "features"), f"the inputs of task {task.name} name their columns; leave it out")
+    for place, column in (*option_columns(given, task, "column"), *inputs, *ordered.items()):
         if column == data.target:
             yield Problem(place, f"{column!r} is the target")
         if column in data.ignore:
@@ -186,10 +189,11 @@ def features_of(declared: Declaration, dataset: KnownDataset, catalog: Installed
 
 
 def own_columns(declared: Declaration, task: TaskInfo) -> list[str] | None:
-    """The columns that the options of a task name as features, where it makes the others itself; else None."""
-    if task.framed_by is None:
-        return None
-    return [column for _, column in option_columns(declared.task_options or {}, task, "column")]
+    """The columns that the options of a task name as features, where they do or it makes the others; else None."""
+    given = declared.task_options or {}
+    if task.framed_by is not None:
+        return [column for _, column in option_columns(given, task, "column")]
+    return list(dict.fromkeys(column for _, column in option_columns(given, task, "input"))) or None
 
 
 def features_among(

@@ -17,12 +17,13 @@ from headrace.contracts.explain import problems_of
 from headrace.contracts.generated.models import Declaration, Evaluation, Gate, Monitoring
 from headrace.contracts.installed import Installed, TaskInfo
 from headrace.contracts.names import column_name
-from headrace.contracts.options import FIELD, filled_options, option_columns
+from headrace.contracts.options import FIELD, Option, filled_options, option_columns
 from headrace.contracts.rules import bounds, problems, warnings
 
 Source = bytes | str | Mapping[str, Any]
 Document = dict[str, Any]
 
+RIVALS = ("trivial", "champion")  # that a version must beat where no gates are declared
 USUAL_RATIO = 0.8  # the four-fifths rule, where fairness is a ratio and no limit is declared
 _COLUMNS = ("target", "time", "weight")
 _LISTS_OF_COLUMNS = ("features", "ignore", "groups", "context")
@@ -44,6 +45,7 @@ def examine(source: Source, catalog: Installed, dataset: KnownDataset | None = N
     `headrace.tasks.examine` is the same with the tasks and metrics that are installed.
     """
     document = _plain(_document(source))
+    catalog = catalog.with_own_metrics(document)
     _refuse([*bounds(document), *_unknown(document, Declaration, ()), *_unknown_names(document, catalog)])
     _normalise_columns(document)
     _choose_framework(document)
@@ -124,12 +126,20 @@ def _normalise_options(document: Document, catalog: Installed) -> None:
     given, task = document.get(FIELD), catalog.tasks.get(str(document["task"]))
     if not isinstance(given, dict) or task is None:
         return
-    for option in task.options:
-        value = given.get(option.name)
+    _normalise(given, task.options, (FIELD,))
+
+
+def _normalise(given: Document, options: Sequence[Option], at: Place) -> None:
+    for option in options:
+        value, place = given.get(option.name), (*at, option.name)
         if option.names and isinstance(value, str):
-            given[option.name] = _column(value, (FIELD, option.name))
+            given[option.name] = _column(value, place)
         elif option.names and isinstance(value, list):
-            given[option.name] = [_column(each, (FIELD, option.name, at)) for at, each in enumerate(value)]
+            given[option.name] = [_column(each, (*place, number)) for number, each in enumerate(value)]
+        elif option.fields and isinstance(value, list):
+            for number, each in enumerate(value):
+                if isinstance(each, dict):
+                    _normalise(each, option.fields, (*place, number))
 
 
 def _choose_time(document: Document, catalog: Installed) -> None:
@@ -218,11 +228,11 @@ def _filled(declared: Declaration, catalog: Installed) -> Declaration:
     """Defaults that depend on other parts: metrics by task, gates, holdout by the time column, the usual estimator."""
     evaluation = declared.evaluation
     holdout = evaluation.holdout
-    usual = catalog.tasks[declared.task].usual
+    usual = catalog.usual_metrics(declared.task, declared.task_options or {})
     filled = evaluation.model_copy(
         update={
             "metrics": _all_metrics(declared, usual),
-            "gates": _gates(evaluation, usual),
+            "gates": _gates(evaluation, usual, RIVALS if catalog.tasks[declared.task].trivial else RIVALS[1:]),
             "holdout": holdout.model_copy(update={"by": holdout.by or ("time" if declared.data.time else "random")}),
         }
     )
@@ -251,7 +261,7 @@ def _monitoring(declared: Monitoring) -> Monitoring:
     return declared.model_copy(update={"fairness": policy.model_copy(update={"limit": USUAL_RATIO})})
 
 
-def _gates(evaluation: Evaluation, usual: Sequence[str]) -> list[Gate]:
+def _gates(evaluation: Evaluation, usual: Sequence[str], rivals: Sequence[str]) -> list[Gate]:
     """What is declared, also where that is none; else the floor of every first version, and better than the champion.
 
     The floor is the trivial answer: a model that is no better than the share of each label, or the mean, is none.
@@ -259,7 +269,7 @@ def _gates(evaluation: Evaluation, usual: Sequence[str]) -> list[Gate]:
     if "gates" in evaluation.model_fields_set:
         return evaluation.gates
     first = evaluation.metrics[0] if evaluation.metrics else usual[0]
-    return [Gate.model_validate({"metric": first, "beats": whom}) for whom in ("trivial", "champion")]
+    return [Gate.model_validate({"metric": first, "beats": whom}) for whom in rivals]
 
 
 def _all_metrics(declared: Declaration, usual: Sequence[str]) -> list[str]:

@@ -14,8 +14,11 @@ from typing import Any, Literal
 from headrace.contracts.errors import Place, Problem, choice_problem, hint, shown
 from headrace.contracts.generated.models import Declaration
 
-EstimatorKind = Literal["classifier", "regressor", "ranker"]
-"""What an estimator answers: probabilities of classes, numbers, or scores by which rows are put in order."""
+EstimatorKind = Literal["classifier", "regressor", "ranker", "program"]
+"""What an estimator answers: probabilities of classes, numbers, or scores by which rows are put in order.
+
+What a program answers its task declares; no library has one, so that own code or an import brings it.
+"""
 
 Params = Mapping[str, Any]
 
@@ -63,8 +66,8 @@ class FrameworkInfo:
     """Whether it runs a user's code (`training.code`), and so has no estimators and takes any parameters."""
 
     def usual_of(self, kinds: Sequence[EstimatorKind]) -> str:
-        """The usual estimator of the first of some kinds that the framework has one of."""
-        return next(self.usual[kind] for kind in kinds if kind in self.usual)
+        """The usual estimator of the first of some kinds that the framework has one of; empty where it has none."""
+        return next((self.usual[kind] for kind in kinds if kind in self.usual), "")
 
 
 @cache
@@ -103,7 +106,7 @@ def usual_estimator(framework: str, *kinds: EstimatorKind) -> str | None:
     None for a framework that is not known.
     """
     info = frameworks().get(framework)
-    return info.usual_of(kinds) if info and info.usual else None
+    return (info.usual_of(kinds) or None) if info else None
 
 
 def own_code_framework() -> str | None:
@@ -126,6 +129,10 @@ def training_problems(
         if estimator is not None:
             yield Problem(("training", "estimator"), f"framework {framework} has no estimators; leave it out")
         return
+    if not info.usual_of(kinds):
+        if estimator is not None:
+            yield Problem(("training", "estimator"), f"task {task} has no estimators; {_OWN}")
+        return
     path = estimator or info.usual_of(kinds)
     found = info.estimators.get(path)
     if found is None:
@@ -141,6 +148,7 @@ def training_problems(
         yield from params_problems(path, found, params)
 
 
+_OWN = "bring a model by code of your own (training.code), or import one"
 _NEEDED: Mapping[str, Place] = {
     "weights": ("data", "weight"),
     "class_weight": ("training", "class_weight"),

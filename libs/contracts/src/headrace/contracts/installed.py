@@ -4,15 +4,15 @@ This package is below those that have them; `headrace.tasks` hands them to `decl
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from headrace.contracts.catalogs import Catalog, name_problems
 from headrace.contracts.detectors import DetectorInfo, Kind, detector_problem
-from headrace.contracts.errors import Problem
+from headrace.contracts.errors import Place, Problem
 from headrace.contracts.estimators import EstimatorKind
 from headrace.contracts.labels import Label
-from headrace.contracts.options import Option, Options, tasks_with_options
+from headrace.contracts.options import FIELD, Option, Options, tasks_with_options
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,26 @@ class TaskInfo(Protocol):
         """What it can be told beside its name."""
         ...
 
-    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
-        """What is wrong with good values of options that do not go together: the option's name, and why."""
+    def option_problems(self, options: Options) -> Iterator[tuple[Place | str, str]]:
+        """What is wrong with good values of options that do not go together: the option's name or place, and why."""
+        ...
+
+    @property
+    def trivial(self) -> bool:
+        """Whether there are answers that need no model, with which one can be compared."""
+        ...
+
+    @property
+    def own_metrics(self) -> bool:
+        """Whether its metrics are functions that a declaration brings, which nobody but the trainer runs."""
+        ...
+
+    def metrics_in(self, options: Mapping[str, Any]) -> Sequence[MetricInfo]:
+        """The metrics that options declare, in their order; of a document that was not checked those that are whole."""
+        ...
+
+    def metrics_package(self, options: Options) -> str | None:
+        """The package that has its metrics, where these are functions and options name one."""
         ...
 
     @property
@@ -192,6 +210,18 @@ class Installed:
     def detector_problem(self, method: str, *, kind: Kind | None = None, limit: float | None = None) -> str | None:
         """Why a declared detector is no good, and what would be; None where it is good."""
         return detector_problem(self.detectors, method, kind=kind, limit=limit)
+
+    def with_own_metrics(self, document: Mapping[str, Any]) -> "Installed":
+        """With the metrics that a declaration brings; one that is called as ours are does not take their place."""
+        options = document.get(FIELD)
+        if not isinstance(options, Mapping):
+            return self
+        own = {metric.name: metric for task in self.tasks.values() for metric in task.metrics_in(options)}
+        return replace(self, metrics={**own, **self.metrics}) if own else self
+
+    def usual_metrics(self, task: str, options: Options) -> Sequence[str]:
+        """The metrics of a task where none are declared: all that its options bring, or its usual ones."""
+        return [metric.name for metric in self.tasks[task].metrics_in(options)] or self.tasks[task].usual
 
     def metrics_of(self, task: str) -> list[str]:
         """The metrics that a task allows."""

@@ -6,6 +6,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal, Protocol
 
 from headrace.contracts.errors import Place, Problem, hint, shown
@@ -14,7 +15,7 @@ from headrace.contracts.estimators import fits, words
 FIELD = "task_options"
 Options = Mapping[str, Any]
 """Values by the option's name."""
-Names = Literal["key", "column", "time"]
+Names = Literal["key", "column", "time", "input"]
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,30 @@ class Option:
     """What counts where nothing is said; None: nothing does."""
     required: bool = False
     """Whether it must be said."""
+    fields: Sequence["Option"] = ()
+    """Where each of its values is a mapping: what that says."""
     names: Names | None = None
     """It names a column of the dataset. A key tells rows apart: it is logged with a request, and never learned from. A
-    time orders rows: it is `data.time` where that is not said."""
+    time orders rows: it is `data.time` where that is not said. Where inputs are named, they are all the features."""
 
     @property
     def takes(self) -> str:
         """The values that it takes, in words."""
-        each = "takes the name of a column" if self.names else words([self.rule])
+        each = "takes the name of a column" if self.names else self._mapping or words([self.rule])
         return (
             each if self.many is None else f"takes a list of {self.many[0]} to {self.many[1]} values, each {each[6:]}"
         )
 
+    def problems(self, value: Any) -> Iterator[tuple[Place, str]]:
+        """Everything that is wrong with a value, each with its place below the option."""
+        if text := self.problem(value):
+            yield (self.name,), text
+        elif self.fields:
+            for at, each in enumerate(value):
+                yield from (((self.name, at, *place), text) for place, text in _field_problems(each, self.fields))
+
     def problem(self, value: Any) -> str | None:
-        """What is wrong with a value, in words; None where it is good."""
+        """What is wrong with a value as a whole, in words; None where it is good."""
         if self.many is None:
             return None if self._good(value) else f"{self.takes}; not {shown(value)}"
         if not isinstance(value, list) or not self.many[0] <= len(value) <= self.many[1]:
@@ -56,12 +67,20 @@ class Option:
 
     def columns(self, value: Any) -> Iterator[tuple[Place, str]]:
         """The columns that a value names, each with its place below the option; none of a value that is no good."""
-        if self.names is None or self.problem(value):
+        if value is None or self.problem(value):
+            return
+        for field, (at, each) in product(self.fields, enumerate(value if self.fields else ())):
+            yield from (((self.name, at, *place), column) for place, column in field.columns(each.get(field.name)))
+        if self.names is None:
             return
         if self.many is None:
             yield (self.name,), value
         else:
             yield from (((self.name, at), each) for at, each in enumerate(value))
+
+    @property
+    def _mapping(self) -> str:
+        return f"takes a mapping of {', '.join(field.name for field in self.fields)}" if self.fields else ""
 
     def _good(self, value: Any) -> bool:
         return fits(value, [self.rule]) and not (self.names and not value)
@@ -80,8 +99,8 @@ class HasOptions(Protocol):
         """What it can be told."""
         ...
 
-    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
-        """What is wrong with good values that do not go together: the option's name, and why."""
+    def option_problems(self, options: Options) -> Iterator[tuple[Place | str, str]]:
+        """What is wrong with good values that do not go together: the option's name, or a place below, and why."""
         ...
 
 
@@ -91,22 +110,33 @@ def option_problems(given: Options, task: HasOptions, tasks: Mapping[str, HasOpt
     found = [
         *(Problem((FIELD, name), _foreign(name, task, tasks)) for name in given if name not in own),
         *(
-            Problem((FIELD, name), text)
+            Problem((FIELD, *place), text)
             for name, value in given.items()
-            if name in own and (text := own[name].problem(value))
+            if name in own
+            for place, text in own[name].problems(value)
         ),
         *(Problem((FIELD, name), _missing(own[name])) for name in own if own[name].required and name not in given),
     ]
     yield from found
     if not found:
         filled = filled_options(given, task)
-        yield from (Problem((FIELD, name), text) for name, text in task.option_problems(filled))
+        for place, text in task.option_problems(filled):
+            yield Problem((FIELD, place) if isinstance(place, str) else (FIELD, *place), text)
 
 
 def filled_options(given: Options, task: HasOptions) -> dict[str, Any]:
     """The options with their defaults, in the order of the task."""
-    values = {option.name: given.get(option.name, option.default) for option in task.options}
-    return {name: value for name, value in values.items() if value is not None}
+    return _filled(given, task.options)
+
+
+def _filled(given: Options, options: Sequence[Option]) -> dict[str, Any]:
+    values = {option.name: given.get(option.name, option.default) for option in options}
+    fields = {option.name: option.fields for option in options if option.fields}
+    return {
+        name: [_filled(each, fields[name]) for each in value] if name in fields else value
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def option_columns(given: Options, task: HasOptions, names: Names | None = None) -> Iterator[tuple[Place, str]]:
@@ -130,6 +160,19 @@ def _foreign(name: str, task: HasOptions, tasks: Mapping[str, HasOptions]) -> st
     if not task.options:
         return f"{task.name} has no options; leave it out"
     return f"{task.name} has no such option; {hint(name, [option.name for option in task.options])}"
+
+
+def _field_problems(given: Options, fields: Sequence[Option]) -> Iterator[tuple[Place, str]]:
+    """What is wrong with one mapping."""
+    own = {field.name: field for field in fields}
+    for name, value in given.items():
+        if name in own:
+            yield from own[name].problems(value)
+        else:
+            yield (name,), f"unknown field; {hint(name, list(own))}"
+    for name in own:
+        if own[name].required and name not in given:
+            yield (name,), _missing(own[name])
 
 
 def _missing(option: Option) -> str:

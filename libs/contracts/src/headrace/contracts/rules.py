@@ -9,10 +9,16 @@ from headrace.contracts.columns import key_problems, order_problems, role_proble
 from headrace.contracts.contract import contract_problems
 from headrace.contracts.durations import duration_problem
 from headrace.contracts.errors import Place, Problem
-from headrace.contracts.estimators import asked_problems, frameworks, own_code_framework, training_problems
+from headrace.contracts.estimators import (
+    asked_problems,
+    frameworks,
+    own_code_framework,
+    training_problems,
+    usual_estimator,
+)
 from headrace.contracts.generated.models import Contract, Declaration, Gate
 from headrace.contracts.installed import Installed, MetricInfo
-from headrace.contracts.options import option_problems
+from headrace.contracts.options import FIELD, option_problems
 from headrace.contracts.preparation import preparation_problems
 from headrace.contracts.schedules import schedule_problem
 from headrace.contracts.search import search_problems
@@ -97,7 +103,11 @@ def _metric_problem(name: str, task: str, catalog: Installed) -> str | None:
 
 def _gates(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     for at, gate in enumerate(declared.evaluation.gates):
-        yield from _gate(("evaluation", "gates", at), gate, catalog.metrics[gate.metric])
+        place = ("evaluation", "gates", at)
+        yield from _gate(place, gate, catalog.metrics[gate.metric])
+        if gate.beats == "trivial" and not catalog.tasks[declared.task].trivial:
+            told = f"task {declared.task} has no answer that needs no model; say `beats: champion`, or a limit"
+            yield Problem((*place, "beats"), told)
 
 
 def _gate(place: Place, gate: Gate, metric: MetricInfo) -> Iterator[Problem]:
@@ -131,6 +141,10 @@ def _too_far(metric: MetricInfo, difference: float) -> str | None:
 
 def _performance(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     watched = declared.monitoring.performance
+    if watched and catalog.tasks[declared.task].own_metrics:
+        told = f"the metrics of task {declared.task} are functions of yours, which only the trainer runs; leave it out"
+        yield Problem(("monitoring", "performance"), told)
+        return
     if watched and (text := _too_far(catalog.metrics[watched.metric], watched.drop)):
         yield Problem(("monitoring", "performance", "drop"), text)
 
@@ -242,6 +256,20 @@ def _training(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
     yield from asked_problems(declared, *task.kinds)
 
 
+def _brought(declared: Declaration, catalog: Installed) -> Iterator[Problem]:
+    """A task that no library fits needs code, or says that its versions are imported; its metrics need a package."""
+    training, task = declared.training, catalog.tasks[declared.task]
+    if task.own_metrics and training.code is None and task.metrics_package(declared.task_options or {}) is None:
+        yield Problem(
+            (FIELD, "package"), "is missing; it has the functions that judge, as `headrace code push` made it"
+        )
+    if training.code is not None or training.on == [] or usual_estimator(training.framework, *task.kinds):
+        return
+    if training.framework in frameworks() and not frameworks()[training.framework].own_code:
+        text = f"is missing; task {task.name} is trained by code of your own. Say `on: []` where versions are imported"
+        yield Problem(("training", "code"), text)
+
+
 def _asked_values(declared: Declaration) -> Iterator[Problem]:
     """The numbers of what is asked of an estimator, whichever it is."""
     training = declared.training
@@ -311,6 +339,7 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
 _BY_WHAT_IS_INSTALLED: Sequence[Callable[[Declaration, Installed], Iterator[Problem]]] = (
     _training,
     search_problems,
+    _brought,
     _metrics,
     _gates,
     _performance,

@@ -66,8 +66,8 @@ class Entry:
         return {kind: path for kind, path in found.items() if path is not None}
 
     def usual_of(self, kinds: Sequence[EstimatorKind]) -> str:
-        """The estimator of the first of some kinds that the framework has."""
-        return next(self.usual[kind] for kind in kinds if kind in self.usual)
+        """The estimator of the first of some kinds that the framework has; empty where it has none."""
+        return next((self.usual[kind] for kind in kinds if kind in self.usual), "")
 
     def load(self) -> Framework:
         """Import the framework: the module's `FRAMEWORK`; raises NotInstalled."""

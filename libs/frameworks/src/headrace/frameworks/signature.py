@@ -9,10 +9,10 @@ _DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "string":
 
 
 def signature_of(recipe: Recipe, target: Target) -> Signature:
-    """One input a feature with the column's own type, any number of rows; the outputs of the task."""
+    """One input a feature with the column's own type, any number of rows, or those declared; the task's outputs."""
     return Signature(
         task=recipe.task,
-        inputs=[_input(feature) for feature in recipe.features],
+        inputs=target.inputs() or [_input(feature) for feature in recipe.features],
         outputs=target.outputs(),
         context=list(recipe.context) or None,
         task_options=dict(target.options) or None,

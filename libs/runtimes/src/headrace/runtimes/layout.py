@@ -85,6 +85,12 @@ class Layout:
         return matrix.T
 
 
+def _texts(values: Any) -> np.ndarray:
+    """Text, one or several elements a row."""
+    given = np.asarray(values, dtype=object)
+    return np.array(texts(given.ravel()), dtype=object).reshape(given.shape)
+
+
 def _times(name: str, values: Any, strict: bool) -> np.ndarray:
     if strict and (at := no_time(values)) is not None:
         raise BadValue(name, at, values[at], "is no time in ISO 8601")
@@ -119,7 +125,7 @@ class Apart:
     def _tensor(self, name: str, values: Any, strict: bool) -> np.ndarray:
         kind = NUMPY.get(self.datatypes[name])
         if kind is None:
-            array = np.array(texts(values), dtype=object)
+            array = _texts(values)
         else:
             with np.errstate(over="ignore"):
                 array = np.array(values, dtype=kind)

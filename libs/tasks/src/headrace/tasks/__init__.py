@@ -2,7 +2,7 @@
 
 from headrace.tasks.base import NO_OPTIONS, Outputs, Target, Task, Trivial, Watched
 from headrace.tasks.bootstrap import Compared, compare, measured, value
-from headrace.tasks.catalog import INSTALLED, TASKS, target_of, task_named
+from headrace.tasks.catalog import FITTED, INSTALLED, TASKS, target_of, task_named
 from headrace.tasks.declarations import examine, parse_declaration
 from headrace.tasks.errors import BadTarget, BadTruth, UnknownTask
 from headrace.tasks.metrics import METRICS
@@ -12,6 +12,7 @@ from headrace.tasks.score import APART, Score, group_codes, whole_groups
 
 __all__ = [
     "APART",
+    "FITTED",
     "INSTALLED",
     "METRICS",
     "NO_OPTIONS",

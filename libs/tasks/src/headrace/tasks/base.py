@@ -9,7 +9,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from headrace.contracts import Kind, KnownColumn, Option, Options, Signature, Tensor
+from headrace.contracts import Kind, KnownColumn, MetricInfo, Option, Options, Signature, Tensor
+from headrace.contracts.errors import Place
 from headrace.contracts.estimators import EstimatorKind
 from headrace.contracts.options import filled_options, option_columns
 from headrace.tasks.errors import BadTruth
@@ -58,8 +59,28 @@ class Target(ABC):
 
     levels: tuple[float, ...] = ()
     """Quantiles, each of which an estimator of its own learns; none where one estimator learns the target."""
+    by_name: bool = False
+    """Whether its models give all outputs under their names, since there is no raw answer that they follow from."""
+    judged_by: str | None = None
+    """What computes its metrics, in words, where that is code of a user; nobody but the trainer runs it."""
     grouped_by: str | None = None
     """The column whose rows of one value are judged together; it comes beside the features, and is a key."""
+
+    def inputs(self) -> list[Tensor]:
+        """The input tensors, where they are declared; none where each feature is one."""
+        return []
+
+    def asked_by(self, inputs: Sequence[Tensor]) -> list[str]:
+        """The columns of a dataset that a request for its rows is made of."""
+        return [tensor.name for tensor in inputs]
+
+    def requested(self, inputs: Sequence[Tensor], columns: Mapping[str, Any]) -> dict[str, Any]:
+        """A request for rows of a dataset, of these columns."""
+        return {tensor.name: columns[tensor.name] for tensor in inputs}
+
+    def columns_in(self, request: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
+        """The columns of a dataset that a logged request holds, which drift looks at; a list each."""
+        return request
 
     @property
     def options(self) -> Options:
@@ -176,8 +197,12 @@ class Task(ABC):
     """The kinds of score that its models give; metrics that judge one of them are its metrics."""
     usual: ClassVar[Sequence[str]]
     """The metrics that are computed where none are declared; the first one is that of the default gates."""
-    decisive: ClassVar[tuple[str, float]]
-    """A metric and the value from which on one feature alone is suspiciously good."""
+    decisive: ClassVar[tuple[str, float] | None]
+    """A metric and the value from which on one feature alone is suspiciously good; None where nobody can tell."""
+    trivial: ClassVar[bool] = True
+    """Whether there are answers that need no model."""
+    own_metrics: ClassVar[bool] = False
+    """Whether its metrics are functions that a declaration brings."""
     pipeline_tag: ClassVar[str]
     """The name of the task on model cards, in Hugging Face's words."""
     options: ClassVar[Sequence[Option]] = ()
@@ -215,8 +240,16 @@ class Task(ABC):
     def positive_problem(self, positive: Label, column: KnownColumn | None) -> str | None:
         """Why a label cannot be declared as the positive one."""
 
-    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
-        """What is wrong with good values of options that do not go together: the option's name, and why."""
+    def metrics_in(self, options: Mapping[str, Any]) -> Sequence[MetricInfo]:
+        """The metrics that options declare, in their order; of a document that was not checked those that are whole."""
+        return ()
+
+    def metrics_package(self, options: Options) -> str | None:
+        """The package that has these functions, where options name one."""
+        return None
+
+    def option_problems(self, options: Options) -> Iterator[tuple[Place | str, str]]:
+        """What is wrong with good values of options that do not go together: the option's name or place, and why."""
         yield from ()
 
     def grouped_by(self, options: Options) -> str | None:

@@ -9,6 +9,7 @@ from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES
 from headrace.tasks.base import Target, Task
 from headrace.tasks.binary import Binary
+from headrace.tasks.custom import Custom
 from headrace.tasks.errors import UnknownTask
 from headrace.tasks.forecasting import Forecasting
 from headrace.tasks.metrics import METRICS
@@ -18,9 +19,11 @@ from headrace.tasks.ranking import Ranking
 from headrace.tasks.regression import Regression
 
 TASKS: Mapping[str, Task] = {
-    task.name: task for task in (Binary(), Multiclass(), Regression(), Quantiles(), Ranking(), Forecasting())
+    task.name: task for task in (Binary(), Multiclass(), Regression(), Quantiles(), Ranking(), Forecasting(), Custom())
 }
 """By the name in a declaration; where none is declared the first one that takes the target is meant."""
+FITTED: Mapping[str, Task] = {name: task for name, task in TASKS.items() if task.estimators != "program"}
+"""Those that estimators of libraries fit, whose models answer as the task has it."""
 
 INSTALLED = Installed(tasks=TASKS, metrics=METRICS, detectors=DETECTORS, channels=CHANNELS, strategies=STRATEGIES)
 """What declarations are judged by."""

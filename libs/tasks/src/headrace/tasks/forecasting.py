@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from headrace.contracts import KnownColumn, Option, Options, Signature, Tensor
+from headrace.contracts.errors import Place
 from headrace.contracts.options import filled_options
 from headrace.tasks.base import NO_OPTIONS, Outputs, Score, Target, Trivial, numbers
 from headrace.tasks.errors import BadTruth
@@ -155,7 +156,7 @@ class Forecasting(Regression):
         """It was asked for."""
         return None
 
-    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
+    def option_problems(self, options: Options) -> Iterator[tuple[Place | str, str]]:
         """A step of no length, a word twice, and columns of two roles."""
         step = options.get(STEP)
         if step is not None and re.fullmatch(_STEP, step) is None:

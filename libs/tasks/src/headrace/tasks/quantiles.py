@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from headrace.contracts import KnownColumn, Option, Options, Signature, Tensor
+from headrace.contracts.errors import Place
 from headrace.contracts.options import filled_options
 from headrace.tasks.base import NO_OPTIONS, Outputs, Score, Target, Trivial, Watched, matrix, numbers
 from headrace.tasks.errors import BadTruth
@@ -102,7 +103,7 @@ class Quantiles(Regression):
         """Only where it is asked for."""
         return False
 
-    def option_problems(self, options: Options) -> Iterator[tuple[str, str]]:
+    def option_problems(self, options: Options) -> Iterator[tuple[Place | str, str]]:
         """Levels that do not rise."""
         levels = options[QUANTILES]
         if levels != sorted(set(levels)):

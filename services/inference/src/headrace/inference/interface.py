@@ -13,6 +13,7 @@ import numpy as np
 from headrace.contracts import KEY_COLUMN, Column, Signature
 from headrace.contracts import Tensor as Declared
 from headrace.inference.tensors import MISSING, BadInput, Given, Values, shown
+from headrace.runtimes.datatypes import NUMPY
 from headrace.runtimes.values import TIME_FORMAT, no_time
 
 _DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}
@@ -29,6 +30,8 @@ class Field:
     kind: str
     """boolean, integer, number, string or timestamp"""
     nullable: bool
+    shape: tuple[int, ...] = ()
+    """Of a row, where that is a tensor with axes of its own."""
 
     @classmethod
     def of(cls, declared: Declared) -> "Field":
@@ -36,7 +39,8 @@ class Field:
         integer = "INT" in declared.datatype
         kind = _KINDS.get(declared.datatype, "integer" if integer else "number")
         kind = "timestamp" if declared.format == TIME_FORMAT else kind
-        return cls(declared.name, declared.datatype, kind, declared.nullable is not False)
+        shape = tuple(declared.shape[1:])
+        return cls(declared.name, declared.datatype, kind, declared.nullable is not False, shape)
 
     @classmethod
     def of_context(cls, column: Column) -> "Field":
@@ -82,6 +86,7 @@ class Interface:
         """What an output of an answer begins with."""
         self._matrix = matrix
         self._largest = 0.0 if matrix is None or matrix.kind != "f" else float(np.finfo(matrix).max)
+        self._shaped = any(field.shape for field in self.fields.values())
         self._plain = self._largest > 0 and all(field.kind == "number" for field in self.fields.values())
 
     # rows
@@ -89,7 +94,7 @@ class Interface:
     def rows(self, given: Sequence[Given]) -> Rows:
         """Check the tensors of a request; raises BadInput naming the input and what would be right."""
         features, context = self._parted(given)
-        if len(features) == 1 and self._is_matrix(features[0]):
+        if len(features) == 1 and not self._shaped and self._is_matrix(features[0]):
             rows = self._from_matrix(features[0])
         else:
             rows = self._from_columns({tensor.name: tensor for tensor in features})
@@ -126,7 +131,9 @@ class Interface:
     def example(self) -> Rows:
         """A row that any version with this signature must be able to answer; warms it up."""
         values = {"string": "", "boolean": False, "integer": 0, "number": 0.0, "timestamp": "1970-01-01T00:00:00Z"}
-        return Rows(1, {name: [values[field.kind]] for name, field in self.fields.items()})
+        plain = {name: [values[field.kind]] for name, field in self.fields.items() if not field.shape}
+        shaped = {name: _example(field, values[field.kind]) for name, field in self.fields.items() if field.shape}
+        return Rows(1, {name: (plain | shaped)[name] for name in self.names})
 
     # one matrix
 
@@ -178,9 +185,9 @@ class Interface:
         columns: dict[str, Values] = {}
         for name, declared in self.fields.items():
             tensor = given[name]
-            count = _count(tensor, count)
+            count = _count(tensor, count, declared.shape)
             self._check(declared, tensor)
-            columns[name] = tensor.values
+            columns[name] = _as_rows(declared, tensor) if declared.shape else tensor.values
         return Rows(count, columns)
 
     def _refuse_names(self, given: Collection[str]) -> None:
@@ -192,7 +199,8 @@ class Interface:
         if extra:
             faults.append(f"unknown {'input' if len(extra) == 1 else 'inputs'} {_listed(extra)}")
         beside = f"; beside them {_listed(list(self.context))} may be sent" if self.context else ""
-        raise BadInput(f"{'; '.join(faults)}; the model takes {_listed(self.names)}, or one matrix of all{beside}")
+        matrix = "" if self._shaped else ", or one matrix of all"
+        raise BadInput(f"{'; '.join(faults)}; the model takes {_listed(self.names)}{matrix}{beside}")
 
     # values
 
@@ -272,9 +280,26 @@ def _no_null(field: Field, at: int, place: str) -> str:
     return f"input {place}{field.name!r}: element {at} is missing (null or NaN); the contract says it is never missing"
 
 
-def _count(tensor: Given, expected: int) -> int:
+def _as_rows(field: Field, tensor: Given) -> np.ndarray:
+    """Flat values as [rows, ...], with the model's datatype; raises BadInput where they do not fit it."""
+    kind = NUMPY.get(field.datatype, np.dtype(object))
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(tensor.values, dtype=kind).reshape(tensor.shape)
+    except (OverflowError, ValueError, TypeError) as error:
+        raise BadInput(f"input {field.name!r}: its values are no {field.datatype}: {error}") from error
+
+
+def _example(field: Field, value: Any) -> np.ndarray:
+    return np.full((1, *field.shape), value, dtype=NUMPY.get(field.datatype, np.dtype(object)))
+
+
+def _count(tensor: Given, expected: int, row: tuple[int, ...] = ()) -> int:
     shape = tensor.shape
-    if len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
+    if row:
+        if shape[1:] != row:
+            raise BadInput(f"input {tensor.name!r}: shape {list(shape)}; the model takes {[-1, *row]}")
+    elif len(shape) != 1 and not (len(shape) == 2 and shape[1] == 1):
         raise BadInput(f"input {tensor.name!r}: shape {list(shape)}; a column has shape [rows] or [rows, 1]")
     _check_count(tensor.name, shape[0])
     if expected not in (-1, shape[0]):

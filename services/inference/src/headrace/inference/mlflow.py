@@ -42,7 +42,7 @@ def answer(outputs: Mapping[str, np.ndarray], interface: Interface) -> dict[str,
 def _input(field: Field, values: list[Any]) -> dict[str, Any]:
     if field.name == KEY_COLUMN:  # an order's number may be a number there
         values = [str(each) if type(each) is int else each for each in values]
-    return {"name": field.name, "shape": [len(values)], "datatype": field.datatype, "data": values}
+    return {"name": field.name, "shape": [len(values), *field.shape], "datatype": field.datatype, "data": values}
 
 
 def _json(body: bytes, interface: Interface) -> Columns:

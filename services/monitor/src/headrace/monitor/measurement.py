@@ -66,6 +66,9 @@ def _unheard(sample: Sample, known: VersionRegistered | None) -> list[NotJudged]
         for name in sample.target.beside
         if name not in sample.beside
     ]
+    if sample.target.judged_by is not None:
+        told = f"metrics are {sample.target.judged_by}, which only the trainer runs: no figures of quality"
+        version.append(NotJudged(rows=sample.truths, reason=told))
     return version + ([NotJudged(rows=sample.unread, reason=unread)] if sample.unread else [])
 
 

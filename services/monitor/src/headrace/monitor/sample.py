@@ -89,7 +89,8 @@ def sample_of(rows: Sequence[LoggedRow], truths: Truths, target: Target) -> Samp
     """Unpack logged answers and join each row with its truth."""
     documents: list[Document] = [json.loads(zlib.decompress(row.data)) for row in rows]
     sizes = [row.rows for row in rows]
-    inputs, context, outputs = (_side_by_side([each.get(part, {}) for each in documents], sizes) for part in PARTS)
+    asked = [{**each, "inputs": target.columns_in(each.get("inputs", {}))} for each in documents]
+    inputs, context, outputs = (_side_by_side([each.get(part, {}) for each in asked], sizes) for part in PARTS)
     known = [truths.get((row.prediction_id, row.first_row + at)) for row in rows for at in range(row.rows)]
     truth = target.truths(known)
     unread = sum(value is not None for value in known) - int(np.isfinite(truth).sum())

@@ -110,11 +110,19 @@ def _better(gate: Gate, found: Comparison | Baseline, other: str, whom: str) -> 
     if not (isfinite(found.difference) and isfinite(found.low)):
         return _unmet(gate, f"the difference of {gate.metric} to {whom} could not be computed")
     passed = found.difference >= gate.by and found.low > 0
-    interval = f"{found.difference:+.4f}, {found.confidence:.0%} interval {found.low:+.4f} to {found.high:+.4f}"
+    interval = f"{found.difference:+.4f}, {_interval(found)}"
     detail = f"{gate.metric} {found.candidate:.4f} against {other}: {interval}"
-    detail += "" if passed else f"; at least {gate.by:+g} and an interval above 0 are needed"
+    needed = "an interval above 0 are" if found.resamples else "above 0 is"
+    detail += "" if passed else f"; at least {gate.by:+g} and {needed} needed"
     told = {"gate": words(gate), "metric": gate.metric, "detail": detail}
     return GateResult(**told, passed=passed, value=found.difference, limit=gate.by)
+
+
+def _interval(found: Comparison | Baseline) -> str:
+    """How sure the difference is; of functions that judge no resamples nobody knows."""
+    if found.resamples == 0:
+        return "without an interval, since its function judges no resamples"
+    return f"{found.confidence:.0%} interval {found.low:+.4f} to {found.high:+.4f}"
 
 
 def asked_of(policy: Policy, candidate: VersionRegistered, champion: VersionRegistered | None) -> Policy:

@@ -13,7 +13,7 @@ from headrace.trainer.import_handlers import version_for
 from headrace.trainer.imports import NONE, DatasetPin, Import
 from headrace.trainer.planning import Plan, Unplannable, plan
 from headrace.trainer.settings import TrainerSettings
-from headrace.trainer.submission import COLUMNS, data_of
+from headrace.trainer.submission import COLUMNS, data_of, judge_for
 from headrace.trainer.tables import DatasetVersionRow, ImportRow, RevisionRow
 from headrace.trainer.worker.jobs import Failure, ImportJob
 
@@ -28,6 +28,7 @@ async def start_import(row: ImportRow, work: UnitOfWork, settings: TrainerSettin
     assert version is not None
     try:
         job = _job(wish, declaration, version, learned, work, settings)
+        job = job.model_copy(update={"judge": await judge_for(declaration, work.session, imported=True)})
     except Unplannable as error:
         keep(work, row, wish.failed(Failure(because="data", reason=str(error)), work.now))
         return

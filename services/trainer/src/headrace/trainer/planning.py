@@ -12,7 +12,7 @@ from headrace.contracts.catalogs import CATALOGS
 from headrace.contracts.cells import FORMATS
 from headrace.contracts.columns import features_among, how_to_use_times, own_columns
 from headrace.contracts.preparation import declared_chain
-from headrace.tasks import task_named
+from headrace.tasks import INSTALLED, task_named
 
 
 class Unplannable(ValueError):
@@ -94,7 +94,7 @@ def plan(
 
 def metrics_of(declaration: Declaration) -> list[str]:
     """The metrics of a run: those declared (else the usual of the task), and those that a gate asks about."""
-    asked = declaration.evaluation.metrics or task_named(declaration.task).usual
+    asked = declaration.evaluation.metrics or INSTALLED.usual_metrics(declaration.task, declaration.task_options or {})
     return list(dict.fromkeys([*asked, *(gate.metric for gate in declaration.evaluation.gates)]))
 
 

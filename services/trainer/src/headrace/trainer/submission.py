@@ -20,7 +20,7 @@ from headrace.trainer.scheduling import next_runs
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
 from headrace.trainer.usage import Prices
-from headrace.trainer.worker.jobs import Data, EvaluateJob, Failure, Learned, Rival, SearchJob, TrainJob, Tried
+from headrace.trainer.worker.jobs import CodeJob, Data, EvaluateJob, Failure, Learned, Rival, SearchJob, TrainJob, Tried
 
 _DURATION = TypeAdapter(timedelta)
 COLUMNS = TypeAdapter(list[Column])
@@ -56,10 +56,30 @@ async def start(row: RunRow, work: UnitOfWork, settings: TrainerSettings, prices
     dataset = DatasetRef(name=version.dataset, version=version.version, digest=version.digest)
     try:
         job = _job_of(run, declaration, version, settings)
+        if run.reproduces is None:
+            job = job.model_copy(update={"judge": await judge_for(declaration, work.session)})
     except Unplannable as error:
         keep(work, row, run.failed(Failure(because="data", reason=str(error)), dataset, work.now))
         return
     keep(work, row, run.started(job, dataset))
+
+
+async def judge_for(declaration: Declaration, session: AsyncSession, *, imported: bool = False) -> CodeJob | None:
+    """The package that has the functions which judge, where the task's options name one; raises Unplannable.
+
+    A run's own code has them where they do not; of an import the declared code, in its newest version.
+    """
+    task, code = task_named(declaration.task), declaration.training.code
+    named = task.metrics_package(declaration.task_options or {})
+    if named is None and imported and task.own_metrics and code is not None:
+        named = code.package
+    if named is None:
+        return None
+    name, _, version = named.partition("@")
+    row = await Repository(session).package(name, int(version) if version else None)
+    if row is None:
+        raise Unplannable(f"the functions that judge: there is no package {named!r}; {PUSH}")
+    return CodeJob(package=name, version=row.version, object=ObjectRef(**row.object))
 
 
 async def evaluation_job(row: EvaluationRow, session: AsyncSession) -> EvaluateJob | None:
@@ -144,6 +164,10 @@ def _plan(run: Run, declaration: Declaration, version: DatasetVersionRow) -> Pla
     if declaration.training.code is not None:
         return plan(declaration, columns, run.params, run.seed, described(run, declaration.training.code))
     default = CATALOG[framework].usual_of(task_named(declaration.task).kinds)
+    if not default:
+        raise Unplannable(
+            f"task {declaration.task} is trained by code of your own; say training.code, or import a model"
+        )
     return plan(declaration, columns, run.params, run.seed, default)
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from headrace.contracts import Tensor
 from headrace.frameworks.base import Fitted
 from headrace.frameworks.code.layout import layout_of
 from headrace.frameworks.errors import CodeFailed
 from headrace.frameworks.graph import GraphOps
+from headrace.runtimes.datatypes import NUMPY
 from headrace.runtimes.layout import NUMBERS, STRINGS, Layout
 from headrace.runtimes.onnx import LAYOUT_PROPERTY
 from headrace.tasks import Target
@@ -34,9 +36,59 @@ def served_graph(data: bytes, fitted: Fitted) -> bytes:
     if outside := sorted({each.name for each in model.graph.initializer if each.data_location == TensorProto.EXTERNAL}):
         text = f"the graph keeps {', '.join(outside[:3])} outside of itself; save it as one file"
         raise CodeFailed("answer", text)
-    take_matrices(model, layout_of(fitted.recipe.features), fitted.recipe.names)
-    give_outputs(model, fitted.target)
+    if inputs := fitted.target.inputs():
+        must_take(model, inputs)
+    else:
+        take_matrices(model, layout_of(fitted.recipe.features), fitted.recipe.names)
+    if fitted.target.by_name:
+        give_by_name(model, fitted.target.outputs())
+    else:
+        give_outputs(model, fitted.target)
     return bytes(model.SerializeToString())
+
+
+def must_take(model: onnx.ModelProto, inputs: Sequence[Tensor]) -> None:
+    """A graph must take the declared tensors, each with its datatype and its axes; raises CodeFailed."""
+    held = {each.name for each in model.graph.initializer}
+    there = {each.name: each for each in model.graph.input if each.name not in held}
+    wanted = {each.name: each for each in inputs}
+    if there.keys() != wanted.keys():
+        raise CodeFailed("answer", f"the graph takes {', '.join(there) or 'nothing'}; {', '.join(wanted)} is declared")
+    for name, tensor in wanted.items():
+        _must_be(f"input {name!r}", there[name], tensor)
+    del model.metadata_props[:]
+
+
+def give_by_name(model: onnx.ModelProto, outputs: Sequence[Tensor]) -> None:
+    """A graph must give the declared tensors; what it gives beside them is left out. Raises CodeFailed."""
+    graph, there = model.graph, {each.name: each for each in model.graph.output}
+    if missing := [each.name for each in outputs if each.name not in there]:
+        raise CodeFailed("answer", f"the graph gives {', '.join(there)}, and not {', '.join(missing)}, as declared")
+    for tensor in outputs:
+        _must_be(f"output {tensor.name!r}", there[tensor.name], tensor)
+    kept = [there[each.name] for each in outputs]
+    del graph.output[:]
+    graph.output.extend(kept)
+
+
+def _must_be(what: str, value: onnx.ValueInfoProto, tensor: Tensor) -> None:
+    told = value.type.tensor_type
+    wanted = TensorProto.STRING if tensor.datatype == "BYTES" else _ELEMENTS[tensor.datatype]
+    if told.elem_type != wanted:
+        kinds = {int(element): name for name, element in _ELEMENTS.items()} | {int(TensorProto.STRING): "BYTES"}
+        found = kinds.get(told.elem_type, "no tensor of a datatype that is served")
+        raise CodeFailed("answer", f"the graph's {what} is {found}; {tensor.datatype} is declared")
+    if not told.HasField("shape"):
+        return
+    sizes = [each.dim_value or -1 for each in told.shape.dim]
+    axes = zip(sizes[1:], tensor.shape[1:], strict=False)
+    if len(sizes) != len(tensor.shape) or any(-1 not in (one, other) and one != other for one, other in axes):
+        raise CodeFailed("answer", f"the graph's {what} has the shape {sizes}; {tensor.shape} is declared")
+    if sizes[0] != -1:
+        raise CodeFailed("answer", f"the graph's {what} has always {sizes[0]} rows; export it with an open first axis")
+
+
+_ELEMENTS = {name: helper.np_dtype_to_tensor_dtype(kind) for name, kind in NUMPY.items()}
 
 
 def take_matrices(model: onnx.ModelProto, layout: Layout, names: Sequence[str]) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from headrace.code import protocol
-from headrace.contracts import Tensor
+from headrace.contracts import Signature, Tensor
 from headrace.contracts.labels import named_labels
 from headrace.frameworks.base import About, Fitted, Saved
 from headrace.frameworks.code.estimators import exported
@@ -21,6 +20,7 @@ from headrace.frameworks.errors import CodeFailed
 from headrace.frameworks.export import columns_of
 from headrace.frameworks.signature import signature_of
 from headrace.runtimes import BadModel, Description, Model, load, refuse_pickle, write_directory
+from headrace.runtimes.datatypes import NUMPY
 from headrace.runtimes.directory import onnx_flavor
 
 _EXAMPLE_ROWS = 3
@@ -52,7 +52,7 @@ def model_directory(fitted: Fitted, folder: Path, about: About) -> Saved:
         about={"run": about.run, "created": about.created.isoformat()},
         flavors=served.flavors,
         packages=_PACKAGES,
-        example={name: _json(fitted.sample[name].head(_EXAMPLE_ROWS)) for name in fitted.recipe.names},
+        example={name: _json(values) for name, values in _asked(signature, fitted, _EXAMPLE_ROWS).items()},
     )
     _prove(folder, fitted)
     return Saved(signature=signature, largest_difference=served.difference)
@@ -76,6 +76,9 @@ def _graph(saved: Path, folder: Path, fitted: Fitted) -> Served:
 
 
 def _estimator(saved: Path, folder: Path, fitted: Fitted) -> Served:
+    if fitted.target.by_name:
+        told = f"task {fitted.target.task} has outputs of its own, which no estimator gives"
+        raise CodeFailed("answer", f"{told}; save an ONNX graph, or a folder with {protocol.PROCESS}")
     data = (saved / protocol.ESTIMATOR).read_bytes()
     graph, difference = exported(data, fitted)
     (folder / protocol.GRAPH).write_bytes(graph)
@@ -103,11 +106,13 @@ def _prove(folder: Path, fitted: Fitted) -> None:
 def _judge(model: Model, fitted: Fitted) -> None:
     rows = len(fitted.sample)
     try:
-        outputs = model.answer(columns_of(fitted.sample))
+        outputs = model.answer(_asked(model.signature, fitted, rows))
     except Exception as error:  # the runtimes' own errors have no common base
         raise CodeFailed("answer", f"the model does not answer: {' '.join(str(error).split())[:500]}") from error
     for tensor in model.signature.outputs:
         _judge_output(tensor, np.asarray(outputs[tensor.name]), rows)
+        if fitted.target.by_name:
+            _judge_datatype(tensor, np.asarray(outputs[tensor.name]))
     score = fitted.target.score(outputs)
     if score is not None and not score.known.all():
         unknown = int((~score.known).sum())
@@ -115,16 +120,34 @@ def _judge(model: Model, fitted: Fitted) -> None:
 
 
 def _judge_output(tensor: Tensor, values: np.ndarray, rows: int) -> None:
-    if values.shape[:1] != (rows,) or values.ndim != len(tensor.shape):
+    sizes = zip(tensor.shape[1:], values.shape[1:], strict=False)
+    if (
+        values.shape[:1] != (rows,)
+        or values.ndim != len(tensor.shape)
+        or any(size not in (-1, given) for size, given in sizes)
+    ):
         text = f"output {tensor.name!r} has shape {list(values.shape)} for {rows} rows; its task wants {tensor.shape}"
         raise CodeFailed("answer", text)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).any(axis=tuple(range(1, values.ndim))).sum())
         raise CodeFailed("answer", f"output {tensor.name!r} is NaN or infinite in {bad} of {rows} rows")
-    if tensor.labels and (foreign := set(values.tolist()) - set(tensor.labels)):
+    if tensor.labels and values.ndim == 1 and (foreign := set(values.tolist()) - set(tensor.labels)):
         named = f"{named_labels(sorted(foreign, key=str)[:5])}; the labels are {named_labels(tensor.labels)}"
         raise CodeFailed("answer", f"output {tensor.name!r} has labels that nobody knows: {named}")
 
 
-def _json(values: pd.Series) -> list[Any]:
+def _judge_datatype(tensor: Tensor, values: np.ndarray) -> None:
+    """What is declared is promised to callers; nothing is converted on the way."""
+    wanted = NUMPY.get(tensor.datatype, np.dtype(object))
+    if values.dtype != wanted:
+        told = next((name for name, kind in NUMPY.items() if kind == values.dtype), "BYTES")
+        raise CodeFailed("answer", f"output {tensor.name!r} is {told}; {tensor.datatype} is declared")
+
+
+def _asked(signature: Signature, fitted: Fitted, rows: int) -> dict[str, np.ndarray]:
+    """The first rows of the sample as a request has them."""
+    return fitted.target.requested(signature.inputs, columns_of(fitted.sample.head(rows)))
+
+
+def _json(values: np.ndarray) -> list[Any]:
     return [None if value is None or value != value else value for value in values.tolist()]

@@ -44,6 +44,8 @@ def _joined(columns: Sequence[Any]) -> Any:
 
 def _encoded(tensor: Tensor, values: Any, start: int, strict: bool) -> Any:
     kind = NUMPY.get(tensor.datatype)
+    if len(tensor.shape) > 1:
+        return _many(tensor, values, start, strict)
     if kind is None:
         return [None if _missing(value) else str(value) for value in values]
     if kind.kind == "f":
@@ -52,6 +54,14 @@ def _encoded(tensor: Tensor, values: Any, start: int, strict: bool) -> Any:
         return np.ascontiguousarray(values)
     make = bool if kind.kind == "b" else int
     return [None if _missing(value) else make(value) for value in values]
+
+
+def _many(tensor: Tensor, values: Any, start: int, strict: bool) -> Any:
+    """Values with several elements a row, of which none is missing where they are numbers."""
+    kind = NUMPY.get(tensor.datatype)
+    if kind is None:
+        return np.asarray(values, dtype=object).tolist()
+    return _floats(tensor.name, kind, values, start, strict) if kind.kind == "f" else np.ascontiguousarray(values, kind)
 
 
 def _floats(name: str, kind: np.dtype[Any], values: Any, start: int, strict: bool) -> np.ndarray:

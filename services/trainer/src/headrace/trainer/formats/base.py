@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
@@ -46,6 +46,13 @@ class Wanted:
         from headrace.tasks import task_named
 
         return task_named(self.task).estimators == "classifier"
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the artifact itself must give the outputs of the task, under their names."""
+        from headrace.tasks import task_named
+
+        return task_named(self.task).bare(self.options).by_name
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ class Artifact(ABC):
     framework: str | None = None
     estimator: str | None = None
     producer: str | None = None
+    gives_tensors: ClassVar[bool] = False
+    """Whether it gives tensors of any name, datatype and shape."""
 
     @property
     @abstractmethod

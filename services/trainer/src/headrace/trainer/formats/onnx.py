@@ -17,6 +17,7 @@ from headrace.runtimes.datatypes import NUMPY
 from headrace.runtimes.layout import NUMBERS, STRINGS, Layout
 from headrace.runtimes.onnx import LAYOUT_PROPERTY
 from headrace.trainer.formats.base import (
+    Artifact,
     BadArtifact,
     GraphArtifact,
     Inputs,
@@ -77,9 +78,19 @@ class Onnx:
         head = beginning(only, 2) if only else b""
         return only if len(head) == 2 and head[0] == 0x08 and 1 <= head[1] < 64 else None
 
-    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> GraphArtifact:
-        """The graph with its inputs named as columns."""
+    def read(self, path: Path, wanted: Wanted, names: Sequence[str] | None = None) -> Artifact:
+        """The graph with its inputs named as columns, or with the declared tensors where its task gives them."""
+        if wanted.by_name:
+            return read_tensors(parsed(path), wanted)
         return read_graph(parsed(path), wanted, names)
+
+
+def read_tensors(model: onnx.ModelProto, wanted: Wanted) -> Artifact:
+    """A parsed graph that takes and gives tensors as they are declared."""
+    from headrace.trainer.formats.tensors import TensorArtifact  # it stands on graphs, which stand on formats
+
+    session_of(model)
+    return TensorArtifact.of(model, wanted)
 
 
 def read_graph(model: onnx.ModelProto, wanted: Wanted, names: Sequence[str] | None = None) -> GraphArtifact:

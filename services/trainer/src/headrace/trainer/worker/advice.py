@@ -38,9 +38,10 @@ def advice(
 
 
 def _decisive(features: Sequence[Column], learned: Known, held: Known, target: Target) -> Iterator[str]:
-    if len(learned.rows) < 2 * _LEAVES or len(np.unique(learned.truth)) < 2:
+    decisive = task_named(target.task).decisive
+    if decisive is None or len(learned.rows) < 2 * _LEAVES or len(np.unique(learned.truth)) < 2:
         return
-    metric, decides = task_named(target.task).decisive
+    metric, decides = decisive
     for column in features:
         score = value(metric, held.truth, _said(column.name, learned, held, target))
         if METRICS[metric].improvement(score, decides) >= 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from headrace.contracts import Artifact, Baseline, Comparison, Holdout
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model
 from headrace.runtimes import load as load_model
-from headrace.tasks import BadTruth, Score, Trivial, compare, measured, target_of, whole_groups
+from headrace.tasks import BadTruth, Score, Trivial, compare, target_of, whole_groups
 from headrace.tasks import Compared as MetricComparison
 from headrace.trainer.worker.content import unpacked
 from headrace.trainer.worker.holdout import at_random, groups_of, identity_of, since
 from headrace.trainer.worker.jobs import Evaluated, EvaluateJob, Rival, Step, Tell
+from headrace.trainer.worker.judging import Asked, Judge, judge_of
 from headrace.trainer.worker.reading import Rows, read_rows
-from headrace.trainer.worker.truth import Said, ask, truth_of
+from headrace.trainer.worker.truth import Said, ask, columns_asked, truth_of
 
 FEWEST_ROWS = 20  # that neither has learned from: below, an interval says nothing
 _HOLDOUT, _CANDIDATE, _CHAMPION = "holdout", "candidate", "champion"  # whose columns rows are known by
@@ -57,6 +58,7 @@ class _Case:
     rows: Rows
     candidate: Model
     champion: Model | None
+    judge: Judge
 
     def unlearned(self, rival: Rival, name: str) -> np.ndarray:
         """The mask of the rows that a model has not learned from, by their content."""
@@ -75,16 +77,19 @@ class _Case:
 def evaluate(job: EvaluateJob, store: SyncObjectStore, tell: Tell) -> Evaluated:
     """Run the job: the artifacts that would serve are judged, in the runtimes that they are served with."""
     with ExitStack() as loaded:
-        candidate = loaded.enter_context(closing(load(store, job.candidate.artifact)))
+        own = loaded.enter_context(scratch("headrace-evaluation-"))
+        folder = store.get_directory(job.candidate.artifact, own / "model")
+        candidate = loaded.enter_context(closing(load_model(folder)))
+        judge = judge_of(candidate, folder, job.target)
         champion = loaded.enter_context(closing(load(store, job.champion.artifact))) if job.champion else None
-        return _evaluate(job, store, tell, candidate, champion)
+        return _evaluate(job, store, tell, candidate, champion, judge)
 
 
 def _evaluate(
-    job: EvaluateJob, store: SyncObjectStore, tell: Tell, candidate: Model, champion: Model | None
+    job: EvaluateJob, store: SyncObjectStore, tell: Tell, candidate: Model, champion: Model | None, judge: Judge
 ) -> Evaluated:
     rows = read_rows(store, job.data, _columns(job, candidate, champion), job.target, tell, _known_by(job))
-    case = _Case(job, store, rows, candidate, champion)
+    case = _Case(job, store, rows, candidate, champion, judge)
     held = held_out(job.holdout, rows)
     judged = held & (case.unlearned(job.candidate, _CANDIDATE) if job.candidate.learned else True)
     if not judged.any():
@@ -104,7 +109,7 @@ def _judge(case: _Case, held: np.ndarray, judged: np.ndarray) -> Evaluated:
     beside = target_of(candidate.signature).trivial_beside(mine.said.outputs)
     alone = Evaluated(
         rows=len(mine.truth),
-        candidate=measured(job.metrics, mine.truth, mine.score),
+        candidate=case.judge.measured(job.metrics, mine.truth, mine.said),
         champion=None,
         comparisons=(),
         baselines=_baselines(job, mine, [*_trivial(case, held, len(mine.truth)), *beside]),
@@ -140,9 +145,9 @@ def _judged(job: EvaluateJob, candidate: Model, said: Said) -> _Judged:
 
 def _columns(job: EvaluateJob, candidate: Model, champion: Model | None) -> list[str]:
     """What both models take, of the champion's only what there is, and what finds the holdout."""
-    wanted = {tensor.name for tensor in candidate.signature.inputs} | {job.target}
+    wanted = {*columns_asked(candidate), job.target}
     wanted |= {*target_of(candidate.signature).beside, job.holdout.column or job.target}
-    met = {tensor.name for tensor in champion.signature.inputs} if champion else set()
+    met = set(columns_asked(champion)) if champion else set()
     return sorted(wanted | (met & set(job.columns)) | {job.holdout.grouped_by or job.target})
 
 
@@ -162,7 +167,7 @@ def _met(
 ) -> dict[str, Any]:
     """Candidate and champion on the honest rows, as the fields of an outcome."""
     job, mine, theirs = case.job, target_of(case.candidate.signature), target_of(champion.signature)
-    needed = {tensor.name for tensor in champion.signature.inputs}
+    needed = set(columns_asked(champion))
     if missing := sorted(needed - set(every.said.rows.columns)):
         raise Incomparable(f"version {rival.version} needs {_listed(missing)}, {_GONE}")
     known = every.said.answered
@@ -182,20 +187,21 @@ def _met(
         chosen &= said.answered
         answers = answers[chosen]
     own = every.those(chosen)
-    score = own.score.saying(answers)
-    comparisons = _comparisons(job, own.truth, own.score, score)
+    met = replace(said.those(said.answered) if every.said.together else said, score=own.score.saying(answers))
+    comparisons = _comparisons(case, own, met)
     if not comparisons:
         raise Incomparable(f"no metric has a value on the {len(own.truth)} rows that neither has learned from")
     return {
-        "champion": measured(job.metrics, own.truth, score),
+        "champion": case.judge.measured(job.metrics, own.truth, met),
         "comparisons": comparisons,
         "compared_rows": len(own.truth),
     }
 
 
-def _comparisons(job: EvaluateJob, truth: np.ndarray, candidate: Score, champion: Score) -> list[Comparison]:
-    told = [vars(compare(name, truth, candidate, champion, **_asked(job))) for name in job.metrics]
-    return [Comparison(**each) for each in told if _finite(each)]
+def _comparisons(case: _Case, own: _Judged, met: Said) -> list[Comparison]:
+    job = case.job
+    found = case.judge.compared(job.metrics, own.truth, own.said, met, Asked(job.confidence, job.resamples, job.seed))
+    return [Comparison(**vars(each)) for each in found if _finite(vars(each))]
 
 
 def _baselines(job: EvaluateJob, judged: _Judged, answers: Sequence[Trivial]) -> list[Baseline]:

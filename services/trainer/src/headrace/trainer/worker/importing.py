@@ -11,13 +11,14 @@ from headrace.code.scratch import scratch
 from headrace.contracts import Holdout, ObjectRef
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, PickleFound, load, refuse_pickle
-from headrace.tasks import BadTruth, measured, target_of, whole_groups
+from headrace.tasks import BadTruth, target_of, whole_groups
 from headrace.trainer.formats.archive import unpack
 from headrace.trainer.formats.base import Artifact, BadArtifact, Given, Saved, Wanted
 from headrace.trainer.formats.catalog import sniffed
 from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.holdout import groups_of
 from headrace.trainer.worker.jobs import Brought, ImportJob, Learned, Step, Tell
+from headrace.trainer.worker.judging import Judge, add_functions, judge_of
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
 from headrace.trainer.worker.training import ANY, SEEN, divide, reference_of
@@ -48,7 +49,9 @@ def bring(job: ImportJob, store: SyncObjectStore, tell: Tell) -> Brought:
         judges = _judges(job, store, tell)
         made = own / "model"
         model, saved = _taken_over(job, artifact, judges, made, tell)
-        said, metrics = _score(job, model, judges, tell)
+        if target_of(model.signature).judged_by:
+            add_functions(job.judge, store, made)
+        said, metrics = _score(job, model, judges, judge_of(model, made, job.target), tell)
         tell(Step(stage="uploading", step=0, of=2, message="model"))
         written = store.put_directory(job.bucket, made, prefix=f"{job.prefix}/model")
         rest = judges.rows.frame[~judges.held]
@@ -100,8 +103,12 @@ def _read(job: ImportJob, folder: Path) -> tuple[str, Artifact]:
         refuse_pickle(folder)
     except PickleFound as error:
         raise BadArtifact(f"{error}: {_NO_PICKLE}. Loading a pickle runs whatever code it carries") from error
-    found = sniffed(folder, job.format)
-    return found.name, found.form.read(found.path, _wanted(job))
+    found, wanted = sniffed(folder, job.format), _wanted(job)
+    artifact = found.form.read(found.path, wanted)
+    if wanted.by_name and not artifact.gives_tensors:
+        told = f"a model of task {job.task} gives tensors of its own"
+        raise BadArtifact(f"{told}, which ONNX has; {found.name} has not")
+    return found.name, artifact
 
 
 def _wanted(job: ImportJob) -> Wanted:
@@ -176,7 +183,7 @@ def _taken_over(job: ImportJob, artifact: Artifact, judges: _Judges, folder: Pat
     return load(folder), saved
 
 
-def _score(job: ImportJob, model: Model, judges: _Judges, tell: Tell) -> tuple[Said, dict[str, float]]:
+def _score(job: ImportJob, model: Model, judges: _Judges, judge: Judge, tell: Tell) -> tuple[Said, dict[str, float]]:
     tell(Step(stage="scoring", step=0, of=1, message=f"{judges.judged.sum()} rows"))
     said = ask(model, judges.rows.frame, judges.judged)
     count = len(said.at)
@@ -185,7 +192,7 @@ def _score(job: ImportJob, model: Model, judges: _Judges, tell: Tell) -> tuple[S
             f"it gives no answer for {silent} of {count} rows that judge it, and a version answers every row; of a "
             "PMML document that says returnInvalid, say asMissing or asIs in its MiningSchema"
         )
-    metrics = measured(job.metrics, truth_of(model, said.rows[job.target]), said.score)
+    metrics = judge.measured(job.metrics, truth_of(model, said.rows[job.target]), said)
     tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
     return said, metrics
 

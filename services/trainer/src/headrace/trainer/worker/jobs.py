@@ -113,6 +113,8 @@ class TrainJob(Spec):
     seconds: float | None = None  # left to it when it begins: clocks of machines differ
     warnings: Sequence[str] = ()
     code: CodeJob | None = None
+    judge: CodeJob | None = None
+    """The package whose functions compute the metrics, where it is another one than that of the code."""
 
     @property
     def prefix(self) -> str:
@@ -179,6 +181,8 @@ class ImportJob(Spec):
     order: Sequence[str] | None = None
     outputs: dict[str, str] = {}
     labels: Sequence[int | float | str | bool] | None = None
+    judge: CodeJob | None = None
+    """The package whose functions compute the metrics, where the task has functions."""
     created: datetime
     bucket: str
     seed: int = 0

@@ -13,12 +13,13 @@ from headrace.contracts import ANSWER_COLUMN, Holdout
 from headrace.frameworks import FRAMEWORKS, About, EarlyStopping, OwnCode, Recipe, Saved
 from headrace.objects import SyncObjectStore
 from headrace.runtimes import Model, load
-from headrace.tasks import measured, target_of, task_named
+from headrace.tasks import target_of, task_named
 from headrace.trainer.worker.advice import Known, advice
 from headrace.trainer.worker.content import packed
 from headrace.trainer.worker.framed import shaped
 from headrace.trainer.worker.holdout import NoHoldout, at_random, by_time, groups_of, identity_of
 from headrace.trainer.worker.jobs import ImportJob, Learned, Step, Tell, Trained, TrainJob
+from headrace.trainer.worker.judging import Judge, add_functions, judge_of
 from headrace.trainer.worker.own_code import own_code
 from headrace.trainer.worker.provenance import code_version, packages, python
 from headrace.trainer.worker.reading import Rows, read_rows
@@ -41,7 +42,9 @@ def train(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Trained:
         folder.mkdir()
         saved = _fit_and_save(job, learned, code, folder, tell)
         model = load(folder)
-        said, metrics = _score(job, model, rows.frame, held, tell)
+        if target_of(model.signature).judged_by:
+            add_functions(job.judge or job.code, store, folder)
+        said, metrics = _score(job, model, rows.frame, held, judge_of(model, folder, job.target), tell)
         tell(Step(stage="uploading", step=0, of=3, message="model"))
         artifact = store.put_directory(job.bucket, folder, prefix=f"{job.prefix}/model")
     tell(Step(stage="uploading", step=1, of=3, message="reference"))
@@ -184,12 +187,12 @@ def stopping(job: TrainJob) -> EarlyStopping | None:
 
 
 def _score(
-    job: TrainJob, model: Model, rows: pd.DataFrame, held: np.ndarray, tell: Tell
+    job: TrainJob, model: Model, rows: pd.DataFrame, held: np.ndarray, judge: Judge, tell: Tell
 ) -> tuple[Said, dict[str, float]]:
     """What the model says of held-out rows, and how good that is."""
     tell(Step(stage="scoring", step=0, of=1, message=f"{held.sum()} rows"))
     said = ask(model, rows, held)
     said = said.those(said.answered)
-    metrics = measured(job.metrics, truth_of(model, said.rows[job.target]), said.score)
+    metrics = judge.measured(job.metrics, truth_of(model, said.rows[job.target]), said)
     tell(Step(stage="scoring", step=1, of=1, metrics=metrics))
     return said, metrics

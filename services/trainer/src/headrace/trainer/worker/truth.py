@@ -10,7 +10,7 @@ from headrace.runtimes import Framed, Model
 from headrace.tasks import BadTruth, Outputs, Score, Target, target_of
 from headrace.trainer.worker.framed import columns_of
 
-__all__ = ["BadTruth", "Said", "answers_of", "ask", "beside", "truth_of"]
+__all__ = ["BadTruth", "Said", "answers_of", "ask", "beside", "columns_asked", "truth_of"]
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,16 @@ def _judgeable(score: Score | None) -> Score:
 
 def answers_of(model: Model, rows: pd.DataFrame) -> Outputs:
     """What a model says of rows, output by output."""
-    names = [tensor.name for tensor in model.signature.inputs]
+    names = columns_asked(model)
     if missing := [name for name in names if name not in rows.columns]:
         raise BadTruth(f"the rows have no column {', '.join(missing)}, which the model needs")
-    return model.answer({name: _values(rows[name]) for name in names})
+    columns = {name: _values(rows[name]) for name in names}
+    return model.answer(target_of(model.signature).requested(model.signature.inputs, columns))
+
+
+def columns_asked(model: Model) -> list[str]:
+    """The columns of a dataset that a model's answers need."""
+    return target_of(model.signature).asked_by(model.signature.inputs)
 
 
 def beside(target: Target, rows: pd.DataFrame) -> dict[str, np.ndarray]:
