@@ -13,6 +13,7 @@ from headrace.detectors import DETECTORS
 from headrace.strategies import STRATEGIES
 from headrace.tasks import (
     APART,
+    FITTED,
     INSTALLED,
     METRICS,
     NUMPY,
@@ -68,7 +69,7 @@ def as_json(outputs: dict[str, Any]) -> dict[str, list[Any]]:
     return {name: values.tolist() for name, values in outputs.items()}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_a_task_is_known_by_its_name_and_has_metrics(task: str) -> None:
     """The usual ones are among those that it allows, and the decisive one too."""
     found = TASKS[task]
@@ -80,7 +81,7 @@ def test_a_task_is_known_by_its_name_and_has_metrics(task: str) -> None:
     assert found.pipeline_tag
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_a_signature_makes_the_same_target_again(task: str) -> None:
     """Whoever serves or watches knows no training run."""
     target, _ = learned(task)
@@ -90,7 +91,7 @@ def test_a_signature_makes_the_same_target_again(task: str) -> None:
     assert target_of(Signature.model_validate_json(signature.model_dump_json())) == target
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_the_outputs_are_those_that_are_promised(task: str) -> None:
     """Names, order and shapes."""
     target, truth = learned(task)
@@ -104,7 +105,7 @@ def test_the_outputs_are_those_that_are_promised(task: str) -> None:
     assert target.unsure(outputs).shape == (400,)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_truth_is_the_same_from_data_from_a_report_and_from_text(task: str) -> None:
     """Typed rows, JSON, and files that have text alone."""
     target, truth = learned(task)
@@ -117,7 +118,7 @@ def test_truth_is_the_same_from_data_from_a_report_and_from_text(task: str) -> N
         target.read("no truth of anybody's")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_answers_are_judged_as_they_are_and_as_they_were_logged(task: str) -> None:
     """The same figures of every metric of the task, on the same rows: one implementation."""
     target, truth = learned(task)
@@ -136,7 +137,7 @@ def test_answers_are_judged_as_they_are_and_as_they_were_logged(task: str) -> No
         assert (low is None or figures[name] >= low) and (high is None or figures[name] <= high)  # noqa: PT018
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_gaps_and_nonsense_in_answers_are_gaps_in_the_score(task: str) -> None:
     """An answer may be anything; a row without a figure is none."""
     target, truth = learned(task)
@@ -152,7 +153,7 @@ def test_gaps_and_nonsense_in_answers_are_gaps_in_the_score(task: str) -> None:
     assert target.watched(outputs) is not None
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_a_fair_model_beats_every_trivial_answer(task: str) -> None:
     """By the metric of the default gates; the trivial answers say what they are."""
     target, truth = learned(task)
@@ -169,7 +170,7 @@ def test_a_fair_model_beats_every_trivial_answer(task: str) -> None:
         assert metric.improvement(ours[metric.name], theirs[metric.name]) > 0
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_what_drift_watches_is_the_same_now_and_as_it_was_logged(task: str) -> None:
     """The reference is written by the trainer, the answers are read from the log."""
     target, truth = learned(task)
@@ -182,7 +183,7 @@ def test_what_drift_watches_is_the_same_now_and_as_it_was_logged(task: str) -> N
     assert (now.kind, now.values.tolist()) == (later.kind, later.values.tolist())
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_fairness_looks_at_each_label_of_interest(task: str) -> None:
     """Each row is 1 or 0 for each of them; a number has none."""
     target, truth = learned(task)
@@ -194,7 +195,7 @@ def test_fairness_looks_at_each_label_of_interest(task: str) -> None:
         assert set(answered.tolist()) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_a_model_is_aligned_with_itself_and_with_no_other_task(task: str) -> None:
     """What is compared must mean the same."""
     target, truth = learned(task)
@@ -203,12 +204,12 @@ def test_a_model_is_aligned_with_itself_and_with_no_other_task(task: str) -> Non
     names = INSTALLED.metrics_of(task)
     aligned = score.saying(target.aligned(target, score.values))
     assert measured(names, truth, aligned) == pytest.approx(measured(names, truth, score))
-    for other in (each for each in TASKS if each != task):
+    for other in (each for each in FITTED if each != task):
         with pytest.raises(BadTruth, match=f"it answers as {other}, not as {task}"):
             target.aligned(learned(other)[0], score.values)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", FITTED)
 def test_a_declaration_of_a_task_needs_no_other_word(task: str) -> None:
     """Metrics, gates and estimator follow from it; but for an option that must be said."""
     told = {option.name: option.example for option in TASKS[task].options if option.required}

@@ -65,13 +65,18 @@ class Option:
         wrong = [each for each in value if not self._good(each)]
         return f"{self.takes}; not {shown(wrong[0])}" if wrong else None
 
-    def columns(self, value: Any) -> Iterator[tuple[Place, str]]:
-        """The columns that a value names, each with its place below the option; none of a value that is no good."""
+    def columns(self, value: Any, names: Names | None = None) -> Iterator[tuple[Place, str]]:
+        """The columns that a value names, each with its place below the option; none of a value that is no good.
+
+        Those of one kind alone, where that is asked.
+        """
         if value is None or self.problem(value):
             return
         for field, (at, each) in product(self.fields, enumerate(value if self.fields else ())):
-            yield from (((self.name, at, *place), column) for place, column in field.columns(each.get(field.name)))
-        if self.names is None:
+            yield from (
+                ((self.name, at, *place), column) for place, column in field.columns(each.get(field.name), names)
+            )
+        if self.names is None or names not in (None, self.names):
             return
         if self.many is None:
             yield (self.name,), value
@@ -142,9 +147,8 @@ def _filled(given: Options, options: Sequence[Option]) -> dict[str, Any]:
 def option_columns(given: Options, task: HasOptions, names: Names | None = None) -> Iterator[tuple[Place, str]]:
     """The columns that options name, with their place in the declaration; of one kind alone where that is asked."""
     for option in task.options:
-        if names in (None, option.names):
-            for place, column in option.columns(given.get(option.name)):
-                yield (FIELD, *place), column
+        for place, column in option.columns(given.get(option.name), names):
+            yield (FIELD, *place), column
 
 
 def tasks_with_options(given: Options, tasks: Mapping[str, HasOptions]) -> list[str]:
