@@ -99,6 +99,19 @@ def test_a_challenger_must_be_better_by_enough_and_not_by_chance(value: float, l
     assert "0.7000" in verdict.gates[0].detail
 
 
+@pytest.mark.parametrize(("value", "by", "passed"), [(0.72, 0.01, True), (0.705, 0.01, False), (0.7, 0, False)])
+def test_a_difference_without_an_interval_is_told_as_such(value: float, by: float, passed: bool) -> None:
+    """A function that judges no resamples leaves the difference alone to decide, and the gate says so."""
+    told = evaluation(value, champion=0.7, low=value - 0.7)
+    bare = told.comparisons[0].model_copy(update={"resamples": 0, "low": value - 0.7, "high": value - 0.7})
+
+    verdict = judge(gated({**BEATS, "by": by}), told.model_copy(update={"comparisons": [bare]}), Met(1))
+
+    assert verdict.passed is passed
+    assert "without an interval, since its function judges no resamples" in verdict.gates[0].detail
+    assert ("above 0 is needed" in verdict.gates[0].detail) is not passed
+
+
 TRIVIAL = {"metric": "roc_auc", "beats": "trivial"}
 
 
