@@ -143,7 +143,7 @@ def test_a_graph_of_two_outputs_is_imported_and_answers(
     inside: dict[str, Any] = {}
     exec(models.DIGITS, inside)
     (tmp_path / "digits.onnx").write_bytes(inside["graph"](fitted.coef_, fitted.intercept_).SerializeToString())
-    gates = [{"metric": "digit-accuracy", "at_least": 0.8}]
+    gates = [{"metric": "digit-accuracy", "at_least": 0.6}]  # of rows by other writers
     options = models.digit_options(package="digit-judge@1")
     world.client.apply(declared(name, options, {"on": []}, evaluation={"gates": gates}))
     world.upload(name, models.digits(200, start=300))

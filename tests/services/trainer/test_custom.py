@@ -338,7 +338,7 @@ def test_an_imported_graph_of_two_outputs_is_judged_by_the_same_functions(
 
     found = imported(buckets, given, frame, models.digit_options(package="net"), judge, graph())
 
-    assert found.metrics["digit-accuracy"] > 0.85
+    assert found.metrics["digit-accuracy"] > 0.7
     assert found.largest_difference is None
     assert [each.name for each in found.signature.outputs] == ["digit", "scores"]
     assert [each.name for each in found.features] == models.PIXELS
