@@ -1,8 +1,6 @@
 """Models of declared tensors: trained by own code or imported, judged by functions in a process of their own."""
 
-import dataclasses
 import io
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +14,13 @@ import pytest
 from headrace.code.archive import pack
 from headrace.contracts import Column, ObjectPlace
 from headrace.frameworks import CodeFailed
-from headrace.runtimes import BadModel, load
-from headrace.tasks import TASKS, target_of
+from headrace.runtimes import load
+from headrace.tasks import target_of
 from headrace.testkit import custom_models as models
 from headrace.testkit.datasets import a_version
 from headrace.testkit.s3 import S3
 from headrace.trainer.formats.base import BadArtifact
-from headrace.trainer.worker import judging
 from headrace.trainer.worker.evaluating import evaluate
-from headrace.trainer.worker.failures import failure_of
 from headrace.trainer.worker.importing import bring
 from headrace.trainer.worker.jobs import (
     Brought,
@@ -188,93 +184,6 @@ def accuracy(truth, outputs):
     assert f"ROWS {done.train_rows}\n" in told
     assert f"JUDGED {done.holdout.rows} ['answers-0.npz', 'truth.npy']" in told
     assert done.metrics == {"half": 0.5}
-
-
-BAD = {
-    "raises": (
-        "def accuracy(truth, outputs):\n    raise ValueError('no way')",
-        "code",
-        "ValueError: no way (judge.py",
-    ),
-    "no module": ("import nothing_of_the_kind\n", "code", "it cannot be imported: ModuleNotFoundError"),
-    "no function": ("def other(truth, outputs):\n    return 1", "code", "module 'judge' has no function 'accuracy'"),
-    "nan": (
-        "def accuracy(truth, outputs):\n    return float('nan')",
-        "answer",
-        "(judge:accuracy) gives NaN",
-    ),
-    "infinite": (
-        "def accuracy(truth, outputs):\n    return float('inf')",
-        "answer",
-        "gives inf, which is no",
-    ),
-    "shape": ("def accuracy(truth, outputs):\n    return outputs['scores']", "answer", "gives array([["),
-    "text": ("def accuracy(truth, outputs):\n    return 'good'", "answer", "gives 'good', which is no finite number"),
-    "other name": (
-        "def accuracy(truth, outputs):\n    return {'f': 1}",
-        "answer",
-        "gives a mapping with f",
-    ),
-    "exits": ("import os\ndef accuracy(truth, outputs):\n    os._exit(3)", "code", "it ended with exit code 3"),
-    "hangs": ("def accuracy(truth, outputs):\n    while True: pass", "timeout", "it still ran after 1 s"),
-    "memory": (
-        "def accuracy(truth, outputs):\n    return len(bytearray(1 << 40))",
-        "memory",
-        "more memory",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_a_function_that_judges_badly_fails_with_its_kind(
-    case: str, push: Push, buckets: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each in a process of its own, of which nothing but the reason comes back."""
-    text, kind, said = BAD[case]
-    monkeypatch.setattr(judging, "TIMEOUT_S", 1.0 if case == "hangs" else 60.0)
-    judging.add_functions(push({"judge": text}), buckets.sync, tmp_path)
-    options = models.digit_options(metrics=[{"name": "half", "entry": "judge:accuracy", "goal": "maximize"}])
-
-    with pytest.raises(CodeFailed) as raised:
-        judged(tmp_path, options)
-
-    failure = failure_of(raised.value)
-    assert (failure.because, said in failure.reason) == (kind, True), failure.reason
-
-
-def judged(folder: Path, options: dict[str, Any]) -> dict[str, float]:
-    """Thirty answers, judged by the functions of a model directory."""
-    target = TASKS["custom"].bare(options)
-    frame = models.digits(30)
-    outputs = {"digit": frame["target"].to_numpy(), "scores": np.full((30, 10), 0.1, np.float32)}
-    score = target.score(outputs)
-    assert score is not None
-    said = judging.Said(frame, np.arange(30), outputs, score)
-    judge = judging._Functions(json.loads((folder / judging.FUNCTIONS).read_text()), target, "target")
-    return judge.measured(["half"], np.ones(30), said)
-
-
-def test_a_directory_without_its_functions_is_told_as_damaged(tmp_path: Path) -> None:
-    """Nobody could say how good it is."""
-
-    @dataclasses.dataclass
-    class Bare:
-        signature: Any
-
-    signature = models_signature()
-
-    with pytest.raises(BadModel, match="the functions that judge it cannot be read"):
-        judging.judge_of(Bare(signature), tmp_path, "target")  # type: ignore[arg-type]
-    with pytest.raises(CodeFailed, match="nobody says which package has the functions that judge"):
-        judging.add_functions(None, None, tmp_path)  # type: ignore[arg-type]
-
-
-def models_signature() -> Any:
-    """A signature of the digits."""
-    from headrace.contracts import Signature
-
-    target = TASKS["custom"].bare(models.digit_options())
-    return Signature(task="custom", inputs=target.inputs(), outputs=target.outputs(), task_options=dict(target.options))
 
 
 WRONG_CODE = {
