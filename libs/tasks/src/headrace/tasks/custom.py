@@ -113,7 +113,7 @@ class CustomTarget(Target):
         names = [each.name for each in self.outputs()]
         if not names or any(name not in outputs for name in names):
             return None
-        there = np.all([[_whole(value) for value in _listed(outputs[name])] for name in names], axis=0)
+        there = np.all([_rows_there(outputs[name]) for name in names], axis=0)
         return Score(KIND, np.where(there, 1.0, np.nan))
 
     def aligned(self, other: Target, score: np.ndarray) -> np.ndarray:
@@ -296,6 +296,13 @@ def _listed(values: Any) -> list[Any]:
 
 def _missing(value: Any) -> bool:
     return value is None or bool(value != value)
+
+
+def _rows_there(values: Any) -> np.ndarray:
+    """Of each row whether nothing of an output is missing or infinite."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    return np.array([_whole(value) for value in _listed(values)], dtype=bool)
 
 
 def _whole(value: Any) -> bool:
