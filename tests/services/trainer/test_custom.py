@@ -189,7 +189,7 @@ def accuracy(truth, outputs):
 WRONG_CODE = {
     "other outputs": ('"digit"', '"figure"', "answer", "the graph gives figure, scores, and not digit, as declared"),
     "other input": ('"image"', '"picture"', "answer", "the graph takes picture; image is declared"),
-    "datatype": ("TensorProto.INT64, [None]", "TensorProto.INT64, [None, 1]", "answer", "has the shape [-1, -1]"),
+    "shape": ("TensorProto.INT64, [None]", "TensorProto.INT64, [None, 1]", "answer", "has the shape [-1, 1]"),
     "estimator": (
         "graph(fitted.coef_, fitted.intercept_)",
         "fitted",
@@ -204,7 +204,7 @@ def test_a_model_that_is_not_as_declared_is_no_model(case: str, buckets: S3, wor
     """Told when it is saved, before anybody judges or serves it."""
     before, after, kind, said = WRONG_CODE[case]
     frame = models.digits(120)
-    text = models.DIGITS.replace("keepdims=0", "keepdims=1") if case == "datatype" else models.DIGITS
+    text = models.DIGITS.replace("keepdims=0", "keepdims=1") if case == "shape" else models.DIGITS
     code = push({**DIGITS, "train": text.replace(before, after)})
 
     with pytest.raises(CodeFailed) as raised:
