@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,18 @@ from headrace.trainer.worker.failures import failure_of
 from headrace.trainer.worker.jobs import CodeJob
 
 REF = ObjectRef(bucket="code", key="net", size=1, sha256="0" * 64)
+REACH = """
+import os, pathlib, socket
+
+def accuracy(truth, outputs):
+    data = pathlib.Path(os.environ["HEADRACE_DATA"])
+    print("FILES", sorted(each.name for each in data.iterdir()))
+    try:
+        socket.create_connection(PLACE, 2)
+    except OSError:
+        print("CLOSED")
+    return 0.5
+"""
 HALF = [{"name": "half", "entry": "judge:accuracy", "goal": "maximize"}]
 
 
@@ -93,6 +106,23 @@ def test_only_the_metrics_that_are_asked_for_are_computed(tmp_path: Path) -> Non
 
     assert found == {"digit-accuracy": 0.9}
     assert judge(tmp_path, options).measured(["roc_auc"], np.ones(40), said(options)) == {}
+
+
+def test_what_judges_reaches_no_network_and_finds_nothing_of_the_training(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It has truth and answers, and no way to tell anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+        add(tmp_path, judge=REACH.replace("PLACE", repr(place)))
+        options = models.digit_options(metrics=HALF)
+
+        found = judge(tmp_path, options).measured(["half"], np.ones(40), said(options))
+
+    assert found == {"half": 0.5}
+    told = capfd.readouterr().out
+    assert "CLOSED" in told
+    assert "FILES ['answers-0.npz', 'truth.npy']" in told
 
 
 BAD = {
