@@ -93,8 +93,9 @@ def met(buckets: S3, given: Data, candidate: Trained, champion: Trained | None =
     rival = Rival(version=1, artifact=champion.artifact, learned=champion.learned) if champion else None
     job = EvaluateJob(
         evaluation="e", candidate=Rival(version=2, artifact=candidate.artifact, learned=candidate.learned),
-        champion=rival, data=given, columns=[*models.PIXELS, "target"], holdout=candidate.holdout, target="target",
-        metrics=list(candidate.metrics), confidence=0.9, resamples=100, **{"seed": 0, **fields},
+        champion=rival, data=given, holdout=candidate.holdout, target="target",
+        metrics=list(candidate.metrics), confidence=0.9, resamples=100, seed=0,
+        **{"columns": [*models.PIXELS, "target"], **fields},
     )  # fmt: skip
     return evaluate(job, buckets.sync, lambda step: None)
 
