@@ -155,3 +155,18 @@ def test_a_search_is_asked_for_and_has_no_trials_before_it_starts(at: CommandLin
     assert (shown["search"]["trials"], shown["search"]["parallel"]) == (2, 2)
     assert shown["search"]["space"] == {"learning_rate": {"from": 0.05, "to": 0.5, "scale": "log"}}
     assert "has no trials" in trials.err
+
+
+def test_a_run_has_the_priority_that_it_is_asked_for_with(at: CommandLine, parcels: Cluster) -> None:
+    """By name or number; `runs list` shows it, and what is no priority is refused with the nearest one."""
+    asked = [at("run", "parcels", "--priority", each, "--json").document for each in ("high", "-3")]
+    trained = at("train", "parcels", "--priority", "low", "--json").document
+    for each in (*asked, trained):
+        at("runs", "cancel", each["run"])
+
+    listed = at("runs", "list", "parcels", "--json").document
+    refused = at("run", "parcels", "--priority", "hihg")
+
+    assert [each["priority"] for each in (*asked, trained)] == [5, -3, -5]
+    assert {each["priority"] for each in listed} >= {5, -3, -5}
+    assert (refused.code, "did you mean 'high'?" in refused.err) == (1, True)

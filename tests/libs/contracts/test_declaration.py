@@ -72,6 +72,20 @@ def test_a_wrong_declaration_is_refused_with_the_place_and_what_would_be_right(b
         parse_declaration(document)
 
 
+@pytest.mark.parametrize("priority", ["low", "urgent", -10, 0, 10])
+def test_a_priority_stays_as_it_is_written(priority: str | int) -> None:
+    """A name or a number; the usual one is `normal`."""
+    assert declared(training={"priority": priority}).training.priority == priority
+    assert parse_declaration(LEAST).training.priority == "normal"
+
+
+def test_resources_by_name_are_numbers_above_zero() -> None:
+    """Fractions, too."""
+    custom = {"fpga": 1, "licence_of-cplex": 0.5}
+
+    assert declared(training={"resources": {"custom": custom}}).training.resources.custom == custom
+
+
 def test_every_wrong_place_is_named_at_once() -> None:
     """Nobody mends a file field by field, one upload each."""
     with pytest.raises(ContractError) as refused:

@@ -108,7 +108,9 @@ def train(tmp_path: Path, heard: Heard) -> Iterator[Train]:
             (package / name).write_text(text)
         (package / "good.onnx").write_bytes(LATE.SerializeToString())
         told: dict[str, Any] = {"entry": None if "command" in how else "train:train"}
-        told |= {name: how.pop(name) for name in ("command", "python", "resume", "entry", "attempt") if name in how}
+        told |= {
+            name: how.pop(name) for name in ("command", "python", "resume", "entry", "attempt", "asked") if name in how
+        }
         told |= {"hear": heard.said.append, "log": heard.log.append, "checkpoint": heard.keep}
         code = OwnCode("run-1", package, scratch, limits, warn=heard.warnings.append, **told)
         asked = {"features": FEATURES, "target": "late", "task": "binary", "params": {}, "seed": 7} | how
@@ -367,6 +369,25 @@ def test_checkpoints_that_were_taken_do_not_fill_the_disk(train: Train, heard: H
     train(source)
 
     assert [step for step, _ in heard.checkpoints] == [1, 2, 3, 4, 5, 6, 7]
+    assert heard.warnings == []
+
+
+def test_a_program_sees_that_a_checkpoint_is_asked_for_and_that_it_is_no_longer(train: Train, heard: Heard) -> None:
+    """Whenever it looks; who asks is told by the checkpoint."""
+    source = (
+        GOOD
+        + """
+    import time
+    for step, asked in enumerate([False, True, False]):
+        while context.checkpoint_asked is not asked:
+            time.sleep(0.01)
+        context.checkpoint(b"x", step)
+"""
+    )
+
+    train(source, asked=lambda: len(heard.checkpoints) == 1)
+
+    assert [step for step, _ in heard.checkpoints] == [0, 1, 2]
     assert heard.warnings == []
 
 

@@ -103,13 +103,13 @@ class RayHead:
         wait_until(lambda: log.read_bytes().count(STARTED) > started, self._process, log, within=90)
 
     @contextmanager
-    def another_node(self, cpus: int) -> Iterator[None]:
+    def another_node(self, cpus: int, resources: str = "{}") -> Iterator[None]:
         """One more node of the cluster, for a while."""
         place = ["--node-ip-address=127.0.0.2", "--disable-usage-stats", "--object-store-memory=80000000"]
         command = [str(Path(sys.executable).parent / "ray"), "start", "--block", f"--address={self.address}"]
         with (self._folder / "node.log").open("ab") as out:
             node = subprocess.Popen(
-                [*command, *place, f"--num-cpus={cpus}"],
+                [*command, *place, f"--num-cpus={cpus}", f"--resources={resources}"],
                 stdout=out,
                 stderr=out,
                 start_new_session=True,

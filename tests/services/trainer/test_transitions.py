@@ -16,6 +16,7 @@ from headrace.contracts import (
     TrainingCheckpointed,
     TrainingCompleted,
     TrainingFailed,
+    TrainingPreempted,
     TrainingProgressed,
     TrainingQueued,
     TrainingStarted,
@@ -23,6 +24,7 @@ from headrace.contracts import (
 from headrace.testkit import a
 from headrace.trainer.domain import Decision, Impossible, Run, State
 from headrace.trainer.evaluations import Evaluation
+from headrace.trainer.giving_way import Yielding, asked_to_yield, heard, must_yield, spared, taken_up, yielded
 from headrace.trainer.scheduling import MOST_ATTEMPTS, MOST_WITH_CHECKPOINTS
 from headrace.trainer.tables import EvaluationRow, RunRow
 from headrace.trainer.usage import Rate
@@ -45,6 +47,7 @@ HOUR = timedelta(hours=1)
 DATASET = DatasetRef(name="flights", version=3, digest="d" * 64)
 EVENT = a(TrainingCompleted)
 LOST = Failure(because="lost", reason="the worker is gone")
+OTHER = Yielding(run="run-9", model="fraud", priority=5, until=NOON + timedelta(minutes=1))
 LOADING, FITTING = Step(stage="loading", step=1, of=2), Step(stage="fitting", step=2, of=2)
 
 
@@ -340,10 +343,115 @@ def test_a_run_is_cancelled_wherever_it_is(run: Run) -> None:
     assert (decision.after.state, decision.history[0].detail) == (State.CANCELLED, "not needed (key:ann)")
 
 
+def asked() -> Run:
+    """A run that has made a checkpoint at step 3, and is asked to make room at noon."""
+    return asked_to_yield(running().heard([a_step(3, "0001-000000")], None, DATASET, NOON).after, OTHER).after
+
+
+def test_a_run_that_is_asked_to_give_way_says_until_when_and_for_whom() -> None:
+    """It goes on meanwhile."""
+    run = running().heard([a_step(3, "0001-000000")], None, DATASET, NOON).after
+
+    decision = asked_to_yield(run, OTHER)
+
+    assert said(decision) == [TrainingProgressed]
+    assert "until 12:01:00, and to give its place to run run-9 of fraud, of priority 5" in decision.facts[0].message
+    assert decision.history[0].detail == decision.facts[0].message
+    assert decision.after.state is State.RUNNING
+    assert decision.after.heard([LOADING], None, DATASET, NOON).after.state is State.RUNNING
+
+
+def test_a_run_gives_its_place_up_once_its_checkpoint_is_kept() -> None:
+    """It is queued again with what is left of its time, and says from where it will go on."""
+    steps = [a_step(3, "0001-000000"), a_step(4, "0001-000001")]
+
+    decision = heard(asked(), steps, None, DATASET, NOON + HOUR / 4)
+
+    run, preempted = decision.after, decision.facts[-2]
+    assert said(decision)[-2:] == [TrainingPreempted, TrainingQueued]
+    assert (preempted.in_time, preempted.checkpoint.step, preempted.attempt) == (True, 4, 1)
+    assert (preempted.for_run, preempted.for_model, preempted.for_priority) == ("run-9", "fraud", 5)
+    assert (run.state, run.left_s, run.preemptions, run.yields) == (State.QUEUED, 2700.0, 1, None)
+    assert run.waits_detail == decision.facts[-1].detail == decision.history[-1].detail
+    assert "it goes on from the checkpoint of step 4" in str(run.waits_detail)
+
+
+def test_a_run_that_makes_no_checkpoint_in_time_goes_back_to_its_last_one() -> None:
+    """Not before the time is over."""
+    run = asked()
+
+    assert yielded(run, NOON + timedelta(seconds=59)) == Decision(run)
+    late = yielded(run, NOON + timedelta(seconds=60))
+
+    assert (late.facts[0].in_time, late.facts[0].checkpoint.step) == (False, 3)
+    assert not must_yield(run, NOON)
+    assert must_yield(run, NOON + HOUR)
+
+
+def test_a_run_that_ends_while_it_is_asked_has_ended() -> None:
+    """With its model, or with its failure: only a program that ends with its checkpoint made gives way."""
+    done = heard(asked(), [a_step(3, "0001-000000")], trained(), DATASET, NOON)
+    failed = heard(asked(), [], Failure(because="code", reason="no"), DATASET, NOON)
+    made = [a_step(3, "0001-000000"), a_step(4, "0001-000001")]
+    gave_way = heard(asked(), made, Failure(because="code", reason="it saved nothing"), DATASET, NOON)
+
+    assert (done.after.state, done.after.yields) == (State.COMPLETED, None)
+    assert failed.after.state is State.FAILED
+    assert gave_way.after.state is State.QUEUED
+
+
+def test_a_run_that_may_stay_after_all_is_asked_nothing_any_more() -> None:
+    """Whatever checkpoint it makes then."""
+    run = spared(asked()).after
+
+    assert run.yields is None
+    assert heard(run, [a_step(3), a_step(4, "0001-000001")], None, DATASET, NOON + HOUR).after.state is State.RUNNING
+
+
+def test_a_run_that_gave_way_goes_on_with_what_is_left_of_its_time() -> None:
+    """The next attempt, on the same data; what it waited costs nothing, and counts as waiting."""
+    waiting = yielded(asked(), NOON + HOUR / 4).after
+
+    again = taken_up(waiting, NOON + HOUR)
+    run = again.after
+
+    assert said(again) == []
+    assert (run.state, run.attempt, run.begun, run.paused_s) == (State.RUNNING, 2, False, 2700.0)
+    assert run.due_at == NOON + HOUR + 3 * HOUR / 4
+    assert run.job is not None
+    assert run.job["attempt"] == 2
+    done = run.completed(trained(), DATASET, NOON + HOUR + HOUR / 4)
+    assert (done.after.usage or {})["seconds"] == 1800.0
+    assert (done.after.usage or {})["queued_seconds"] == 2700.0
+    cancelled = waiting.cancelled("not needed", "key:ann", NOON + HOUR)
+    assert cancelled.facts[0].usage.seconds == 900.0
+
+
+def test_giving_way_is_no_loss() -> None:
+    """However often: only losses end a run."""
+    run = asked()
+    for number in range(1, MOST_WITH_CHECKPOINTS + 5):
+        made = [a_step(9, f"{run.attempt:04}-{number:06}")]
+        run = taken_up(heard(asked_to_yield(run, OTHER).after, made, None, DATASET, NOON, run.said).after, NOON).after
+
+    assert run.attempt > MOST_WITH_CHECKPOINTS
+    assert run.heard([], LOST, DATASET, NOON).after.state is State.RUNNING
+
+
+def test_new_data_are_not_taken_by_a_run_that_gave_way() -> None:
+    """It goes on with the version that it began with."""
+    waiting = yielded(asked(), NOON + HOUR).after
+
+    assert waiting.bound_to == 3
+    assert not waiting.takes(4)
+
+
 STEPS = {
     "found_room": lambda run: run.found_room(None),
     "taken": lambda run: run.taken(3, NOON, HOUR),
     "started": lambda run: run.started(a_job(), DATASET),
+    "taken_up": lambda run: taken_up(run, NOON),
+    "asked_to_yield": lambda run: asked_to_yield(run, OTHER),
     "heard": lambda run: run.heard([], None, DATASET, NOON),
     "completed": lambda run: run.completed(trained(), DATASET, NOON),
     "failed": lambda run: run.failed(LOST, DATASET, NOON),
@@ -352,8 +460,8 @@ STEPS = {
 }
 POSSIBLE = {
     State.WAITING: {"failed", "abandoned", "cancelled"},
-    State.QUEUED: {"found_room", "taken", "started", "failed", "abandoned", "cancelled"},
-    State.RUNNING: {"heard", "completed", "failed", "abandoned", "cancelled"},
+    State.QUEUED: {"found_room", "taken", "started", "taken_up", "failed", "abandoned", "cancelled"},
+    State.RUNNING: {"asked_to_yield", "heard", "completed", "failed", "abandoned", "cancelled"},
 }
 
 

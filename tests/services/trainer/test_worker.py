@@ -1,6 +1,7 @@
 """What a worker tells of a job, without Ray."""
 
 import json
+import threading
 from typing import Any
 
 from headrace.contracts import CheckpointRef
@@ -8,6 +9,7 @@ from headrace.testkit import a
 from headrace.testkit.s3 import S3
 from headrace.trainer.worker.jobs import Begun, Checkpointed, Step
 from headrace.trainer.worker.process import _MOST_STEPS, Worker
+from headrace.trainer.worker.wishes import checkpoint_asked, listen
 
 
 def a_worker(buckets: S3) -> Worker:
@@ -53,3 +55,22 @@ def test_the_report_of_a_long_job_stays_small(buckets: S3) -> None:
     assert found["first"] + len(found["steps"]) == 5 * _MOST_STEPS
     assert len(found["steps"]) <= 2 * _MOST_STEPS
     assert [each["step"] for each in found["steps"]] == [*range(found["first"], 5 * _MOST_STEPS)]
+
+
+def test_a_job_alone_hears_that_a_checkpoint_is_asked_for(buckets: S3) -> None:
+    """Not another one of its worker, nor one that comes later; and what runs elsewhere hears nothing."""
+    worker = a_worker(buckets)
+    heard, asked = [], worker._asked
+
+    def job() -> None:
+        listen(asked)
+        for name, wanted in (("run-1", True), ("run-1", False), ("run-2", True)):
+            worker.ask(name, wanted)
+            heard.append(checkpoint_asked().is_set())
+
+    thread = threading.Thread(target=job)
+    thread.start()
+    thread.join()
+
+    assert heard == [True, False, False]
+    assert not checkpoint_asked().is_set()

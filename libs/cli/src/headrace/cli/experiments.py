@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from headrace.cli.models import Model, progress, ran
+from headrace.cli.models import Model, Priority, priority_asked, progress, ran
 from headrace.cli.runs import Id, runs
 from headrace.cli.session import Json, Limit, Timeout, Wait, answer, listed, progress_console, say, session
 from headrace.cli.tables import table
@@ -38,6 +38,7 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed that replaces the declared one.")] = None,
     dataset_version: Annotated[int | None, typer.Option(min=1, help="A particular dataset version.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the run.")] = "experiment",
+    priority: Priority = None,
     wait: Wait = False,
     timeout: Timeout = 1800,
     as_json: Json = False,
@@ -48,6 +49,7 @@ def run(
     """
     wishes: dict[str, Any] = {"params": parameters(param or []), "seed": seed, "dataset_version": dataset_version}
     wishes |= {"search": searched(search)} if search is not None else {}
+    wishes |= {"priority": priority_asked(priority)}
     with session(ctx).client() as client:
         asked = client.train(model, reason=reason, experiment=experiment, **wishes)
         if wait:

@@ -17,6 +17,10 @@ from headrace.tasks import parse_declaration
 
 Uri = Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
+Priority = Annotated[
+    str | None,
+    typer.Option(help="In the place of the declared one: low, normal, high, urgent, or a whole number from -10 to 10."),
+]
 UNSUCCESSFUL = {"failed", "cancelled", "rejected", "expired", "revoked"}  # of a run or its version
 
 
@@ -44,6 +48,7 @@ def train(
     wait: Wait = False,
     timeout: Timeout = 1800,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the run.")] = "asked for",
+    priority: Priority = None,
     as_json: Json = False,
 ) -> None:
     """Ask for a training run; with --wait, until its version is decided upon.
@@ -52,7 +57,7 @@ def train(
     for people.
     """
     with session(ctx).client() as client:
-        run = client.train(model, reason=reason)
+        run = client.train(model, reason=reason, priority=priority_asked(priority))
         if wait:
             with progress_console.status(f"run {run['run']}") as status:
                 run = follow(client, model, run["run"], timeout, status)
@@ -137,6 +142,14 @@ def read_declaration(file: Path) -> Document:
     return declared
 
 
+def priority_asked(given: str | None) -> int | str | None:
+    """A priority as it is asked for: a number where it is written as one, else a name."""
+    try:
+        return None if given is None else int(given)
+    except ValueError:
+        return given
+
+
 def follow(client: Client, model: str, run: str, timeout: float, status: Status) -> Document:
     """Wait for a run and for what the registry decides of its version; shows the steps on the way."""
     ended = client.wait_for_run(run, timeout=timeout, seen=lambda at: status.update(progress(at)))
@@ -173,10 +186,12 @@ def _decided(uri: str, version: Document) -> str:
 
 def _with_room(client: Client, declaration: Document, applied: Document) -> Document:
     """The answer with a warning where its runs could not start; who may not ask the trainer is not told."""
-    training = parse_declaration(declaration).training
-    wanted = training.resources
+    declared = parse_declaration(declaration)
+    training, wanted = declared.training, declared.training.resources
+    asked: dict[str, Any] = {"cpus": wanted.cpus, "gpus": wanted.gpus, "custom": wanted.custom}
     try:
-        lacks = client.room(cpus=wanted.cpus, gpus=wanted.gpus, framework=training.framework)
+        owner = declared.owner.team if declared.owner else None
+        lacks = client.room(**asked, framework=training.framework, owner=owner)
     except HeadraceError:
         return applied
     told = [f"training: {lacks}"] if lacks else []

@@ -31,7 +31,7 @@ def list_(
     """List runs, newest first, with why one failed or what it waits for."""
     with session(ctx).client() as client:
         found = listed(client, "trainer", "/runs", limit, model=model, state=state, experiment=experiment)
-    columns = ["run", "model", "state", "experiment", "dataset", "dataset_version", "asked_at", "why"]
+    columns = ["run", "model", "state", "priority", "experiment", "dataset", "dataset_version", "asked_at", "why"]
     rows = [{**run, "why": _reason(run)} for run in found]
     answer(found, as_json, lambda: table(rows, columns, empty="no runs; `headrace train MODEL` asks for one"))
 

@@ -53,10 +53,24 @@ class Client:
         answer: Document = self.http.json("PUT", "registry", path, json=declaration)
         return answer
 
-    def room(self, *, cpus: float = 1, gpus: float = 0, framework: str | None = None) -> str | None:
-        """Why no such run could start: no node holds it, or its framework is not installed; None where one could."""
-        asked = {"cpus": cpus, "gpus": gpus, **({"framework": framework} if framework else {})}
-        answer: Document = self.http.json("GET", "trainer", "/room", params=asked)
+    def room(
+        self,
+        *,
+        cpus: float = 1,
+        gpus: float = 0,
+        framework: str | None = None,
+        custom: Mapping[str, float] | None = None,
+        owner: str | None = None,
+    ) -> str | None:
+        """Why no such run could start; None where one could.
+
+        No node holds it, its framework is not installed, or it is more than its owner, the team that the declaration
+        names, may have at work.
+        """
+        asked: dict[str, Any] = {"cpus": cpus, "gpus": gpus, "framework": framework, "owner": owner}
+        named = [f"{name}={amount:g}" for name, amount in (custom or {}).items()]
+        params = {name: value for name, value in asked.items() if value is not None} | {"custom": named}
+        answer: Document = self.http.json("GET", "trainer", "/room", params=params)
         lacks: str | None = answer["lacks"]
         return lacks
 

@@ -33,6 +33,7 @@ class Context:
         self._model, self._data = Path(environment[protocol.MODEL]), Path(environment[protocol.DATA])
         self._checkpoints = Path(environment[protocol.CHECKPOINTS])
         self._resume = environment.get(protocol.RESUME)
+        self._asked = environment.get(protocol.ASKED)
         self._numbers = itertools.count(1)
         self._job: dict[str, Any] = json.loads(Path(environment[protocol.JOB]).read_text())
 
@@ -144,6 +145,14 @@ class Context:
     def resumed_step(self) -> int | None:
         """The step that this checkpoint was made at; None where there is none."""
         return int(self._job["resumed"]["step"]) if self._resume else None
+
+    @property
+    def checkpoint_asked(self) -> bool:
+        """Whether a checkpoint is wanted soon: a run of higher priority needs the place of this one.
+
+        Once it is kept, this attempt is ended, and a later one goes on from it.
+        """
+        return self._asked is not None and Path(self._asked).exists()
 
     def checkpoint(self, what: str | os.PathLike[str] | bytes, step: int = 0, **metrics: float) -> bool:
         """Have a folder, a file or bytes kept, from which a later attempt goes on, with metrics at this step.

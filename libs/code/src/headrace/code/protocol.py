@@ -17,6 +17,8 @@ OUT, RESUME, ERROR = "HEADRACE_OUT", "HEADRACE_RESUME", "HEADRACE_ERROR"
 """The folder for what is to be kept; a checkpoint to go on from, where there is one; the file for an error."""
 CHECKPOINTS = "HEADRACE_CHECKPOINTS"
 """The folder that checkpoints are renamed into."""
+ASKED = "HEADRACE_CHECKPOINT_ASKED"
+"""A file that is there while a checkpoint is asked for, because another run needs the place of this one."""
 
 TRAIN_PARQUET, TRAIN_CSV = "train.parquet", "train.csv"
 CHECKPOINT_FOLDER = "checkpoints"  # below HEADRACE_OUT

@@ -97,7 +97,8 @@ STAGES: Mapping[str, str] = {
 WAITS: Mapping[str, str] = {
     "capacity": "a free place",
     "data": "data that have not come yet",
-    "resources": "a node with the processors that it asks for",
+    "resources": "a node with the processors and other resources that it asks for",
+    "quota": "its owner has as much at work as it may",
 }
 TRIAL_STATES: Mapping[str, str] = {
     "running": "it learns, or waits for a processor",
@@ -106,6 +107,8 @@ TRIAL_STATES: Mapping[str, str] = {
     "failed": "it could not be judged",
     "cancelled": "its search ended before it did",
 }
+PRIORITIES: Mapping[str, int] = {"low": -5, "normal": 0, "high": 5, "urgent": 10}
+LOWEST, HIGHEST = -10, 10  # priorities
 INGEST_MODES: Mapping[str, str] = {
     "append": "the file is added to the newest version",
     "replace": "the new version holds this file alone",
@@ -131,6 +134,7 @@ CATALOGS: Mapping[str, Catalog] = {
     "framework": Catalog("framework", frameworks),
     "holdout": Catalog("way to hold rows out", lambda: HOLDOUTS),
     "ingest-mode": Catalog("mode of ingestion", lambda: INGEST_MODES),
+    "priority": Catalog("priority", lambda: PRIORITIES),
     "retraining-cause": Catalog("cause of retraining", lambda: RETRAINING_CAUSES),
     "rival": Catalog("whom a gate compares with", lambda: RIVALS),
     "role": Catalog("role in a route table", lambda: ROLES),
@@ -146,6 +150,7 @@ CATALOGS: Mapping[str, Catalog] = {
 DECLARED: Mapping[tuple[str, ...], str] = {
     ("training", "framework"): "framework",
     ("training", "on", "*"): "training-trigger",
+    ("training", "priority"): "priority",
     ("evaluation", "holdout", "by"): "holdout",
     ("evaluation", "gates", "*", "beats"): "rival",
     ("monitoring", "fairness", "measure"): "fairness-measure",
@@ -153,6 +158,21 @@ DECLARED: Mapping[tuple[str, ...], str] = {
     ("data", "contract", "columns", "*", "type"): "column-type",
 }
 """Where a declaration holds such names, and the catalogue of each; `*` is every entry of a list."""
+
+
+def priority_of(asked: int | str) -> int:
+    """A priority as a number from -10 to 10; raises ContractError for a name or a number that is none."""
+    if isinstance(asked, str):
+        return PRIORITIES[CATALOGS["priority"].known(asked, "priority")]
+    if problem := priority_problem(asked):
+        raise ContractError.of([Problem(("priority",), problem)])
+    return asked
+
+
+def priority_problem(asked: int) -> str | None:
+    """What is wrong with a priority that is a number; None where it is one."""
+    known = LOWEST <= asked <= HIGHEST
+    return None if known else f"{asked} is no priority: whole numbers from {LOWEST} to {HIGHEST} are"
 
 
 def name_problems(

@@ -1,10 +1,12 @@
 """What a JSON Schema cannot say of a declaration: how its parts fit together, and the range of every number."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from headrace.contracts.catalogs import priority_problem
 from headrace.contracts.columns import key_problems, order_problems, role_problems
 from headrace.contracts.contract import contract_problems
 from headrace.contracts.durations import duration_problem
@@ -28,6 +30,14 @@ LONGEST_TEXT = 10_000  # characters
 LONGEST_LIST = 10_000
 DEEPEST = 20  # mappings and lists in each other
 MOST_VALUES = 100_000  # of a whole document
+_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_MOST_OF_A_RESOURCE = 4096
+_RAYS_OWN = {  # Ray gives these names itself, and takes them as arguments of their own
+    "CPU": "cpus",
+    "GPU": "gpus",
+    "memory": "memory_mb",
+    "object_store_memory": None,
+}
 
 
 def bounds(document: Any) -> Iterator[Problem]:
@@ -310,6 +320,24 @@ def _contract(declared: Declaration) -> Iterator[Problem]:
         yield from contract_problems(declared.data.contract, ("data", "contract"))
 
 
+def _priority(declared: Declaration) -> Iterator[Problem]:
+    asked = declared.training.priority
+    if isinstance(asked, int) and (text := priority_problem(asked)):
+        yield Problem(("training", "priority"), text)
+
+
+def _custom_resources(declared: Declaration) -> Iterator[Problem]:
+    for name, amount in declared.training.resources.custom.items():
+        place = ("training", "resources", "custom", name)
+        if name in _RAYS_OWN:
+            other = _RAYS_OWN[name]
+            yield Problem(place, "is a name of Ray's own" + (f"; say training.resources.{other}" if other else ""))
+        elif not _RESOURCE.fullmatch(name):
+            yield Problem(place, "is no name of a resource: a letter, then at most 62 letters, digits, _ and -")
+        elif not 0 < amount <= _MOST_OF_A_RESOURCE:
+            yield Problem(place, f"takes a number above 0, of at most {_MOST_OF_A_RESOURCE}; not {amount:g}")
+
+
 def _lists(declared: Declaration) -> Iterator[Problem]:
     """The same word twice in a list of words is a mistake."""
     lists: Mapping[Place, Sequence[str]] = {
@@ -332,6 +360,8 @@ _RULES: Sequence[Callable[[Declaration], Iterator[Problem]]] = (
     _durations,
     _contract,
     _own_code,
+    _priority,
+    _custom_resources,
     _lists,
     _asked_values,
     preparation_problems,

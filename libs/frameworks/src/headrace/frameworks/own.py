@@ -66,3 +66,5 @@ class OwnCode:
     """The interpreter of an environment of its own; unset: this one."""
     attempt: int = 1
     resume: Resumed | None = None
+    asked: Callable[[], bool] = lambda: False
+    """Whether it should make a checkpoint soon: another run needs its place."""

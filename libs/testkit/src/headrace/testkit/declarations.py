@@ -41,6 +41,11 @@ def _search(**space: Any) -> Document:
     return {"training": {"search": {"space": space}}}
 
 
+def _custom(**amounts: float) -> Document:
+    """Resources by name."""
+    return _training(resources={"custom": amounts})
+
+
 def _lightgbm(**params: Any) -> Document:
     return {"training": {"framework": "lightgbm", "params": params}}
 
@@ -233,6 +238,14 @@ BAD: tuple[Bad, ...] = (
     Bad("needed", {"approval": {"needed": 10**6}}, "approval.needed: should be less than or equal to 100"),
     Bad("seed", _training(seed=2**40), "training.seed: should be less than or equal to 2147483647"),
     Bad("cpus", _training(resources={"cpus": 0}), "training.resources.cpus: should be greater than 0"),
+    Bad("priority-name", _training(priority="hihg"), "training.priority: 'hihg' is not known; did you mean 'high'?"),
+    Bad("priority-number", _training(priority=11), "training.priority: 11 is no priority: whole numbers from -10 to"),
+    Bad("priority-half", _training(priority=1.5), "training.priority"),
+    Bad("custom-cpu", _custom(CPU=4), "custom.CPU: is a name of Ray's own; say training.resources.cpus"),
+    Bad("custom-store", _custom(object_store_memory=1), "custom.object_store_memory: is a name of Ray's own"),
+    Bad("custom-none", _custom(fpga=0), "custom.fpga: takes a number above 0, of at most 4096; not 0"),
+    Bad("custom-much", _custom(fpga=5000), "custom.fpga: takes a number above 0, of at most 4096; not 5000"),
+    Bad("custom-name", _custom(**{"node:a": 1}), "custom.node:a: is no name of a resource"),
     Bad("drop", {"monitoring": {"performance": {"metric": "f1", "drop": 2.0}}}, "it never differs by 2"),
     Bad("fairness-limit", {"data": {"groups": ["sex"]}, "monitoring": {"fairness": {"limit": 3.0}}}, "between 0 and 1"),
     Bad("huge-integer", _training(params={"max_iter": 2**60}), "training.params.max_iter: is a whole number beyond"),

@@ -114,6 +114,8 @@ FIELDS: Mapping[str, Loosens] = {
     "training.preparation.columns": _free,
     "training.seed": _free,
     "training.timeout": _free,
+    "training.priority": _free,
+    "training.resources.custom": _free,
     "training.resources.cpus": _free,
     "training.resources.gpus": _free,
     "training.resources.memory_mb": _free,

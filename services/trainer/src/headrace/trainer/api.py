@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from sqlmodel import col, select
 
+from headrace.bus import Refused
 from headrace.chassis import NotFound
 from headrace.chassis.http import RuntimeDep, SessionDep, UnitOfWorkDep, provided, requires
 from headrace.chassis.paging import Limit, NameCursor, Page, page_of
@@ -23,11 +24,13 @@ from headrace.trainer.reproduction import Wanted, judged
 from headrace.trainer.resources import Size
 from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.scheduling import next_runs
+from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DeclaredRow, Repository, RunChangeRow, RunRow
 from headrace.trainer.worker.jobs import Trained, TrainJob
 
 router = APIRouter(tags=["trainer"])
 LogsDep = Annotated[RunLogs, provided(RunLogs)]
+SettingsDep = Annotated[TrainerSettings, provided(TrainerSettings)]
 DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
 _OF_PARTS = ("same", "recorded", "now")
 _MANY = 10_000  # runs in a queue that are shown in the order in which they will start
@@ -55,6 +58,10 @@ class RunView(BaseModel):
     owner: str | None
     usage: dict[str, Any] | None
     experiment: str | None
+    priority: int
+    custom: dict[str, float]
+    yields: dict[str, Any] | None
+    preemptions: int
     promoted_by: str | None
     params: dict[str, Any]
     search: dict[str, Any] | None
@@ -133,6 +140,7 @@ class QueueView(BaseModel):
     running: list[RunView]
     queued: list[RunView]
     waiting_for_resources: list[RunView]
+    waiting_for_quota: list[RunView]
     waiting_for_data: list[RunView]
 
 
@@ -148,6 +156,7 @@ class TrainingWish(BaseModel):
     seed: Annotated[int | None, Field(ge=0)] = None
     experiment: Annotated[str | None, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = None
     search: Annotated[dict[str, Any] | None, Field(description="In place of the declared `training.search`.")] = None
+    priority: int | str | None = None
 
 
 class ComparedView(BaseModel):
@@ -188,11 +197,25 @@ async def room(
     cpus: Annotated[float, Query(gt=0, le=4096)] = 1,
     gpus: Annotated[float, Query(ge=0, le=4096)] = 0,
     framework: Annotated[str | None, Query(max_length=63)] = None,
+    custom: Annotated[list[str], Query(description="What nodes have by a name, as NAME=AMOUNT.", max_length=100)] = [],  # noqa: B006  of FastAPI, which copies it
+    owner: Annotated[str | None, Query(max_length=10_000, description="The team that a declaration names.")] = None,
 ) -> RoomView:
-    """Whether a node of today's cluster is large enough for a run of this size, and its framework installed."""
-    known, lacks = await dispatcher.lacks(Size(gpus=gpus, cpus=cpus))
-    told = [each for each in (lacks, not_installed(framework) if framework else None) if each]
+    """Whether a node of today's cluster is large enough for a run of this size, its owner may have it at work, and its
+    framework is installed.
+    """
+    size = Size.of(cpus, gpus, _amounts(custom))
+    known, lacks = await dispatcher.lacks(size)
+    exceeded, missing = dispatcher.quotas.exceeded(owner, size), not_installed(framework) if framework else None
+    told = [each for each in (lacks, exceeded, missing) if each]
     return RoomView(known=known, lacks="; ".join(told) or None)
+
+
+def _amounts(custom: Sequence[str]) -> dict[str, float]:
+    """Amounts by name, of NAME=AMOUNT; raises Refused."""
+    try:
+        return {name: float(amount) for name, _, amount in (each.partition("=") for each in custom)}
+    except ValueError as error:
+        raise Refused(f"custom takes NAME=AMOUNT, such as fpga=1: {error}") from error
 
 
 @router.get("/runs", dependencies=[requires("trainer:read")])
@@ -276,16 +299,18 @@ async def logs(run: str, session: SessionDep, runtime: RuntimeDep, kept: LogsDep
 
 
 @router.get("/queue", dependencies=[requires("trainer:read")])
-async def the_queue(session: SessionDep) -> QueueView:
-    """What runs, and what waits for a worker or for data."""
+async def the_queue(session: SessionDep, runtime: RuntimeDep, settings: SettingsDep) -> QueueView:
+    """What runs, and what waits for a worker, for data, for a node or for its owner's quota."""
     queued = {run.run: run for run in await Repository(session).runs_in(State.QUEUED)}
-    lacks = {name for name, run in queued.items() if run.waits_for == "resources"}
-    ready = [each for each in await Repository(session).queue() if each.run not in lacks]
-    order = next_runs(ready, await Repository(session).recent(), _MANY)
+    kept_back = {name: run.waits_for for name, run in queued.items() if run.waits_for in ("resources", "quota")}
+    ready = [each for each in await Repository(session).queue() if each.run not in kept_back]
+    recent, now = await Repository(session).recent(), runtime.clock()
+    order = next_runs(ready, recent, _MANY, now=now, aging=settings.priority_aging)
     return QueueView(
         running=[view(run) for run in await Repository(session).runs_in(State.RUNNING)],
         queued=[view(queued[run]) for run in order if run in queued],
-        waiting_for_resources=[view(run) for name, run in queued.items() if name in lacks],
+        waiting_for_resources=[view(queued[name]) for name, why in kept_back.items() if why == "resources"],
+        waiting_for_quota=[view(queued[name]) for name, why in kept_back.items() if why == "quota"],
         waiting_for_data=[view(run) for run in await Repository(session).runs_in(State.WAITING)],
     )
 
@@ -298,7 +323,7 @@ async def train(model: str, wish: TrainingWish, work: UnitOfWorkDep, dispatcher:
     asked = TrainingRequested.model_validate({"model": model, **wish.model_dump()})
     dispatcher.wake_after(work)
     run = await request_run(asked, work)
-    dispatcher.tell_if_lacking(run, work)
+    await dispatcher.tell_if_waiting(run, work)
     return view(run)
 
 

@@ -96,12 +96,22 @@ class RayCompute(AbstractAsyncContextManager["RayCompute"]):
         return {job: _heard(job, said) for job, said in found.items()}
 
     async def nodes(self) -> list[Size]:
-        """The processors of every node of the cluster."""
-        return [Size(**node) for node in await self._call("nodes")]
+        """What every node of the cluster has."""
+        return [Size.of(**node) for node in await self._call("nodes")]
 
-    async def begin(self, name: str, job: AnyJob, cpus: float = 1, gpus: float = 0) -> None:
+    async def begin(
+        self,
+        name: str,
+        job: AnyJob,
+        size: Size = Size(),  # noqa: B008  it is frozen
+    ) -> None:
         """Start a job. To begin it again changes nothing while a worker has it."""
-        await self._call("begin", job=name, spec=job.model_dump_json(), cpus=cpus, gpus=gpus)
+        asked = {"cpus": size.cpus, "gpus": size.gpus, "custom": dict(size.custom)}
+        await self._call("begin", job=name, spec=job.model_dump_json(), **asked)
+
+    async def ask(self, name: str, *, checkpoint: bool) -> None:
+        """Ask what runs for a job to make a checkpoint soon, or no longer."""
+        await self._call("ask", job=name, checkpoint=checkpoint)
 
     async def release(self, name: str) -> None:
         """Forget a finished job, or kill one that runs."""

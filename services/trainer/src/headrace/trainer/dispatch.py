@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 import structlog
@@ -24,14 +24,16 @@ from headrace.contracts import TrainingCheckpointed, TrainingProgressed
 from headrace.faults import point
 from headrace.trainer.compute import ComputeAway, Lost, RayCompute
 from headrace.trainer.domain import Decision, State
+from headrace.trainer.giving_way import heard, must_yield, yielded
 from headrace.trainer.handlers import dataset_ref, end_trials, keep
 from headrace.trainer.import_submission import datasets_of, start_import
+from headrace.trainer.quotas import Quotas
 from headrace.trainer.resources import Size, lacking
 from headrace.trainer.settings import TrainerSettings
-from headrace.trainer.submission import chosen, evaluation_job, lacking_room, search_job, start, wait
+from headrace.trainer.submission import chosen, evaluation_job, search_job, start
 from headrace.trainer.tables import EvaluationRow, ImportRow, Repository, RunRow
-from headrace.trainer.trials import heard
 from headrace.trainer.usage import Prices
+from headrace.trainer.waiting import Wait, ask_to_yield, tell, to_yield, waits_of, waits_to_tell
 from headrace.trainer.worker.jobs import AnyJob, Failure, ImportJob, Outcome, Report, TrainJob
 
 log = structlog.get_logger(__name__)
@@ -45,20 +47,32 @@ _LOOK_AGAIN = timedelta(milliseconds=50)
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to do: hear a job's report, start what waits, give a worker its job, or let a worker go."""
+    """One thing to do: hear a job's report, start what waits, give a worker its job, have a run give way to another
+    one, or let a worker go.
+    """
 
-    kind: Literal["settle", "wait", "start", "begin", "release"]
+    kind: Literal["settle", "wait", "start", "begin", "yield", "release"]
     name: str
     row: Row | None = None
     report: Report | Lost | None = None
+    wait: Wait | None = None
+    to: RunRow | None = None
+    """The run that another one is to make room for; None where it may stay."""
 
 
 class Dispatcher:
     """Keeps workers and rows in step."""
 
-    def __init__(self, compute: RayCompute, settings: TrainerSettings, prices: Prices | None = None) -> None:
+    def __init__(
+        self,
+        compute: RayCompute,
+        settings: TrainerSettings,
+        prices: Prices | None = None,
+        quotas: Quotas = Quotas(),  # noqa: B008  it is frozen
+    ) -> None:
         self._compute = compute
         self._prices = prices
+        self.quotas = quotas
         self._settings = settings
         self._changed = compute.wake
         self._busy = False
@@ -101,7 +115,8 @@ class Dispatcher:
             runs = await Repository(session).runs_in(State.RUNNING)
             evaluations = await Repository(session).evaluations_in(State.RUNNING)
             imports = await Repository(session).imports_in(State.RUNNING)
-            waiting = await self._startable(session, len(runs), len(evaluations), len(imports)) if may_begin else []
+            many = (len(runs), len(evaluations), len(imports))
+            waiting = await self._startable(session, runtime.clock(), *many) if may_begin else []
         rows: list[Row] = [*runs, *evaluations, *imports]
         self._busy = bool(rows)
         tasks = [*_news(runtime, rows, said), *waiting]
@@ -129,7 +144,9 @@ class Dispatcher:
             case Task("settle", _, ImportRow() as wish):
                 await self._settle_import(runtime, wish, task.report)
             case Task("wait", _, RunRow() as run):
-                await self._wait(runtime, run)
+                await self._wait(runtime, run, task.wait or Wait())
+            case Task("yield", _, RunRow() as run):
+                await self._yield(runtime, run, task.to)
             case Task("start", _, RunRow() as run):
                 await self._start_run(runtime, run)
             case Task("start", _, EvaluationRow() as evaluation):
@@ -150,17 +167,22 @@ class Dispatcher:
             log.debug("compute_away", reason=str(away))
             return None
 
-    async def _startable(self, session: AsyncSession, runs: int, evaluations: int, imports: int) -> list[Task]:
+    async def _startable(
+        self, session: AsyncSession, now: datetime, runs: int, evaluations: int, imports: int
+    ) -> list[Task]:
         """What gets a free worker. Evaluations have a place of their own: they are short, and releases wait.
 
         So have imports: one that hangs keeps no place from anything else.
         """
         found: list[Task] = []
         nodes = await self._known_nodes()
-        for row in await lacking_room(session, nodes):
-            found.append(Task("wait", row.run, row))
-        for run in await chosen(session, self._settings.capacity - runs, nodes):
-            found.append(Task("start", run, await session.get_one(RunRow, run)))
+        for row, wait in await waits_to_tell(session, nodes, self.quotas):
+            found.append(Task("wait", row.run, row, wait=wait))
+        free, aging = self._settings.capacity - runs, self._settings.priority_aging
+        starting = await chosen(session, free, nodes, self.quotas, now, aging)
+        found += [Task("start", run, await session.get_one(RunRow, run)) for run in starting]
+        for row, to in await to_yield(session, starting, nodes, self._settings, self.quotas):
+            found.append(Task("yield", row.job_name, row, to=to))
         waiting = await Repository(session).evaluations_in(State.QUEUED)
         free = max(0, self._settings.evaluations - evaluations)
         found += [Task("start", row.evaluation, row) for row in waiting[:free]]
@@ -187,16 +209,28 @@ class Dispatcher:
         except ComputeAway:
             return False, None
 
-    def tell_if_lacking(self, run: RunRow, work: UnitOfWork) -> None:
-        """Say at once, to who asks over HTTP, that a run waits for a node; where Ray is away it is said later."""
-        if self._nodes is not None and run.state == State.QUEUED and lacking(run.size, self._nodes):
-            wait(run, self._nodes, work)
+    async def tell_if_waiting(self, run: RunRow, work: UnitOfWork) -> None:
+        """Say at once, to who asks over HTTP, that a run waits for a node or a quota; later, where Ray is away."""
+        if self._nodes is None or run.state != State.QUEUED:
+            return
+        queue = await Repository(work.session).runs_in(State.QUEUED)
+        found = (await waits_of(work.session, queue, self._nodes, self.quotas))[run.run]
+        if found.name != run.waits_for:
+            tell(run, found, work)
 
-    async def _wait(self, runtime: Runtime, seen: RunRow) -> None:
+    async def _wait(self, runtime: Runtime, seen: RunRow, wait: Wait) -> None:
         async with work_for(runtime, seen) as work:
             run = await work.session.get_one(RunRow, seen.run)
             if run.state == State.QUEUED:
-                wait(run, await self._known_nodes(), work)
+                tell(run, wait, work)
+
+    async def _yield(self, runtime: Runtime, seen: RunRow, to: RunRow | None) -> None:
+        """Ask what runs for a checkpoint, then say so: a crash between the two asks once more."""
+        await self._compute.ask(seen.job_name, checkpoint=to is not None)
+        async with work_for(runtime, seen) as work:
+            run = await work.session.get_one(RunRow, seen.run)
+            if run.state == State.RUNNING and run.attempt == seen.attempt:
+                ask_to_yield(run, to, work, self._settings)
 
     async def _settle_run(self, runtime: Runtime, seen: RunRow, report: Report | Lost | None) -> None:
         """Say what is new of a run: progress, its end, or that it is lost or late."""
@@ -208,7 +242,7 @@ class Dispatcher:
             told = (
                 heard(run, report.steps, _outcome(report), dataset, work.now, report.first) if report else Decision(run)
             )
-            decision = told.then(lambda run: run.late(dataset, work.now))
+            decision = told.then(lambda run: yielded(run, work.now)).then(lambda run: run.late(dataset, work.now))
             keep(work, row, decision)
             for fact in (each for each in decision.facts if isinstance(each, TrainingCheckpointed)):
                 await Repository(work.session).add_checkpoint(fact, work.now)
@@ -272,8 +306,8 @@ class Dispatcher:
                 job = await evaluation_job(row, session)
         if job is not None:
             job = job.model_copy(update={"seconds": self._seconds(runtime, row)})
-            size = {"cpus": row.cpus, "gpus": row.gpus} if isinstance(job, TrainJob) and isinstance(row, RunRow) else {}
-            await self._compute.begin(row.job_name, job, **size)
+            size = row.size if isinstance(job, TrainJob) and isinstance(row, RunRow) else Size()
+            await self._compute.begin(row.job_name, job, size)
             point("trainer.begun")
         await _mark_begun(runtime, row)
 
@@ -366,8 +400,18 @@ def _tells(row: Row, report: Report | Lost | None) -> bool:
 
 
 def _is_late(row: Row, runtime: Runtime) -> bool:
+    if isinstance(row, RunRow) and _gives_way(row, runtime):
+        return True
     due = None if isinstance(row, EvaluationRow) else row.due_at
     return due is not None and runtime.clock() >= due
+
+
+def _gives_way(row: RunRow, runtime: Runtime) -> bool:
+    """Whether a run is to give way now; one that cannot be read is settled, which fails for it alone."""
+    try:
+        return must_yield(row.as_run, runtime.clock())
+    except (KeyError, TypeError, ValueError):
+        return True
 
 
 def _outcome(report: Report | Lost) -> Outcome | None:

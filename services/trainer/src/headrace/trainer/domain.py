@@ -144,15 +144,34 @@ class Run:
     """Its last checkpoint, as a CheckpointRef."""
     checkpoints_until: datetime | None = None
     """Since it has ended: when its checkpoints are removed; None once they are, and where it could make none."""
+    priority: int = 0
+    custom: Mapping[str, float] = field(default_factory=dict)
+    """What it asks for beside processors, by the names that nodes of the cluster give it."""
+    yields: Mapping[str, Any] | None = None
+    """The run that it was asked to make room for, as `giving_way.Yielding`."""
+    preemptions: int = 0
+    """How often it has given its place to another run."""
+    queued_at: datetime | None = None
+    """Since when it waits again; None where it waits for the first time."""
+    left_s: float | None = None
+    """Seconds of its timeout that are left, while it waits again."""
+    paused_s: float = 0
+    """Seconds that it has waited again, in which nothing was set aside for it."""
 
     def asked(self, waits: str) -> "Decision[Run]":
         """It is there now, and waits for data or for a worker."""
         state = State.WAITING if waits == "data" else State.QUEUED
         return replace(self, state=state, waits_for=waits)._waiting(self.reason)
 
+    @property
+    def bound_to(self) -> int | None:
+        """The dataset version that it takes whatever comes: one that was asked for, or that it has begun with."""
+        return self.pinned if self.pinned is not None else self.dataset_version
+
     def takes(self, arrived: int) -> bool:
         """Whether it will train on this dataset version, or a newer one."""
-        return will_train_on(arrived, queued=self.state is State.QUEUED, pinned=self.pinned, newer_than=self.newer_than)
+        queued = self.state is State.QUEUED
+        return will_train_on(arrived, queued=queued, pinned=self.bound_to, newer_than=self.newer_than)
 
     def released(self, arrived: int) -> "Decision[Run]":
         """A dataset version came: if it waited for that, it waits for a worker now."""
@@ -161,11 +180,11 @@ class Run:
         free = replace(self, state=State.QUEUED, waits_for="capacity")
         return free._waiting(f"{self.dataset} version {arrived} came")
 
-    def found_room(self, missing: str | None) -> "Decision[Run]":
-        """It waits for its turn; or, where `missing` says why, for a node that is large enough."""
+    def found_room(self, missing: str | None, waits_for: str = "resources") -> "Decision[Run]":
+        """It waits for its turn; or, where `missing` says why, for a node that is large enough, or for a quota."""
         self._must_be("told what it waits for", State.QUEUED)
-        here = replace(self, waits_for="resources" if missing else "capacity", waits_detail=missing)
-        return here._waiting(missing or "a node with what it asks for is there", missing)
+        here = replace(self, waits_for=waits_for if missing else "capacity", waits_detail=missing)
+        return here._waiting(missing or "what it asks for is there", missing)
 
     def taken(self, version: int, now: datetime, timeout: timedelta, rate: Rate | None = None) -> "Run":
         """It is its turn, and it takes a dataset version; all of its attempts together have this long."""
@@ -199,7 +218,7 @@ class Run:
         """With the next attempt set up: under a new name, with objects of its own."""
         attempt = self.attempt + 1
         told = job.model_copy(update={"attempt": attempt}).model_dump(mode="json")
-        return replace(self, attempt=attempt, begun=False, said=0, job=told, resumed_from=None)
+        return replace(self, attempt=attempt, begun=False, said=0, job=told, resumed_from=None, yields=None)
 
     def heard(
         self, steps: Sequence[Step], outcome: Outcome | None, dataset: DatasetRef, now: datetime, first: int = 0
@@ -317,16 +336,17 @@ class Run:
 
     def _ended_or_again(self, failure: Failure, dataset: DatasetRef, now: datetime) -> "Decision[Run]":
         losses = self.losses + 1
-        if failure.because == "lost" and after_loss(losses, self.attempt) == "resume":
+        if failure.because == "lost" and after_loss(losses, self.attempt - self.preemptions) == "resume":
             lost = replace(self, losses=losses).again(TrainJob.model_validate(self.job))
             return Decision(lost, (), (Change(State.RUNNING, f"attempt {self.attempt} is lost: {failure.reason}"),))
         tries = f" ({self.attempt} attempts)" if failure.because == "lost" else ""
         return self.failed(failure.model_copy(update={"reason": failure.reason + tries}), dataset, now)
 
     def _waiting(self, why: str, detail: str | None = None) -> "Decision[Run]":
-        told = {"run": self.run, "model": self.model, "dataset": self.dataset, "reason": self.reason}
+        told: dict[str, Any] = {"run": self.run, "model": self.model, "dataset": self.dataset, "reason": self.reason}
         told |= {"waits_for": self.waits_for, "requested_by": self.requested_by}
         told |= {"experiment": self.experiment} if self.experiment else {}
+        told |= {"priority": self.priority} if self.priority else {}
         fact = TrainingQueued.model_validate(told | ({"detail": detail} if detail else {}))
         return Decision(self, (fact,), (Change(self.state, why),))
 
@@ -334,7 +354,7 @@ class Run:
         usage = self._usage(now, outcome.used if outcome else None).model_dump(mode="json", exclude_none=True)
         told = outcome.model_dump(mode="json") if outcome else self.outcome
         until = checkpoints_until(self.job, now, completed=state is State.COMPLETED)
-        return replace(self, state=state, outcome=told, ended_at=now, usage=usage, checkpoints_until=until)
+        return replace(self, state=state, outcome=told, ended_at=now, usage=usage, checkpoints_until=until, yields=None)
 
     def checkpoints_removed(self) -> "Decision[Run]":
         """Nothing of them is left."""
@@ -350,7 +370,13 @@ class Run:
             gpus=self.gpus,
             used=used,
             rate=Rate(**self.rate) if self.rate else None,
+            paused_s=self._paused(now),
         )
+
+    def _paused(self, now: datetime) -> float:
+        """Seconds since its start in which it waited again, those of now included."""
+        waits = self.state is State.QUEUED and self.queued_at is not None
+        return self.paused_s + ((now - self.queued_at).total_seconds() if waits and self.queued_at else 0.0)
 
     def _must_be(self, step: str, state: State) -> None:
         if self.state is not state:

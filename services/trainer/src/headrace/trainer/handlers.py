@@ -24,7 +24,7 @@ from headrace.contracts import (
     derive_id,
     is_person,
 )
-from headrace.contracts.catalogs import CATALOGS
+from headrace.contracts.catalogs import CATALOGS, priority_of
 from headrace.contracts.estimators import training_problems
 from headrace.frameworks.catalog import not_installed
 from headrace.tasks import task_named
@@ -212,12 +212,26 @@ async def _queue(
         seed=event.seed,
         cpus=resources.cpus,
         gpus=resources.gpus,
+        custom=resources.custom,
+        priority=_priority(event, training.priority, work),
         experiment=event.experiment,
         owner=declaration.owner.team if declaration.owner else None,
         code=await bound(training.code, work.session) if training.code else None,
         search=wish_of(declaration, event),
     )
     return queued(run, waiting, work)
+
+
+def _priority(event: TrainingRequested, declared: int | str, work: UnitOfWork) -> int:
+    """The priority of a run: as declared, or as asked for. Only a person may ask for more than is declared."""
+    usual = priority_of(declared)
+    asked = usual if event.priority is None else priority_of(event.priority)
+    if asked > usual and not is_person(work.actor):
+        raise Refused(
+            f"priority: {event.model} is declared with priority {usual}, and {work.actor} is no person, who alone may "
+            f"ask for more; declare training.priority: {asked}, or ask over HTTP"
+        )
+    return asked
 
 
 def queued(run: Run, waits: str, work: UnitOfWork) -> RunRow:

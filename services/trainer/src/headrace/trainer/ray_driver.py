@@ -31,6 +31,7 @@ from headrace.trainer.worker.actor import Actor
 _REPORT_WITHIN = 0.25  # seconds given to all workers together to report; who is late is asked for again next time
 _ADOPT_WITHIN = 30  # seconds: a worker that still starts answers after 5, and giving one up would lose its run
 _END_WITHIN = 10  # seconds to end in order, a Ray of its own too, once the trainer has hung up
+_RAYS_OWN = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
 _LOW_MEMORY = "running low on memory"  # the words of Ray's memory monitor about an actor that it has killed
 
 
@@ -79,10 +80,10 @@ class RayDriver:
         ray.util.list_named_actors()
         return len(self._workers)
 
-    def nodes(self) -> list[dict[str, float]]:
-        """The processors of every node that is there, whether they are free or not."""
+    def nodes(self) -> list[dict[str, Any]]:
+        """What every node that is there has, whether it is free or not: {"cpus", "gpus", "custom"}."""
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        return [{"cpus": node.get("CPU", 0.0), "gpus": node.get("GPU", 0.0)} for node in alive]
+        return [{"cpus": node.get("CPU", 0.0), "gpus": node.get("GPU", 0.0), "custom": _named(node)} for node in alive]
 
     def jobs(self) -> dict[str, dict[str, Any]]:
         """A report for every job that a worker has: {"job", "steps", "outcome"} or {"job", "lost", "memory"}."""
@@ -95,13 +96,20 @@ class RayDriver:
                 self._hear(worker)
         return {worker.job: {"job": worker.job, **worker.report} for worker in self._workers.values() if worker.job}
 
-    def begin(self, job: str, spec: str, cpus: float, gpus: float) -> None:
+    def begin(self, job: str, spec: str, cpus: float, gpus: float, custom: dict[str, float]) -> None:
         """Give a job to a worker. A job that some worker has already is left alone."""
         if any(worker.job == job for worker in self._workers.values()):
             return
-        worker = self._own(job, cpus, gpus) if cpus > 1 or gpus > 0 else self._idle() or self._new_warm()
+        own = cpus > 1 or gpus > 0 or custom
+        worker = self._own(job, cpus, gpus, custom) if own else self._idle() or self._new_warm()
         worker.job, worker.report, worker.asked = job, {}, None
         worker.actor.begin.remote(job, spec)
+
+    def ask(self, job: str, checkpoint: bool) -> None:
+        """Ask what runs for a job to make a checkpoint soon, or no longer; a worker of older code cannot be asked."""
+        worker = next((each for each in self._workers.values() if each.job == job), None)
+        if worker is not None and hasattr(worker.actor, "ask"):
+            worker.actor.ask.remote(job, checkpoint)
 
     def release(self, job: str) -> None:
         """Let a job go: a finished one is forgotten, one that still runs is killed with its worker."""
@@ -158,12 +166,13 @@ class RayDriver:
         name = f"worker-{self._config.fingerprint}-{uuid4().hex[:8]}"
         return self._create(name, threads=1, warm=self._config.warm_up, num_cpus=self._config.warm_cpus)
 
-    def _own(self, job: str, cpus: float, gpus: float) -> WorkerHandle:
-        worker = self._create(f"run-{job}", threads=max(1, int(cpus)), warm=False, num_cpus=cpus, num_gpus=gpus)
+    def _own(self, job: str, cpus: float, gpus: float, custom: dict[str, float]) -> WorkerHandle:
+        asked = {"num_cpus": cpus, "num_gpus": gpus, "resources": custom}
+        worker = self._create(f"run-{job}", threads=max(1, int(cpus)), warm=False, **asked)
         worker.dedicated = True
         return worker
 
-    def _create(self, name: str, threads: int, warm: bool, **resources: float) -> WorkerHandle:
+    def _create(self, name: str, threads: int, warm: bool, **resources: Any) -> WorkerHandle:
         options = {"name": name, "lifetime": "detached", "max_restarts": 0, "get_if_exists": True}
         actor = (
             ray.remote(Actor)
@@ -212,7 +221,7 @@ class RayDriver:
 def serve(gateway: RayDriver, connection: socket.socket, lines: Iterable[bytes]) -> None:
     """Answer calls until the trainer hangs up. An error of Ray itself ends the process: the next one connects anew."""
     calls: Mapping[str, Callable[..., Any]] = {
-        name: getattr(gateway, name) for name in ("ping", "nodes", "jobs", "begin", "release", "warm", "stop")
+        name: getattr(gateway, name) for name in ("ping", "nodes", "jobs", "begin", "ask", "release", "warm", "stop")
     }
     for line in lines:
         asked = json.loads(line)
@@ -252,6 +261,11 @@ def _end_with_trainer(connection: int, connected: threading.Event) -> None:
     if connected.is_set():
         time.sleep(_END_WITHIN)
     os._exit(1)
+
+
+def _named(resources: Mapping[str, float]) -> dict[str, float]:
+    """What somebody gave a name on a node: not what Ray knows itself, nor the names that it makes of addresses."""
+    return {name: amount for name, amount in resources.items() if name not in _RAYS_OWN and ":" not in name}
 
 
 def _first_line(words: str) -> str:

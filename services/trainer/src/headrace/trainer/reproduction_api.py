@@ -43,5 +43,5 @@ async def reproduce(
     dispatcher.wake_after(work)
     event = ReproductionRequested.model_validate({"model": model, "version": version, **asked})
     run = await request_reproduction(event, work, store)
-    dispatcher.tell_if_lacking(run, work)
+    await dispatcher.tell_if_waiting(run, work)
     return view(run)

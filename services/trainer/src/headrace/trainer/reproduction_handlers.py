@@ -58,6 +58,7 @@ async def request_reproduction(event: ReproductionRequested, work: UnitOfWork, s
         seed=job.seed,
         cpus=recorded.cpus,
         gpus=recorded.gpus,
+        custom=recorded.custom,
         owner=recorded.owner,
         code=recorded.code,
         experiment=EXPERIMENT,

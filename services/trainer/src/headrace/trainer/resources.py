@@ -1,36 +1,49 @@
 """Where runs find room: which node could hold a run at all, and which has room for it now. Pure.
 
-A run of at most one CPU and no GPU shares a warm worker and asks for nothing. Any other gets a worker of its own, for
-which Ray sets processors of one node aside.
+A run of at most one CPU, no GPU and nothing by name shares a warm worker and asks for nothing. Any other gets a worker
+of its own, for which Ray sets aside what it asks for, on one node.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, order=True)
 class Size:
-    """Processors that a run asks for, or that a node has."""
+    """What a run asks for, or what a node has: processors, and what has a name of its own there."""
 
     gpus: float = 0
     cpus: float = 1
+    custom: tuple[tuple[str, float], ...] = ()
+    """Amounts by name, in the order of the names."""
+
+    @classmethod
+    def of(cls, cpus: float, gpus: float, custom: Mapping[str, float] | None = None) -> Self:
+        """With the amounts of a mapping."""
+        return cls(gpus=gpus, cpus=cpus, custom=tuple(sorted((custom or {}).items())))
 
     @property
     def shares(self) -> bool:
         """Whether a run of this size takes a warm worker."""
-        return self.cpus <= 1 and self.gpus <= 0
+        return self.cpus <= 1 and self.gpus <= 0 and not self.custom
 
     def holds(self, other: "Size") -> bool:
         """Whether the other fits into this."""
-        return other.cpus <= self.cpus and other.gpus <= self.gpus
+        named = dict(self.custom)
+        fits = other.cpus <= self.cpus and other.gpus <= self.gpus
+        return fits and all(amount <= named.get(name, 0) for name, amount in other.custom)
 
     def less(self, other: "Size") -> "Size":
         """What is left beside the other."""
-        return Size(gpus=self.gpus - other.gpus, cpus=self.cpus - other.cpus)
+        taken = dict(other.custom)
+        left = tuple((name, amount - taken.get(name, 0)) for name, amount in self.custom)
+        return Size(gpus=self.gpus - other.gpus, cpus=self.cpus - other.cpus, custom=left)
 
     def __str__(self) -> str:
         """As people write it."""
-        return f"cpus {self.cpus:g}" + (f", gpus {self.gpus:g}" if self.gpus else "")
+        named = [("cpus", self.cpus), *([("gpus", self.gpus)] if self.gpus else []), *self.custom]
+        return ", ".join(f"{name} {amount:g}" for name, amount in named)
 
 
 def lacking(size: Size, nodes: Sequence[Size]) -> str | None:
@@ -38,6 +51,9 @@ def lacking(size: Size, nodes: Sequence[Size]) -> str | None:
     if size.shares or any(node.holds(size) for node in nodes):
         return None
     largest = f"the largest has {max(nodes)}" if nodes else "there is none"
+    known = {name for node in nodes for name, _ in node.custom}
+    if unknown := [name for name, _ in size.custom if name not in known]:
+        largest += f", and none has a resource {' or '.join(map(repr, unknown))}"
     return (
         f"no node of the Ray cluster has {size}: {largest}. The run starts when such a node joins; ask for less in "
         "training.resources to start now"

@@ -21,6 +21,16 @@ class Queued:
     model: str
     asked_at: datetime
     size: Size = field(default_factory=Size)
+    priority: int = 0
+    owner: str | None = None
+    since: datetime | None = None
+    """Since when it waits, where that is not since it was asked for: it gave its place to another one."""
+
+    def level(self, now: datetime | None, aging: timedelta | None, most: int) -> int:
+        """Its priority, and one more for each `aging` that it has waited, but no more than the highest that waits."""
+        if now is None or not aging:
+            return self.priority
+        return min(most, self.priority + max(0, (now - (self.since or self.asked_at)) // aging))
 
 
 @dataclass(frozen=True)
@@ -66,19 +76,30 @@ def trains_on_new_data(declaration: Declaration, taken: bool) -> bool:
 
 
 def next_runs(
-    queue: Iterable[Queued], recent: Mapping[str, Recent], free: int, has_room: Callable[[Size], bool] = lambda _: True
+    queue: Iterable[Queued],
+    recent: Mapping[str, Recent],
+    free: int,
+    has_room: Callable[[Size], bool] = lambda _: True,
+    *,
+    may: Callable[[Queued], bool] = lambda _: True,
+    now: datetime | None = None,
+    aging: timedelta | None = None,
 ) -> list[str]:
-    """Which runs get the free workers: models with the fewest running first, then those that waited longest.
+    """Which runs get the free workers: those of the highest level first (see `Queued.level`), and among them models
+    with the fewest running, then those that waited longest.
 
-    One model that asks for a hundred runs cannot keep another from its first. A run that finds no room is passed over.
+    One model that asks for a hundred runs cannot keep another from its first. A run that finds no room, or that its
+    owner's quota keeps back (`may`), is passed over.
     """
     waiting = sorted(queue, key=lambda q: (q.asked_at, q.run))
+    most = max((each.priority for each in waiting), default=0)
+    levels = {each.run: each.level(now, aging, most) for each in waiting}
     running = Counter({model: seen.running for model, seen in recent.items()})
     chosen: list[str] = []
     while waiting and len(chosen) < free:
-        best = min(waiting, key=lambda q: (running[q.model], *_turn(recent.get(q.model), q)))
+        best = min(waiting, key=lambda q: (-levels[q.run], running[q.model], *_turn(recent.get(q.model), q)))
         waiting.remove(best)
-        if has_room(best.size):
+        if may(best) and has_room(best.size):
             running[best.model] += 1
             chosen.append(best.run)
     return chosen

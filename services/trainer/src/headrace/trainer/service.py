@@ -28,6 +28,7 @@ from headrace.trainer.handlers import (
 )
 from headrace.trainer.import_handlers import on_cancel_requested, on_dataset_ingested, on_import_requested
 from headrace.trainer.packages import Packages
+from headrace.trainer.quotas import read_quotas
 from headrace.trainer.reproduction_handlers import on_reproduction_requested, on_version_registered
 from headrace.trainer.run_logs import RunLogs
 from headrace.trainer.settings import TrainerSettings
@@ -39,7 +40,7 @@ def build(settings: TrainerSettings, launch: Launch = DriverProcess.launch) -> S
     """Wire the trainer; `launch` is how it comes to a Ray driver."""
     store = object_store(settings.objects)
     compute = RayCompute(settings.ray, settings.objects_for_workers, launch)
-    dispatcher = Dispatcher(compute, settings, read_prices(settings.prices_file))
+    dispatcher = Dispatcher(compute, settings, read_prices(settings.prices_file), read_quotas(settings.quotas_file))
     return Service(
         name="trainer",
         settings=settings,

@@ -81,6 +81,9 @@ class TrainerSettings(ServiceSettings):
     recycle_mb: int = 1024  # a worker that stays this big after a job is replaced by a fresh one
 
     prices_file: Path | None = None  # what an hour of a processor costs, as YAML; unset: runs tell no cost
+    quotas_file: Path | None = None  # what each owner may have at work at once, as YAML; unset: no limits
+    priority_aging: timedelta = timedelta(minutes=30)  # a waiting run rises by one: low meets urgent after 7.5 h
+    preemption_grace: timedelta = timedelta(minutes=1)  # for the checkpoint of a run that is to make room
     imports: int = Field(default=1, ge=1)  # imports at a time, beside runs and evaluations
     import_timeout: timedelta = timedelta(minutes=15)  # of one import over all attempts; most take seconds
     import_mb: int = Field(default=2048, ge=1)  # an artifact may have; one ONNX graph holds no more

@@ -1,7 +1,7 @@
 """From the queue to a job: which runs get a worker, and what exactly each is to do."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,10 +13,12 @@ from headrace.contracts import Column, DatasetRef, Declaration, EvaluationReques
 from headrace.frameworks.catalog import CATALOG, not_installed
 from headrace.tasks import task_named
 from headrace.trainer.domain import Run, State
+from headrace.trainer.giving_way import taken_up
 from headrace.trainer.handlers import PUSH, declaration_of, keep
 from headrace.trainer.planning import Plan, Unplannable, plan
+from headrace.trainer.quotas import Ledger, Quotas
 from headrace.trainer.resources import Room, Size, lacking
-from headrace.trainer.scheduling import next_runs
+from headrace.trainer.scheduling import Queued, next_runs
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DatasetVersionRow, EvaluationRow, Repository, RunRow
 from headrace.trainer.usage import Prices
@@ -26,28 +28,27 @@ _DURATION = TypeAdapter(timedelta)
 COLUMNS = TypeAdapter(list[Column])
 
 
-async def chosen(session: AsyncSession, free: int, nodes: Sequence[Size]) -> list[str]:
+async def chosen(
+    session: AsyncSession, free: int, nodes: Sequence[Size], quotas: Quotas, now: datetime, aging: timedelta
+) -> list[str]:
     """The runs that get the free workers; those that no node has room for wait, and keep no place from others."""
     if free <= 0:
         return []
-    running = [run.size for run in await Repository(session).runs_in(State.RUNNING)]
+    running = await Repository(session).runs_in(State.RUNNING)
     possible = [each for each in await Repository(session).queue() if lacking(each.size, nodes) is None]
-    return next_runs(possible, await Repository(session).recent(), free, Room(nodes, running).take)
+    room, ledger = Room(nodes, [run.size for run in running]), Ledger(quotas, ((r.owner, r.size) for r in running))
 
+    def may(run: Queued) -> bool:
+        return ledger.may(run) and room.take(run.size) and ledger.take(run)
 
-async def lacking_room(session: AsyncSession, nodes: Sequence[Size]) -> list[RunRow]:
-    """The queued runs of which it is to be said anew what they wait for."""
-    waiting = await Repository(session).runs_in(State.QUEUED)
-    return [run for run in waiting if (lacking(run.size, nodes) is None) != (run.waits_for != "resources")]
-
-
-def wait(row: RunRow, nodes: Sequence[Size], work: UnitOfWork) -> None:
-    """Say what a queued run waits for: a node that is large enough, or its turn."""
-    keep(work, row, row.as_run.found_room(lacking(row.size, nodes)))
+    return next_runs(possible, await Repository(session).recent(), free, may=may, now=now, aging=aging)
 
 
 async def start(row: RunRow, work: UnitOfWork, settings: TrainerSettings, prices: Prices | None = None) -> None:
-    """Resolve a run into a job; a run that cannot be resolved has failed."""
+    """Resolve a run into a job; a run that cannot be resolved has failed. One that gave its place up goes on."""
+    if row.attempt:
+        keep(work, row, taken_up(row.as_run, work.now))
+        return
     declaration = await declaration_of(work.session, row)
     version = await _version(row, work.session)
     resources, timeout = declaration.training.resources, _DURATION.validate_python(declaration.training.timeout)

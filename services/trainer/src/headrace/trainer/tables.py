@@ -131,6 +131,13 @@ class RunRow(SQLModel, table=True):
     resumed_from: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     checkpoint: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     checkpoints_until: datetime | None = Field(default=None, sa_type=UtcTime, index=True)
+    priority: int = 0
+    custom: dict[str, Any] = Field(default_factory=dict, sa_type=sa.JSON)
+    yields: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    preemptions: int = 0
+    queued_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    left_s: float | None = None
+    paused_s: float = 0
     correlation: str | None = None
     causation: str | None = None
     trace: str | None = None
@@ -149,8 +156,14 @@ class RunRow(SQLModel, table=True):
 
     @property
     def size(self) -> Size:
-        """The processors that it asks for."""
-        return Size(gpus=self.gpus, cpus=self.cpus)
+        """What it asks for."""
+        return Size.of(self.cpus, self.gpus, self.custom)
+
+    @property
+    def as_queued(self) -> Queued:
+        """As who waits for a worker."""
+        same = {name: getattr(self, name) for name in ("run", "model", "asked_at", "size", "priority", "owner")}
+        return Queued(**same, since=self.queued_at)
 
 
 class RunChangeRow(SQLModel, table=True):
@@ -436,7 +449,7 @@ class Repository:
 
     async def queue(self) -> list[Queued]:
         """The runs that wait for a worker."""
-        return [Queued(r.run, r.model, r.asked_at, r.size) for r in await self.runs_in(State.QUEUED)]
+        return [row.as_queued for row in await self.runs_in(State.QUEUED)]
 
     async def recent(self) -> dict[str, Recent]:
         """How many workers each model has now, and when it last got one."""

@@ -68,12 +68,16 @@ def usage(
     gpus: float,
     used: Used | None,
     rate: Rate | None,
+    paused_s: float = 0,
 ) -> Usage:
-    """What a run took from its request to its end; one that never started took nothing but a place in the queue."""
+    """What a run took from its request to its end; one that never started took nothing but a place in the queue.
+
+    `paused_s` of it, in seconds, it had given its place to another run.
+    """
     began = started_at or ended_at
-    seconds = max(0.0, (ended_at - began).total_seconds())
+    seconds = max(0.0, (ended_at - began).total_seconds() - paused_s)
     return Usage(
-        queued_seconds=max(0.0, (began - asked_at).total_seconds()),
+        queued_seconds=max(0.0, (began - asked_at).total_seconds()) + paused_s,
         seconds=seconds,
         attempts=attempts,
         cpus=cpus,

@@ -2136,6 +2136,10 @@ class TrainingRequested(Event):
     """
     Search for parameters that replaces the declared one: the fields of `training.search`.
     """
+    priority: int | str | None = None
+    """
+    Priority in the place of the declared one: low, normal, high, urgent, or a whole number from -10 to 10. Above the declared one only a person may ask.
+    """
 
 
 class TruthReported(Event):
@@ -2478,7 +2482,7 @@ class TrainingQueued(Event):
     """
     waits_for: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
     """
-    What it waits for: a free place, data that have not come yet, or a node with the processors that it asks for.
+    What it waits for: a free place, data that have not come yet, a node with what it asks for, or its owner's quota.
     """
     requested_by: str
     """
@@ -2486,13 +2490,17 @@ class TrainingQueued(Event):
     """
     detail: str | None = None
     """
-    In words, where it waits for resources: what it asks for and what there is.
+    In words, where it waits for resources or for a quota: what it asks for and what there is; or why it waits again.
     """
     experiment: Annotated[str | None, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")] = (
         None
     )
     """
     Experiment that the run belongs to: it makes no version until it is promoted.
+    """
+    priority: int | None = None
+    """
+    Its priority, from -10 to 10, where that is not 0.
     """
 
 
@@ -2699,6 +2707,10 @@ class Resources(Model):
     memory_mb: Annotated[int | None, Field(ge=64, le=67108864)] = None
     """
     Memory limit in MiB; default: the cluster's own.
+    """
+    custom: dict[str, float] = {}
+    """
+    Resources that somebody gave a name on the nodes of the Ray cluster, such as {fpga: 1}; a run waits where no node has them.
     """
 
 
@@ -3850,6 +3862,52 @@ class TrainingCompleted(Event):
     """
 
 
+class TrainingPreempted(Event):
+    """
+    A run gave its place to another one of higher priority; it waits again, and goes on from its last checkpoint.
+    """
+
+    TYPE: ClassVar[str] = "headrace.training.preempted.v1"
+    KEY: ClassVar[str] = "model"
+
+    run: str
+    """
+    Id of the run that gave way.
+    """
+    model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Its model.
+    """
+    attempt: Annotated[int, Field(ge=1)]
+    """
+    The attempt that was ended.
+    """
+    priority: int
+    """
+    Its priority, from -10 to 10.
+    """
+    for_run: str
+    """
+    Id of the run that its place is for.
+    """
+    for_model: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """
+    Model of that run.
+    """
+    for_priority: int
+    """
+    Priority of that run, from -10 to 10.
+    """
+    checkpoint: CheckpointRef
+    """
+    The checkpoint that it goes on from.
+    """
+    in_time: bool
+    """
+    Whether that checkpoint was made because it was asked for; else the time for it was over, and an earlier one counts.
+    """
+
+
 class TrainingStarted(Event):
     """
     A run began to work.
@@ -4060,6 +4118,10 @@ class Training(Model):
     ] = "PT30M"
     """
     Longest time a run may work, ISO 8601 duration.
+    """
+    priority: int | str = "normal"
+    """
+    Which runs go first where they wait: low, normal, high, urgent, or a whole number from -10 to 10. A run that waits rises; a higher one may take the place of a lower one that has checkpoints.
     """
     resources: Resources = Field(default_factory=Resources)
     """
@@ -4495,6 +4557,7 @@ EVENTS: dict[str, type[Event]] = {
     "headrace.training.checkpointed.v1": TrainingCheckpointed,
     "headrace.training.completed.v1": TrainingCompleted,
     "headrace.training.failed.v1": TrainingFailed,
+    "headrace.training.preempted.v1": TrainingPreempted,
     "headrace.training.progressed.v1": TrainingProgressed,
     "headrace.training.queued.v1": TrainingQueued,
     "headrace.training.started.v1": TrainingStarted,

@@ -80,6 +80,7 @@ class Folder:
             root / name for name in ("code", "data", "out", "tmp", "lib")
         )
         self.checkpoints = self.out / protocol.CHECKPOINT_FOLDER
+        self.asked = root / "checkpoint-asked"
 
     @property
     def writable(self) -> tuple[Path, ...]:
@@ -103,6 +104,11 @@ class Folder:
             each.chmod(0o755 if each.is_dir() else 0o644)
         return found
 
+    def ask(self, checkpoint: bool) -> None:
+        """Let the program see that a checkpoint is wanted soon, or no longer."""
+        if checkpoint != self.asked.exists():
+            self.asked.touch() if checkpoint else self.asked.unlink()
+
     def give_to(self, user: int | None) -> None:
         """Let another user in, and let it write where it may."""
         if user is None:
@@ -120,6 +126,7 @@ class Folder:
             protocol.DATA: self.data,
             protocol.OUT: self.out,
             protocol.CHECKPOINTS: self.checkpoints,
+            protocol.ASKED: self.asked,
             protocol.MODEL: self.out / "model",
             protocol.EVENTS: self.out / "events.jsonl",
             protocol.ERROR: self.out / "error.json",
@@ -243,6 +250,7 @@ def _watch(process: "subprocess.Popen[bytes]", code: OwnCode, folder: Folder, ev
     while process.poll() is None:
         time.sleep(_LOOK_S)
         now = time.monotonic()
+        folder.ask(code.asked())
         for said in events.read():
             _checkpoint(said, code, folder)
         if end is not None and now >= end:

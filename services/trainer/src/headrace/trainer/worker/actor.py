@@ -24,6 +24,10 @@ class Actor:
         """See `Worker.report`."""
         return self._worker.report()
 
+    def ask(self, name: str, checkpoint: bool) -> None:
+        """See `Worker.ask`."""
+        self._worker.ask(name, checkpoint)
+
     def forget(self) -> int:
         """See `Worker.forget`."""
         return self._worker.forget()

@@ -17,6 +17,7 @@ from headrace.runtimes.process.environments import environment_of
 from headrace.trainer.worker.checkpoints import Checkpoints, Found, Place
 from headrace.trainer.worker.jobs import Begun, Checkpointed, CodeJob, Step, Tell, TrainJob
 from headrace.trainer.worker.locks import requirements_of
+from headrace.trainer.worker.wishes import checkpoint_asked
 
 _MIB = 1 << 20
 _TELL_S = 0.5  # between two words about progress, and more in a run that works for long
@@ -52,6 +53,7 @@ def own_code(job: TrainJob, store: SyncObjectStore, tell: Tell) -> Iterator[OwnC
                 python=_python(package, job.code, tell),
                 attempt=job.attempt,
                 resume=found.resumed,
+                asked=checkpoint_asked().is_set,
             )
             heard.flush()
 

@@ -26,6 +26,7 @@ from headrace.trainer.worker.memory import at_most, resident
 from headrace.trainer.worker.meter import Meter
 from headrace.trainer.worker.output import Captured
 from headrace.trainer.worker.training import train
+from headrace.trainer.worker.wishes import listen
 
 _MOST_STEPS = 500  # of a search all: no trial is forgotten while the trainer is away
 _SAME_STAGE_EVERY = 0.5  # seconds between two words about one stage: enough for a progress bar
@@ -46,6 +47,7 @@ class Worker:
         self._told = 0.0
         self._most = _MOST_STEPS
         self._telling = threading.Lock()
+        self._asked = threading.Event()
 
     def begin(self, name: str, job: str) -> bool:
         """Start a job; False where this worker has another one. Again for the same job changes nothing."""
@@ -54,8 +56,14 @@ class Worker:
         self._job, self._steps, self._gone, self._outcome, self._told = name, [], 0, None, 0.0
         found = JOB.validate_json(job)
         self._most = max(_MOST_STEPS, 2 * found.trials) if isinstance(found, SearchJob) else _MOST_STEPS
-        threading.Thread(target=self._run, args=(found,), name=name, daemon=True).start()
+        self._asked = threading.Event()
+        threading.Thread(target=self._run, args=(found, self._asked), name=name, daemon=True).start()
         return True
+
+    def ask(self, name: str, checkpoint: bool) -> None:
+        """Ask the job for a checkpoint soon, or no longer; another job than that is left alone."""
+        if self._job == name:
+            (self._asked.set if checkpoint else self._asked.clear)()
 
     def report(self) -> str | None:
         """The job's report as JSON; None while there is no job."""
@@ -71,7 +79,8 @@ class Worker:
         self._job, self._steps, self._outcome = None, [], None
         return resident()
 
-    def _run(self, job: AnyJob) -> None:
+    def _run(self, job: AnyJob, asked: threading.Event) -> None:
+        listen(asked)
         captured, meter = Captured(), Meter()
         try:
             # Set here: OpenMP keeps its number of threads per thread. It is what Ray has set aside for this worker.
