@@ -15,6 +15,13 @@ OTHER_WORDS = {
     "libs/frameworks/src/headrace/frameworks/preparation/steps/encode.py",  # kinds of targets of a TargetEncoder
 }
 NAMES = {*TASKS, "classification"}
+RESOURCES = {  # `resources.custom`, Ray's word for what a cluster names itself
+    "libs/cli/src/headrace/cli/models.py",
+    "libs/client/src/headrace/client/sdk.py",
+    "libs/contracts/src/headrace/contracts/rules.py",
+    "services/trainer/src/headrace/trainer/compute.py",
+    "services/trainer/src/headrace/trainer/ray_driver.py",
+}
 
 
 def words(file: Path) -> Iterator[tuple[int, str]]:
@@ -36,6 +43,7 @@ def test_nobody_but_the_tasks_names_a_task() -> None:
         for file in sources(folder, name)
         if "generated" not in file.parts and not any(file.as_posix().endswith(each) for each in OTHER_WORDS)
         for line, word in words(file)
+        if not (word == "custom" and any(file.as_posix().endswith(each) for each in RESOURCES))
     ]
 
     assert not found, "ask headrace.tasks instead: " + "; ".join(found)
