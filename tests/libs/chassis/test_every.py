@@ -303,6 +303,37 @@ async def test_items_in_memory_are_isolated_in_the_same_way() -> None:
     assert sorted(degraded) == ["chores/bad", "chores/worse"]
 
 
+@pytest.mark.parametrize("reads_before", [True, False], ids=["read before it is stored", "read after"])
+async def test_an_item_is_not_tried_again_while_it_is_being_set_aside(reads_before: bool) -> None:
+    """A tick that reads what was set aside before the transaction ends knows of it all the same."""
+    chores, degraded, stored = Chores({"bad": Refused("never")}), dict[str, str](), asyncio.Event()
+
+    class Slow(MemoryAttempts):
+        async def set_aside(self, key: str, item: Any, reason: str) -> None:
+            await stored.wait()
+            await super().set_aside(key, item, reason)
+
+        async def load(self) -> tuple[set[str], set[str]]:
+            read = await super().load()
+            if chores.tried and reads_before and not stored.is_set():
+                stored.set()
+                await asyncio.gather(*ticker._running.values())
+            return read
+
+    ticker = Ticker(chores.loop(), None, Slow("chores", degraded), {}, degraded)
+    await ticker.tick()
+    await asyncio.sleep(0)  # it is tried, and waits to be stored
+    assert chores.tried == ["bad"]
+
+    await ticker.tick()
+    stored.set()
+    for _ in range(5):
+        await ticker.once()
+
+    assert chores.tried == ["bad"]
+    assert degraded.keys() == {"chores/bad"}
+
+
 @pytest.mark.parametrize(("held", "tries"), [(True, HURRIED.attempts), (False, HURRIED.attempts + 1)])
 async def test_the_tries_of_an_item_that_somebody_holds_are_not_forgotten(held: bool, tries: int) -> None:
     """It is not due while the lease of a process lasts that died of it; what is nobody's any more is over."""

@@ -217,7 +217,9 @@ class Ticker(Generic[C, T]):
     async def _take_stock(self, due: Mapping[str, T]) -> None:
         """Bring what is known of items up to date."""
         if not self._loaded or self._aside:  # somebody may have replayed what was set aside
-            tried, self._aside = await self._attempts.load()
+            settled = self._aside - self._running.keys()  # what is being set aside may not be stored yet
+            tried, stored = await self._attempts.load()
+            self._aside = stored | (self._aside - settled)
             for key in () if self._loaded else tried:
                 self._suspects[key] = 0.0
             self._loaded = True

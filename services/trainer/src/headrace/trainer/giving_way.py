@@ -50,7 +50,7 @@ def heard(
     told = trials.heard(run, steps, None, dataset, now, first).then(partial(yielded, now=now))
     if told.after.state is not State.RUNNING:
         return told
-    return told.then(lambda after: after.heard([], outcome, dataset, now, after.said))
+    return told.then(lambda after: trials.heard(after, [], outcome, dataset, now, after.said))
 
 
 def asked_to_yield(run: Run, to: Yielding) -> Decision[Run]:
