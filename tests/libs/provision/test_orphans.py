@@ -88,7 +88,7 @@ async def test_nothing_older_than_the_stream_is_judged(s3: S3, tmp_path: Path) -
     s3.sync.put("datasets", b"from before")
     second = datetime.now(UTC).replace(microsecond=0)
     await eventually(lambda: datetime.now(UTC) > second + timedelta(seconds=1))  # stores count in seconds
-    broker = await started(tmp_path / "later")
+    broker = await started(tmp_path / "later", anew=True)
 
     orphans = await found(broker, s3)
 

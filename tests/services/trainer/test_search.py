@@ -12,11 +12,12 @@ from headrace.contracts.search import dimensions
 from headrace.tasks import parse_declaration
 from headrace.trainer.comparison import compared
 from headrace.trainer.domain import Impossible, Run, State
+from headrace.trainer.giving_way import heard  # as the dispatcher hears of any run
 from headrace.trainer.scheduling import MOST_ATTEMPTS
 from headrace.trainer.search import wish_of, wish_problems
 from headrace.trainer.submission import known_trial
 from headrace.trainer.tables import RunRow
-from headrace.trainer.trials import as_run, heard, trial_id
+from headrace.trainer.trials import as_run, trial_id
 from headrace.trainer.worker.asking import Asker
 from headrace.trainer.worker.jobs import Failure, Searched, SearchJob, Step, Tried
 from headrace.trainer.worker.searching import Trials, stopped

@@ -84,6 +84,7 @@ async def test_the_best_of_some_trials_is_trained_on_all_rows(on: Harness, world
     assert "ends with its search" in (await on.http.post(f"/runs/{two[0]}/cancel")).text
 
 
+@pytest.mark.resilience
 async def test_one_trial_at_a_time_is_the_same_search_again(on: Harness, world: Any, eventually: Any) -> None:
     """Stopped early or not, by the run's seed: the same trials with the same figures, and so the same model."""
     await ready(on, world, search={**SIX, "trials": 4, "parallel": 1, "stop_early": True}, seed=11)
@@ -105,6 +106,7 @@ async def test_one_trial_at_a_time_is_the_same_search_again(on: Harness, world: 
     assert (one.params, one.metrics, one.search) == (other.params, other.metrics, other.search)
 
 
+@pytest.mark.resilience
 async def test_a_trial_that_fails_stops_no_other_and_all_that_fail_end_the_run(
     on: Harness, world: Any, eventually: Any
 ) -> None:

@@ -126,10 +126,15 @@ def _program(name: str) -> str:
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
-async def started(folder: Path, outsiders: Mapping[str, Iterable[str]] | None = None, **settings: Any) -> Broker:
-    """A broker that is ready for services, and for outsiders with what each may ask for."""
+async def started(
+    folder: Path, outsiders: Mapping[str, Iterable[str]] | None = None, *, anew: bool = False, **settings: Any
+) -> Broker:
+    """A broker that is ready for services, and for outsiders with what each may ask for.
+
+    Its streams may have been made before, and copied; where `anew`, they are made now.
+    """
     broker = Broker(folder, **settings)
-    if not outsiders and not settings:
+    if not outsiders and not settings and not anew:
         broker.prepare_as(await _provisioned())
         await asyncio.to_thread(broker.start)
         return broker
