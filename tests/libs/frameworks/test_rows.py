@@ -33,7 +33,9 @@ def test_rows_that_are_seen_otherwise_are_chosen_by_the_same_rule() -> None:
     assert some.seen is seen
     for each in fields(Rows):
         value, whole = getattr(some, each.name), getattr(ROWS, each.name)
-        assert each.name == "seen" or np.array_equal(value, whole if each.name == "codes" else whole[[2]]), each.name
+        assert each.name in ("seen", "judged") or np.array_equal(
+            value, whole if each.name == "codes" else whole[[2]]
+        ), each.name
 
 
 def test_what_is_not_known_of_rows_is_not_known_of_some_of_them() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.code import protocol
+from headrace.code.imports import without
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +207,8 @@ class Context:
 
     def _save_estimator(self, estimator: Any) -> None:
         try:
-            import skops.io
+            with without("torch"):
+                import skops.io
         except ImportError as error:
             raise TypeError("estimators are saved with skops: put it into the environment's lock file") from error
         skops.io.dump(estimator, self._model / protocol.ESTIMATOR)

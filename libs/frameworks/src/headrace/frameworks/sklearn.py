@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from headrace.frameworks.base import About, Fitted, Progress, Recipe, Saved
@@ -18,6 +17,7 @@ from headrace.frameworks.inner import Rows
 from headrace.frameworks.levels import Levels, inner
 from headrace.frameworks.preparation import Usual, for_distances, for_trees
 from headrace.frameworks.skops_archive import stable
+from headrace.frameworks.skops_io import io as skops_io
 from headrace.frameworks.thresholds import make_exact, splits_of
 from headrace.runtimes import BadModel
 
@@ -74,8 +74,8 @@ class Sklearn:
 
     def save(self, fitted: Fitted, folder: Path, about: About) -> Saved:
         """Write `model.skops` and the rest of the directory."""
-        data = stable(skops.io.dumps(fitted.pipeline))
-        if foreign := set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED):
+        data = stable(skops_io.dumps(fitted.pipeline))
+        if foreign := set(skops_io.get_untrusted_types(data=data)) - set(TRUSTED):
             raise ExportRefused(f"{fitted.recipe.estimator} holds types that are not allowed: {sorted(foreign)}")
         (folder / _FILE).write_bytes(data)
         flavor = {"sklearn": {"pickled_model": _FILE, "serialization_format": "skops"}}
@@ -84,7 +84,7 @@ class Sklearn:
     def load(self, folder: Path) -> PipelinePredictor:
         """Rebuild the pipeline from `model.skops`; anything outside the allow-list is refused."""
         try:
-            pipeline = skops.io.load(folder / _FILE, trusted=list(TRUSTED))
+            pipeline = skops_io.load(folder / _FILE, trusted=list(TRUSTED))
         except Exception as error:  # skops raises several kinds for foreign types and for damaged archives
             raise BadModel(f"{folder.name}/{_FILE} cannot be loaded: {error}") from error
         return PipelinePredictor.at(folder, pipeline)

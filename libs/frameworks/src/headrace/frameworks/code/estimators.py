@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
@@ -19,6 +18,7 @@ from headrace.frameworks.export import TOLERANCE, columns_of
 from headrace.frameworks.preparation import prepare
 from headrace.frameworks.signature import signature_of
 from headrace.frameworks.sklearn import TRUSTED
+from headrace.frameworks.skops_io import io as skops_io
 from headrace.runtimes.layout import Layout
 from headrace.runtimes.onnx import OnnxModel
 from headrace.tasks import NUMPY
@@ -54,9 +54,9 @@ def _converted(estimator: Any, classifies: bool, ways: Iterable[Sequence[tuple[s
 
 def _rebuilt(data: bytes) -> Any:
     try:
-        if foreign := set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED):
+        if foreign := set(skops_io.get_untrusted_types(data=data)) - set(TRUSTED):
             raise CodeFailed("answer", f"the estimator holds types that are not allowed: {sorted(foreign)}")
-        return skops.io.loads(data, trusted=list(TRUSTED))
+        return skops_io.loads(data, trusted=list(TRUSTED))
     except CodeFailed:
         raise
     except Exception as error:  # skops raises several kinds for damaged archives

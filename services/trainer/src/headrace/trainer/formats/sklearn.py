@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import pandas as pd
 import sklearn
-import skops.io
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
@@ -19,6 +18,7 @@ from sklearn.compose import ColumnTransformer
 
 from headrace.contracts import Column
 from headrace.frameworks.sklearn import TRUSTED
+from headrace.frameworks.skops_io import io as skops_io
 from headrace.frameworks.thresholds import make_exact, nearest
 from headrace.trainer.formats.base import BadArtifact, GraphArtifact, Wanted, assigned, beginning, in_order, only_file
 from headrace.trainer.formats.onnx import read_graph
@@ -76,7 +76,7 @@ class Skops:
 
 def _loaded(data: bytes, name: str) -> Any:
     try:
-        foreign = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)
+        foreign = set(skops_io.get_untrusted_types(data=data)) - set(TRUSTED)
     except Exception as error:  # skops raises several kinds for damaged archives
         raise BadArtifact(f"{name} cannot be read by skops: {error}") from error
     if foreign:
@@ -85,7 +85,7 @@ def _loaded(data: bytes, name: str) -> Any:
             f"{', '.join(sorted(foreign))}; use scikit-learn's own, or export the model to ONNX"
         )
     try:
-        return skops.io.loads(data, trusted=list(TRUSTED))
+        return skops_io.loads(data, trusted=list(TRUSTED))
     except Exception as error:
         raise BadArtifact(f"{name} cannot be loaded by scikit-learn {sklearn.__version__}: {error}") from error
 
