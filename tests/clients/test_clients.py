@@ -208,7 +208,7 @@ async def test_mlflow_loads_our_model_directories(folders: dict[str, Path], tmp_
     for name, asked in rows.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(asked))
 
-    ours = os.pathsep.join(str(ROOT / "libs" / name / "src") for name in ("contracts", "pmml", "runtimes"))
+    ours = os.pathsep.join(str(ROOT / "libs" / name / "src") for name in ("contracts", "code", "pmml", "runtimes"))
     told = await told_by("mlflow_models", *places.values(), path=ours)
 
     for name, asked in rows.items():
