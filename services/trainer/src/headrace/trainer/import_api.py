@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -27,6 +26,7 @@ from headrace.trainer.formats.catalog import ARTIFACT_FORMATS
 from headrace.trainer.import_handlers import cancel_import, import_object, request_import
 from headrace.trainer.settings import TrainerSettings
 from headrace.trainer.tables import DeclaredRow, ImportRow
+from headrace.trainer.uploads import spooled
 
 router = APIRouter(tags=["trainer"])
 DispatcherDep = Annotated[Dispatcher, provided(Dispatcher)]
@@ -37,7 +37,6 @@ Data = Annotated[str | None, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-
 LearnedFrom = Annotated[str | None, Field(pattern=r"^([a-z0-9][a-z0-9_-]{0,62}@[1-9][0-9]{0,8}|none)$")]
 WRITE = [requires("trainer:write")]
 READ = [requires("trainer:read")]
-_BUFFER = 1 << 20
 
 
 class Wishes(BaseModel):
@@ -176,24 +175,15 @@ async def _kept(chunks: AsyncIterable[bytes], store: ObjectStore, settings: Trai
     """What was sent, in the object store; raises Refused where it could never be imported."""
     with scratch("headrace-upload-") as folder:
         path = folder / "source"
-        await _spool(chunks, path, settings.largest_import)
+        largest = settings.largest_import
+        too_large = f"more than {largest:,} bytes were sent, the most that is imported"
+        if not await spooled(chunks, path, largest, too_large):
+            raise Refused("nothing was sent; send the file, or a directory as a tar archive, as the body")
         try:
-            await asyncio.to_thread(check, path, settings.largest_import)
+            await asyncio.to_thread(check, path, largest)
         except BadArtifact as error:
             raise Refused(str(error)) from error
         return await store.put(settings.models_bucket, path)
-
-
-async def _spool(chunks: AsyncIterable[bytes], path: Path, largest: int) -> None:
-    size = 0
-    with path.open("wb", buffering=_BUFFER) as file:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > largest:
-                raise Refused(f"more than {largest:,} bytes were sent, the most that is imported")
-            await asyncio.to_thread(file.write, chunk)
-    if size == 0:
-        raise Refused("nothing was sent; send the file, or a directory as a tar archive, as the body")
 
 
 async def _must_be_declared(session: SessionDep, model: str) -> None:

@@ -15,6 +15,7 @@ from headrace.code.scratch import scratch
 from headrace.contracts import CodePushed, ObjectRef
 from headrace.objects import ObjectStore
 from headrace.trainer.tables import CodePackageRow, Repository
+from headrace.trainer.uploads import spooled
 
 _HEADERS = 4096  # bytes of a tar archive beside the content of each file, at most
 _TURNS = 5  # how often a push is tried that another one of the same package has overtaken
@@ -65,21 +66,12 @@ class Packages:
 
     async def _checked(self, archive: AsyncIterable[bytes], folder: Path) -> Package:
         path = folder / "sent.tar"
-        await _spool(archive, path, self._limits.size + self._limits.files * _HEADERS)
+        most = self._limits.size + self._limits.files * _HEADERS
+        await spooled(archive, path, most, f"the archive is larger than {most:,} bytes; ignore what is no code")
         try:
             return await asyncio.to_thread(normal, path, folder, self._limits)
         except BadPackage as error:
             raise Refused(f"the package is refused: {error}") from error
-
-
-async def _spool(archive: AsyncIterable[bytes], path: Path, most: int) -> None:
-    taken = 0
-    with path.open("wb") as file:
-        async for block in archive:
-            taken += len(block)
-            if taken > most:
-                raise Refused(f"the archive is larger than {most:,} bytes; ignore what is no code")
-            file.write(block)
 
 
 async def _keep(work: UnitOfWork, name: str, package: Package, stored: ObjectRef, origin: Origin) -> Pushed:
